@@ -1,0 +1,122 @@
+// Package checkpoint is the durable position of one service of one tenant: what
+// Temporal keeps while the collector keeps nothing.
+//
+// It is data only, so that the workflow, the activity, the source and the sink can
+// share it. Its JSON is in the histories of running workflows: names and meanings of
+// fields never change, new fields must mean what was true before them when absent.
+//
+// A Checkpoint is a value. Its pointers and slices are never written through after it
+// was made, so a copy is a snapshot.
+package checkpoint
+
+import "time"
+
+// Checkpoint says from where a slice goes on.
+type Checkpoint struct {
+	// Position is the next page to ask Okta for. Every page before it was sent to Devo.
+	Position Position `json:"position"`
+	// Offset is the length in bytes of the file that a file sink had written when
+	// Position was taken. Nil until a file sink has recorded one.
+	Offset *int64 `json:"offset,omitempty"`
+	// Totals count everything since the service was first started.
+	Totals Totals `json:"totals"`
+	// Windows are the rate-limit windows that were open, and what was used of them.
+	Windows []Window `json:"windows,omitempty"`
+}
+
+// Totals count what was shipped.
+type Totals struct {
+	Pages    int64 `json:"pages"`
+	Events   int64 `json:"events"`
+	Bytes    int64 `json:"bytes"` // bytes of JSON as it was shipped
+	Requests int64 `json:"requests"`
+	Pulls    int64 `json:"pulls"` // complete ones
+	// Cut counts objects above DEVO_MAX_EVENT that were shipped cut and marked.
+	Cut int64 `json:"cut,omitempty"`
+	// Confirmed is the number of Pages that Devo's side is known to have read.
+	Confirmed int64 `json:"confirmed"`
+}
+
+// Position is where the source goes on.
+type Position struct {
+	// Pull is the pull under way; nil between pulls.
+	Pull *Pull `json:"pull,omitempty"`
+	// Cursor is the path and query of the next page; empty at the start of a listing.
+	Cursor string `json:"cursor,omitempty"`
+	// Parent is where the listing above is, for services that hang under another.
+	Parent Parent `json:"parent,omitzero"`
+	// Limit is a reduced page size, after Okta timed out or sent too much; 0 is the service's own.
+	Limit int `json:"limit,omitempty"`
+	// Guard notices a listing that leads back to where it was.
+	Guard Guard `json:"guard,omitzero"`
+
+	// LastPullID keeps @devo_pulling_id increasing.
+	LastPullID int64 `json:"lastPullID,omitempty"`
+	// ChangedSince is Okta's time at which the last complete pull began: the next
+	// one asks for what changed since.
+	ChangedSince time.Time `json:"changedSince,omitzero"`
+	// LastFull is Okta's time at which the last complete full pull began.
+	LastFull time.Time `json:"lastFull,omitzero"`
+	// Newest is the largest `published` of the shipped log events.
+	Newest time.Time `json:"newest,omitzero"`
+	// IdlePolls is how many polls in a row found nothing.
+	IdlePolls int `json:"idlePolls,omitempty"`
+}
+
+// PullKind says what a pull asks for.
+type PullKind string
+
+const (
+	// PullPoll is one poll of the System Log.
+	PullPoll PullKind = "poll"
+	// PullFull lists everything.
+	PullFull PullKind = "full"
+	// PullChanges lists what changed since an earlier pull.
+	PullChanges PullKind = "changes"
+)
+
+// Pull is one complete listing of a service.
+type Pull struct {
+	// ID is @devo_pulling_id: milliseconds since the epoch, the same for all events of the pull.
+	ID int64 `json:"id"`
+	// Kind says what it asks for.
+	Kind PullKind `json:"kind"`
+	// Since is the lower bound that a PullChanges, or the first PullPoll, asks from.
+	Since time.Time `json:"since,omitzero"`
+	// Began is the Date of Okta's first answer.
+	Began time.Time `json:"began,omitzero"`
+	// Events counts the objects shipped by this pull.
+	Events int64 `json:"events"`
+}
+
+// Parent is a position in the listing above: the page that is being gone through,
+// and the object of it whose own listing is under way.
+type Parent struct {
+	Cursor string `json:"cursor,omitempty"`
+	ID     string `json:"id,omitempty"`
+	// Guard watches the listing above.
+	Guard Guard `json:"guard,omitzero"`
+}
+
+// Guard is the state of a cycle search over the pages of one listing, after Brent: it
+// remembers one earlier page and moves it up at powers of two, so that it needs the
+// same few bytes whatever the listing's length.
+type Guard struct {
+	Cursor  uint64 `json:"cursor,omitempty"`  // hash of the remembered page's cursor
+	Content uint64 `json:"content,omitempty"` // hash of the remembered page's first and last object
+	Power   uint64 `json:"power,omitempty"`
+	Steps   uint64 `json:"steps,omitempty"`
+	Empty   int    `json:"empty,omitempty"` // pages without an object, in a row
+}
+
+// Window is what was known of one of Okta's rate-limit windows.
+type Window struct {
+	Bucket    string `json:"bucket"`
+	Limit     int    `json:"limit"`
+	Remaining int    `json:"remaining"`
+	// Used counts the collector's own requests, those under way and the one that
+	// is sent next included.
+	Used int `json:"used"`
+	// Ends is when the window is over, by Temporal's clock.
+	Ends time.Time `json:"ends"`
+}

@@ -1,0 +1,101 @@
+// Package devo delivers pages of JSON objects to Devo, and says truthfully what is
+// known of their delivery.
+package devo
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"okta-collector/internal/secret"
+)
+
+// ErrRefused is wrapped by errors that only a person can mend: a certificate or token
+// that is refused, a server whose certificate does not verify, an HTTP 4xx, a
+// directory that cannot be written. Every other error is passing.
+var ErrRefused = errors.New("refused")
+
+// Config says where and how events are delivered.
+type Config struct {
+	// URL is tls://host:port, tcp://host:port, https://host (http only for loopback),
+	// file:///dir or stdout:.
+	URL string
+	// ChainFile, CertFile and KeyFile are PEM files. They are read anew for each
+	// connection, so that certificates can be rotated.
+	ChainFile, CertFile, KeyFile string
+	// ServerName is the name to verify when it is not that of the URL.
+	ServerName string
+	// Domain and Token are for https.
+	Domain string
+	Token  secret.Secret
+	// Environment, if set, is added to every object as @devo_environment.
+	Environment string
+	// Hostname is the host of each record; default: the machine's name.
+	Hostname string
+	// MaxEvent is the largest object in bytes that is shipped whole; default 1 MiB.
+	MaxEvent int
+
+	Log     *zap.Logger
+	Metrics *Metrics
+	// Now is the clock of the records' dates; default time.Now.
+	Now func() time.Time
+}
+
+// Sink is a destination. It is safe for concurrent use; each slice opens a stream of its own.
+type Sink interface {
+	// Open starts the delivery of one slice's pages. It may connect lazily.
+	Open(ctx context.Context, target Target) (Stream, error)
+	// Check opens the sink as a slice would, closes it and says what is wrong.
+	Check(ctx context.Context) error
+}
+
+// Target says what a stream carries.
+type Target struct {
+	// Name tells streams apart: the workflow id. At most one stream of a name is open
+	// at any time.
+	Name string
+	// Tag is the Devo table.
+	Tag string
+	// Offset is what an earlier stream of the same name recorded with its last
+	// durable checkpoint; nil if none did.
+	Offset *int64
+}
+
+// Page is one page of objects, in Okta's order.
+type Page struct {
+	// Objects are compact JSON objects, each on one line. They belong to the caller
+	// again when Ship returns.
+	Objects [][]byte
+	// Members are added to each object: rendered JSON members without braces, such
+	// as `"@devo_pulling_id":1795332420123,"@okta_app_id":"0oa1"`. May be empty.
+	Members []byte
+}
+
+// Stats says what a page became.
+type Stats struct {
+	// Bytes counts the JSON shipped, added members included, framing not.
+	Bytes int64
+	// Cut counts objects larger than MaxEvent that were shipped cut and marked.
+	Cut int64
+}
+
+// Stream delivers the pages of one slice in order. It is used by one goroutine.
+type Stream interface {
+	// Ship returns when the page is sent: it may then be checkpointed. On an error
+	// nothing is known about this page; the stream is unusable but for
+	// Confirmed and Close, and pages after Confirmed must be shipped again.
+	Ship(ctx context.Context, page Page) (Stats, error)
+	// Confirmed is how many pages, counted from the stream's first, are known to be
+	// delivered for good. It only grows.
+	Confirmed() int
+	// Offset is what to record in the checkpoint with the pages shipped so far; nil
+	// if the sink has none. Where it is not nil, its first value must be
+	// checkpointed before the first Ship.
+	Offset() *int64
+	// Close confirms what was shipped and releases everything. After an error, pages
+	// after Confirmed must be shipped again. Close is bounded to 5 s, whatever ctx
+	// says, and may be called after a failed Ship. A second Close does nothing.
+	Close(ctx context.Context) error
+}

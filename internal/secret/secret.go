@@ -1,0 +1,86 @@
+// Package secret holds credentials so that they cannot leak by accident: a
+// [Secret] prints, logs and marshals as [redacted], and gives its value only
+// to the one call that sends it.
+package secret
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// maxFileSize bounds a secret file, in bytes. Tokens are below 100 bytes, JWTs
+// a few kilobytes; anything larger is the wrong file.
+const maxFileSize = 64 << 10
+
+const redacted = "[redacted]"
+
+// ErrEmpty is returned by [Secret.Read] when there is no value.
+var ErrEmpty = errors.New("secret is empty")
+
+// Secret is a credential given either as a value or as the path of a file that
+// contains it. The zero Secret is unset.
+type Secret struct {
+	value string
+	file  string
+}
+
+// Value returns a secret with a fixed value.
+func Value(v string) Secret { return Secret{value: v} }
+
+// File returns a secret that is read from path at every use, so that it can be
+// rotated while the process runs. White space around it is not part of it.
+func File(path string) Secret { return Secret{file: path} }
+
+// IsSet says whether a value or a file was given.
+func (s Secret) IsSet() bool { return s.value != "" || s.file != "" }
+
+// Read returns the secret's value. It fails with [ErrEmpty] when there is none,
+// and with an error that names the file, never its content, when the file cannot
+// be read, is larger than 64 KiB, or holds characters that no HTTP header may have.
+func (s Secret) Read() (string, error) {
+	if s.file == "" {
+		return clean(s.value)
+	}
+	f, err := os.Open(s.file)
+	if err != nil {
+		return "", fmt.Errorf("reading secret: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
+	if err != nil {
+		return "", fmt.Errorf("reading secret: %w", err)
+	}
+	if len(data) > maxFileSize {
+		return "", fmt.Errorf("reading secret: %s is larger than %d bytes", s.file, maxFileSize)
+	}
+	v, err := clean(string(data))
+	if err != nil {
+		return "", fmt.Errorf("reading secret from %s: %w", s.file, err)
+	}
+	return v, nil
+}
+
+func clean(v string) (string, error) {
+	v = strings.TrimSpace(v)
+	if v == "" {
+		return "", ErrEmpty
+	}
+	for i := range len(v) {
+		if v[i] <= ' ' || v[i] >= 0x7f {
+			return "", errors.New("secret has a blank, a control character or one that is not ASCII")
+		}
+	}
+	return v, nil
+}
+
+// String returns "[redacted]".
+func (s Secret) String() string { return redacted }
+
+// GoString returns "[redacted]", so that %#v is safe too.
+func (s Secret) GoString() string { return redacted }
+
+// MarshalText returns "[redacted]", so that JSON and YAML are safe too.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }

@@ -1,0 +1,138 @@
+package workflows
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"okta-collector/internal/checkpoint"
+)
+
+// TaskQueue is the default task queue of workflows and activities.
+const TaskQueue = "okta-collector"
+
+// Names that clients use. They are part of running workflows: they never change.
+const (
+	// CollectName is the workflow type of [Collect].
+	CollectName = "Collect"
+	// CollectSliceName is the activity type that does one slice.
+	CollectSliceName = "CollectSlice"
+
+	// SignalPause stops collection within one page and keeps the position.
+	SignalPause = "pause"
+	// SignalResume goes on after SignalPause, and tries again at once when blocked.
+	SignalResume = "resume"
+	// SignalPoll ends the wait for the next poll. It does not end a rate limit.
+	SignalPoll = "poll"
+	// QueryStatus answers with a [Status].
+	QueryStatus = "status"
+)
+
+// WorkflowID is the id under which a service of a tenant is collected. It is the lock:
+// Temporal runs at most one workflow of an id.
+func WorkflowID(tenant, service string) string {
+	return fmt.Sprintf("okta/%s/%s", tenant, service)
+}
+
+// ParseWorkflowID is the inverse of [WorkflowID].
+func ParseWorkflowID(id string) (tenant, service string, err error) {
+	parts := strings.Split(id, "/")
+	if len(parts) != 3 || parts[0] != "okta" || parts[1] == "" || parts[2] == "" {
+		return "", "", fmt.Errorf("%q is not a workflow id of this collector: want okta/<tenant>/<service>, such as okta/default/logs", id)
+	}
+	return parts[1], parts[2], nil
+}
+
+// CollectInput is the input of [Collect].
+type CollectInput struct {
+	// Tenant and Service say what is collected. The worker knows the tenant's
+	// addresses and credentials; nothing secret is in an input.
+	Tenant  string `json:"tenant"`
+	Service string `json:"service"`
+	// Since is where the System Log begins in a first run; default: OKTA_LOGS_HISTORY ago.
+	Since *time.Time `json:"since,omitempty"`
+	// State is what an earlier run of the same service returned, to go on from.
+	State *State `json:"state,omitempty"`
+}
+
+// State is everything that Collect remembers: what it continues as new with, and its
+// result when it is stopped.
+type State struct {
+	Checkpoint checkpoint.Checkpoint `json:"checkpoint"`
+	// Paused is set between the signals pause and resume.
+	Paused bool `json:"paused,omitempty"`
+	// Blocked is set while a person has to do something; see LastProblem.
+	Blocked bool `json:"blocked,omitempty"`
+	// Failures counts the failed slices in a row without progress.
+	Failures int `json:"failures,omitempty"`
+	// Problems counts all failed slices.
+	Problems    int      `json:"problems,omitempty"`
+	LastProblem *Problem `json:"lastProblem,omitempty"`
+	// WakeAt is when a wait ends, and WakeReason why there is one; zero while a slice runs.
+	WakeAt     time.Time  `json:"wakeAt,omitzero"`
+	WakeReason WaitReason `json:"wakeReason,omitempty"`
+	WakeDetail string     `json:"wakeDetail,omitempty"`
+	// CaughtUp says that the last slice found the end.
+	CaughtUp bool `json:"caughtUp,omitempty"`
+	// Progressed is when the checkpoint last moved.
+	Progressed time.Time `json:"progressed,omitzero"`
+	// Slices counts the activities run.
+	Slices int64 `json:"slices"`
+}
+
+// Problem is a failed slice.
+type Problem struct {
+	At      time.Time `json:"at"`
+	Class   Class     `json:"class"`
+	Message string    `json:"message"` // says what to do; at most 1,000 bytes
+}
+
+// WaitReason says why nothing is being fetched.
+type WaitReason string
+
+const (
+	WaitPoll      WaitReason = "poll"         // caught up; the next poll is due later
+	WaitRateLimit WaitReason = "rate limited" // a rate-limit window has to end
+	WaitBackoff   WaitReason = "backoff"      // a passing problem
+	WaitBlocked   WaitReason = "blocked"      // a person is needed; tried again now and then
+)
+
+// CollectorState is the state in a [Status].
+type CollectorState string
+
+const (
+	StateRunning CollectorState = "running"
+	StateWaiting CollectorState = "waiting"
+	StatePaused  CollectorState = "paused"
+	StateBlocked CollectorState = "blocked"
+)
+
+// Status is the answer to [QueryStatus].
+type Status struct {
+	Tenant  string         `json:"tenant"`
+	Service string         `json:"service"`
+	State   CollectorState `json:"state"`
+	// WakeAt and Reason say when a waiting or blocked collector goes on, and why it waits.
+	WakeAt *time.Time `json:"wakeAt,omitempty"`
+	Reason string     `json:"reason,omitempty"`
+	// Checkpoint is the position after the last finished slice; that of a running one is in
+	// the heartbeat of its pending activity.
+	Checkpoint checkpoint.Checkpoint `json:"checkpoint"`
+	// CaughtUp says that the last slice found the end; LagSeconds is then 0, else the age of the newest
+	// log event shipped (logs), or the time since the running pull began.
+	CaughtUp    bool     `json:"caughtUp"`
+	LagSeconds  float64  `json:"lagSeconds"`
+	Slices      int64    `json:"slices"`
+	Failures    int      `json:"failures"`
+	Problems    int      `json:"problems"`
+	LastProblem *Problem `json:"lastProblem,omitempty"`
+}
+
+// Search attributes that Collect sets. All are keywords; they must be registered in the
+// namespace before a Collect runs there, which the worker sees to.
+const (
+	AttributeTenant  = "OktaTenant"
+	AttributeService = "OktaService"
+	// AttributeState is collecting, paused or blocked.
+	AttributeState = "CollectorState"
+)

@@ -1,0 +1,60 @@
+package workflows
+
+import (
+	"time"
+
+	"okta-collector/internal/checkpoint"
+)
+
+// SliceInput is the input of the activity CollectSlice.
+type SliceInput struct {
+	Tenant     string                `json:"tenant"`
+	Service    string                `json:"service"`
+	Since      *time.Time            `json:"since,omitempty"`
+	Checkpoint checkpoint.Checkpoint `json:"checkpoint"`
+}
+
+// SliceResult is how a slice ended when nothing failed.
+type SliceResult struct {
+	Checkpoint checkpoint.Checkpoint `json:"checkpoint"`
+	End        End                   `json:"end"`
+	// Wait is how long to wait before the next slice. It is a duration, so that no two clocks
+	// have to agree.
+	Wait time.Duration `json:"wait,omitempty"`
+	// Detail says why, for people.
+	Detail string `json:"detail,omitempty"`
+	// Warning is something that did not stop the slice but that somebody should read.
+	Warning string `json:"warning,omitempty"`
+}
+
+// End says why a slice ended.
+type End string
+
+const (
+	EndMore        End = "more"         // its time is over
+	EndCaughtUp    End = "caught up"    // there is nothing more for now
+	EndRateLimited End = "rate limited" // the budget is used up, or Okta said so
+	EndStopped     End = "stopped"      // the worker stops, or the slice was cancelled
+)
+
+// Class says what the workflow does about a failed slice. It is the type of the
+// ApplicationError, whose details are a [Failure].
+type Class string
+
+const (
+	// ClassPassing is tried again with a growing pause.
+	ClassPassing Class = "passing"
+	// ClassPerson blocks the service until a person has mended something.
+	ClassPerson Class = "blocked"
+	// ClassCursorRefused starts again: logs from the newest event shipped, listings from the top.
+	ClassCursorRefused Class = "cursor refused"
+	// ClassUnknownTenant blocks: this worker has no settings for the tenant.
+	ClassUnknownTenant Class = "unknown tenant"
+	// ClassUnknownService fails a fresh workflow and blocks one that has a position.
+	ClassUnknownService Class = "unknown service"
+)
+
+// Failure is the details of a failed slice.
+type Failure struct {
+	Checkpoint checkpoint.Checkpoint `json:"checkpoint"`
+}
