@@ -50,6 +50,8 @@ const (
 	ClassCursorRefused Class = "cursor refused"
 	// ClassUnknownTenant blocks: this worker has no settings for the tenant.
 	ClassUnknownTenant Class = "unknown tenant"
+	// ClassWarning is something odd in a slice that went well.
+	ClassWarning Class = "warning"
 	// ClassUnknownService fails a fresh workflow and blocks one that has a position.
 	ClassUnknownService Class = "unknown service"
 )

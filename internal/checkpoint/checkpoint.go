@@ -20,8 +20,18 @@ type Checkpoint struct {
 	Offset *int64 `json:"offset,omitempty"`
 	// Totals count everything since the service was first started.
 	Totals Totals `json:"totals"`
-	// Windows are the rate-limit windows that were open, and what was used of them.
-	Windows []Window `json:"windows,omitempty"`
+	// Window is the rate-limit window that the service's last request was counted in.
+	Window *Window `json:"window,omitempty"`
+}
+
+// Restarted returns c set back to the start of the pull under way, after Okta refused the
+// cursor: logs go on from the newest event shipped, listings from the top.
+func (c Checkpoint) Restarted() Checkpoint {
+	c.Position.Pull = nil
+	c.Position.Cursor = ""
+	c.Position.Parent = Parent{}
+	c.Position.Guard = Guard{}
+	return c
 }
 
 // Totals count what was shipped.
@@ -29,7 +39,6 @@ type Totals struct {
 	Pages    int64 `json:"pages"`
 	Events   int64 `json:"events"`
 	Bytes    int64 `json:"bytes"` // bytes of JSON as it was shipped
-	Requests int64 `json:"requests"`
 	Pulls    int64 `json:"pulls"` // complete ones
 	// Cut counts objects above DEVO_MAX_EVENT that were shipped cut and marked.
 	Cut int64 `json:"cut,omitempty"`
@@ -114,9 +123,12 @@ type Window struct {
 	Bucket    string `json:"bucket"`
 	Limit     int    `json:"limit"`
 	Remaining int    `json:"remaining"`
-	// Used counts the collector's own requests, those under way and the one that
-	// is sent next included.
+	// Used counts the collector's own requests, those under way included; in the
+	// checkpoint of a running slice also the one that may be sent before the next
+	// checkpoint is durable.
 	Used int `json:"used"`
+	// Reset names the window: its end in seconds of Okta's clock, 0 if unknown.
+	Reset int64 `json:"reset,omitempty"`
 	// Ends is when the window is over, by Temporal's clock.
 	Ends time.Time `json:"ends"`
 }

@@ -11,6 +11,8 @@ import (
 
 // Config says which org is collected, how much of its rate limits may be used, and how often.
 type Config struct {
+	// Tenant is the org's short name, for logs and metrics.
+	Tenant string
 	// URL is the org: https://acme.okta.com (http only for loopback), without a path.
 	URL string
 	// Token is an SSWS API token.

@@ -1,0 +1,92 @@
+// Package activities does the work: the slice, a pipeline from a source to a sink that
+// leaves an acknowledged checkpoint behind after every page.
+package activities
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.uber.org/zap"
+
+	"okta-collector/internal/devo"
+	"okta-collector/internal/okta"
+	"okta-collector/workflows"
+)
+
+// sliceTime is how long a slice goes on before it hands its checkpoint to the workflow, so that
+// the Web UI shows movement and the workflow's own state follows.
+const sliceTime = time.Minute
+
+// Tenant is one Okta org and where it is shipped to.
+type Tenant struct {
+	Org  *okta.Org
+	Sink devo.Sink
+	// Tables maps services to Devo tables other than the catalog's.
+	Tables map[string]string
+}
+
+// Collector holds the activities. Its tenants are looked up by name, so that nothing secret is
+// in an activity's input.
+type Collector struct {
+	tenants map[string]Tenant
+	log     *zap.Logger
+	metrics *Metrics
+}
+
+// New makes a Collector. metrics may be nil.
+func New(tenants map[string]Tenant, log *zap.Logger, metrics *Metrics) *Collector {
+	return &Collector{tenants: tenants, log: log, metrics: metrics}
+}
+
+// CollectSlice fetches pages and ships them until it is caught up, rate limited or told to
+// stop, or its time is over. Those ends are results; a failure is an ApplicationError whose
+// type is a [workflows.Class] and whose details are a [workflows.Failure].
+//
+// It is registered as [workflows.CollectSliceName].
+func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (workflows.SliceResult, error) {
+	info := activity.GetInfo(ctx)
+	log := c.log.With(zap.String("tenant", in.Tenant), zap.String("service", in.Service))
+	svc, ok := okta.Lookup(in.Service)
+	if !ok {
+		return workflows.SliceResult{}, failure(in, in.Checkpoint, workflows.ClassUnknownService,
+			fmt.Errorf("no service is named %q; there are %s", in.Service, strings.Join(okta.ServiceNames(), ", ")))
+	}
+	tenant, ok := c.tenants[in.Tenant]
+	if !ok {
+		return workflows.SliceResult{}, failure(in, in.Checkpoint, workflows.ClassUnknownTenant,
+			fmt.Errorf("the worker has no settings for tenant %q, only for %s: set COLLECTOR_TENANTS and the tenant's own settings, restart the worker, and send the signal resume", in.Tenant, c.tenantNames()))
+	}
+
+	started := time.Now()
+	s := &slice{
+		in: in, svc: svc, tenant: tenant, log: log,
+		metrics: c.metrics.of(in.Tenant, in.Service),
+		// Temporal's clock: the same for all workers, whatever their own say.
+		now:        func() time.Time { return info.StartedTime.Add(time.Since(started)) },
+		until:      started.Add(sliceTime),
+		checkpoint: in.Checkpoint, confirmed: in.Checkpoint,
+		target: devo.Target{Name: info.WorkflowExecution.ID, Tag: svc.Table, Offset: in.Checkpoint.Offset},
+	}
+	if table, ok := tenant.Tables[svc.Name]; ok {
+		s.target.Tag = table
+	}
+	if in.Since != nil {
+		s.since = *in.Since
+	}
+	s.lease = newLease(ctx, activity.GetClient(ctx), info, log)
+	defer s.lease.end()
+	return s.run()
+}
+
+func (c *Collector) tenantNames() string {
+	var names []string
+	for name := range c.tenants {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}

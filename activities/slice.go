@@ -1,0 +1,264 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.uber.org/zap"
+
+	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/devo"
+	"okta-collector/internal/okta"
+	"okta-collector/workflows"
+)
+
+// slice is the bounded work of one activity.
+type slice struct {
+	in      workflows.SliceInput
+	svc     okta.Service
+	tenant  Tenant
+	target  devo.Target
+	since   time.Time
+	now     func() time.Time // Temporal's clock
+	until   time.Time        // by this machine's clock
+	lease   *lease
+	log     *zap.Logger
+	metrics serviceMetrics
+
+	reader *okta.Reader
+	stream devo.Stream // nil until a page is shipped
+	// checkpoint is the position after the last page that was sent, confirmed the one after
+	// the last that is known to be delivered, and pending those in between and after, in the
+	// order of the stream's pages.
+	checkpoint, confirmed checkpoint.Checkpoint
+	pending               []checkpoint.Checkpoint
+	// taken counts the stream's pages that were taken off pending.
+	taken   int
+	warning string
+}
+
+// run is the pipeline: while a page is shipped and checkpointed, the next one is fetched.
+func (s *slice) run() (workflows.SliceResult, error) {
+	s.tenant.Org.Adopt(s.in.Checkpoint.Window, s.now())
+	s.reader = s.tenant.Org.Reader(s.svc, s.since, s.now)
+
+	end, failed := s.pages()
+	// Whatever ended it: what was sent is confirmed, or the checkpoint goes back.
+	if err := s.close(); failed == nil {
+		failed = err
+	}
+	if errors.Is(failed, errStop) {
+		end, failed = workflows.SliceResult{End: workflows.EndStopped}, nil
+	}
+	s.checkpoint.Window = s.tenant.Org.Window(s.svc, s.now(), false)
+	if failed != nil {
+		return workflows.SliceResult{}, s.fail(failed)
+	}
+	end.Checkpoint, end.Warning = s.checkpoint, s.warning
+	s.metrics.slice(end.End)
+	s.log.Debug("slice ended", zap.String("end", string(end.End)), zap.Duration("wait", end.Wait), zap.Int64("events", s.checkpoint.Totals.Events-s.in.Checkpoint.Totals.Events))
+	return end, nil
+}
+
+// pages fetches and ships until the slice ends.
+func (s *slice) pages() (workflows.SliceResult, error) {
+	next := s.fetch(s.checkpoint.Position)
+	defer func() {
+		// A page that is still being fetched is not needed: let its request go.
+		s.lease.stop(errStop)
+		if f := <-next; f.page != nil {
+			f.page.Release()
+		}
+	}()
+	for {
+		f := <-next
+		if f.err != nil {
+			next = closed
+			return s.ended(f.err)
+		}
+		over := f.page.CaughtUp || time.Now().After(s.until)
+		if over {
+			next = closed
+		} else {
+			next = s.fetch(f.page.Position)
+		}
+		err := s.deliver(f.page)
+		f.page.Release()
+		switch {
+		case err != nil:
+			return workflows.SliceResult{}, err
+		case f.page.CaughtUp:
+			return workflows.SliceResult{End: workflows.EndCaughtUp, Wait: f.page.Wait}, nil
+		case over:
+			return workflows.SliceResult{End: workflows.EndMore}, nil
+		}
+	}
+}
+
+type fetched struct {
+	page *okta.Page
+	err  error
+}
+
+// closed is what is waited for when nothing is being fetched.
+var closed = func() chan fetched { c := make(chan fetched); close(c); return c }()
+
+func (s *slice) fetch(from checkpoint.Position) chan fetched {
+	c := make(chan fetched, 1)
+	go func() {
+		page, err := s.reader.Next(s.lease.fetching, from)
+		c <- fetched{page, err}
+	}()
+	return c
+}
+
+// ended makes a result of what Okta, or the end of the lease, did to a request.
+func (s *slice) ended(err error) (workflows.SliceResult, error) {
+	if s.lease.fetching.Err() != nil {
+		if cause := context.Cause(s.lease.fetching); !errors.Is(cause, errStop) {
+			return workflows.SliceResult{}, cause
+		}
+		return workflows.SliceResult{End: workflows.EndStopped}, nil
+	}
+	var e *okta.Error
+	if errors.As(err, &e) && e.Class == okta.RateLimited {
+		return workflows.SliceResult{End: workflows.EndRateLimited, Wait: e.Wait, Detail: e.Error()}, nil
+	}
+	return workflows.SliceResult{}, err
+}
+
+// deliver ships a page and makes its checkpoint durable.
+func (s *slice) deliver(page *okta.Page) error {
+	if page.Warning != "" {
+		s.warning = page.Warning
+	}
+	after := s.checkpoint
+	after.Position = page.Position
+	if page.CaughtUp {
+		after.Totals.Pulls++
+	}
+	if len(page.Objects) == 0 {
+		s.checkpoint = after
+		if len(s.pending) > 0 {
+			// Nothing was shipped, so it is as confirmed as the page before it.
+			s.pending[len(s.pending)-1] = after
+		} else {
+			s.confirmed = after
+		}
+		if page.CaughtUp {
+			return nil // the slice's result is its checkpoint
+		}
+		return s.save()
+	}
+
+	if err := s.open(); err != nil {
+		return err
+	}
+	stats, err := s.stream.Ship(s.lease.shipping, devo.Page{Objects: page.Objects, Members: page.Members})
+	if err != nil {
+		if s.lease.shipping.Err() != nil {
+			return context.Cause(s.lease.shipping)
+		}
+		return err
+	}
+	after.Totals.Pages++
+	after.Totals.Events += int64(len(page.Objects))
+	after.Totals.Bytes += stats.Bytes
+	after.Totals.Cut += stats.Cut
+	after.Offset = s.stream.Offset()
+	s.metrics.shipped(len(page.Objects), stats)
+	s.checkpoint = after
+	s.pending = append(s.pending, after)
+	return s.save()
+}
+
+// open opens the sink for the slice's first page, and makes what the sink knows durable before
+// anything is written.
+func (s *slice) open() error {
+	if s.stream != nil {
+		return nil
+	}
+	stream, err := s.tenant.Sink.Open(s.lease.shipping, s.target)
+	if err != nil {
+		return err
+	}
+	s.stream = stream
+	s.checkpoint.Offset, s.confirmed.Offset = stream.Offset(), stream.Offset()
+	return s.save()
+}
+
+// save makes the checkpoint durable, with what is confirmed and what is used of the budget by now.
+func (s *slice) save() error {
+	s.confirm()
+	c := s.checkpoint
+	c.Window = s.tenant.Org.Window(s.svc, s.now(), true)
+	return s.lease.save(c)
+}
+
+// confirm moves the confirmed checkpoint up to what the stream has confirmed by now.
+func (s *slice) confirm() {
+	if s.stream == nil {
+		return
+	}
+	if n := s.stream.Confirmed() - s.taken; n > 0 {
+		s.confirmed = s.pending[n-1]
+		s.confirmed.Totals.Confirmed = s.in.Checkpoint.Totals.Confirmed + int64(s.stream.Confirmed())
+		s.pending = append(s.pending[:0], s.pending[n:]...)
+		s.taken += n
+	}
+	s.checkpoint.Totals.Confirmed = s.confirmed.Totals.Confirmed
+}
+
+// close confirms what was shipped. Where that fails the checkpoint is set back to the last
+// confirmed page, durably: nothing is sent again before Temporal knows from where.
+func (s *slice) close() error {
+	if s.stream == nil {
+		return nil
+	}
+	err := s.stream.Close(s.lease.shipping)
+	s.confirm()
+	if len(s.pending) == 0 {
+		if err != nil {
+			s.log.Warn("closing the sink failed after everything was confirmed", zap.Error(err))
+		}
+		return nil
+	}
+	s.log.Warn("pages were not confirmed and will be sent again", zap.Int("pages", len(s.pending)), zap.Error(err))
+	s.metrics.repeated(len(s.pending))
+	s.checkpoint = s.confirmed
+	s.pending = nil
+	return errors.Join(err, s.lease.save(s.checkpoint))
+}
+
+// fail makes the activity's error.
+func (s *slice) fail(err error) error {
+	class := workflows.ClassPassing
+	var e *okta.Error
+	switch {
+	case errors.As(err, &e) && e.Class == okta.Person, errors.Is(err, devo.ErrRefused):
+		class = workflows.ClassPerson
+	case errors.As(err, &e) && e.Class == okta.CursorRefused:
+		class = workflows.ClassCursorRefused
+	}
+	s.metrics.failed(class)
+	s.log.Warn("slice failed", zap.String("class", string(class)), zap.Error(err))
+	return failure(s.in, s.checkpoint, class, err)
+}
+
+// maxMessage bounds an error's text in a history, in bytes.
+const maxMessage = 1000
+
+func failure(in workflows.SliceInput, c checkpoint.Checkpoint, class workflows.Class, err error) error {
+	message := fmt.Sprintf("%s/%s: %s", in.Tenant, in.Service, err)
+	if len(message) > maxMessage {
+		message = message[:maxMessage] + "…"
+	}
+	return temporal.NewApplicationErrorWithOptions(message, string(class), temporal.ApplicationErrorOptions{
+		// What follows a failure is the workflow's decision.
+		NonRetryable: true,
+		Details:      []any{workflows.Failure{Checkpoint: c}},
+	})
+}

@@ -1,0 +1,288 @@
+package okta
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"okta-collector/internal/checkpoint"
+)
+
+// oktaBucket is the other side of a budget: one bucket with fixed windows, as Okta keeps them.
+type oktaBucket struct {
+	limit int
+	skew  time.Duration
+
+	opened time.Time
+	counts []int // requests of each window, those of others included
+	own    []int
+	denied int
+}
+
+// request answers a request as Okta would at this moment.
+func (o *oktaBucket) request(own bool) rateLimit {
+	now := time.Now().Add(o.skew)
+	if o.opened.IsZero() || now.Sub(o.opened) >= time.Minute {
+		o.opened, o.counts, o.own = now, append(o.counts, 0), append(o.own, 0)
+	}
+	last := len(o.counts) - 1
+	o.counts[last]++
+	if own {
+		o.own[last]++
+	}
+	if o.counts[last] > o.limit {
+		o.denied++
+	}
+	h := http.Header{}
+	h.Set("Date", now.UTC().Format(http.TimeFormat))
+	h.Set("X-Rate-Limit-Limit", strconv.Itoa(o.limit))
+	h.Set("X-Rate-Limit-Remaining", strconv.Itoa(max(o.limit-o.counts[last], 0)))
+	h.Set("X-Rate-Limit-Reset", strconv.FormatInt(o.opened.Add(time.Minute).Unix(), 10))
+	return readRateLimit(h)
+}
+
+// spend sends requests until the time is over, waiting as it is told.
+func spend(t *testing.T, b *budget, o *oktaBucket, until time.Time) {
+	for time.Now().Before(until) {
+		k, err := b.acquire(context.Background(), "logs")
+		if err != nil {
+			var e *Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, RateLimited, e.Class)
+			require.Positive(t, e.Wait)
+			time.Sleep(e.Wait)
+			continue
+		}
+		time.Sleep(70 * time.Millisecond)
+		b.answered(k, o.request(true))
+	}
+}
+
+func TestBudgetUsesItsWholeShareAndNoMore(t *testing.T) {
+	for _, test := range []struct {
+		limit int
+		share float64
+		skew  time.Duration
+		want  int
+	}{
+		{12, 0.5, 0, 6},
+		{12, 0.5, time.Hour, 6},
+		{12, 0.5, -time.Hour, 6},
+		{50, 0.5, 400 * time.Millisecond, 25},
+		{600, 0.29, 0, 174},
+		{100, 1, 0, 90}, // never the last tenth
+		{1, 0.1, 0, 1},  // at least one
+		{7, 0.01, 0, 1},
+	} {
+		t.Run(strconv.Itoa(test.limit)+" share "+strconv.FormatFloat(test.share, 'g', -1, 64)+" skew "+test.skew.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := &oktaBucket{limit: test.limit, skew: test.skew}
+				spend(t, newBudget(test.share, time.Now), o, time.Now().Add(10*time.Minute))
+				require.Zero(t, o.denied)
+				require.GreaterOrEqual(t, len(o.own), 9, "no window is slept through")
+				for _, n := range o.own[:len(o.own)-1] {
+					require.Equal(t, test.want, n)
+				}
+			})
+		})
+	}
+}
+
+func TestBudgetLeavesTheLastTenthToTheOrg(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oktaBucket{limit: 100}
+		b := newBudget(0.5, time.Now)
+		for range 80 {
+			o.request(false)
+		}
+		spend(t, b, o, time.Now().Add(30*time.Second))
+		require.Equal(t, []int{90}, o.counts)
+	})
+}
+
+func TestBudgetIsSharedByWhatRunsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oktaBucket{limit: 12}
+		b := newBudget(0.5, time.Now)
+		done := make(chan struct{})
+		for range 4 {
+			go func() { spend(t, b, o, time.Now().Add(5*time.Minute)); done <- struct{}{} }()
+		}
+		for range 4 {
+			<-done
+		}
+		require.Zero(t, o.denied)
+		for _, n := range o.own[:len(o.own)-1] {
+			require.Equal(t, 6, n)
+		}
+	})
+}
+
+func TestBudgetOfAKilledWorkerGoesOnInTheCheckpoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oktaBucket{limit: 12}
+		server := func() time.Time { return time.Now().Add(42 * time.Minute) } // Temporal's clock
+		b := newBudget(0.5, time.Now)
+		for range 4 {
+			k, err := b.acquire(context.Background(), "logs")
+			require.NoError(t, err)
+			b.answered(k, o.request(true))
+		}
+		w := b.window("logs", server(), true)
+		require.Equal(t, 5, w.Used, "a request that may be under way is counted")
+		_, err := b.acquire(context.Background(), "logs") // killed after it was sent
+		require.NoError(t, err)
+		o.request(true)
+
+		time.Sleep(7 * time.Second)
+		b = newBudget(0.5, time.Now)
+		b.adopt(*w, server())
+		spend(t, b, o, time.Now().Add(3*time.Minute))
+		for _, n := range o.own[:len(o.own)-1] {
+			require.Equal(t, 6, n)
+		}
+	})
+}
+
+func TestBudgetOfAFinishedSliceIsNotCountedTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oktaBucket{limit: 12}
+		b := newBudget(0.5, time.Now)
+		for range 6 {
+			k, err := b.acquire(context.Background(), "logs")
+			require.NoError(t, err)
+			b.answered(k, o.request(true))
+			b.adopt(*b.window("logs", time.Now(), false), time.Now())
+		}
+	})
+}
+
+func TestBudgetWaitsForTheFirstAnswerBeforeItSendsMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(1, time.Now)
+		first, err := b.acquire(context.Background(), "logs")
+		require.NoError(t, err)
+		second := make(chan error)
+		go func() { _, err := b.acquire(context.Background(), "logs"); second <- err }()
+		synctest.Wait()
+		select {
+		case <-second:
+			t.Fatal("nothing is known of the bucket yet")
+		default:
+		}
+		b.answered(first, (&oktaBucket{limit: 10}).request(true))
+		require.NoError(t, <-second)
+
+		stop, cancel := context.WithCancelCause(context.Background())
+		b = newBudget(1, time.Now)
+		_, err = b.acquire(stop, "logs")
+		require.NoError(t, err)
+		go func() { _, err := b.acquire(stop, "logs"); second <- err }()
+		synctest.Wait()
+		cancel(errors.New("stopped"))
+		require.EqualError(t, <-second, "stopped")
+	})
+}
+
+func TestBudgetWithoutHeadersIsCareful(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(0.5, time.Now)
+		sent := 0
+		for start := time.Now(); time.Since(start) < 3*time.Minute; {
+			k, err := b.acquire(context.Background(), "logs")
+			var e *Error
+			if errors.As(err, &e) {
+				time.Sleep(e.Wait)
+				continue
+			}
+			sent++
+			b.answered(k, readRateLimit(http.Header{}))
+		}
+		require.LessOrEqual(t, sent, 3*unknownLimit/2)
+		require.GreaterOrEqual(t, sent, 2*unknownLimit/2)
+	})
+}
+
+func TestBudgetHonours429s(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oktaBucket{limit: 100}
+		b := newBudget(0.5, time.Now)
+		k, err := b.acquire(context.Background(), "logs")
+		require.NoError(t, err)
+		// A cap of the token that the headers do not show: refused with most of the bucket left.
+		wait := b.refused(k, o.request(true))
+		require.InDelta(t, time.Minute, wait, float64(2*time.Second))
+		_, err = b.acquire(context.Background(), "logs")
+		require.Error(t, err, "the other services do not try either")
+		time.Sleep(wait)
+		k, err = b.acquire(context.Background(), "logs")
+		require.NoError(t, err)
+
+		// Too many at once: short, and it says nothing about the bucket.
+		wait = b.refused(k, rateLimit{known: true, left: 114 * time.Second, reset: time.Now().Unix() + 113})
+		require.Less(t, wait, 5*time.Second)
+		_, err = b.acquire(context.Background(), "logs")
+		require.NoError(t, err)
+	})
+}
+
+func TestBudgetAdoptsNothingThatIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(0.5, time.Now)
+		b.adopt(checkpoint.Window{Bucket: "logs", Limit: 12, Used: 6, Ends: time.Now()}, time.Now())
+		_, err := b.acquire(context.Background(), "logs")
+		require.NoError(t, err)
+		b.adopt(checkpoint.Window{Bucket: "users", Limit: 12, Used: 6, Ends: time.Now().Add(1000 * time.Hour)}, time.Now())
+		_, err = b.acquire(context.Background(), "users")
+		var e *Error
+		require.ErrorAs(t, err, &e)
+		require.LessOrEqual(t, e.Wait, maxWait, "a wait is bounded, whatever a checkpoint says")
+	})
+}
+
+func TestRateLimitHeaders(t *testing.T) {
+	const date = "Sun, 22 Nov 2026 06:00:00 GMT"
+	at := time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC).Unix()
+	header := func(pairs ...string) http.Header {
+		h := http.Header{}
+		for i := 0; i < len(pairs); i += 2 {
+			h.Add(pairs[i], pairs[i+1])
+		}
+		return h
+	}
+	reset := func(in int64) string { return strconv.FormatInt(at+in, 10) }
+	for name, test := range map[string]struct {
+		h    http.Header
+		want rateLimit
+	}{
+		"all":              {header("Date", date, "X-Rate-Limit-Limit", "50", "X-Rate-Limit-Remaining", "49", "X-Rate-Limit-Reset", reset(30)), rateLimit{true, 50, 49, at + 30, 31 * time.Second}},
+		"two resets":       {header("Date", date, "X-Rate-Limit-Limit", "50", "X-Rate-Limit-Remaining", "49", "X-Rate-Limit-Reset", reset(30), "X-Rate-Limit-Reset", reset(40)), rateLimit{true, 50, 49, at + 40, 41 * time.Second}},
+		"folded duplicate": {header("Date", date, "X-Rate-Limit-Limit", "50, 60", "X-Rate-Limit-Remaining", "49, 3", "X-Rate-Limit-Reset", reset(30)), rateLimit{true, 50, 3, at + 30, 31 * time.Second}},
+		"none":             {header("Date", date), rateLimit{left: 61 * time.Second}},
+		"no date":          {header("X-Rate-Limit-Limit", "50", "X-Rate-Limit-Remaining", "49", "X-Rate-Limit-Reset", reset(30)), rateLimit{true, 50, 49, 0, 61 * time.Second}},
+		"reset is past":    {header("Date", date, "X-Rate-Limit-Limit", "50", "X-Rate-Limit-Remaining", "49", "X-Rate-Limit-Reset", reset(-30)), rateLimit{true, 50, 49, at - 30, time.Second}},
+		"reset far away":   {header("Date", date, "X-Rate-Limit-Limit", "50", "X-Rate-Limit-Remaining", "49", "X-Rate-Limit-Reset", "1000000000000"), rateLimit{true, 50, 49, 1000000000000, maxWait + time.Second}},
+		"no numbers":       {header("Date", date, "X-Rate-Limit-Limit", "many", "X-Rate-Limit-Remaining", "-1", "X-Rate-Limit-Reset", "99999999999999999999"), rateLimit{left: 61 * time.Second}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.Equal(t, test.want, readRateLimit(test.h))
+		})
+	}
+}
+
+func FuzzRateLimit(f *testing.F) {
+	f.Add("50", "49", "1795332420", "1795332421", "Sun, 22 Nov 2026 06:00:00 GMT")
+	f.Fuzz(func(t *testing.T, limit, remaining, reset, again, date string) {
+		rl := readRateLimit(http.Header{"X-Rate-Limit-Limit": {limit}, "X-Rate-Limit-Remaining": {remaining}, "X-Rate-Limit-Reset": {reset, again}, "Date": {date}})
+		require.Positive(t, rl.left)
+		require.LessOrEqual(t, rl.left, maxWait+margin)
+		require.GreaterOrEqual(t, rl.limit, 0)
+		require.GreaterOrEqual(t, rl.remaining, 0)
+	})
+}

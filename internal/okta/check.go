@@ -1,0 +1,43 @@
+package okta
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"time"
+
+	"okta-collector/internal/checkpoint"
+)
+
+// Check asks one cheap request for a service, two for one that hangs under another, and says
+// what is wrong: an unknown service, or an [Error] that names the missing permission.
+func (o *Org) Check(ctx context.Context, service string) error {
+	svc, ok := Lookup(service)
+	if !ok {
+		return fmt.Errorf("no service is named %q", service)
+	}
+	path := svc.Path
+	if svc.Parent != "" {
+		parent, _ := Lookup(svc.Parent)
+		a, err := o.get(ctx, parent, withLimit(parent.Path, parent.MinLimit), false)
+		if err != nil {
+			return err
+		}
+		defer o.release(a)
+		if len(a.objects) == 0 || a.objects[0].id == nil {
+			return nil
+		}
+		path = svc.path(url.PathEscape(string(a.objects[0].id)))
+	}
+	cursor := withLimit(path, svc.MinLimit)
+	if svc.Polled {
+		r := o.Reader(svc, time.Time{}, time.Now)
+		cursor = r.first(path, checkpoint.Position{Limit: svc.MinLimit, Pull: &checkpoint.Pull{Since: time.Now().Add(-time.Hour)}})
+	}
+	a, err := o.get(ctx, svc, cursor, false)
+	if err != nil {
+		return err
+	}
+	o.release(a)
+	return nil
+}

@@ -1,0 +1,357 @@
+// Package workflows decides: when a slice is run, what follows its end, and when to wait. It
+// holds the position of each service and the messages by which people control it.
+//
+// Its code is deterministic and reads no settings: a slice's result says when to go on and
+// why. Changes to it must replay the histories in testdata.
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"okta-collector/internal/checkpoint"
+)
+
+const (
+	// heartbeatTimeout is how long Temporal waits for a checkpoint before it takes the slice
+	// from its worker. The worker stops by itself after two thirds of it.
+	heartbeatTimeout = 10 * time.Second
+	// sliceTimeout bounds a slice, which ends by itself after about a minute.
+	sliceTimeout = 10 * time.Minute
+	// blockedRetry is how often a blocked service tries again by itself.
+	blockedRetry = 15 * time.Minute
+	// backoff after a passing problem: it doubles from the first to the longest.
+	firstBackoff   = time.Second
+	longestBackoff = time.Minute
+	// maxProblem bounds a problem's text in the state, in bytes.
+	maxProblem = 1000
+)
+
+// Errors that end a Collect. They are for inputs that can never work.
+const (
+	errorInvalidInput   = "InvalidInput"
+	errorUnknownService = "UnknownService"
+)
+
+// Collect collects one service of one tenant, for years. Its workflow id must be
+// okta/<tenant>/<service>: the id is what keeps two of them from running at once.
+//
+// It runs slices, one after another, and continues as new when Temporal suggests it. When it
+// is cancelled it closes with its state as the result, from which a later one goes on.
+func Collect(ctx workflow.Context, in CollectInput) (*State, error) {
+	if err := in.validate(workflow.GetInfo(ctx).WorkflowExecution.ID); err != nil {
+		return nil, err
+	}
+	c := newCollector(ctx, in)
+	if err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (Status, error) { return c.status(), nil },
+		workflow.QueryHandlerOptions{Description: "state, checkpoint, next wake-up and its reason, totals, lag and last problem"}); err != nil {
+		return nil, fmt.Errorf("setting the query handler: %w", err)
+	}
+	return c.run(ctx)
+}
+
+func (in CollectInput) validate(id string) error {
+	if in.Tenant == "" || in.Service == "" {
+		return temporal.NewNonRetryableApplicationError(`the input names no tenant or no service: want {"tenant":"default","service":"logs"}`, errorInvalidInput, nil)
+	}
+	if want := WorkflowID(in.Tenant, in.Service); id != want {
+		return temporal.NewNonRetryableApplicationError(fmt.Sprintf("the workflow id is %q and must be %q: it is the lock that keeps a service from being collected twice", id, want), errorInvalidInput, nil)
+	}
+	return nil
+}
+
+// collector is a running Collect.
+type collector struct {
+	in    CollectInput
+	state State
+	log   log.Logger
+
+	pause, resume, poll workflow.ReceiveChannel
+	// polled says that a poll was asked for while a slice ran.
+	polled bool
+	// running is set while a slice runs.
+	running bool
+	// attribute is the search attribute's value, so that it is only upserted when it changes.
+	attribute string
+}
+
+func newCollector(ctx workflow.Context, in CollectInput) *collector {
+	c := &collector{
+		in:     in,
+		log:    workflow.GetLogger(ctx),
+		pause:  workflow.GetSignalChannelWithOptions(ctx, SignalPause, workflow.SignalChannelOptions{Description: "stop within one page; the position is kept"}),
+		resume: workflow.GetSignalChannelWithOptions(ctx, SignalResume, workflow.SignalChannelOptions{Description: "go on after pause; try again at once when blocked"}),
+		poll:   workflow.GetSignalChannelWithOptions(ctx, SignalPoll, workflow.SignalChannelOptions{Description: "do not wait for the next poll"}),
+	}
+	if in.State != nil {
+		c.state = *in.State
+	}
+	return c
+}
+
+func (c *collector) run(ctx workflow.Context) (*State, error) {
+	for {
+		c.drain()
+		if err := c.report(ctx); err != nil {
+			return nil, err
+		}
+		switch {
+		case ctx.Err() != nil:
+			return &c.state, nil
+		case c.mustContinueAsNew(ctx):
+			return nil, c.continueAsNew(ctx)
+		case c.state.Paused || !c.state.WakeAt.IsZero():
+			c.wait(ctx)
+		default:
+			if err := c.slice(ctx); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// drain takes the messages that are there.
+func (c *collector) drain() {
+	for c.pause.ReceiveAsync(nil) {
+		c.onPause()
+	}
+	for c.resume.ReceiveAsync(nil) {
+		c.onResume()
+	}
+	for c.poll.ReceiveAsync(nil) {
+		c.onPoll()
+	}
+}
+
+func (c *collector) onPause() { c.state.Paused = true }
+
+func (c *collector) onResume() {
+	c.state.Paused = false
+	switch c.state.WakeReason {
+	case WaitBlocked, WaitBackoff:
+		c.wake()
+	}
+}
+
+func (c *collector) onPoll() {
+	if c.running {
+		c.polled = true
+	}
+	if c.state.WakeReason == WaitPoll {
+		c.wake()
+	}
+}
+
+// wake ends the wait.
+func (c *collector) wake() {
+	c.state.WakeAt, c.state.WakeReason, c.state.WakeDetail = time.Time{}, "", ""
+}
+
+// wakeAfter begins a wait. The time is absolute and in the state, so that it survives a pause
+// and continuing as new.
+func (c *collector) wakeAfter(ctx workflow.Context, d time.Duration, reason WaitReason, detail string) {
+	c.state.WakeAt = workflow.Now(ctx).Add(d).UTC()
+	c.state.WakeReason, c.state.WakeDetail = reason, detail
+}
+
+// wait waits for a message, the wake-up time, or the end. It is the only place that does.
+func (c *collector) wait(ctx workflow.Context) {
+	selector := workflow.NewSelector(ctx)
+	selector.AddReceive(c.pause, func(ch workflow.ReceiveChannel, _ bool) { ch.ReceiveAsync(nil); c.onPause() })
+	selector.AddReceive(c.resume, func(ch workflow.ReceiveChannel, _ bool) { ch.ReceiveAsync(nil); c.onResume() })
+	selector.AddReceive(c.poll, func(ch workflow.ReceiveChannel, _ bool) { ch.ReceiveAsync(nil); c.onPoll() })
+	selector.AddReceive(ctx.Done(), func(workflow.ReceiveChannel, bool) {})
+
+	timerCtx, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	if !c.state.Paused {
+		// A paused collector has no timer: it waits for a message however long that takes.
+		left := c.state.WakeAt.Sub(workflow.Now(ctx))
+		if left <= 0 {
+			c.wake()
+			return
+		}
+		timer := workflow.NewTimerWithOptions(timerCtx, left, workflow.TimerOptions{Summary: c.waitSummary()})
+		selector.AddFuture(timer, func(f workflow.Future) {
+			if f.Get(ctx, nil) == nil {
+				c.wake()
+			}
+		})
+	}
+	selector.Select(ctx)
+}
+
+// slice runs one slice and decides what follows. Its error ends the workflow.
+func (c *collector) slice(ctx workflow.Context) error {
+	sliceCtx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: sliceTimeout,
+		HeartbeatTimeout:    heartbeatTimeout,
+		// A cancelled slice confirms what it has shipped and returns its checkpoint.
+		WaitForCancellation: true,
+		// The workflow alone decides what follows: between Temporal's own retries a pause
+		// would lose the checkpoint.
+		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
+		Summary:     c.sliceSummary(),
+	}))
+	defer cancel()
+	c.running = true
+	defer func() { c.running = false }()
+
+	future := workflow.ExecuteActivity(sliceCtx, CollectSliceName, SliceInput{
+		Tenant: c.in.Tenant, Service: c.in.Service, Since: c.in.Since, Checkpoint: c.state.Checkpoint,
+	})
+	selector := workflow.NewSelector(ctx)
+	done := false
+	selector.AddFuture(future, func(workflow.Future) { done = true })
+	selector.AddReceive(c.pause, func(ch workflow.ReceiveChannel, _ bool) { ch.ReceiveAsync(nil); c.onPause(); cancel() })
+	selector.AddReceive(c.resume, func(ch workflow.ReceiveChannel, _ bool) { ch.ReceiveAsync(nil); c.onResume() })
+	selector.AddReceive(c.poll, func(ch workflow.ReceiveChannel, _ bool) { ch.ReceiveAsync(nil); c.onPoll() })
+	for !done {
+		// Cancelling the workflow cancels the slice with it.
+		selector.Select(ctx)
+	}
+
+	var result SliceResult
+	// The result is there; a disconnected context reads it after a cancellation too.
+	readCtx, release := workflow.NewDisconnectedContext(ctx)
+	defer release()
+	err := future.Get(readCtx, &result)
+	c.state.Slices++
+	if err != nil {
+		return c.onFailure(ctx, err)
+	}
+	c.onResult(ctx, result)
+	return nil
+}
+
+func (c *collector) onResult(ctx workflow.Context, r SliceResult) {
+	c.advance(ctx, r.Checkpoint)
+	c.state.Failures, c.state.Blocked = 0, false
+	c.state.CaughtUp = r.End == EndCaughtUp
+	if r.Warning != "" {
+		c.problem(ctx, ClassWarning, r.Warning)
+	}
+	switch r.End {
+	case EndCaughtUp:
+		if c.polled {
+			break // asked for while the slice ran
+		}
+		c.wakeAfter(ctx, r.Wait, WaitPoll, r.Detail)
+	case EndRateLimited:
+		c.wakeAfter(ctx, r.Wait, WaitRateLimit, r.Detail)
+	}
+	c.polled = false
+}
+
+// advance takes over a slice's checkpoint.
+func (c *collector) advance(ctx workflow.Context, next checkpoint.Checkpoint) (moved bool) {
+	// What a pull asks for and what was counted say whether anything moved; windows and confirmations do not.
+	before, after := c.state.Checkpoint, next
+	moved = before.Totals.Events != after.Totals.Events || before.Position.Cursor != after.Position.Cursor ||
+		before.Position.Parent.ID != after.Position.Parent.ID || before.Totals.Pulls != after.Totals.Pulls ||
+		before.Position.Limit != after.Position.Limit
+	c.state.Checkpoint = next
+	if moved {
+		c.state.Progressed = workflow.Now(ctx).UTC()
+	}
+	return moved
+}
+
+// onFailure takes over the checkpoint that the failure carries and decides what follows.
+func (c *collector) onFailure(ctx workflow.Context, err error) error {
+	class, message, next := classify(err)
+	moved := next != nil && c.advance(ctx, *next)
+	if moved {
+		c.state.Failures = 0
+	}
+	if ctx.Err() != nil || temporal.IsCanceledError(err) {
+		// It was cancelled before a worker took it, or while its worker was gone.
+		return nil
+	}
+	c.problem(ctx, class, message)
+	c.state.CaughtUp = false
+	switch class {
+	case ClassUnknownService:
+		if c.state.Checkpoint.Totals.Pages == 0 && c.state.Checkpoint.Position == (checkpoint.Position{}) {
+			return temporal.NewNonRetryableApplicationError(message, errorUnknownService, nil)
+		}
+		c.block(ctx)
+	case ClassPerson, ClassUnknownTenant:
+		c.block(ctx)
+	case ClassCursorRefused:
+		c.state.Checkpoint = c.state.Checkpoint.Restarted()
+		c.backOff(ctx)
+	default:
+		c.backOff(ctx)
+	}
+	return nil
+}
+
+func (c *collector) block(ctx workflow.Context) {
+	c.state.Failures++
+	c.state.Blocked = true
+	c.wakeAfter(ctx, blockedRetry, WaitBlocked, "")
+}
+
+func (c *collector) backOff(ctx workflow.Context) {
+	d := min(firstBackoff<<min(c.state.Failures, 6), longestBackoff)
+	c.state.Failures++
+	c.state.Blocked = false
+	c.wakeAfter(ctx, d, WaitBackoff, "")
+}
+
+func (c *collector) problem(ctx workflow.Context, class Class, message string) {
+	if len(message) > maxProblem {
+		message = message[:maxProblem]
+	}
+	c.state.Problems++
+	c.state.LastProblem = &Problem{At: workflow.Now(ctx).UTC(), Class: class, Message: message}
+	c.log.Warn("problem", "tenant", c.in.Tenant, "service", c.in.Service, "class", class, "message", message)
+}
+
+// classify reads a slice's failure: its class, what happened, and the checkpoint to go on
+// from if it carries one.
+func classify(err error) (Class, string, *checkpoint.Checkpoint) {
+	var application *temporal.ApplicationError
+	var timeout *temporal.TimeoutError
+	switch {
+	case errors.As(err, &application):
+		class, known := Class(application.Type()), false
+		switch class {
+		case ClassPassing, ClassPerson, ClassCursorRefused, ClassUnknownTenant, ClassUnknownService:
+			known = true
+		}
+		var f Failure
+		if known && application.HasDetails() && application.Details(&f) == nil {
+			return class, application.Message(), &f.Checkpoint
+		}
+		// A panic, or an activity that this worker does not have.
+		return ClassPassing, application.Error(), nil
+	case errors.As(err, &timeout):
+		var last checkpoint.Checkpoint
+		message := "the worker was lost while it ran a slice; another one goes on from its last checkpoint"
+		if timeout.HasLastHeartbeatDetails() && timeout.LastHeartbeatDetails(&last) == nil {
+			return ClassPassing, message, &last
+		}
+		return ClassPassing, message, nil
+	default:
+		return ClassPassing, err.Error(), nil
+	}
+}
+
+func (c *collector) mustContinueAsNew(ctx workflow.Context) bool {
+	return workflow.GetInfo(ctx).GetContinueAsNewSuggested()
+}
+
+// continueAsNew is the only place that builds the next run's input. Messages were drained just
+// before, in the same workflow task.
+func (c *collector) continueAsNew(ctx workflow.Context) error {
+	in := c.in
+	in.State = &c.state
+	return workflow.NewContinueAsNewError(ctx, CollectName, in)
+}

@@ -1,0 +1,361 @@
+package workflows_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+	"github.com/stretchr/testify/suite"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+
+	"okta-collector/internal/checkpoint"
+	"okta-collector/workflows"
+)
+
+// Time is skipped in these tests: an hour of waiting takes no time.
+type collectSuite struct {
+	suite.Suite
+	testsuite.WorkflowTestSuite
+	env    *testsuite.TestWorkflowEnvironment
+	slices []sliceRun
+	next   func(n int, in workflows.SliceInput) (workflows.SliceResult, error)
+}
+
+type sliceRun struct {
+	at time.Time
+	in workflows.SliceInput
+}
+
+func TestCollect(t *testing.T) { suite.Run(t, new(collectSuite)) }
+
+var input = workflows.CollectInput{Tenant: "acme", Service: "logs"}
+
+func (s *collectSuite) SetupTest() {
+	s.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	s.env = s.NewTestWorkflowEnvironment()
+	s.env.SetStartWorkflowOptions(workflowOptions("okta/acme/logs"))
+	s.env.SetTestTimeout(time.Minute)
+	s.slices = nil
+	s.env.RegisterActivityWithOptions(func(ctx context.Context, in workflows.SliceInput) (workflows.SliceResult, error) {
+		s.slices = append(s.slices, sliceRun{s.env.Now(), in})
+		return s.next(len(s.slices), in)
+	}, activity.RegisterOptions{Name: workflows.CollectSliceName})
+}
+
+// run collects until stopAfter, in skipped time, and returns the final state.
+func (s *collectSuite) run(in workflows.CollectInput, stopAfter time.Duration) workflows.State {
+	s.env.RegisterDelayedCallback(s.env.CancelWorkflow, stopAfter)
+	s.env.ExecuteWorkflow(workflows.Collect, in)
+	s.Require().True(s.env.IsWorkflowCompleted())
+	s.Require().NoError(s.env.GetWorkflowError())
+	var state workflows.State
+	s.Require().NoError(s.env.GetWorkflowResult(&state))
+	return state
+}
+
+func (s *collectSuite) after(d time.Duration, do func()) { s.env.RegisterDelayedCallback(do, d) }
+
+func (s *collectSuite) signal(after time.Duration, name string) {
+	s.after(after, func() { s.env.SignalWorkflow(name, nil) })
+}
+
+func (s *collectSuite) status() workflows.Status {
+	value, err := s.env.QueryWorkflow(workflows.QueryStatus)
+	s.Require().NoError(err)
+	var status workflows.Status
+	s.Require().NoError(value.Get(&status))
+	return status
+}
+
+// at says when the n-th slice ran, in seconds after the first.
+func (s *collectSuite) at(n int) float64 {
+	return s.slices[n].at.Sub(s.slices[0].at).Seconds()
+}
+
+// moved is the input's checkpoint, some events on.
+func moved(in workflows.SliceInput) checkpoint.Checkpoint {
+	c := in.Checkpoint
+	c.Totals.Pages++
+	c.Totals.Events += 10
+	c.Position.Cursor = fmt.Sprintf("/api/v1/logs?after=%d", c.Totals.Events)
+	return c
+}
+
+func caughtUp(in workflows.SliceInput, wait time.Duration) (workflows.SliceResult, error) {
+	return workflows.SliceResult{Checkpoint: moved(in), End: workflows.EndCaughtUp, Wait: wait}, nil
+}
+
+func fails(class workflows.Class, c checkpoint.Checkpoint) error {
+	return temporal.NewApplicationErrorWithOptions("acme/logs: it went wrong", string(class),
+		temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{workflows.Failure{Checkpoint: c}}})
+}
+
+func workflowOptions(id string) client.StartWorkflowOptions {
+	return client.StartWorkflowOptions{ID: id, TaskQueue: workflows.TaskQueue}
+}
+
+func (s *collectSuite) TestEachSliceGoesOnFromTheLastOnesCheckpoint() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n < 4 {
+			return workflows.SliceResult{Checkpoint: moved(in), End: workflows.EndMore}, nil
+		}
+		return caughtUp(in, 10*time.Second)
+	}
+	state := s.run(input, 5*time.Second)
+	s.Len(s.slices, 4)
+	for i, slice := range s.slices {
+		s.EqualValues(10*i, slice.in.Checkpoint.Totals.Events)
+	}
+	s.EqualValues(40, state.Checkpoint.Totals.Events)
+	s.Equal("/api/v1/logs?after=40", state.Checkpoint.Position.Cursor)
+	s.True(state.CaughtUp)
+}
+
+func (s *collectSuite) TestCaughtUpWaitsForTheNextPoll() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		return caughtUp(in, 10*time.Second)
+	}
+	s.after(5*time.Second, func() {
+		status := s.status()
+		s.Equal(workflows.StateWaiting, status.State)
+		s.Contains(status.Reason, "caught up; next poll")
+		s.Zero(status.LagSeconds)
+		s.WithinDuration(s.slices[0].at.Add(10*time.Second), *status.WakeAt, time.Second)
+	})
+	s.run(input, 25*time.Second)
+	s.Len(s.slices, 3)
+	s.InDelta(10, s.at(1), 1)
+	s.InDelta(20, s.at(2), 1)
+}
+
+func (s *collectSuite) TestPollDoesNotWaitForTheTimer() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) { return caughtUp(in, time.Hour) }
+	s.signal(5*time.Minute, workflows.SignalPoll)
+	s.run(input, 30*time.Minute)
+	s.Len(s.slices, 2)
+	s.InDelta(300, s.at(1), 1)
+}
+
+func (s *collectSuite) TestARateLimitIsWaitedOutWhateverIsSignalled() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n == 1 {
+			return workflows.SliceResult{Checkpoint: moved(in), End: workflows.EndRateLimited, Wait: 42 * time.Second, Detail: "/api/v1/logs"}, nil
+		}
+		return caughtUp(in, time.Hour)
+	}
+	s.signal(5*time.Second, workflows.SignalPoll)
+	s.signal(6*time.Second, workflows.SignalPause)
+	s.signal(7*time.Second, workflows.SignalResume)
+	s.after(10*time.Second, func() { s.Contains(s.status().Reason, "rate limited until") })
+	s.run(input, time.Minute)
+	s.Len(s.slices, 2)
+	s.InDelta(42, s.at(1), 1)
+}
+
+func (s *collectSuite) TestPauseKeepsThePositionAndResumeGoesOn() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		return caughtUp(in, 10*time.Second)
+	}
+	s.signal(5*time.Second, workflows.SignalPause)
+	s.after(12*time.Hour, func() {
+		status := s.status()
+		s.Equal(workflows.StatePaused, status.State)
+		s.EqualValues(10, status.Checkpoint.Totals.Events)
+		s.Nil(status.WakeAt)
+	})
+	s.signal(24*time.Hour, workflows.SignalResume)
+	s.run(input, 24*time.Hour+5*time.Second)
+	s.Len(s.slices, 2)
+	s.EqualValues(10, s.slices[1].in.Checkpoint.Totals.Events)
+	s.InDelta(24*3600, s.at(1), 1)
+}
+
+func (s *collectSuite) TestPassingProblemsBackOffAndStartAgainAfterProgress() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		switch {
+		case n == 5: // some pages, then the same problem
+			return workflows.SliceResult{}, fails(workflows.ClassPassing, moved(in))
+		case n < 14:
+			return workflows.SliceResult{}, fails(workflows.ClassPassing, in.Checkpoint)
+		}
+		return caughtUp(in, time.Hour)
+	}
+	state := s.run(input, 20*time.Minute)
+	var gaps []float64
+	for i := 1; i < len(s.slices); i++ {
+		gaps = append(gaps, s.slices[i].at.Sub(s.slices[i-1].at).Round(time.Second).Seconds())
+	}
+	s.Equal([]float64{1, 2, 4, 8, 1, 2, 4, 8, 16, 32, 60, 60, 60}, gaps)
+	s.EqualValues(10, s.slices[5].in.Checkpoint.Totals.Events, "the failure's checkpoint is gone on from")
+	s.Equal(13, state.Problems)
+	s.Zero(state.Failures)
+	s.Equal("acme/logs: it went wrong", state.LastProblem.Message)
+}
+
+func (s *collectSuite) TestAProblemForAPersonBlocksUntilResumeOrAQuarterOfAnHour() {
+	for _, class := range []workflows.Class{workflows.ClassPerson, workflows.ClassUnknownTenant} {
+		s.Run(string(class), func() {
+			s.SetupTest()
+			s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+				if n < 3 {
+					return workflows.SliceResult{}, fails(class, in.Checkpoint)
+				}
+				return caughtUp(in, time.Hour)
+			}
+			s.signal(time.Minute, workflows.SignalPoll) // does not unblock
+			s.after(2*time.Minute, func() {
+				status := s.status()
+				s.Equal(workflows.StateBlocked, status.State)
+				s.Contains(status.Reason, "it went wrong")
+			})
+			s.signal(20*time.Minute, workflows.SignalResume)
+			state := s.run(input, 30*time.Minute)
+			s.Len(s.slices, 3)
+			s.InDelta(15*60, s.at(1), 1)
+			s.InDelta(20*60, s.at(2), 1)
+			s.False(state.Blocked)
+		})
+	}
+}
+
+func (s *collectSuite) TestARefusedCursorStartsThePullAgain() {
+	newest := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n == 1 {
+			c := moved(in)
+			c.Position.Newest = newest
+			c.Position.Pull = &checkpoint.Pull{ID: 7}
+			return workflows.SliceResult{}, fails(workflows.ClassCursorRefused, c)
+		}
+		return caughtUp(in, time.Hour)
+	}
+	state := s.run(input, time.Minute)
+	s.Len(s.slices, 2)
+	again := s.slices[1].in.Checkpoint
+	s.Empty(again.Position.Cursor)
+	s.Nil(again.Position.Pull)
+	s.Equal(newest, again.Position.Newest)
+	s.EqualValues(10, again.Totals.Events)
+	s.Equal(1, state.Problems)
+}
+
+func (s *collectSuite) TestAWorkerThatDiesLeavesItsLastCheckpoint() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n == 1 {
+			return workflows.SliceResult{}, temporal.NewHeartbeatTimeoutError(moved(in))
+		}
+		return caughtUp(in, time.Hour)
+	}
+	s.run(input, time.Minute)
+	s.Len(s.slices, 2)
+	s.EqualValues(10, s.slices[1].in.Checkpoint.Totals.Events)
+}
+
+func (s *collectSuite) TestAPanicInASliceIsAPassingProblem() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n == 1 {
+			panic("boom")
+		}
+		return caughtUp(in, time.Hour)
+	}
+	state := s.run(input, time.Minute)
+	s.Len(s.slices, 2)
+	s.Equal(workflows.ClassPassing, state.LastProblem.Class)
+}
+
+func (s *collectSuite) TestAFreshWorkflowOfAnUnknownServiceFailsAtOnce() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		return workflows.SliceResult{}, fails(workflows.ClassUnknownService, in.Checkpoint)
+	}
+	s.env.ExecuteWorkflow(workflows.Collect, input)
+	s.Require().ErrorContains(s.env.GetWorkflowError(), "it went wrong")
+	s.Len(s.slices, 1)
+}
+
+func (s *collectSuite) TestAnUnknownServiceWithAPositionIsBlockedAndKeepsIt() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		return workflows.SliceResult{}, fails(workflows.ClassUnknownService, in.Checkpoint)
+	}
+	in := input
+	in.State = &workflows.State{Checkpoint: moved(workflows.SliceInput{})}
+	state := s.run(in, time.Minute)
+	s.True(state.Blocked)
+	s.EqualValues(10, state.Checkpoint.Totals.Events)
+}
+
+func (s *collectSuite) TestInputsThatCannotWorkFailAtOnce() {
+	for name, test := range map[string]struct {
+		id   string
+		in   workflows.CollectInput
+		want string
+	}{
+		"no tenant":        {"okta/acme/logs", workflows.CollectInput{Service: "logs"}, "no tenant"},
+		"no service":       {"okta/acme/logs", workflows.CollectInput{Tenant: "acme"}, "no service"},
+		"another id":       {"mine", input, `must be "okta/acme/logs"`},
+		"another services": {"okta/acme/users", input, `must be "okta/acme/logs"`},
+	} {
+		s.Run(name, func() {
+			s.SetupTest()
+			s.env.SetStartWorkflowOptions(workflowOptions(test.id))
+			s.env.ExecuteWorkflow(workflows.Collect, test.in)
+			s.Require().ErrorContains(s.env.GetWorkflowError(), test.want)
+			s.Empty(s.slices)
+		})
+	}
+}
+
+func (s *collectSuite) TestContinuingAsNewTakesEverythingAlong() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n == 2 {
+			s.env.SetContinueAsNewSuggested(true)
+		}
+		return workflows.SliceResult{Checkpoint: moved(in), End: workflows.EndRateLimited, Wait: time.Second}, nil
+	}
+	since := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	in := input
+	in.Since = &since
+	s.env.ExecuteWorkflow(workflows.Collect, in)
+	var again *workflow.ContinueAsNewError
+	s.Require().True(errors.As(s.env.GetWorkflowError(), &again))
+	s.Equal(workflows.CollectName, again.WorkflowType.Name)
+	var next workflows.CollectInput
+	s.Require().NoError(converter.GetDefaultDataConverter().FromPayloads(again.Input, &next))
+	s.Equal("acme", next.Tenant)
+	s.Equal("logs", next.Service)
+	s.Equal(since, *next.Since)
+	s.EqualValues(20, next.State.Checkpoint.Totals.Events)
+	s.Equal(workflows.WaitRateLimit, next.State.WakeReason, "the wait goes on")
+	s.False(next.State.WakeAt.IsZero())
+}
+
+func (s *collectSuite) TestSearchAttributesChangeOnlyWithTheState() {
+	upserts := 0
+	s.env.OnUpsertTypedSearchAttributes(mock.Anything).Return(nil).Run(func(mock.Arguments) { upserts++ })
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) { return caughtUp(in, time.Minute) }
+	s.signal(30*time.Minute+30*time.Second, workflows.SignalPause)
+	s.signal(time.Hour+30*time.Second, workflows.SignalResume)
+	s.run(input, 2*time.Hour)
+	s.Equal(3, upserts, "collecting, paused, collecting")
+}
+
+func TestWorkflowIDsAreWhatTheyWereMadeOf(t *testing.T) {
+	tenant, service, err := workflows.ParseWorkflowID(workflows.WorkflowID("acme", "app_users"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"acme", "app_users"}, []string{tenant, service})
+	for _, id := range []string{"", "okta", "okta/acme", "okta//logs", "okta/acme/", "x/acme/logs", "okta/acme/logs/backfill", strings.Repeat("/", 9)} {
+		_, _, err := workflows.ParseWorkflowID(id)
+		require.ErrorContains(t, err, "okta/<tenant>/<service>", id)
+	}
+}

@@ -1,0 +1,192 @@
+package workflows
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"okta-collector/internal/checkpoint"
+)
+
+// What people see of a running Collect: its status, the details and summaries in the Web UI, and the
+// search attributes.
+
+var (
+	attributeTenant  = temporal.NewSearchAttributeKeyKeyword(AttributeTenant)
+	attributeService = temporal.NewSearchAttributeKeyKeyword(AttributeService)
+	attributeState   = temporal.NewSearchAttributeKeyKeyword(AttributeState)
+)
+
+// summaryLimit is what Temporal accepts as a summary, in bytes.
+const summaryLimit = 200
+
+// clock is how times of the day are shown.
+const clock = "15:04:05Z"
+
+// report brings the Web UI up to date.
+func (c *collector) report(ctx workflow.Context) error {
+	workflow.SetCurrentDetails(ctx, c.details())
+	attribute := "collecting"
+	switch {
+	case c.state.Paused:
+		attribute = "paused"
+	case c.state.Blocked:
+		attribute = "blocked"
+	}
+	if attribute == c.attribute {
+		return nil
+	}
+	// Each upsert costs an action, so it is only made when something changed.
+	if c.attribute == "" && attributesHave(ctx, c.in.Tenant, c.in.Service, attribute) {
+		c.attribute = attribute
+		return nil
+	}
+	c.attribute = attribute
+	if err := workflow.UpsertTypedSearchAttributes(ctx,
+		attributeTenant.ValueSet(c.in.Tenant), attributeService.ValueSet(c.in.Service), attributeState.ValueSet(attribute)); err != nil {
+		return fmt.Errorf("upserting search attributes: %w", err)
+	}
+	return nil
+}
+
+// attributesHave says whether the run began with these attributes, from its starter or
+// the run before.
+func attributesHave(ctx workflow.Context, tenant, service, state string) bool {
+	have := workflow.GetTypedSearchAttributes(ctx)
+	t, _ := have.GetKeyword(attributeTenant)
+	s, _ := have.GetKeyword(attributeService)
+	st, _ := have.GetKeyword(attributeState)
+	return t == tenant && s == service && st == state
+}
+
+// status answers the query. A query runs between the workflow's steps, so it must not look at
+// the time of the present.
+func (c *collector) status() Status {
+	s := Status{
+		Tenant: c.in.Tenant, Service: c.in.Service, State: c.collectorState(), Reason: c.reason(),
+		Checkpoint: c.state.Checkpoint, CaughtUp: c.state.CaughtUp,
+		Slices: c.state.Slices, Failures: c.state.Failures, Problems: c.state.Problems, LastProblem: c.state.LastProblem,
+	}
+	if !c.state.WakeAt.IsZero() && !c.state.Paused {
+		at := c.state.WakeAt
+		s.WakeAt = &at
+	}
+	if !c.state.CaughtUp {
+		s.LagSeconds = lag(c.state.Checkpoint.Position, c.state.Progressed).Seconds()
+	}
+	return s
+}
+
+// lag is how far behind the position was when it last moved.
+func lag(p checkpoint.Position, moved time.Time) time.Duration {
+	from := p.Newest
+	if from.IsZero() && p.Pull != nil {
+		from = p.Pull.Began
+	}
+	if from.IsZero() || moved.Before(from) {
+		return 0
+	}
+	return moved.Sub(from)
+}
+
+func (c *collector) collectorState() CollectorState {
+	switch {
+	case c.state.Paused:
+		return StatePaused
+	case c.state.Blocked:
+		return StateBlocked
+	case c.running || c.state.WakeAt.IsZero():
+		return StateRunning
+	default:
+		return StateWaiting
+	}
+}
+
+// reason says in a line why nothing is fetched; empty while a slice runs.
+func (c *collector) reason() string {
+	switch {
+	case c.state.Paused:
+		return "paused; the signal resume goes on"
+	case c.running || c.state.WakeAt.IsZero():
+		return ""
+	}
+	at := c.state.WakeAt.Format(clock)
+	switch c.state.WakeReason {
+	case WaitPoll:
+		return "caught up; next poll " + at
+	case WaitRateLimit:
+		return "rate limited until " + at + detail(c.state.WakeDetail)
+	case WaitBackoff:
+		return "tries again " + at + detail(c.problemMessage())
+	case WaitBlocked:
+		return "blocked, tries again " + at + detail(c.problemMessage())
+	}
+	return string(c.state.WakeReason)
+}
+
+func detail(s string) string {
+	if s == "" {
+		return ""
+	}
+	return ": " + s
+}
+
+func (c *collector) problemMessage() string {
+	if c.state.LastProblem == nil {
+		return ""
+	}
+	return c.state.LastProblem.Message
+}
+
+func (c *collector) waitSummary() string { return summary(c.reason()) }
+
+func (c *collector) sliceSummary() string {
+	p := c.state.Checkpoint.Position
+	switch {
+	case p.Pull == nil && c.state.Checkpoint.Totals.Pulls == 0:
+		return summary("collect " + c.in.Service + " from the beginning")
+	case p.Pull == nil:
+		return summary("collect " + c.in.Service + ": a new pull")
+	default:
+		return summary(fmt.Sprintf("collect %s: go on with the %s pull after %d events", c.in.Service, p.Pull.Kind, p.Pull.Events))
+	}
+}
+
+func summary(s string) string {
+	if len(s) > summaryLimit {
+		s = strings.ToValidUTF8(s[:summaryLimit-3], "") + "…"
+	}
+	return s
+}
+
+// details is the Markdown that the Web UI shows above a workflow's history.
+func (c *collector) details() string {
+	var b strings.Builder
+	t := c.state.Checkpoint.Totals
+	fmt.Fprintf(&b, "**%s** of **%s**: **%s**", c.in.Service, c.in.Tenant, c.collectorState())
+	if r := c.reason(); r != "" {
+		fmt.Fprintf(&b, " (%s)", plain(r))
+	}
+	b.WriteString("\n\n| | |\n|---|---|\n")
+	fmt.Fprintf(&b, "| shipped | %d events, %d pages, %d bytes |\n", t.Events, t.Pages, t.Bytes)
+	fmt.Fprintf(&b, "| pulls completed | %d |\n", t.Pulls)
+	if p := c.state.Checkpoint.Position.Pull; p != nil {
+		fmt.Fprintf(&b, "| pull under way | %s, %d events so far |\n", p.Kind, p.Events)
+	}
+	if newest := c.state.Checkpoint.Position.Newest; !newest.IsZero() {
+		fmt.Fprintf(&b, "| newest event | %s |\n", newest.Format(time.RFC3339))
+	}
+	fmt.Fprintf(&b, "| slices, problems | %d, %d |\n", c.state.Slices, c.state.Problems)
+	if p := c.state.LastProblem; p != nil {
+		fmt.Fprintf(&b, "\nLast problem, %s (%s): %s\n", p.At.Format(time.RFC3339), p.Class, plain(p.Message))
+	}
+	return b.String()
+}
+
+// plain keeps a text from being read as Markdown.
+func plain(s string) string {
+	return strings.NewReplacer("`", "'", "<", "‹", ">", "›", "[", "(", "]", ")", "|", "/", "\n", " ", "*", "·").Replace(s)
+}
