@@ -35,11 +35,16 @@ type Collector struct {
 	tenants map[string]Tenant
 	log     *zap.Logger
 	metrics *Metrics
+	// lease begins a slice's lease. Tests replace it, since the SDK's test environment has
+	// neither a client nor a heartbeat timeout.
+	lease func(ctx context.Context, info activity.Info, log *zap.Logger) *lease
 }
 
 // New makes a Collector. metrics may be nil.
 func New(tenants map[string]Tenant, log *zap.Logger, metrics *Metrics) *Collector {
-	return &Collector{tenants: tenants, log: log, metrics: metrics}
+	return &Collector{tenants: tenants, log: log, metrics: metrics, lease: func(ctx context.Context, info activity.Info, log *zap.Logger) *lease {
+		return newLease(ctx, activity.GetClient(ctx), info, log)
+	}}
 }
 
 // CollectSlice fetches pages and ships them until it is caught up, rate limited or told to
@@ -77,7 +82,7 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	if in.Since != nil {
 		s.since = *in.Since
 	}
-	s.lease = newLease(ctx, activity.GetClient(ctx), info, log)
+	s.lease = c.lease(ctx, info, log)
 	defer s.lease.end()
 	return s.run()
 }

@@ -164,26 +164,27 @@ func summary(s string) string {
 
 // details is the Markdown that the Web UI shows above a workflow's history.
 func (c *collector) details() string {
-	var b strings.Builder
 	t := c.state.Checkpoint.Totals
-	fmt.Fprintf(&b, "**%s** of **%s**: **%s**", c.in.Service, c.in.Tenant, c.collectorState())
+	heading := fmt.Sprintf("**%s** of **%s**: **%s**", c.in.Service, c.in.Tenant, c.collectorState())
 	if r := c.reason(); r != "" {
-		fmt.Fprintf(&b, " (%s)", plain(r))
+		heading += " (" + plain(r) + ")"
 	}
-	b.WriteString("\n\n| | |\n|---|---|\n")
-	fmt.Fprintf(&b, "| shipped | %d events, %d pages, %d bytes |\n", t.Events, t.Pages, t.Bytes)
-	fmt.Fprintf(&b, "| pulls completed | %d |\n", t.Pulls)
+	lines := []string{
+		heading, "", "| | |", "|---|---|",
+		fmt.Sprintf("| shipped | %d events, %d pages, %d bytes |", t.Events, t.Pages, t.Bytes),
+		fmt.Sprintf("| pulls completed | %d |", t.Pulls),
+	}
 	if p := c.state.Checkpoint.Position.Pull; p != nil {
-		fmt.Fprintf(&b, "| pull under way | %s, %d events so far |\n", p.Kind, p.Events)
+		lines = append(lines, fmt.Sprintf("| pull under way | %s, %d events so far |", p.Kind, p.Events))
 	}
 	if newest := c.state.Checkpoint.Position.Newest; !newest.IsZero() {
-		fmt.Fprintf(&b, "| newest event | %s |\n", newest.Format(time.RFC3339))
+		lines = append(lines, fmt.Sprintf("| newest event | %s |", newest.Format(time.RFC3339)))
 	}
-	fmt.Fprintf(&b, "| slices, problems | %d, %d |\n", c.state.Slices, c.state.Problems)
+	lines = append(lines, fmt.Sprintf("| slices, problems | %d, %d |", c.state.Slices, c.state.Problems))
 	if p := c.state.LastProblem; p != nil {
-		fmt.Fprintf(&b, "\nLast problem, %s (%s): %s\n", p.At.Format(time.RFC3339), p.Class, plain(p.Message))
+		lines = append(lines, "", fmt.Sprintf("Last problem, %s (%s): %s", p.At.Format(time.RFC3339), p.Class, plain(p.Message)))
 	}
-	return b.String()
+	return strings.Join(lines, "\n")
 }
 
 // plain keeps a text from being read as Markdown.

@@ -5,43 +5,12 @@ package devo
 import (
 	"context"
 	"errors"
-	"time"
-
-	"go.uber.org/zap"
-
-	"okta-collector/internal/secret"
 )
 
 // ErrRefused is wrapped by errors that only a person can mend: a certificate or token
-// that is refused, a server whose certificate does not verify, an HTTP 4xx, a
-// directory that cannot be written. Every other error is passing.
+// that is refused, a server whose certificate does not verify, an HTTP 3xx or 4xx other
+// than 408 and 429, a directory that cannot be written. Every other error is passing.
 var ErrRefused = errors.New("refused")
-
-// Config says where and how events are delivered.
-type Config struct {
-	// URL is tls://host:port, tcp://host:port, https://host (http only for loopback),
-	// file:///dir or stdout:.
-	URL string
-	// ChainFile, CertFile and KeyFile are PEM files. They are read anew for each
-	// connection, so that certificates can be rotated.
-	ChainFile, CertFile, KeyFile string
-	// ServerName is the name to verify when it is not that of the URL.
-	ServerName string
-	// Domain and Token are for https.
-	Domain string
-	Token  secret.Secret
-	// Environment, if set, is added to every object as @devo_environment.
-	Environment string
-	// Hostname is the host of each record; default: the machine's name.
-	Hostname string
-	// MaxEvent is the largest object in bytes that is shipped whole; default 1 MiB.
-	MaxEvent int
-
-	Log     *zap.Logger
-	Metrics *Metrics
-	// Now is the clock of the records' dates; default time.Now.
-	Now func() time.Time
-}
 
 // Sink is a destination. It is safe for concurrent use; each slice opens a stream of its own.
 type Sink interface {
@@ -95,7 +64,8 @@ type Stream interface {
 	// checkpointed before the first Ship.
 	Offset() *int64
 	// Close confirms what was shipped and releases everything. After an error, pages
-	// after Confirmed must be shipped again. Close is bounded to 5 s, whatever ctx
-	// says, and may be called after a failed Ship. A second Close does nothing.
+	// after Confirmed must be shipped again. Close does its work even when ctx is
+	// already over, since that is how a slice is told to end; it takes 5 s at most. It
+	// may be called after a failed Ship. A second Close does nothing.
 	Close(ctx context.Context) error
 }

@@ -1,0 +1,49 @@
+package deployments_test
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"okta-collector/internal/config"
+)
+
+func TestEverySettingThatIsDeployedExists(t *testing.T) {
+	var usage bytes.Buffer
+	require.NoError(t, config.Usage(&usage))
+	known := map[string]bool{}
+	for line := range strings.Lines(usage.String()) {
+		if fields := strings.Fields(line); len(fields) > 0 {
+			known[fields[0]] = true
+		}
+	}
+	for _, file := range []string{"collector.env.example", "kubernetes/settings.env"} {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for line := range strings.Lines(string(content)) {
+			name, _, ok := strings.Cut(line, "=")
+			if !ok || strings.HasPrefix(line, "#") || strings.HasPrefix(name, "TEMPORAL_") {
+				continue
+			}
+			require.True(t, known[name], "%s: %s is no setting", file, name)
+		}
+	}
+}
+
+func TestEveryFileIsYAML(t *testing.T) {
+	files, err := filepath.Glob("kubernetes/*.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range append(files, "compose.yaml") {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var document map[string]any
+		require.NoError(t, yaml.Unmarshal(content, &document), file)
+		require.NotEmpty(t, document, file)
+	}
+}

@@ -1,0 +1,476 @@
+package config_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap/zapcore"
+
+	"okta-collector/internal/config"
+	"okta-collector/internal/okta"
+	"okta-collector/internal/secret"
+)
+
+// env is an environment: the test's process has these settings and no others.
+type env map[string]string
+
+// valid is the least that one tenant needs.
+func valid() env {
+	return env{
+		"OKTA_URL":       "https://acme.okta.com",
+		"OKTA_API_TOKEN": "00token-of-acme",
+		"DEVO_URL":       "stdout:",
+	}
+}
+
+// two is the least that two tenants need.
+func two() env {
+	return env{
+		"COLLECTOR_TENANTS":        "acme,globex-eu",
+		"ACME_OKTA_URL":            "https://acme.okta.com",
+		"ACME_OKTA_API_TOKEN":      "00token-of-acme",
+		"GLOBEX_EU_OKTA_URL":       "https://globex.okta-emea.com",
+		"GLOBEX_EU_OKTA_API_TOKEN": "00token-of-globex",
+		"DEVO_URL":                 "tcp://relay:13000",
+	}
+}
+
+func (e env) with(pairs ...string) env {
+	for i := 0; i < len(pairs); i += 2 {
+		e[pairs[i]] = pairs[i+1]
+	}
+	return e
+}
+
+func (e env) without(names ...string) env {
+	for _, name := range names {
+		delete(e, name)
+	}
+	return e
+}
+
+func (e env) set(t *testing.T) {
+	t.Helper()
+	for _, assignment := range os.Environ() {
+		name, _, _ := strings.Cut(assignment, "=")
+		if strings.Contains(name, "OKTA_") || strings.Contains(name, "DEVO_") || strings.HasPrefix(name, "COLLECTOR_") {
+			t.Setenv(name, "") // so that it comes back after the test
+			require.NoError(t, os.Unsetenv(name))
+		}
+	}
+	for name, value := range e {
+		t.Setenv(name, value)
+	}
+}
+
+func (e env) load(t *testing.T) (config.Config, []string, error) {
+	t.Helper()
+	e.set(t)
+	return config.Load()
+}
+
+func (e env) mustLoad(t *testing.T) config.Config {
+	t.Helper()
+	c, warnings, err := e.load(t)
+	require.NoError(t, err)
+	require.Empty(t, warnings)
+	return c
+}
+
+func token(t *testing.T, s secret.Secret) string {
+	t.Helper()
+	value, err := s.Read()
+	require.NoError(t, err)
+	return value
+}
+
+func write(t *testing.T, name string, content []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, content, 0o600))
+	return path
+}
+
+// keyPair writes a self-signed certificate and its key.
+func keyPair(t *testing.T) (cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	require.NoError(t, err)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	require.NoError(t, err)
+	return write(t, "cert.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
+		write(t, "key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
+}
+
+func TestWithTheLeastThatIsNeededEverythingElseHasItsDefault(t *testing.T) {
+	c := valid().mustLoad(t)
+
+	require.Equal(t, "okta-collector", c.TaskQueue)
+	require.Equal(t, "127.0.0.1:9464", c.Listen)
+	require.Equal(t, zapcore.InfoLevel, c.LogLevel)
+	require.Equal(t, config.LogAuto, c.LogFormat)
+	require.Len(t, c.Tenants, 1)
+
+	tenant := c.Tenants[0]
+	require.Equal(t, "default", tenant.Name)
+	require.Equal(t, okta.DefaultServices, tenant.Services)
+	require.Equal(t, "default", tenant.Okta.Tenant)
+	require.Equal(t, "https://acme.okta.com", tenant.Okta.URL)
+	require.Equal(t, "00token-of-acme", token(t, tenant.Okta.Token))
+	require.Equal(t, 0.5, tenant.Okta.RateShare)
+	require.Equal(t, 24*time.Hour, tenant.Okta.LogsHistory)
+	require.Equal(t, 10*time.Second, tenant.Okta.PollLogs)
+	require.Equal(t, 15*time.Minute, tenant.Okta.PollResources)
+	require.Equal(t, 24*time.Hour, tenant.Okta.FullSync)
+	require.Equal(t, "stdout:", tenant.Devo.URL)
+	require.Equal(t, 1<<20, tenant.Devo.MaxEvent)
+	for _, s := range okta.Services() {
+		require.Equal(t, s.Table, tenant.Tables[s.Name])
+	}
+}
+
+func TestEmptyIsTheSameAsAbsentAndBlanksAroundAreDropped(t *testing.T) {
+	c := valid().with("OKTA_RATE_SHARE", "", "COLLECTOR_LISTEN", " ", "DEVO_TABLES", "", "OKTA_URL", " https://acme.okta.com\n", "OKTA_API_TOKEN", "00token-of-acme\n").mustLoad(t)
+
+	require.Equal(t, 0.5, c.Tenants[0].Okta.RateShare)
+	require.Equal(t, "127.0.0.1:9464", c.Listen)
+	require.Equal(t, "https://acme.okta.com", c.Tenants[0].Okta.URL)
+	require.Equal(t, "00token-of-acme", token(t, c.Tenants[0].Okta.Token))
+}
+
+func TestSettingsAreRead(t *testing.T) {
+	for _, test := range []struct {
+		name, value string
+		got         func(config.Config) any
+		want        any
+	}{
+		{"COLLECTOR_TASK_QUEUE", "other", func(c config.Config) any { return c.TaskQueue }, "other"},
+		{"COLLECTOR_LISTEN", ":0", func(c config.Config) any { return c.Listen }, ":0"},
+		{"COLLECTOR_LOG_LEVEL", "debug", func(c config.Config) any { return c.LogLevel }, zapcore.DebugLevel},
+		{"COLLECTOR_LOG_FORMAT", "json", func(c config.Config) any { return c.LogFormat }, config.LogJSON},
+		{"OKTA_URL", "https://Acme.Okta.com/", func(c config.Config) any { return c.Tenants[0].Okta.URL }, "https://acme.okta.com"},
+		{"OKTA_URL", "http://127.0.0.1:8080", func(c config.Config) any { return c.Tenants[0].Okta.URL }, "http://127.0.0.1:8080"},
+		{"OKTA_URL", "http://localhost:8080", func(c config.Config) any { return c.Tenants[0].Okta.URL }, "http://localhost:8080"},
+		{"OKTA_URL", "http://[::1]:8080", func(c config.Config) any { return c.Tenants[0].Okta.URL }, "http://[::1]:8080"},
+		{"OKTA_SERVICES", "users, logs,users", func(c config.Config) any { return c.Tenants[0].Services }, []string{"logs", "users"}},
+		{"OKTA_SERVICES", "all", func(c config.Config) any { return c.Tenants[0].Services }, okta.ServiceNames()},
+		{"OKTA_RATE_SHARE", "1", func(c config.Config) any { return c.Tenants[0].Okta.RateShare }, 1.0},
+		{"OKTA_LOGS_HISTORY", "90d", func(c config.Config) any { return c.Tenants[0].Okta.LogsHistory }, 90 * 24 * time.Hour},
+		{"OKTA_POLL_LOGS", "1s", func(c config.Config) any { return c.Tenants[0].Okta.PollLogs }, time.Second},
+		{"OKTA_POLL_RESOURCES", "1h30m", func(c config.Config) any { return c.Tenants[0].Okta.PollResources }, 90 * time.Minute},
+		{"OKTA_FULL_SYNC", "7d", func(c config.Config) any { return c.Tenants[0].Okta.FullSync }, 7 * 24 * time.Hour},
+		{"DEVO_URL", "tcp://relay:13000", func(c config.Config) any { return c.Tenants[0].Devo.URL }, "tcp://relay:13000"},
+		{"DEVO_URL", "tcp://[::1]:13000", func(c config.Config) any { return c.Tenants[0].Devo.URL }, "tcp://[::1]:13000"},
+		{"DEVO_URL", "file:///var/lib/okta", func(c config.Config) any { return c.Tenants[0].Devo.URL }, "file:///var/lib/okta"},
+		{"DEVO_SERVER_NAME", "collector.devo.io", func(c config.Config) any { return c.Tenants[0].Devo.ServerName }, "collector.devo.io"},
+		{"DEVO_ENVIRONMENT", "prod é", func(c config.Config) any { return c.Tenants[0].Devo.Environment }, "prod é"},
+		{"DEVO_HOSTNAME", "okta-1.acme", func(c config.Config) any { return c.Tenants[0].Devo.Hostname }, "okta-1.acme"},
+		{"DEVO_MAX_EVENT", "64KiB", func(c config.Config) any { return c.Tenants[0].Devo.MaxEvent }, 64 << 10},
+		{"DEVO_MAX_EVENT", "65536", func(c config.Config) any { return c.Tenants[0].Devo.MaxEvent }, 64 << 10},
+		{"DEVO_TABLES", "app_users = my.app.acme.users, logs=auth.okta.test", func(c config.Config) any { return c.Tenants[0].Tables["app_users"] }, "my.app.acme.users"},
+	} {
+		t.Run(test.name+"="+test.value, func(t *testing.T) {
+			require.Equal(t, test.want, test.got(valid().with(test.name, test.value).mustLoad(t)))
+		})
+	}
+}
+
+func TestWhatIsWrongIsNamedWithWhatIsAllowed(t *testing.T) {
+	const slash = string(filepath.Separator)
+	cert, key := keyPair(t)
+	_, otherKey := keyPair(t)
+	notPEM := write(t, "not.pem", []byte("no certificate"))
+	empty := write(t, "empty", nil)
+	tokenFile := write(t, "token", []byte("00token\n"))
+	tls := []string{"DEVO_URL", "tls://collector-us.devo.io:443", "DEVO_CERT_FILE", cert, "DEVO_KEY_FILE", key}
+	https := []string{"DEVO_URL", "https://http-us.devo.io", "DEVO_DOMAIN", "acme", "DEVO_TOKEN", "devo-token"}
+
+	for _, test := range []struct {
+		name string
+		env  env
+		want []string // each is in the only problem
+	}{
+		{"no org", valid().without("OKTA_URL"), []string{"OKTA_URL is missing", "https://acme.okta.com"}},
+		{"org without a scheme", valid().with("OKTA_URL", "acme.okta.com"), []string{"OKTA_URL does not begin with https://"}},
+		{"org over http", valid().with("OKTA_URL", "http://acme.okta.com"), []string{"OKTA_URL is http"}},
+		{"org over another scheme", valid().with("OKTA_URL", "ftp://acme.okta.com"), []string{"OKTA_URL does not begin with https://"}},
+		{"org with a path", valid().with("OKTA_URL", "https://acme.okta.com/api/v1"), []string{"OKTA_URL has a path"}},
+		{"org with a query", valid().with("OKTA_URL", "https://acme.okta.com?x=1"), []string{"OKTA_URL has a path or query"}},
+		{"org without a host", valid().with("OKTA_URL", "https://"), []string{"OKTA_URL has no usable host"}},
+		{"org that was not filled in", valid().with("OKTA_URL", "https://<your org>.okta.com"), []string{"OKTA_URL is not a URL"}},
+		{"Admin Console", valid().with("OKTA_URL", "https://acme-admin.oktapreview.com"), []string{"OKTA_URL is the address of the Admin Console", "https://acme.oktapreview.com"}},
+		{"no token", valid().without("OKTA_API_TOKEN"), []string{"OKTA_API_TOKEN and OKTA_API_TOKEN_FILE are both missing"}},
+		{"two tokens", valid().with("OKTA_API_TOKEN_FILE", tokenFile), []string{"OKTA_API_TOKEN and OKTA_API_TOKEN_FILE are both set"}},
+		{"token file absent", valid().without("OKTA_API_TOKEN").with("OKTA_API_TOKEN_FILE", slash+"absent"), []string{"OKTA_API_TOKEN_FILE cannot be used", slash + "absent"}},
+		{"token file empty", valid().without("OKTA_API_TOKEN").with("OKTA_API_TOKEN_FILE", empty), []string{"OKTA_API_TOKEN_FILE cannot be used", empty}},
+		{"OAuth service app", valid().with("OKTA_CLIENT_ID", "0oa1"), []string{"OKTA_CLIENT_ID", "not supported yet", "OKTA_API_TOKEN"}},
+		{"share of zero", valid().with("OKTA_RATE_SHARE", "0"), []string{"OKTA_RATE_SHARE", `"0"`, "at most 1"}},
+		{"share above one", valid().with("OKTA_RATE_SHARE", "1.1"), []string{"OKTA_RATE_SHARE", "at most 1"}},
+		{"share that is no number", valid().with("OKTA_RATE_SHARE", "NaN"), []string{"OKTA_RATE_SHARE", "at most 1"}},
+		{"share in percent", valid().with("OKTA_RATE_SHARE", "50%"), []string{"OKTA_RATE_SHARE", "at most 1"}},
+		{"more history than Okta has", valid().with("OKTA_LOGS_HISTORY", "91d"), []string{"OKTA_LOGS_HISTORY", "90d"}},
+		{"duration without a unit", valid().with("OKTA_POLL_LOGS", "10"), []string{"OKTA_POLL_LOGS", `"10"`, "1s"}},
+		{"duration too short", valid().with("OKTA_POLL_RESOURCES", "999ms"), []string{"OKTA_POLL_RESOURCES", "1s"}},
+		{"negative duration", valid().with("OKTA_FULL_SYNC", "-1h"), []string{"OKTA_FULL_SYNC", "1s"}},
+		{"unknown service", valid().with("OKTA_SERVICES", "logs,user"), []string{"OKTA_SERVICES", `"user"`, "group_members", "all"}},
+		{"no service", valid().with("OKTA_SERVICES", ","), []string{"OKTA_SERVICES names no service"}},
+
+		{"no sink", valid().without("DEVO_URL"), []string{"DEVO_URL is missing", "tls://collector-us.devo.io:443"}},
+		{"unknown kind of sink", valid().with("DEVO_URL", "udp://relay:514"), []string{"DEVO_URL", "tls://"}},
+		{"sink without a port", valid().with("DEVO_URL", "tcp://relay"), []string{"DEVO_URL", "host:port"}},
+		{"sink with a path", valid().with("DEVO_URL", "tcp://relay:13000/x"), []string{"DEVO_URL", "host:port"}},
+		{"relative directory", valid().with("DEVO_URL", "file://dir"), []string{"DEVO_URL", "absolute"}},
+		{"http to elsewhere", valid().with(https...).with("DEVO_URL", "http://http-us.devo.io"), []string{"DEVO_URL", "https"}},
+		{"Devo without a certificate", valid().with(tls...).without("DEVO_CERT_FILE", "DEVO_KEY_FILE"), []string{"DEVO_CERT_FILE and DEVO_KEY_FILE are missing"}},
+		{"key without a certificate", valid().with(tls...).without("DEVO_CERT_FILE"), []string{"DEVO_CERT_FILE is missing"}},
+		{"certificate without a key", valid().with(tls...).without("DEVO_KEY_FILE"), []string{"DEVO_KEY_FILE is missing"}},
+		{"certificate file absent", valid().with(tls...).with("DEVO_CERT_FILE", slash+"absent.crt"), []string{"DEVO_CERT_FILE", slash + "absent.crt"}},
+		{"key file absent", valid().with(tls...).with("DEVO_KEY_FILE", slash+"absent.key"), []string{"DEVO_KEY_FILE", slash + "absent.key"}},
+		{"key of another certificate", valid().with(tls...).with("DEVO_KEY_FILE", otherKey), []string{"DEVO_CERT_FILE", "DEVO_KEY_FILE", otherKey, "does not match"}},
+		{"chain file absent", valid().with(tls...).with("DEVO_CHAIN_FILE", slash+"absent.pem"), []string{"DEVO_CHAIN_FILE", "absent.pem"}},
+		{"chain file empty", valid().with(tls...).with("DEVO_CHAIN_FILE", empty), []string{"DEVO_CHAIN_FILE", "no certificate"}},
+		{"chain without certificates", valid().with(tls...).with("DEVO_CHAIN_FILE", notPEM), []string{"DEVO_CHAIN_FILE", "no certificate"}},
+		{"https without a domain", valid().with(https...).without("DEVO_DOMAIN"), []string{"DEVO_DOMAIN is needed with https"}},
+		{"https with a domain that leaves its place in the path", valid().with(https...).with("DEVO_DOMAIN", "a/b"), []string{"DEVO_DOMAIN", "letters"}},
+		{"https without a token", valid().with(https...).without("DEVO_TOKEN"), []string{"DEVO_TOKEN or DEVO_TOKEN_FILE is needed with https"}},
+		{"https with two tokens", valid().with(https...).with("DEVO_TOKEN_FILE", tokenFile), []string{"DEVO_TOKEN and DEVO_TOKEN_FILE are both set"}},
+		{"host name with a blank", valid().with("DEVO_HOSTNAME", "my host"), []string{"DEVO_HOSTNAME", "letters"}},
+		{"environment that is a book", valid().with("DEVO_ENVIRONMENT", strings.Repeat("x", 257)), []string{"DEVO_ENVIRONMENT", "256"}},
+		{"small events only", valid().with("DEVO_MAX_EVENT", "1KiB"), []string{"DEVO_MAX_EVENT", "4096 to 16777216"}},
+		{"huge events", valid().with("DEVO_MAX_EVENT", "1GiB"), []string{"DEVO_MAX_EVENT", "4096 to 16777216"}},
+		{"size that is none", valid().with("DEVO_MAX_EVENT", "big"), []string{"DEVO_MAX_EVENT", `"big"`}},
+		{"table of an unknown service", valid().with("DEVO_TABLES", "user=my.app.x"), []string{"DEVO_TABLES", `"user"`}},
+		{"table given twice", valid().with("DEVO_TABLES", "users=my.app.x,users=my.app.y"), []string{"DEVO_TABLES", "users twice"}},
+		{"table of one level", valid().with("DEVO_TABLES", "users=users"), []string{"DEVO_TABLES", `"users"`, "2 to 6 levels"}},
+		{"table of seven levels", valid().with("DEVO_TABLES", "users=a.b.c.d.e.f.g"), []string{"DEVO_TABLES", "2 to 6 levels"}},
+		{"table that would end the tag", valid().with("DEVO_TABLES", "users=my.app.x: y"), []string{"DEVO_TABLES", "2 to 6 levels"}},
+
+		{"address without a port", valid().with("COLLECTOR_LISTEN", "localhost"), []string{"COLLECTOR_LISTEN", "host:port"}},
+		{"port out of range", valid().with("COLLECTOR_LISTEN", ":65536"), []string{"COLLECTOR_LISTEN", "host:port"}},
+		{"unknown log level", valid().with("COLLECTOR_LOG_LEVEL", "chatty"), []string{"COLLECTOR_LOG_LEVEL", `"chatty"`, "debug"}},
+		{"log level that hides errors", valid().with("COLLECTOR_LOG_LEVEL", "fatal"), []string{"COLLECTOR_LOG_LEVEL", "debug"}},
+		{"unknown log format", valid().with("COLLECTOR_LOG_FORMAT", "xml"), []string{"COLLECTOR_LOG_FORMAT", "console"}},
+		{"task queue with a line break", valid().with("COLLECTOR_TASK_QUEUE", "a\nb"), []string{"COLLECTOR_TASK_QUEUE"}},
+		{"no tenants", valid().with("COLLECTOR_TENANTS", ","), []string{"COLLECTOR_TENANTS names no tenant"}},
+		{"tenant with a slash", two().with("COLLECTOR_TENANTS", "acme,globex-eu,a/b"), []string{"COLLECTOR_TENANTS", `"a/b"`}},
+		{"tenant that no variable can be named after", two().with("COLLECTOR_TENANTS", "acme,globex-eu,1st"), []string{"COLLECTOR_TENANTS", `"1st"`}},
+		{"tenant twice", two().with("COLLECTOR_TENANTS", "acme,acme,globex-eu"), []string{"COLLECTOR_TENANTS", `"acme" twice`}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, _, err := test.env.load(t)
+			var problems config.Problems
+			require.ErrorAs(t, err, &problems)
+			require.Len(t, problems, 1)
+			for _, want := range test.want {
+				require.Contains(t, problems[0], want)
+			}
+		})
+	}
+}
+
+func TestAllProblemsAreReportedTogether(t *testing.T) {
+	_, _, err := two().without("ACME_OKTA_URL", "GLOBEX_EU_OKTA_API_TOKEN").
+		with("COLLECTOR_LISTEN", "x", "OKTA_RATE_SHARE", "2", "GLOBEX_EU_OKTA_POLL_LOGS", "soon", "GLOBEX_EU_DEVO_MAX_EVENT", "1").load(t)
+
+	var problems config.Problems
+	require.ErrorAs(t, err, &problems)
+	var variables []string
+	for _, problem := range problems {
+		variable, _, _ := strings.Cut(problem, " ")
+		variables = append(variables, variable)
+		require.Contains(t, err.Error(), problem)
+	}
+	require.ElementsMatch(t, []string{
+		"COLLECTOR_LISTEN", "ACME_OKTA_URL", "GLOBEX_EU_OKTA_API_TOKEN", "GLOBEX_EU_OKTA_POLL_LOGS", "GLOBEX_EU_DEVO_MAX_EVENT",
+		"OKTA_RATE_SHARE", // once, though both tenants inherit it
+	}, variables)
+}
+
+func TestEveryTenantHasItsOwnOrgAndCredentials(t *testing.T) {
+	c := two().mustLoad(t)
+
+	require.Len(t, c.Tenants, 2)
+	require.Equal(t, "acme", c.Tenants[0].Name)
+	require.Equal(t, "https://acme.okta.com", c.Tenants[0].Okta.URL)
+	require.Equal(t, "00token-of-acme", token(t, c.Tenants[0].Okta.Token))
+	require.Equal(t, "globex-eu", c.Tenants[1].Name)
+	require.Equal(t, "https://globex.okta-emea.com", c.Tenants[1].Okta.URL)
+	require.Equal(t, "00token-of-globex", token(t, c.Tenants[1].Okta.Token))
+}
+
+func TestATenantNeverInheritsAnOrgOrItsCredentials(t *testing.T) {
+	for _, name := range []string{"OKTA_URL", "OKTA_API_TOKEN"} {
+		t.Run(name, func(t *testing.T) {
+			_, warnings, err := two().without("GLOBEX_EU_"+name).with(name, "https://other.okta.com").load(t)
+			require.ErrorContains(t, err, "GLOBEX_EU_"+name)
+			require.Len(t, warnings, 1)
+			require.Contains(t, warnings[0], name+" is not used")
+		})
+	}
+	t.Run("nor a token file", func(t *testing.T) {
+		_, _, err := two().without("GLOBEX_EU_OKTA_API_TOKEN").with("OKTA_API_TOKEN_FILE", write(t, "token", []byte("00other"))).load(t)
+		require.ErrorContains(t, err, "GLOBEX_EU_OKTA_API_TOKEN")
+	})
+	t.Run("not even when it is the only one", func(t *testing.T) {
+		_, _, err := valid().with("COLLECTOR_TENANTS", "acme").load(t)
+		require.ErrorContains(t, err, "ACME_OKTA_URL")
+		require.ErrorContains(t, err, "ACME_OKTA_API_TOKEN")
+	})
+}
+
+func TestATenantInheritsTuningAndTheSinkUnlessItHasItsOwn(t *testing.T) {
+	c := two().with("OKTA_RATE_SHARE", "0.3", "GLOBEX_EU_OKTA_RATE_SHARE", "0.7", "GLOBEX_EU_DEVO_URL", "stdout:",
+		"OKTA_SERVICES", "logs", "DEVO_TABLES", "logs=my.app.all", "GLOBEX_EU_DEVO_TABLES", "logs=my.app.globex").mustLoad(t)
+
+	require.Equal(t, 0.3, c.Tenants[0].Okta.RateShare)
+	require.Equal(t, 0.7, c.Tenants[1].Okta.RateShare)
+	require.Equal(t, "tcp://relay:13000", c.Tenants[0].Devo.URL)
+	require.Equal(t, "stdout:", c.Tenants[1].Devo.URL)
+	require.Equal(t, []string{"logs"}, c.Tenants[1].Services)
+	require.Equal(t, "my.app.all", c.Tenants[0].Tables["logs"])
+	require.Equal(t, "my.app.globex", c.Tenants[1].Tables["logs"])
+}
+
+func TestATenantsOwnDevoTokenReplacesAnInheritedTokenFile(t *testing.T) {
+	c := two().with("DEVO_URL", "https://http-us.devo.io", "DEVO_DOMAIN", "acme",
+		"DEVO_TOKEN_FILE", write(t, "token", []byte("devo-shared\n")), "ACME_DEVO_TOKEN", "devo-acme").mustLoad(t)
+
+	require.Equal(t, "devo-acme", token(t, c.Tenants[0].Devo.Token))
+	require.Equal(t, "devo-shared", token(t, c.Tenants[1].Devo.Token))
+}
+
+func TestCertificatesThatFitAreAccepted(t *testing.T) {
+	cert, key := keyPair(t)
+	c := valid().with("DEVO_URL", "tls://collector-us.devo.io:443", "DEVO_CERT_FILE", cert, "DEVO_KEY_FILE", key, "DEVO_CHAIN_FILE", cert).mustLoad(t)
+
+	require.Equal(t, cert, c.Tenants[0].Devo.CertFile)
+	require.Equal(t, key, c.Tenants[0].Devo.KeyFile)
+	require.Equal(t, cert, c.Tenants[0].Devo.ChainFile)
+}
+
+func TestUnknownNamesAreWarnedAboutWithTheNearestKnownOne(t *testing.T) {
+	for _, test := range []struct {
+		env  env
+		name string
+		want string
+	}{
+		{valid(), "OKTA_RATE_SHRAE", "did you mean OKTA_RATE_SHARE?"},
+		{valid(), "COLLECTOR_LOGLEVEL", "did you mean COLLECTOR_LOG_LEVEL?"},
+		{valid(), "DEVO_CERTFILE", "did you mean DEVO_CERT_FILE?"},
+		{two(), "GLOBEX_EU_DEVO_UR", "did you mean GLOBEX_EU_DEVO_URL?"},
+		{valid(), "OKTA_COLLECTOR_SERVICE_PORT_METRICS", "is not a setting"},
+		{two(), "OKTA_URL", "is not used"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, warnings, err := test.env.with(test.name, "x").load(t)
+			require.NoError(t, err)
+			require.Len(t, warnings, 1)
+			require.Contains(t, warnings[0], test.name+" is not")
+			require.Contains(t, warnings[0], test.want)
+		})
+	}
+	t.Run("with nothing near, nothing is suggested", func(t *testing.T) {
+		_, warnings, err := valid().with("OKTA_COLLECTOR_PORT_9464_TCP_PROTO", "tcp").load(t)
+		require.NoError(t, err)
+		require.Len(t, warnings, 1)
+		require.NotContains(t, warnings[0], "did you mean")
+	})
+	t.Run("other variables are none of our business", func(t *testing.T) {
+		_, warnings, err := valid().with("MY_OKTA_URL", "x", "OKTAX", "x").load(t)
+		require.NoError(t, err)
+		require.Empty(t, warnings)
+	})
+}
+
+func TestNoSecretIsInAProblemOrInAPrintedConfig(t *testing.T) {
+	const password = "s3cret"
+	_, _, err := valid().with("OKTA_API_TOKEN", "00"+password+" with a blank", "OKTA_URL", "https://me:"+password+"@acme.okta.com",
+		"DEVO_URL", "https://me:"+password+"@http-us.devo.io", "DEVO_TOKEN", password+"\x01", "OKTA_CLIENT_SECRET", password).load(t)
+	require.ErrorContains(t, err, "OKTA_API_TOKEN")
+	require.NotContains(t, err.Error(), password)
+
+	c := valid().with("OKTA_API_TOKEN", password).mustLoad(t)
+	require.NotContains(t, fmt.Sprintf("%+v %#v", c, c), password)
+	data, err := json.Marshal(c.Tenants[0].Okta.Token)
+	require.NoError(t, err)
+	require.NotContains(t, string(data), password)
+}
+
+func TestThePlanNeedsNoCredentials(t *testing.T) {
+	env{"COLLECTOR_TENANTS": "acme,globex", "OKTA_SERVICES": "logs,users", "GLOBEX_OKTA_SERVICES": "apps", "COLLECTOR_TASK_QUEUE": "q"}.set(t)
+
+	plan, warnings, err := config.LoadPlan()
+	require.NoError(t, err)
+	require.Empty(t, warnings)
+	require.Equal(t, config.Plan{TaskQueue: "q", Targets: []config.Target{
+		{Tenant: "acme", Service: "logs"}, {Tenant: "acme", Service: "users"}, {Tenant: "globex", Service: "apps"},
+	}}, plan)
+}
+
+func TestThePlanNamesWhatIsWrong(t *testing.T) {
+	env{"OKTA_SERVICES": "nothing"}.set(t)
+
+	_, _, err := config.LoadPlan()
+	require.ErrorContains(t, err, "OKTA_SERVICES")
+}
+
+func TestUsageNamesEverySettingAndShowsNoValue(t *testing.T) {
+	valid().with("DEVO_HOSTNAME", "shown-nowhere").set(t)
+
+	var usage bytes.Buffer
+	require.NoError(t, config.Usage(&usage))
+	for _, name := range []string{"OKTA_URL", "OKTA_API_TOKEN", "OKTA_API_TOKEN_FILE", "DEVO_KEY_FILE", "COLLECTOR_LOG_FORMAT", "okta-collector", "1MiB"} {
+		require.Contains(t, usage.String(), name)
+	}
+	require.NotContains(t, usage.String(), "00token")
+	require.NotContains(t, usage.String(), "shown-nowhere")
+}
+
+// FuzzLoad: whatever is in a setting, Load either refuses it or returns something in bounds.
+func FuzzLoad(f *testing.F) {
+	f.Add("https://acme.okta.com", "stdout:", "0.5", "24h", "1MiB", "users=my.app.x", "logs", "acme")
+	f.Add("http://[::1]:1/", "tls://h:1", "1e-9", "1y", "4kb", "users", "all", "default")
+	f.Add("https://a@b", "file:///", "NaN", "-1s", "-1", "=,=", ",", "a,b")
+	f.Fuzz(func(t *testing.T, url, sink, share, history, size, tables, services, tenants string) {
+		e := env{"OKTA_URL": url, "OKTA_API_TOKEN": "x", "DEVO_URL": sink, "OKTA_RATE_SHARE": share, "OKTA_LOGS_HISTORY": history,
+			"DEVO_MAX_EVENT": size, "DEVO_TABLES": tables, "OKTA_SERVICES": services, "COLLECTOR_TENANTS": tenants}
+		for _, value := range e {
+			if strings.Contains(value, "\x00") {
+				t.Skip("no variable can have a NUL in it")
+			}
+		}
+		c, _, err := e.load(t)
+		if err != nil {
+			require.NotEmpty(t, err.Error())
+			return
+		}
+		for _, tenant := range c.Tenants {
+			require.Regexp(t, `^https?://[^/?#@]+$`, tenant.Okta.URL)
+			require.True(t, tenant.Okta.RateShare > 0 && tenant.Okta.RateShare <= 1)
+			require.LessOrEqual(t, tenant.Okta.LogsHistory, 90*24*time.Hour)
+			require.GreaterOrEqual(t, tenant.Okta.LogsHistory, time.Second)
+			require.NotEmpty(t, tenant.Services)
+			require.LessOrEqual(t, tenant.Devo.MaxEvent, 16<<20)
+			require.GreaterOrEqual(t, tenant.Devo.MaxEvent, 4<<10)
+			for _, tag := range tenant.Tables {
+				require.Regexp(t, `^[\w-]+(\.[\w-]+){1,5}$`, tag)
+			}
+		}
+	})
+}

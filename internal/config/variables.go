@@ -1,0 +1,112 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/kelseyhightower/envconfig"
+
+	"okta-collector/internal/secret"
+)
+
+const processPrefix = "COLLECTOR"
+
+// The variables are read as text and interpreted afterwards, because envconfig gives up at
+// the first value that it cannot convert and we want to report them all.
+
+// processVariables belong to the process. Their prefix is COLLECTOR_.
+type processVariables struct {
+	Tenants   string `default:"default" desc:"the orgs to collect: acme,globex; each then has its own ACME_OKTA_URL, ..."`
+	TaskQueue string `split_words:"true" default:"okta-collector" desc:"Temporal's task queue"`
+	Listen    string `default:"127.0.0.1:9464" desc:"address of /metrics, /healthz and /readyz"`
+	LogLevel  string `split_words:"true" default:"info" desc:"debug, info, warn or error"`
+	LogFormat string `split_words:"true" default:"auto" desc:"console, json, or auto: console on a terminal, json elsewhere"`
+}
+
+// ownVariables are those in which a tenant never inherits. They must not have an
+// `envconfig:"NAME"` tag: it makes Process("globex", …) fall back to the bare NAME, and one
+// org would be asked with another one's token.
+type ownVariables struct {
+	OktaURL          string     `split_words:"true" desc:"https://acme.okta.com"`
+	OktaAPIToken     credential `split_words:"true" desc:"SSWS token of the org, or:"`
+	OktaAPITokenFile string     `split_words:"true" desc:"a file with the token; read anew at each use"`
+}
+
+// sharedVariables are those in which a tenant inherits the variable without its prefix.
+type sharedVariables struct {
+	Services      string `envconfig:"OKTA_SERVICES" default:"logs,users,groups,apps,clients,idps,zones" desc:"what 'starter start' starts, or all"`
+	RateShare     string `envconfig:"OKTA_RATE_SHARE" default:"0.5" desc:"share of each of Okta's rate limits to use; above 0, at most 1"`
+	LogsHistory   string `envconfig:"OKTA_LOGS_HISTORY" default:"24h" desc:"how far back the first run of logs goes; at most 90d"`
+	PollLogs      string `envconfig:"OKTA_POLL_LOGS" default:"10s" desc:"pause between polls of the System Log"`
+	PollResources string `envconfig:"OKTA_POLL_RESOURCES" default:"15m" desc:"time between pulls of users, groups, ..."`
+	FullSync      string `envconfig:"OKTA_FULL_SYNC" default:"24h" desc:"time between full pulls of what is otherwise pulled by changes"`
+
+	DevoURL         string     `envconfig:"DEVO_URL" desc:"tls://collector-us.devo.io:443, tcp://relay:13000, https://http-us.devo.io, file:///dir or stdout:"`
+	DevoChainFile   string     `envconfig:"DEVO_CHAIN_FILE" desc:"tls: PEM file of the CAs that the server is verified with; default: the system's"`
+	DevoCertFile    string     `envconfig:"DEVO_CERT_FILE" desc:"tls: PEM file of the client certificate"`
+	DevoKeyFile     string     `envconfig:"DEVO_KEY_FILE" desc:"tls: PEM file of its key"`
+	DevoServerName  string     `envconfig:"DEVO_SERVER_NAME" desc:"tls, https: the server's name when it is not that of DEVO_URL"`
+	DevoDomain      string     `envconfig:"DEVO_DOMAIN" desc:"https: the Devo domain"`
+	DevoToken       credential `envconfig:"DEVO_TOKEN" desc:"https: a Devo token, or:"`
+	DevoTokenFile   string     `envconfig:"DEVO_TOKEN_FILE" desc:"https: a file with the token"`
+	DevoEnvironment string     `envconfig:"DEVO_ENVIRONMENT" desc:"added to every object as @devo_environment"`
+	DevoHostname    string     `envconfig:"DEVO_HOSTNAME" desc:"the host in each record; default: this machine's name"`
+	DevoTables      string     `envconfig:"DEVO_TABLES" desc:"other tables than the usual ones: app_users=my.app.acme.users,..."`
+	DevoMaxEvent    string     `envconfig:"DEVO_MAX_EVENT" default:"1MiB" desc:"larger objects are shipped cut and marked"`
+}
+
+// refused are the names of settings that are not there yet, and that must not be ignored:
+// who sets them expects to be authenticated by them.
+var refused = []string{"OKTA_CLIENT_ID", "OKTA_CLIENT_SECRET", "OKTA_PRIVATE_KEY", "OKTA_PRIVATE_KEY_FILE", "OKTA_PRIVATE_KEY_ID", "OKTA_SCOPES"}
+
+// credential is a variable that is secret from the moment it is read.
+type credential struct{ secret.Secret }
+
+// Decode implements envconfig.Decoder.
+func (c *credential) Decode(value string) error {
+	c.Secret = secret.Value(strings.TrimSpace(value))
+	return nil
+}
+
+// tidy removes surrounding white space, which files and templates leave behind, and gives
+// empty variables their default: envconfig does so only for absent ones, but a Compose file
+// cannot leave a variable out.
+func tidy(variables any) {
+	v := reflect.ValueOf(variables).Elem()
+	for i := range v.NumField() {
+		field := v.Field(i)
+		if field.Kind() != reflect.String {
+			continue
+		}
+		text := strings.TrimSpace(field.String())
+		if text == "" {
+			text = v.Type().Field(i).Tag.Get("default")
+		}
+		field.SetString(text)
+	}
+}
+
+// Usage writes the names of all settings, their defaults and what they are for. It shows
+// no values.
+func Usage(w io.Writer) error {
+	const format = "{{range .}}  {{usage_key .}}\t{{usage_default .}}\t{{usage_description .}}\n{{end}}"
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, group := range variableGroups {
+		if err := envconfig.Usagef(group.prefix, group.variables, table, format); err != nil {
+			return fmt.Errorf("listing the settings: %w", err)
+		}
+	}
+	return table.Flush()
+}
+
+var variableGroups = []struct {
+	prefix    string
+	variables any
+}{
+	{"", &ownVariables{}},
+	{"", &sharedVariables{}},
+	{processPrefix, &processVariables{}},
+}

@@ -1,0 +1,44 @@
+package devo
+
+import (
+	"io"
+	"syscall"
+	"time"
+)
+
+// Waits replace what a syslog sink waits for, so that tests do not. Zero leaves as it is.
+type Waits struct {
+	Dial, Stall, Answer, Cancelled, Idle, RotateAge time.Duration
+	RotatePages                                     int
+}
+
+// SetWaits changes the waits of a syslog sink.
+func SetWaits(s Sink, w Waits) {
+	l := &s.(*syslogSink).limits
+	for _, d := range []struct {
+		of *time.Duration
+		to time.Duration
+	}{
+		{&l.dial, w.Dial}, {&l.stall, w.Stall}, {&l.answer, w.Answer}, {&l.cancelled, w.Cancelled},
+		{&l.idle, w.Idle}, {&l.rotateAge, w.RotateAge},
+	} {
+		if d.to != 0 {
+			*d.of = d.to
+		}
+	}
+	if w.RotatePages != 0 {
+		l.rotatePages = w.RotatePages
+	}
+}
+
+// SetUnacknowledged replaces what the kernel says is unacknowledged.
+func SetUnacknowledged(s Sink, f func(syscall.RawConn) (int, error)) { s.(*syslogSink).unacked = f }
+
+// Unacknowledged is what the kernel says.
+var Unacknowledged = unacknowledged
+
+// HungUp is closed when the stream has noticed that its connection ended.
+func HungUp(s Stream) <-chan struct{} { return s.(*syslogStream).current.ended }
+
+// SetOutput lets a stdout sink write elsewhere.
+func SetOutput(s Sink, w io.Writer) { s.(*stdoutSink).out = w }

@@ -1,0 +1,249 @@
+package devo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// fileSink appends one JSON object a line to one file for each stream. A page is
+// delivered when it is synced, and what follows the checkpoint's offset is cut off before
+// anything is written: each page is in the file exactly once.
+type fileSink struct {
+	cfg Config
+	dir string
+}
+
+func (s *fileSink) Open(_ context.Context, target Target) (Stream, error) {
+	if err := checkTarget(target); err != nil {
+		return nil, err
+	}
+	stream, err := s.open(target)
+	if err != nil {
+		return nil, fmt.Errorf("opening the file of %s in %s: %w", target.Name, s.dir, classify(err))
+	}
+	return stream, nil
+}
+
+func (s *fileSink) open(target Target) (*fileStream, error) {
+	root, err := s.root()
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	name := fileName(target.Name)
+	if err := root.MkdirAll(path.Dir(name), 0o750); err != nil {
+		return nil, err
+	}
+	f, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	stream := &fileStream{sink: s, file: f, framer: newFramer(s.cfg)}
+	err = stream.resume(target)
+	if err == nil {
+		err = syncDirs(root, path.Dir(name))
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return stream, nil
+}
+
+// root opens the directory, which os.Root lets nothing out of, symbolic links included.
+func (s *fileSink) root() (*os.Root, error) {
+	if err := os.MkdirAll(s.dir, 0o750); err != nil {
+		return nil, err
+	}
+	return os.OpenRoot(s.dir)
+}
+
+// Check writes a file into the directory and removes it.
+func (s *fileSink) Check(context.Context) error {
+	if err := s.check(); err != nil {
+		return fmt.Errorf("writing to %s: %w", s.dir, classify(err))
+	}
+	return nil
+}
+
+func (s *fileSink) check() error {
+	if err := os.MkdirAll(s.dir, 0o750); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(s.dir, ".check-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString("{}\n")
+	return errors.Join(err, f.Sync(), f.Close(), os.Remove(f.Name()))
+}
+
+// fileName is the path of a stream's file below the directory. Different names have
+// different paths, and none leads out of it: what is not a letter, digit, _, - or an
+// inner dot is written as %XX.
+func fileName(name string) string {
+	segments := strings.Split(name, "/")
+	for i, segment := range segments {
+		segments[i] = escapeSegment(segment)
+	}
+	return strings.Join(segments, "/") + ".jsonl"
+}
+
+func escapeSegment(segment string) string {
+	if segment == "" {
+		return "%"
+	}
+	var b strings.Builder
+	for i := range len(segment) {
+		switch c := segment[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-', c == '.' && i > 0:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+// syncDirs makes the names of a new file and of its directories durable.
+func syncDirs(root *os.Root, dir string) error {
+	for {
+		d, err := root.Open(dir)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(d.Sync(), d.Close()); err != nil {
+			return err
+		}
+		if dir == "." {
+			return nil
+		}
+		dir = path.Dir(dir)
+	}
+}
+
+// classify marks the errors of a file system that do not pass by themselves.
+func classify(err error) error {
+	for _, lasting := range []error{fs.ErrPermission, syscall.EROFS, syscall.ENOTDIR, syscall.EISDIR, syscall.ELOOP, syscall.ENAMETOOLONG} {
+		if errors.Is(err, lasting) {
+			return fmt.Errorf("%w: %w", ErrRefused, err)
+		}
+	}
+	return err
+}
+
+type fileStream struct {
+	sink *fileSink
+	file *os.File
+	framer
+	size    int64
+	torn    bool // the file ends inside a line
+	shipped int
+	failed  error
+}
+
+// resume locks the file and takes it back to the offset.
+func (s *fileStream) resume(target Target) error {
+	if err := lock(s.file); err != nil {
+		return fmt.Errorf("somebody else is writing it: %w", err)
+	}
+	info, err := s.file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%w: it is no regular file", ErrRefused)
+	}
+	s.size = info.Size()
+	if offset := target.Offset; offset != nil {
+		switch {
+		case *offset < 0:
+			return fmt.Errorf("the checkpoint's offset is %d", *offset)
+		case *offset < s.size:
+			if err := s.file.Truncate(*offset); err != nil {
+				return err
+			}
+			s.size = *offset
+		case *offset > s.size:
+			s.sink.cfg.Log.Warn("the file is shorter than its checkpoint says; something cut it, and it is appended to",
+				zap.String("file", s.file.Name()), zap.Int64("size", s.size), zap.Int64("checkpoint", *offset))
+		}
+	}
+	if s.size > 0 {
+		var last [1]byte
+		if _, err := s.file.ReadAt(last[:], s.size-1); err != nil {
+			return err
+		}
+		s.torn = last[0] != '\n'
+	}
+	return s.file.Sync()
+}
+
+func (s *fileStream) Ship(ctx context.Context, page Page) (Stats, error) {
+	if s.failed != nil {
+		return Stats{}, s.failed
+	}
+	started := time.Now()
+	stats, err := s.ship(ctx, page)
+	if err != nil {
+		s.failed = fmt.Errorf("writing %s: %w", s.file.Name(), classify(err))
+		return Stats{}, s.failed
+	}
+	s.shipped++
+	s.sink.cfg.Metrics.shipped(started, len(page.Objects), stats)
+	return stats, nil
+}
+
+func (s *fileStream) ship(ctx context.Context, page Page) (Stats, error) {
+	stats, err := s.frame(nil, page, func(lines []byte) error {
+		if s.torn {
+			if err := s.write(ctx, []byte{'\n'}); err != nil {
+				return err
+			}
+			s.torn = false
+		}
+		return s.write(ctx, lines)
+	})
+	if err == nil {
+		err = s.file.Sync()
+	}
+	return stats, err
+}
+
+func (s *fileStream) write(ctx context.Context, b []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	n, err := s.file.Write(b)
+	s.size += int64(n)
+	return err
+}
+
+func (s *fileStream) Confirmed() int { return s.shipped }
+
+func (s *fileStream) Offset() *int64 {
+	size := s.size
+	return &size
+}
+
+func (s *fileStream) Close(context.Context) error {
+	if s.file == nil {
+		return nil
+	}
+	// Every page is synced: whatever closing says, nothing is lost by it.
+	_ = s.file.Close()
+	s.file = nil
+	if s.failed == nil {
+		s.failed = errors.New("the stream is closed")
+	}
+	return nil
+}

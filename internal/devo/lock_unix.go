@@ -1,0 +1,14 @@
+//go:build unix && !aix && !solaris
+
+package devo
+
+import (
+	"os"
+	"syscall"
+)
+
+// lock keeps every other process, and every other stream of this one, from writing f until
+// it is closed, by whomever or by the end of the process.
+func lock(f *os.File) error {
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+}

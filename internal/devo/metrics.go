@@ -1,0 +1,68 @@
+package devo
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics are the sinks' metrics. A nil *Metrics records nothing.
+type Metrics struct {
+	pages, events, bytes, cut     prometheus.Counter
+	connections, lost, unanswered prometheus.Counter
+	seconds                       prometheus.Histogram
+}
+
+// NewMetrics registers the sinks' metrics.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	counter := func(name, help string) prometheus.Counter {
+		c := prometheus.NewCounter(prometheus.CounterOpts{Name: "okta_collector_devo_" + name, Help: help})
+		reg.MustRegister(c)
+		return c
+	}
+	m := &Metrics{
+		pages:       counter("pages_total", "Pages sent to Devo."),
+		events:      counter("events_total", "Objects sent to Devo."),
+		bytes:       counter("bytes_total", "Bytes of JSON sent to Devo, framing not included."),
+		cut:         counter("cut_total", "Objects above DEVO_MAX_EVENT, which were sent cut and marked."),
+		connections: counter("connections_total", "Connections opened to Devo."),
+		lost:        counter("connections_lost_total", "Connections to Devo that ended before what they carried was confirmed."),
+		unanswered:  counter("closes_unanswered_total", "Connections that Devo's side did not close in time, taken at the kernel's word."),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "okta_collector_devo_ship_seconds",
+			Help:    "How long it took to send a page to Devo, connecting included.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 12),
+		}),
+	}
+	reg.MustRegister(m.seconds)
+	return m
+}
+
+func (m *Metrics) shipped(started time.Time, objects int, stats Stats) {
+	if m == nil {
+		return
+	}
+	m.pages.Inc()
+	m.events.Add(float64(objects))
+	m.bytes.Add(float64(stats.Bytes))
+	m.cut.Add(float64(stats.Cut))
+	m.seconds.Observe(time.Since(started).Seconds())
+}
+
+func (m *Metrics) connected() {
+	if m != nil {
+		m.connections.Inc()
+	}
+}
+
+func (m *Metrics) connectionLost() {
+	if m != nil {
+		m.lost.Inc()
+	}
+}
+
+func (m *Metrics) closeUnanswered() {
+	if m != nil {
+		m.unanswered.Inc()
+	}
+}

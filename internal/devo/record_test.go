@@ -1,0 +1,205 @@
+package devo
+
+import (
+	"bytes"
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var recordPattern = regexp.MustCompile(`^<14>2026-11-22T06:27:00\.123Z host-1 auth\.okta\.system: (\{.*\})$`)
+
+var at = time.Date(2026, 11, 22, 7, 27, 0, 123_456_789, time.FixedZone("CET", 3600))
+
+// render returns the lines of a page and what frame says of it.
+func render(t testing.TB, f *framer, head []byte, page Page) (string, Stats, error) {
+	t.Helper()
+	var out bytes.Buffer
+	stats, err := f.frame(head, page, func(lines []byte) error {
+		require.True(t, bytes.HasSuffix(lines, []byte("\n")), "a chunk ends with a whole line")
+		out.Write(lines)
+		return nil
+	})
+	return out.String(), stats, err
+}
+
+func page(members string, objects ...string) Page {
+	p := Page{Members: []byte(members)}
+	for _, o := range objects {
+		p.Objects = append(p.Objects, []byte(o))
+	}
+	return p
+}
+
+func TestRecordIsDevosSyslogLine(t *testing.T) {
+	f := newFramer(Config{MaxEvent: 1 << 20})
+	out, stats, err := render(t, &f, appendHead(nil, at, "host-1", "auth.okta.system"), page(`"@devo_pulling_id":1`, `{"uuid":"a"}`))
+	require.NoError(t, err)
+	require.Equal(t, `<14>2026-11-22T06:27:00.123Z host-1 auth.okta.system: {"uuid":"a","@devo_pulling_id":1}`+"\n", out)
+	require.Equal(t, Stats{Bytes: int64(len(`{"uuid":"a","@devo_pulling_id":1}`))}, stats)
+}
+
+func TestMembersAreAddedBeforeTheLastBrace(t *testing.T) {
+	for _, c := range []struct{ name, environment, members, object, want string }{
+		{"nothing to add", "", ``, `{"a":1}`, `{"a":1}`},
+		{"one", "", `"@x":1`, `{"a":{}}`, `{"a":{},"@x":1}`},
+		{"environment only", "prod", ``, `{"a":1}`, `{"a":1,"@devo_environment":"prod"}`},
+		{"both", "prod", `"@x":1`, `{"a":1}`, `{"a":1,"@x":1,"@devo_environment":"prod"}`},
+		{"an environment that needs quoting", "a\"b\nc", ``, `{}`, `{"@devo_environment":"a\"b\nc"}`},
+		{"empty object", "", `"@x":1`, `{}`, `{"@x":1}`},
+		{"empty object with nothing to add", "", ``, `{}`, `{}`},
+		{"blank object", "", `"@x":1`, `{ }`, `{ "@x":1}`},
+		{"line ends between members", "", `"@x":1`, "{\"a\":1,\r\n\"b\":2}", `{"a":1,  "b":2,"@x":1}`},
+		{"odd numbers, nulls, order", "", `"@x":1`, `{"z":1.50e+3,"a":null,"z2":-0}`, `{"z":1.50e+3,"a":null,"z2":-0,"@x":1}`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFramer(Config{MaxEvent: 1 << 20, Environment: c.environment})
+			out, stats, err := render(t, &f, nil, page(c.members, c.object))
+			require.NoError(t, err)
+			require.Equal(t, c.want+"\n", out)
+			require.EqualValues(t, len(c.want), stats.Bytes)
+		})
+	}
+}
+
+func TestPageThatCannotBeRenderedWritesNothing(t *testing.T) {
+	for name, p := range map[string]Page{
+		"an array":             page(``, `{"a":1}`, `[]`),
+		"nothing":              page(``, `{"a":1}`, ``),
+		"half an object":       page(``, `{"a":1}`, `{"a":`),
+		"one brace":            page(``, `{`),
+		"members with braces":  page(`{"a":1}`, `{}`),
+		"members with a comma": page(`,"a":1`, `{}`),
+		"members too long":     page(`"a":"`+strings.Repeat("x", maxMembers)+`"`, `{}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFramer(Config{MaxEvent: 1 << 20})
+			out, _, err := render(t, &f, nil, p)
+			require.Error(t, err)
+			require.Empty(t, out)
+		})
+	}
+}
+
+func TestObjectAboveTheLimitIsCutAndMarked(t *testing.T) {
+	object := `{"actor":{"id":"inner"},"uuid":"u-1","published":"2026-11-22T00:00:00.000Z","id":"` + strings.Repeat("x", maxKept) +
+		`","text":"` + strings.Repeat(`é\n😀`, 4096) + `"}`
+	f := newFramer(Config{MaxEvent: minMaxEvent})
+	out, stats, err := render(t, &f, nil, page(`"@devo_pulling_id":7`, object, `{"small":1}`))
+	require.NoError(t, err)
+	require.EqualValues(t, 1, stats.Cut)
+
+	cut, rest, _ := strings.Cut(out, "\n")
+	require.Equal(t, `{"small":1,"@devo_pulling_id":7}`+"\n", rest, "the others are shipped whole")
+	require.LessOrEqual(t, len(cut), minMaxEvent)
+	require.Greater(t, len(cut), minMaxEvent-16, "what fits is kept")
+	var got map[string]any
+	require.NoError(t, json.Unmarshal([]byte(cut), &got))
+	require.Equal(t, "u-1", got["uuid"])
+	require.Equal(t, "2026-11-22T00:00:00.000Z", got["published"])
+	require.NotContains(t, got, "id", "a long id is not kept")
+	require.EqualValues(t, 7, got["@devo_pulling_id"])
+	require.EqualValues(t, len(object), got["@okta_size"])
+	require.True(t, strings.HasPrefix(object, got["@okta_cut"].(string)), "what was kept is the beginning of the text")
+}
+
+func TestObjectOfExactlyTheLimitIsWhole(t *testing.T) {
+	object := func(size int) string {
+		return `{"a":"` + strings.Repeat("x", size-len(`{"a":"",`)-len(`"@x":1}`)) + `"}`
+	}
+	f := newFramer(Config{MaxEvent: minMaxEvent})
+	out, stats, err := render(t, &f, nil, page(`"@x":1`, object(minMaxEvent)))
+	require.NoError(t, err)
+	require.Zero(t, stats.Cut)
+	require.Len(t, out, minMaxEvent+1)
+	_, stats, err = render(t, &f, nil, page(`"@x":1`, object(minMaxEvent+1)))
+	require.NoError(t, err)
+	require.EqualValues(t, 1, stats.Cut)
+}
+
+func TestTagIsCheckedByDevosRules(t *testing.T) {
+	for _, tag := range []string{"auth.okta", "my.app.okta.app_users", "a.b.c.d.e.f", "A-1.b"} {
+		require.NoError(t, CheckTag(tag), tag)
+	}
+	for _, tag := range []string{"", "auth", "a.b.c.d.e.f.g", "a..b", ".a.b", "a.b.", "a.b c", "a.b\n", "a.b:", "a./b", "a.é", "a." + strings.Repeat("b", 1023)} {
+		require.Error(t, CheckTag(tag), tag)
+	}
+}
+
+// Whatever JSON objects there are, each becomes one record; a cut one stays below the limit.
+func FuzzRecord(f *testing.F) {
+	for _, seed := range []string{`{}`, `{"a":1}`, "{\n\"a\"\r\n:[{},null]}", `{"uuid":"x","id":"\u0000\\"}`, "{\"a\":\"\xff\"}", "not JSON", `{"a":`, "}{", "{\n<14>2026 x y: {}\n}"} {
+		f.Add([]byte(seed), "prod", uint16(1))
+		f.Add([]byte(seed), "", uint16(9000))
+	}
+	f.Fuzz(func(t *testing.T, object []byte, environment string, pad uint16) {
+		if len(environment) > maxEnvironment {
+			return
+		}
+		// Padding after the opening brace makes large objects of small seeds.
+		if len(object) > 0 && object[0] == '{' {
+			object = append(append([]byte{'{'}, bytes.Repeat([]byte{' '}, int(pad))...), object[1:]...)
+		}
+		fr := newFramer(Config{MaxEvent: minMaxEvent, Environment: environment})
+		out, stats, err := render(t, &fr, appendHead(nil, at, "host-1", "auth.okta.system"), Page{
+			Objects: [][]byte{object, []byte(`{"last":true}`)}, Members: []byte(`"@devo_pulling_id":1`),
+		})
+		if !isObject(object) {
+			require.Error(t, err)
+			return
+		}
+		require.NoError(t, err)
+		lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+		require.Len(t, lines, 2)
+		require.NotContains(t, out, "\r")
+		var total int64
+		for _, line := range lines {
+			m := recordPattern.FindStringSubmatch(line)
+			require.NotNil(t, m, line)
+			require.LessOrEqual(t, len(m[1]), minMaxEvent)
+			total += int64(len(m[1]))
+			if json.Valid(object) || strings.Contains(line, `"@okta_cut":`) && stats.Cut == 1 {
+				require.True(t, json.Valid([]byte(m[1])), m[1])
+			}
+		}
+		require.Equal(t, stats.Bytes, total)
+	})
+}
+
+// A host or tag that is accepted never breaks a record.
+func FuzzNames(f *testing.F) {
+	f.Add("host", "auth.okta.system")
+	f.Add("..", "a.b\n")
+	f.Add("a b", "a.b: c")
+	f.Fuzz(func(t *testing.T, host, tag string) {
+		if !validHost.MatchString(host) || CheckTag(tag) != nil {
+			return
+		}
+		head := string(appendHead(nil, at, host, tag))
+		fields := strings.Split(head, " ")
+		require.Equal(t, []string{"<14>2026-11-22T06:27:00.123Z", host, tag + ":", ""}, fields)
+		require.NotContains(t, head, "\n")
+		require.NotContains(t, host+tag, "/")
+		require.NotEqual(t, "..", host)
+	})
+}
+
+// Names never lead out of the directory, and different ones never share a file.
+func FuzzFileName(f *testing.F) {
+	f.Add("okta/acme/logs", "okta/acme/users")
+	f.Add("../../etc/passwd", "a//b")
+	f.Add("a%2Fb", "a/b")
+	f.Add(".", "")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		for _, name := range []string{a, b} {
+			for segment := range strings.SplitSeq(fileName(name), "/") {
+				require.Regexp(t, `^[A-Za-z0-9_%-][A-Za-z0-9._%-]*$`, segment)
+			}
+		}
+		require.Equal(t, a == b, fileName(a) == fileName(b))
+	})
+}

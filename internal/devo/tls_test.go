@@ -1,0 +1,142 @@
+package devo_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"okta-collector/internal/devo"
+)
+
+func TestTLSDelivers(t *testing.T) {
+	ca := newAuthority(t, "ca")
+	f := clientFiles(t, ca, ca, "client-1")
+	for name, change := range map[string]func(*tls.Config){
+		"TLS 1.2":                 func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 },
+		"TLS 1.3":                 func(c *tls.Config) { c.MinVersion = tls.VersionTLS13 },
+		"TLS 1.3 without tickets": func(c *tls.Config) { c.SessionTicketsDisabled = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			secure := ca.serverTLS(t, nil)
+			change(secure)
+			s := serve(t, secure, readAll)
+			stream := open(t, devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Waits{RotatePages: 1})
+			for i := range 3 {
+				ship(t, stream, objects(i*100, 100, 2800))
+			}
+			require.NoError(t, stream.Close(t.Context()))
+			require.Equal(t, 3, stream.Confirmed())
+			require.Equal(t, 300, strings.Count(s.text(), "\n"))
+			require.Subset(t, []string{"client-1"}, s.names())
+		})
+	}
+}
+
+func TestServerIsVerified(t *testing.T) {
+	ca, other := newAuthority(t, "ca"), newAuthority(t, "other")
+	f := clientFiles(t, ca, ca, "client")
+	name := func(c *x509.Certificate) { c.DNSNames, c.IPAddresses = []string{"devo.example"}, nil }
+	for _, c := range []struct {
+		name       string
+		server     *tls.Config
+		serverName string
+		want       string
+	}{
+		{"wrong name", ca.serverTLS(t, name), "", "DEVO_SERVER_NAME"},
+		{"another authority", other.serverTLS(t, nil), "", "DEVO_CHAIN_FILE"},
+		{"expired", ca.serverTLS(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), "", "clock"},
+		{"TLS 1.1", &tls.Config{Certificates: ca.serverTLS(t, nil).Certificates, MinVersion: tls.VersionTLS11, MaxVersion: tls.VersionTLS11}, "", "protocol version"},
+		{"name given", ca.serverTLS(t, name), "devo.example", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := serve(t, c.server, readAll)
+			sink, err := devo.New(devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key, ServerName: c.serverName})
+			require.NoError(t, err)
+			checked := sink.Check(t.Context())
+			_, shipped := openStream(t, sink, devo.Target{Name: "n", Tag: "auth.okta.system"}).Ship(t.Context(), objects(0, 1, 1))
+			for _, err := range []error{checked, shipped} {
+				if c.want == "" {
+					require.NoError(t, err)
+					continue
+				}
+				require.ErrorIs(t, err, devo.ErrRefused)
+				require.ErrorContains(t, err, c.want)
+			}
+		})
+	}
+}
+
+func TestServerWithoutTLSIsNamedSo(t *testing.T) {
+	s := serve(t, nil, func(_ *server, c net.Conn, _ int) {
+		_, _ = c.Write([]byte("220 a plain text server\r\n"))
+		_ = c.Close()
+	})
+	sink, err := devo.New(devo.Config{URL: s.url("tls")})
+	require.NoError(t, err)
+	err = sink.Check(t.Context())
+	require.ErrorIs(t, err, devo.ErrRefused)
+	require.ErrorContains(t, err, "DEVO_URL")
+}
+
+func TestRefusedClientCertificateIsForAPerson(t *testing.T) {
+	ca, other := newAuthority(t, "ca"), newAuthority(t, "other")
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		for name, f := range map[string]files{
+			"of another authority": clientFiles(t, ca, other, "client"),
+			"none":                 {chain: clientFiles(t, ca, ca, "client").chain},
+		} {
+			t.Run(tls.VersionName(version)+", "+name, func(t *testing.T) {
+				secure := ca.serverTLS(t, nil)
+				secure.MinVersion, secure.MaxVersion = version, version
+				s := serve(t, secure, readAll)
+				cfg := devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}
+				sink, err := devo.New(cfg)
+				require.NoError(t, err)
+				require.ErrorIs(t, sink.Check(t.Context()), devo.ErrRefused)
+
+				// In TLS 1.3 the refusal may come after the first page was written.
+				stream := open(t, cfg, devo.Waits{})
+				_, shipped := stream.Ship(t.Context(), objects(0, 1, 1))
+				err = errors.Join(shipped, stream.Close(t.Context()))
+				require.ErrorIs(t, err, devo.ErrRefused)
+				require.ErrorContains(t, err, "DEVO_CERT_FILE")
+				require.Zero(t, stream.Confirmed())
+			})
+		}
+	}
+}
+
+func TestRotatedCertificateIsUsedByTheNextConnection(t *testing.T) {
+	ca := newAuthority(t, "ca")
+	f := clientFiles(t, ca, ca, "before")
+	s := serve(t, ca.serverTLS(t, nil), readAll)
+	stream := open(t, devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Waits{RotatePages: 1})
+	ship(t, stream, objects(0, 1, 1))
+	f.rotate(t, ca, "after")
+	// The second connection may have to wait for the first one's confirmation.
+	require.Eventually(t, func() bool {
+		ship(t, stream, objects(1, 1, 1))
+		return len(s.names()) > 1
+	}, patience, time.Millisecond)
+	require.NoError(t, stream.Close(t.Context()))
+	require.Equal(t, []string{"before", "after"}, s.names()[:2])
+}
+
+func TestFilesThatBreakLaterAreForAPerson(t *testing.T) {
+	ca := newAuthority(t, "ca")
+	f := clientFiles(t, ca, ca, "client")
+	s := serve(t, ca.serverTLS(t, nil), readAll)
+	sink, err := devo.New(devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key})
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(f.key))
+	err = sink.Check(t.Context())
+	require.ErrorIs(t, err, devo.ErrRefused)
+	require.ErrorContains(t, err, "DEVO_KEY_FILE")
+}

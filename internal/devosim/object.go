@@ -1,0 +1,139 @@
+package devosim
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// Identity tells Okta's objects apart. It is a digest, so that a million of them fit
+// in little memory.
+type Identity [16]byte
+
+// IdentityOf returns the identity of the object that has id as its uuid, client_id or
+// id. For an object of a listing under an app or a group, parent is the id of that
+// app or group; otherwise it is empty.
+func IdentityOf(parent, id string) Identity {
+	return identityOf([]byte(parent), []byte(id))
+}
+
+func identityOf(parent, id []byte) Identity {
+	var buf [128]byte
+	key := append(buf[:0], parent...)
+	key = append(key, '/')
+	key = append(key, id...)
+	sum := sha256.Sum256(key)
+	return Identity(sum[:len(Identity{})])
+}
+
+// Object is what counts of one JSON object.
+type Object struct {
+	// JSON is the object as it was delivered.
+	JSON []byte
+	// Identity is made of the uuid, else the client_id, else the id, and of the parent's
+	// id if it was added. An object without any is identified by its Sum.
+	Identity Identity
+	// Event marks an object with a uuid: it happened once, and is delivered once. All
+	// others are delivered once in each pull.
+	Event bool
+	// Pull is @devo_pulling_id in milliseconds since the epoch, 0 if there is none.
+	Pull int64
+	// Sum is the checksum of the object without the added members.
+	Sum uint64
+}
+
+// Sum returns the checksum of an object's compact JSON as Okta sent it. It equals that
+// of the delivered [Object] if not a byte was changed.
+func Sum(json []byte) uint64 { return xxhash.Sum64(json) }
+
+// ParseObject checks that json is one compact JSON object in one line of UTF-8, and
+// reads what identifies it. Members whose names begin with @ are taken for added ones;
+// none of them may occur twice. Names and ids are compared as they are spelt, escapes
+// and all. The result shares json's memory.
+func ParseObject(json []byte) (Object, error) {
+	r := reader{}
+	r.sum.Reset()
+	if err := eachMember(json, r.member); err != nil {
+		return Object{}, err
+	}
+	if r.kept {
+		_, _ = r.sum.WriteString("}")
+	} else {
+		_, _ = r.sum.WriteString("{}")
+	}
+	o := Object{JSON: json, Event: r.uuid != nil, Pull: r.pull, Sum: r.sum.Sum64()}
+	switch {
+	case r.uuid != nil:
+		o.Identity = identityOf(r.parent, r.uuid)
+	case r.clientID != nil:
+		o.Identity = identityOf(r.parent, r.clientID)
+	case r.id != nil:
+		o.Identity = identityOf(r.parent, r.id)
+	default:
+		o.Identity = identityOf(r.parent, strconv.AppendUint(nil, o.Sum, 16))
+	}
+	return o, nil
+}
+
+// reader picks from the members of an object what identifies it.
+type reader struct {
+	uuid, clientID, id []byte
+	parent             []byte
+	pull               int64
+	added              [][]byte // names that begin with @
+	sum                xxhash.Digest
+	kept               bool // a member without @ was seen
+}
+
+func (r *reader) member(name, value, member []byte) error {
+	if len(name) > 0 && name[0] == '@' {
+		return r.addedMember(name, value)
+	}
+	// Okta's members without the added ones between them are Okta's object again.
+	if r.kept {
+		_, _ = r.sum.WriteString(",")
+	} else {
+		_, _ = r.sum.WriteString("{")
+	}
+	r.kept = true
+	_, _ = r.sum.Write(member)
+
+	switch string(name) {
+	case "uuid":
+		r.uuid = text(value)
+	case "client_id":
+		r.clientID = text(value)
+	case "id":
+		r.id = text(value)
+	}
+	return nil
+}
+
+func (r *reader) addedMember(name, value []byte) error {
+	if slices.ContainsFunc(r.added, func(n []byte) bool { return string(n) == string(name) }) {
+		return fmt.Errorf("has %.40q twice", name)
+	}
+	r.added = append(r.added, name)
+	switch string(name) {
+	case "@devo_pulling_id":
+		pull, err := strconv.ParseInt(string(value), 10, 64)
+		if err != nil || pull <= 0 {
+			return fmt.Errorf("@devo_pulling_id is %.40q, want milliseconds since the epoch", value)
+		}
+		r.pull = pull
+	case "@okta_app_id", "@okta_group_id":
+		r.parent = text(value)
+	}
+	return nil
+}
+
+// text returns what is between the quotes of a JSON string, nil if value is none.
+func text(value []byte) []byte {
+	if value[0] != '"' {
+		return nil
+	}
+	return value[1 : len(value)-1]
+}

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// run starts the program and returns its address, and what waits for its end and returns the rest that it printed.
+func run(t *testing.T, args ...string) (url string, stop func() string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	out, in := io.Pipe()
+	cmd := command()
+	cmd.SetArgs(args)
+	cmd.SetOut(in)
+	ended := make(chan error, 1)
+	go func() {
+		err := cmd.ExecuteContext(ctx)
+		_ = in.CloseWithError(err)
+		ended <- err
+	}()
+	lines := bufio.NewReader(out)
+	url, err := lines.ReadString('\n')
+	require.NoError(t, err)
+	return url[:len(url)-1], func() string {
+		cancel()
+		rest, err := io.ReadAll(lines)
+		require.NoError(t, err)
+		require.NoError(t, <-ended)
+		return string(rest)
+	}
+}
+
+func fetch(t *testing.T, url string) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "SSWS t")
+	r.Close = true
+	w, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	body, err := io.ReadAll(w.Body)
+	require.NoError(t, err)
+	require.NoError(t, w.Body.Close())
+	require.Equal(t, http.StatusOK, w.StatusCode, string(body))
+	return string(body)
+}
+
+func TestServesUntilItIsStoppedAndSaysWhatWasAskedOfIt(t *testing.T) {
+	t.Setenv("OKTASIM_TOKEN", "t")
+	url, stop := run(t, "--counts", "logs=10,users=3", "--limits", "/api/v1/users=12")
+	require.Regexp(t, `^http://127\.0\.0\.1:\d+$`, url)
+	fetch(t, url+"/api/v1/users")
+	require.Contains(t, stop(), "/api/v1/users: 1 requests in 1 windows, at most 1 in one; 0 refused\n")
+}
+
+func TestAStateFileMakesTheNextRunTheSameOrg(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state")
+	page := func(seed string) string {
+		url, stop := run(t, "--token", "t", "--state", state, "--seed", seed)
+		defer stop()
+		return fetch(t, url+"/api/v1/users?limit=5")
+	}
+	first := page("5")
+	require.Equal(t, first, page("6"))
+	require.NoError(t, os.Remove(state))
+	require.NotEqual(t, first, page("6"))
+}
+
+func TestWhatCannotBeUsedIsSaid(t *testing.T) {
+	broken := filepath.Join(t.TempDir(), "state")
+	require.NoError(t, os.WriteFile(broken, []byte(`{"seed":1}`), 0o600))
+	for want, args := range map[string][]string{
+		"token":    {},
+		"--epoch":  {"--token", "t", "--epoch", "now"},
+		"no epoch": {"--token", "t", "--state", broken},
+		"no such":  {"--token", "t", "--state", "/no/such/directory/state"},
+		"devices":  {"--token", "t", "--counts", "devices=1"},
+	} {
+		cmd := command()
+		cmd.SetArgs(args)
+		cmd.SetOut(io.Discard)
+		require.ErrorContains(t, cmd.ExecuteContext(t.Context()), want)
+	}
+}

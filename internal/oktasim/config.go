@@ -1,0 +1,131 @@
+package oktasim
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+)
+
+const (
+	defaultEventBytes  = 2000
+	defaultBacklogSpan = 80 * 24 * time.Hour
+	defaultConcurrency = 75
+	freeConcurrency    = 35
+
+	maxCount       = 100_000_000
+	maxBacklogSpan = retention
+	maxEventBytes  = 16 << 20
+)
+
+// Config describes an org. Two orgs of the same Seed, Epoch, Counts, BacklogSpan, LiveEvery,
+// ChangeEvery and EventBytes are the same org, byte for byte.
+type Config struct {
+	// Seed decides the content of every object.
+	Seed uint64
+	// Token is the SSWS token that requests must bear. It is required.
+	Token string
+	// Epoch is when the org begins to live: the backlog of log events was persisted before it,
+	// live events and changes come after it. Default: when New is called. It is cut to milliseconds.
+	Epoch time.Time
+	// Counts says how many objects there are of each service: of logs those in the backlog; of
+	// app_users, app_groups and group_members those under one parent. One parent in eight has none
+	// all the same, and no parent has more than there are users (not deprovisioned) or groups.
+	Counts map[string]int
+	// BacklogSpan is the time before Epoch over which the backlog was persisted, at most 90 days.
+	// Default: 80 days, which leaves ten until Okta begins to forget it.
+	BacklogSpan time.Duration
+	// LiveEvery is the time between two log events after Epoch; 0: there are none.
+	LiveEvery time.Duration
+	// ChangeEvery is the time between two changes after Epoch, each to one user and one group; 0:
+	// nothing changes.
+	ChangeEvery time.Duration
+	// EventBytes is the mean compact size of a log event, give or take a tenth. Default: 2,000. It is
+	// never much below 1,850, whatever is asked.
+	EventBytes int
+	// Pretty answers with insignificant white space.
+	Pretty bool
+
+	// Plan names the set of published rate limits: free, one-app, enterprise (the default) or workforce.
+	Plan string
+	// Limits are requests a minute by bucket, instead of the plan's.
+	Limits map[string]int
+	// Unlimited lifts every rate limit, for benchmarks. The headers then name a limit that is not
+	// reached.
+	Unlimited bool
+	// Concurrency is the number of requests served at once before Okta refuses more. Default: 75, or 35
+	// with the free plan.
+	Concurrency int
+
+	// Now is the org's clock. Default: time.Now.
+	Now func() time.Time
+	// Faults decides what goes wrong with the n-th request (from 1) of this run; a nil Fault: nothing. It
+	// is asked about the requests that are neither unauthorized nor over a limit, and must be safe for
+	// concurrent use.
+	Faults func(r *http.Request, n int) Fault
+}
+
+// withDefaults returns the configuration with everything that was left out, or all that is wrong with it.
+func (c Config) withDefaults() (Config, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Epoch.IsZero() {
+		c.Epoch = c.Now()
+	}
+	c.Epoch = c.Epoch.UTC().Truncate(time.Millisecond)
+	if c.BacklogSpan == 0 {
+		c.BacklogSpan = defaultBacklogSpan
+	}
+	if c.EventBytes == 0 {
+		c.EventBytes = defaultEventBytes
+	}
+	if c.Plan == "" {
+		c.Plan = "enterprise"
+	}
+	if c.Concurrency == 0 {
+		c.Concurrency = defaultConcurrency
+		if c.Plan == "free" {
+			c.Concurrency = freeConcurrency
+		}
+	}
+
+	var errs []error
+	if c.Token == "" {
+		errs = append(errs, errors.New("a token is required"))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Counts)) {
+		if _, ok := collections[name]; !ok {
+			errs = append(errs, fmt.Errorf("count of unknown service %q", name))
+		}
+		if n := c.Counts[name]; n < 0 || n > maxCount {
+			errs = append(errs, fmt.Errorf("count of %s: %d is not within 0 and %d", name, n, maxCount))
+		}
+	}
+	if _, ok := plans[c.Plan]; !ok {
+		errs = append(errs, fmt.Errorf("unknown plan %q; there are %v", c.Plan, slices.Sorted(maps.Keys(plans))))
+	}
+	for _, bucket := range slices.Sorted(maps.Keys(c.Limits)) {
+		if _, ok := plans["enterprise"][bucket]; !ok {
+			errs = append(errs, fmt.Errorf("limit of unknown bucket %q; there are %v", bucket, Buckets()))
+		}
+		if c.Limits[bucket] < 1 {
+			errs = append(errs, fmt.Errorf("limit of %s: %d is not positive", bucket, c.Limits[bucket]))
+		}
+	}
+	if c.BacklogSpan < time.Second || c.BacklogSpan > maxBacklogSpan {
+		errs = append(errs, fmt.Errorf("a backlog over %v is not within 1s and %v", c.BacklogSpan, maxBacklogSpan))
+	}
+	if c.LiveEvery < 0 || c.ChangeEvery < 0 || c.Concurrency < 1 {
+		errs = append(errs, errors.New("a duration or the concurrency is out of range"))
+	}
+	if c.EventBytes < 0 || c.EventBytes > maxEventBytes {
+		errs = append(errs, fmt.Errorf("%d bytes an event is not within 0 and %d", c.EventBytes, maxEventBytes))
+	}
+	if len(errs) > 0 {
+		return c, fmt.Errorf("simulated org: %w", errors.Join(errs...))
+	}
+	return c, nil
+}

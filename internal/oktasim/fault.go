@@ -1,0 +1,150 @@
+package oktasim
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Answer is what a request is about to be answered with. A [Fault] spoils it.
+type Answer struct {
+	Status int
+	Header http.Header
+	// Body is valid until the answer is sent.
+	Body []byte
+	// Delay is waited out first, while the request counts as being served. It ends early when the client goes away.
+	Delay time.Duration
+	// Cut closes the connection after the first Keep bytes of the body; with none, nothing at all is sent.
+	Cut  bool
+	Keep int
+}
+
+// Fault is something that goes wrong with one answer.
+type Fault func(*Answer)
+
+// All combines faults.
+func All(faults ...Fault) Fault {
+	return func(a *Answer) {
+		for _, f := range faults {
+			f(a)
+		}
+	}
+}
+
+// Refuse answers with an error as Okta words them: Refuse(403, "E0000006").
+func Refuse(status int, code string) Fault {
+	return func(a *Answer) {
+		a.Header.Del("Link")
+		a.Status, a.Body = status, refusal{status, code, http.StatusText(status)}.body("oaeSimulatedFault")
+	}
+}
+
+// Page answers with the status and HTML, as a proxy or a maintenance page does.
+func Page(status int) Fault {
+	return func(a *Answer) {
+		a.Header.Del("Link")
+		a.Header.Set("Content-Type", "text/html;charset=utf-8")
+		a.Status, a.Body = status, []byte("<!DOCTYPE html><html><head><title>Okta</title></head><body>We are working on it.</body></html>")
+	}
+}
+
+// Redirect answers with 302 to an address.
+func Redirect(to string) Fault {
+	return func(a *Answer) {
+		a.Header.Del("Link")
+		a.Header.Set("Location", to)
+		a.Status, a.Body = http.StatusFound, nil
+	}
+}
+
+// NotArray answers with an object in place of the array.
+func NotArray() Fault { return func(a *Answer) { a.Body = []byte(`{"objects":[]}`) } }
+
+// Truncate leaves out the second half of the body in an answer that is otherwise whole.
+func Truncate() Fault { return func(a *Answer) { a.Body = a.Body[:len(a.Body)/2] } }
+
+// HangUp closes the connection without an answer.
+func HangUp() Fault { return func(a *Answer) { a.Cut, a.Keep = true, 0 } }
+
+// CutShort closes the connection after half of the body.
+func CutShort() Fault { return func(a *Answer) { a.Cut, a.Keep = true, len(a.Body)/2 } }
+
+// Delay answers so much later.
+func Delay(d time.Duration) Fault { return func(a *Answer) { a.Delay = d } }
+
+// FoldLinks sends the links as one header.
+func FoldLinks() Fault {
+	return func(a *Answer) { a.Header.Set("Link", strings.Join(a.Header.Values("Link"), ", ")) }
+}
+
+// UnquoteLinks sends rel without quotes.
+func UnquoteLinks() Fault {
+	return eachLink(func(target, rel string) string { return "<" + target + ">; rel=" + rel })
+}
+
+// NextOn names another host in the next link.
+func NextOn(host string) Fault {
+	return eachLink(func(target, rel string) string {
+		if u, err := url.Parse(target); err == nil && rel == "next" {
+			u.Host = host
+			target = u.String()
+		}
+		return link(target, rel)
+	})
+}
+
+// NextTo replaces the next link, or adds one: with the page's own address a listing never ends.
+func NextTo(target string) Fault {
+	return func(a *Answer) {
+		dropNext(a)
+		a.Header.Add("Link", link(target, "next"))
+	}
+}
+
+// NoNext leaves the next link out.
+func NoNext() Fault { return dropNext }
+
+func dropNext(a *Answer) {
+	links := a.Header.Values("Link")
+	a.Header.Del("Link")
+	for _, l := range links {
+		if _, rel := unlink(l); rel != "next" {
+			a.Header.Add("Link", l)
+		}
+	}
+}
+
+// NoLimits leaves the rate-limit headers out.
+func NoLimits() Fault {
+	return func(a *Answer) {
+		for _, name := range []string{headerLimit, headerRemaining, headerReset} {
+			a.Header.Del(name)
+		}
+	}
+}
+
+// TwoResets repeats the header that says when the window ends, first with an earlier time.
+func TwoResets(earlier string) Fault {
+	return func(a *Answer) {
+		a.Header[http.CanonicalHeaderKey(headerReset)] = []string{earlier, a.Header.Get(headerReset)}
+	}
+}
+
+func link(target, rel string) string { return "<" + target + `>; rel="` + rel + `"` }
+
+// unlink takes apart what link made.
+func unlink(l string) (target, rel string) {
+	target, rel, _ = strings.Cut(l, ">; rel=")
+	return strings.TrimPrefix(target, "<"), strings.Trim(rel, `"`)
+}
+
+func eachLink(rewrite func(target, rel string) string) Fault {
+	return func(a *Answer) {
+		links := a.Header.Values("Link")
+		a.Header.Del("Link")
+		for _, l := range links {
+			a.Header.Add("Link", rewrite(unlink(l)))
+		}
+	}
+}

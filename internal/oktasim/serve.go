@@ -1,0 +1,296 @@
+package oktasim
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	headerLimit     = "X-Rate-Limit-Limit"
+	headerRemaining = "X-Rate-Limit-Remaining"
+	headerReset     = "X-Rate-Limit-Reset"
+)
+
+// concurrencyReset is what the headers suggest when too much is being served; Okta has been seen to
+// suggest minutes for what clears in milliseconds.
+const concurrencyReset = window
+
+// page is what a list endpoint found.
+type page struct {
+	// body is the JSON array.
+	body []byte
+	// objects is how many there are in it.
+	objects int
+	// next is the query of the page after this one; "" at the end.
+	next string
+}
+
+// self is the next of a page that is followed by itself.
+const self = "self"
+
+// ServeHTTP answers as Okta does.
+func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	n := int(o.numbered.Add(1))
+	now := o.cfg.Now()
+	c, parentID := route(r.URL.Path)
+	entry := Request{N: n, Target: r.URL.RequestURI(), Agent: r.UserAgent(), Peer: r.RemoteAddr, Start: now}
+	bucket := bucketOther
+	if c != nil {
+		entry.Service, bucket = c.name, c.bucket
+	}
+	o.requests.begin(entry.Service)
+	answer := &Answer{Header: http.Header{}}
+	// Deferred, since a connection is cut by a panic.
+	defer func() {
+		entry.End, entry.Status = o.cfg.Now(), answer.Status
+		o.requests.end(entry)
+	}()
+
+	buf := o.pages.Get().(*[]byte)
+	defer o.pages.Put(buf)
+	id := string(appendBase62([]byte("sim"), mix(o.cfg.Seed+uint64(n)), 10))
+	answer.Header.Set("Date", now.UTC().Format(http.TimeFormat))
+	answer.Header.Set("Content-Type", "application/json")
+	answer.Header.Set("Cache-Control", "no-cache, no-store")
+	answer.Header.Set("X-Okta-Request-Id", id)
+	refuse := func(why refusal) { answer.Status, answer.Body = why.status, why.body("oae"+id) }
+
+	// A request without a good token is told nothing but that; it draws on the bucket all the same.
+	if !o.authorized(r) {
+		allowed, _ := o.limiter.charge(bucket, now)
+		setLimits(answer.Header, allowed)
+		refuse(badToken)
+		answer.send(w, r)
+		return
+	}
+	if !o.limiter.enter() {
+		setLimits(answer.Header, allowance{reset: now.Add(concurrencyReset)})
+		refuse(overLimit)
+		answer.send(w, r)
+		return
+	}
+	defer o.limiter.leave()
+	allowed, admitted := o.limiter.charge(bucket, now)
+	setLimits(answer.Header, allowed)
+	if !admitted {
+		refuse(overLimit)
+		answer.send(w, r)
+		return
+	}
+
+	found, why := o.answer(c, parentID, r, (*buf)[:0], now)
+	if why != nil {
+		refuse(*why)
+	} else {
+		*buf = found.body
+		entry.Objects = found.objects
+		answer.Status, answer.Body = http.StatusOK, found.body
+		if o.cfg.Pretty {
+			answer.Body = indented(found.body)
+		}
+		path := origin(r) + r.URL.EscapedPath()
+		here := path
+		if r.URL.RawQuery != "" {
+			here += "?" + r.URL.RawQuery
+		}
+		answer.Header.Add("Link", link(here, "self"))
+		switch found.next {
+		case "":
+		case self:
+			answer.Header.Add("Link", link(here, "next"))
+		default:
+			answer.Header.Add("Link", link(path+"?"+found.next, "next"))
+		}
+	}
+	if fault := o.fault(r, n); fault != nil {
+		fault(answer)
+	}
+	answer.send(w, r)
+}
+
+func (o *Org) authorized(r *http.Request) bool {
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	given := r.Header.Values("Authorization")
+	return o.token != "" && len(given) == 1 && given[0] == "SSWS "+o.token
+}
+
+func (o *Org) fault(r *http.Request, n int) Fault {
+	o.mu.RLock()
+	decide := o.faults
+	o.mu.RUnlock()
+	if decide == nil {
+		return nil
+	}
+	return decide(r, n)
+}
+
+// route finds the endpoint of a path, and the parent's id in it.
+func route(path string) (*collection, string) {
+	for _, c := range collections {
+		before, after, nested := strings.Cut(c.path, "{id}")
+		if !nested {
+			if path == c.path {
+				return c, ""
+			}
+			continue
+		}
+		if id, ok := strings.CutPrefix(path, before); ok {
+			if id, ok = strings.CutSuffix(id, after); ok && id != "" && !strings.Contains(id, "/") {
+				return c, id
+			}
+		}
+	}
+	return nil, ""
+}
+
+// answer finds the page that was asked for, appending its body to dst.
+func (o *Org) answer(c *collection, parentID string, r *http.Request, dst []byte, now time.Time) (page, *refusal) {
+	if c == nil {
+		return page{}, &noSuchPath
+	}
+	if r.Method != http.MethodGet {
+		return page{}, &badMethod
+	}
+	q, why := parseQuery(r.URL.RawQuery)
+	if why != nil {
+		return page{}, why
+	}
+	limit, why := q.limit(c)
+	if why != nil {
+		return page{}, why
+	}
+	if c.name == "logs" {
+		return o.listLogs(q, limit, dst, now)
+	}
+	return o.list(c, parentID, q, limit, dst, now)
+}
+
+// parameters of a query, each at most once.
+type parameters map[string]string
+
+func parseQuery(raw string) (parameters, *refusal) {
+	values, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, &badSearch
+	}
+	q := parameters{}
+	for name, all := range values {
+		if len(all) > 1 {
+			return nil, &typeMismatch
+		}
+		q[name] = all[0]
+	}
+	return q, nil
+}
+
+// only refuses every parameter that is not among those named.
+func (q parameters) only(names ...string) *refusal {
+next:
+	for name := range q {
+		for _, known := range names {
+			if name == known {
+				continue next
+			}
+		}
+		why := notModelled(name)
+		return &why
+	}
+	return nil
+}
+
+func (q parameters) limit(c *collection) (int, *refusal) {
+	text, given := q["limit"]
+	if !given {
+		return c.standard, nil
+	}
+	n, err := strconv.Atoi(text)
+	switch {
+	case err != nil:
+		return 0, &typeMismatch
+	case n >= c.min && n <= c.max:
+		return n, nil
+	case c.name == "logs":
+		return 0, &badLogLimit
+	default:
+		return 0, &badLimit
+	}
+}
+
+// with renders the query with a cursor: the parameters in this order, those that were given.
+func (q parameters) with(cursor string, names ...string) string {
+	var b strings.Builder
+	for _, name := range names {
+		value, given := q[name]
+		if name == "after" {
+			value, given = cursor, true
+		}
+		if !given {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(name + "=" + url.QueryEscape(value))
+	}
+	return b.String()
+}
+
+func origin(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
+func setLimits(h http.Header, a allowance) {
+	h.Set(headerLimit, strconv.Itoa(a.limit))
+	h.Set(headerRemaining, strconv.Itoa(a.remaining))
+	// In whole seconds, like Date: the end may be up to a second later than the headers say.
+	h.Set(headerReset, strconv.FormatInt(a.reset.Unix(), 10))
+}
+
+func indented(body []byte) []byte {
+	var b bytes.Buffer
+	if err := json.Indent(&b, body, "\t", "  "); err != nil {
+		panic(err) // our own JSON
+	}
+	b.WriteString("\r\n")
+	return b.Bytes()
+}
+
+// send writes the answer.
+func (a *Answer) send(w http.ResponseWriter, r *http.Request) {
+	if a.Delay > 0 {
+		timer := time.NewTimer(a.Delay)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-r.Context().Done():
+		}
+	}
+	if a.Cut && a.Keep == 0 {
+		panic(http.ErrAbortHandler)
+	}
+	for name, values := range a.Header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Length", strconv.Itoa(len(a.Body)))
+	w.WriteHeader(a.Status)
+	keep := math.MaxInt
+	if a.Cut {
+		keep = a.Keep
+	}
+	// A client that is gone needs no answer.
+	_, _ = w.Write(a.Body[:min(keep, len(a.Body))])
+	if a.Cut {
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+}

@@ -1,0 +1,120 @@
+package secret_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"okta-collector/internal/secret"
+)
+
+const value = "00abcDEF-_"
+
+func file(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	return path
+}
+
+func TestASecretGivesItsValueOnlyToRead(t *testing.T) {
+	s := secret.Value(value)
+	got, err := s.Read()
+	require.NoError(t, err)
+	require.Equal(t, value, got)
+
+	inside := struct {
+		Token   secret.Secret
+		Pointer *secret.Secret
+		Any     any
+	}{s, &s, s}
+	marshalled, err := json.Marshal(inside)
+	require.NoError(t, err)
+	var logged strings.Builder
+	slog.New(slog.NewTextHandler(&logged, nil)).Info("x", "secret", s, "inside", inside)
+	slog.New(slog.NewJSONHandler(&logged, nil)).Info("x", "secret", s, "inside", inside)
+	zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(&logged), zap.DebugLevel)).
+		Info("x", zap.Any("secret", s), zap.Any("inside", inside), zap.Reflect("reflected", s), zap.Stringer("string", s))
+
+	for _, shown := range []string{
+		string(marshalled), logged.String(), s.String(), fmt.Sprint(s, &s, inside), fmt.Sprintf("%v %+v %#v %s %q %x", s, s, s, s, s, s),
+		fmt.Sprintf("%+v %#v", inside, inside), fmt.Errorf("failed with %v", s).Error(),
+	} {
+		require.NotContains(t, shown, value)
+		require.NotContains(t, shown, fmt.Sprintf("%x", value))
+	}
+}
+
+func TestAFileIsReadAnewSoThatItCanBeRotated(t *testing.T) {
+	path := file(t, "first\n")
+	s := secret.File(path)
+
+	got, err := s.Read()
+	require.NoError(t, err)
+	require.Equal(t, "first", got)
+
+	require.NoError(t, os.WriteFile(path, []byte("  second\r\n"), 0o600))
+	got, err = s.Read()
+	require.NoError(t, err)
+	require.Equal(t, "second", got)
+}
+
+func TestIsSet(t *testing.T) {
+	require.False(t, secret.Secret{}.IsSet())
+	require.False(t, secret.Value("").IsSet())
+	require.True(t, secret.Value("x").IsSet())
+	require.True(t, secret.File("x").IsSet())
+}
+
+func TestWhatCannotBeASecretIsRefusedWithoutShowingIt(t *testing.T) {
+	absent := filepath.Join(t.TempDir(), "absent")
+	empty := file(t, " \n")
+	large := file(t, strings.Repeat("x", 64<<10+1))
+	broken := file(t, "s3cr\net")
+	for _, test := range []struct {
+		name   string
+		secret secret.Secret
+		want   string
+	}{
+		{"unset", secret.Secret{}, "empty"},
+		{"blank", secret.Value(" "), "empty"},
+		{"file absent", secret.File(absent), absent},
+		{"file empty", secret.File(empty), empty},
+		{"file too large", secret.File(large), "larger than"},
+		{"file of two lines", secret.File(broken), broken},
+		{"line break", secret.Value("s3cr\net"), "control character"},
+		{"blank inside", secret.Value("s3cr et"), "blank"},
+		{"not ASCII", secret.Value("s3cré"), "ASCII"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := test.secret.Read()
+			require.ErrorContains(t, err, test.want)
+			require.NotContains(t, err.Error(), "s3cr")
+			require.Empty(t, got)
+		})
+	}
+	_, err := secret.Secret{}.Read()
+	require.ErrorIs(t, err, secret.ErrEmpty)
+}
+
+func FuzzReadReturnsOnlyWhatAHeaderMayHave(f *testing.F) {
+	f.Add("00abc")
+	f.Add(" a\tb\r\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := secret.Value(text).Read()
+		if err != nil {
+			require.Empty(t, got)
+			return
+		}
+		require.NotEmpty(t, got)
+		require.Regexp(t, `^[!-~]+$`, got)
+	})
+}

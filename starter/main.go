@@ -1,0 +1,91 @@
+// Command starter starts, watches and controls the collector's workflows.
+//
+// It talks to Temporal, which the TEMPORAL_* variables and profiles name; only start and check
+// read the collector's own settings. It exits with 0 when all is well, with 1 when something failed or needs
+// somebody's attention, and with 2 when it was called wrongly.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(execute(ctx, newRoot(connect)))
+}
+
+// execute runs the command and says what its error means to a script.
+func execute(ctx context.Context, root *cobra.Command) int {
+	called := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { called = true }
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	message, code := err.Error(), exitFailed
+	if errors.As(err, new(usageError)) {
+		code = exitUsage
+	} else if !called {
+		// Cobra found fault with the arguments, perhaps in several lines.
+		message, code = strings.Join(strings.Fields(message), " ")+"; see "+root.Name()+" --help", exitUsage
+	}
+	fmt.Fprintln(root.ErrOrStderr(), root.Name()+": "+message)
+	return code
+}
+
+// usageError is the error of one who called the command wrongly, or with wrong settings.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+func newRoot(connect connector) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "starter",
+		Short: "Starts, watches and controls the collection of Okta orgs",
+		Long: `Starts, watches and controls the collection of Okta orgs.
+
+Commands act on the workflow ids given, such as okta/default/users, on those of
+--tenant, or on all. Temporal is found by TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE
+and the like; start and check read the same settings as the worker.`,
+		Version:       buildVersion(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.PersistentFlags().String("tenant", "", "act on this tenant only")
+	root.AddCommand(
+		newStart(connect), newStatus(connect),
+		newPause(connect), newResume(connect), newPoll(connect),
+		newStop(connect), newCheck(),
+	)
+	return root
+}
+
+// tenantFlag is the value of --tenant.
+func tenantFlag(cmd *cobra.Command) string {
+	return cmd.Flag("tenant").Value.String()
+}
+
+func buildVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return info.Main.Version
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"okta-collector/internal/okta"
+	"okta-collector/workflows"
+)
+
+// maxListed bounds how many executions are looked through.
+const maxListed = 10_000
+
+// collectors are the workflow ids that a command acts on: those given, or those that Temporal
+// has, running or closed, of the tenant or of all.
+func collectors(ctx context.Context, c *temporal, cmd *cobra.Command, args []string) ([]string, error) {
+	if len(args) > 0 {
+		return args, nil
+	}
+	// Not by search attribute: a workflow that was just started has none yet.
+	query := fmt.Sprintf(`WorkflowType = %q AND ExecutionStatus != "ContinuedAsNew"`, workflows.CollectName)
+	return list(ctx, c, query, tenantFlag(cmd))
+}
+
+// runningCollectors are those of collectors that run.
+func runningCollectors(ctx context.Context, c *temporal, cmd *cobra.Command, args []string) ([]string, error) {
+	if len(args) > 0 {
+		return args, nil
+	}
+	query := fmt.Sprintf(`WorkflowType = %q AND ExecutionStatus = "Running"`, workflows.CollectName)
+	return list(ctx, c, query, tenantFlag(cmd))
+}
+
+// list returns the ids that a visibility query finds, each once, in the catalog's order.
+func list(ctx context.Context, c *temporal, query, tenant string) ([]string, error) {
+	var ids []string
+	request := &workflowservice.ListWorkflowExecutionsRequest{Namespace: c.namespace, Query: query}
+	for seen := 0; seen < maxListed; {
+		page, err := c.ListWorkflow(ctx, request)
+		if err != nil {
+			return nil, fmt.Errorf("listing the collectors: %w", err)
+		}
+		for _, execution := range page.Executions {
+			id := execution.GetExecution().GetWorkflowId()
+			of, _, err := workflows.ParseWorkflowID(id)
+			if err == nil && (tenant == "" || of == tenant) {
+				ids = append(ids, id)
+			}
+		}
+		seen += len(page.Executions)
+		if request.NextPageToken = page.NextPageToken; len(request.NextPageToken) == 0 {
+			break
+		}
+	}
+	slices.SortFunc(ids, inCatalogOrder)
+	return slices.Compact(ids), nil
+}
+
+// inCatalogOrder compares ids by tenant, and services as the catalog lists them.
+func inCatalogOrder(a, b string) int {
+	tenantA, serviceA, _ := workflows.ParseWorkflowID(a)
+	tenantB, serviceB, _ := workflows.ParseWorkflowID(b)
+	names := okta.ServiceNames()
+	return cmp.Or(
+		cmp.Compare(tenantA, tenantB),
+		cmp.Compare(slices.Index(names, serviceA), slices.Index(names, serviceB)),
+		cmp.Compare(serviceA, serviceB),
+	)
+}
+
+// checkSelection refuses arguments that are no workflow ids, before anything is done.
+func checkSelection(cmd *cobra.Command, args []string) error {
+	for _, id := range args {
+		if _, _, err := workflows.ParseWorkflowID(id); err != nil {
+			return err
+		}
+	}
+	if len(args) > 0 && tenantFlag(cmd) != "" {
+		return fmt.Errorf("give workflow ids or --tenant, not both")
+	}
+	return nil
+}
+
+// nothing says that a command found nothing to act on.
+func nothing(cmd *cobra.Command, what string) string {
+	of := ""
+	if tenant := tenantFlag(cmd); tenant != "" {
+		of = " of tenant " + tenant
+	}
+	return fmt.Sprintf("no collector%s %s; 'starter start' starts them", of, what)
+}
+
+// statusWord is how an execution's status is shown.
+func statusWord(status enums.WorkflowExecutionStatus) string {
+	return strings.ToLower(status.String())
+}

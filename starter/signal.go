@@ -1,0 +1,75 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/api/serviceerror"
+
+	"okta-collector/workflows"
+)
+
+func newPause(connect connector) *cobra.Command {
+	return newSignal(connect, workflows.SignalPause, "Stop collecting within one page; the position is kept")
+}
+
+func newResume(connect connector) *cobra.Command {
+	return newSignal(connect, workflows.SignalResume, "Go on after pause, and try again at once when blocked")
+}
+
+func newPoll(connect connector) *cobra.Command {
+	return newSignal(connect, workflows.SignalPoll, "Do not wait for the next poll")
+}
+
+// newSignal is a command that sends a signal. Temporal keeps it until a worker is there.
+func newSignal(connect connector, signal, short string) *cobra.Command {
+	return &cobra.Command{
+		Use:   signal + " [okta/<tenant>/<service>...]",
+		Short: short,
+		Args:  checkSelection,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			c, err := connect(ctx)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			ids, err := runningCollectors(ctx, c, cmd, args)
+			if err != nil {
+				return err
+			}
+			if len(ids) == 0 {
+				return errors.New(nothing(cmd, "is running"))
+			}
+			lines := newLines(cmd.OutOrStdout(), ids)
+			var failed failures
+			for _, id := range ids {
+				switch err := c.SignalWorkflow(ctx, id, "", signal, nil); {
+				case errors.As(err, new(*serviceerror.NotFound)):
+					failed.add(lines, id, "is not running; start it with: starter start "+id)
+				case err != nil:
+					failed.add(lines, id, err.Error())
+				default:
+					lines.print(id, signal+" sent")
+				}
+			}
+			return failed.err(len(ids))
+		},
+	}
+}
+
+// failures counts the collectors for which a command failed.
+type failures int
+
+func (f *failures) add(l lines, id, problem string) {
+	*f++
+	l.print(id, "FAILED: "+problem)
+}
+
+func (f failures) err(all int) error {
+	if f == 0 {
+		return nil
+	}
+	return fmt.Errorf("failed for %d of %d", f, all)
+}

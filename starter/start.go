@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	sdk "go.temporal.io/sdk/temporal"
+
+	"okta-collector/internal/config"
+	"okta-collector/internal/okta"
+	"okta-collector/workflows"
+)
+
+// maxHistory is how far back Okta's System Log goes.
+const maxHistory = 90 * 24 * time.Hour
+
+func newStart(connect connector) *cobra.Command {
+	var fresh bool
+	var since string
+	cmd := &cobra.Command{
+		Use:   "start [okta/<tenant>/<service>...]",
+		Short: "Start collecting, from where it was stopped; what runs already is left alone",
+		Long: `Starts the collection of the ids given, or of all services in OKTA_SERVICES.
+
+It is safe to repeat: what runs already is left alone. A service that was stopped goes on
+from its position; --fresh forgets the position and begins anew.`,
+		Example: `  starter start
+  starter start --tenant acme --since 7d
+  starter start --fresh okta/default/users`,
+		Args: checkSelection,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			from, err := parseSince(since, time.Now())
+			if err != nil {
+				return usageError{err}
+			}
+			plan, err := loadPlan(cmd)
+			if err != nil {
+				return err
+			}
+			targets, err := startTargets(plan, args, tenantFlag(cmd))
+			if err != nil {
+				return err
+			}
+			c, err := connect(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			s := starting{c: c, taskQueue: plan.TaskQueue, fresh: fresh, since: from}
+			return s.all(cmd, targets)
+		},
+	}
+	cmd.Flags().BoolVar(&fresh, "fresh", false, "forget where it was stopped and begin anew")
+	cmd.Flags().StringVar(&since, "since", "", "where logs begin in a first or fresh run: an RFC 3339 time, or how long ago (7d); default OKTA_LOGS_HISTORY")
+	return cmd
+}
+
+// parseSince reads a time or how long ago it was. An empty text is the zero time.
+func parseSince(text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	since, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		ago, err := config.ParseDuration(text)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("--since is %q; want a time such as 2026-11-01T00:00:00Z or how long ago, such as 7d", text)
+		}
+		since = now.Add(-ago)
+	}
+	if since.After(now) {
+		return time.Time{}, fmt.Errorf("--since is %s, which is in the future", text)
+	}
+	if since.Before(now.Add(-maxHistory)) {
+		return time.Time{}, fmt.Errorf("--since is %s, but Okta's System Log goes back 90 days only", text)
+	}
+	return since.UTC(), nil
+}
+
+// loadPlan reads the settings and prints their warnings.
+func loadPlan(cmd *cobra.Command) (config.Plan, error) {
+	plan, warnings, err := config.LoadPlan()
+	for _, warning := range warnings {
+		fmt.Fprintln(cmd.ErrOrStderr(), "starter: warning:", warning)
+	}
+	if err != nil {
+		return plan, usageError{err}
+	}
+	return plan, nil
+}
+
+// startTargets are the services that ids name, or those of the plan.
+func startTargets(plan config.Plan, ids []string, tenant string) ([]config.Target, error) {
+	if len(ids) == 0 {
+		targets := slices.DeleteFunc(slices.Clone(plan.Targets), func(t config.Target) bool { return tenant != "" && t.Tenant != tenant })
+		if len(targets) == 0 {
+			return nil, usagef("tenant %q is not in COLLECTOR_TENANTS", tenant)
+		}
+		return targets, nil
+	}
+	var targets []config.Target
+	for _, id := range ids {
+		tenant, service, err := workflows.ParseWorkflowID(id)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		if _, ok := okta.Lookup(service); !ok {
+			return nil, usagef("%s: no service is named %q; there are %s", id, service, strings.Join(okta.ServiceNames(), ", "))
+		}
+		targets = append(targets, config.Target{Tenant: tenant, Service: service})
+	}
+	return targets, nil
+}
+
+// starting is one call of start.
+type starting struct {
+	c         *temporal
+	taskQueue string
+	fresh     bool
+	since     time.Time
+}
+
+func (s starting) all(cmd *cobra.Command, targets []config.Target) error {
+	ids := make([]string, len(targets))
+	for i, t := range targets {
+		ids[i] = workflows.WorkflowID(t.Tenant, t.Service)
+	}
+	lines := newLines(cmd.OutOrStdout(), ids)
+	var failed failures
+	for i, t := range targets {
+		done, err := s.one(cmd.Context(), ids[i], t)
+		if err != nil {
+			failed.add(lines, ids[i], err.Error())
+			continue
+		}
+		lines.print(ids[i], done)
+	}
+	return failed.err(len(targets))
+}
+
+// one starts a service unless it runs, and says what it did.
+func (s starting) one(ctx context.Context, id string, t config.Target) (string, error) {
+	const already = "already running"
+	last, err := s.lastRun(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	if last.running {
+		return already, nil
+	}
+	in := workflows.CollectInput{Tenant: t.Tenant, Service: t.Service, State: last.state}
+	service, _ := okta.Lookup(t.Service)
+	sinceApplies := service.Polled && !s.since.IsZero()
+	if sinceApplies && last.state == nil {
+		in.Since = &s.since
+	}
+	_, err = s.c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:        id,
+		TaskQueue: s.taskQueue,
+		// Somebody may have started it since it was looked at: that one is as good.
+		WorkflowIDConflictPolicy:                 enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		TypedSearchAttributes: sdk.NewSearchAttributes(
+			sdk.NewSearchAttributeKeyKeyword(workflows.AttributeTenant).ValueSet(t.Tenant),
+			sdk.NewSearchAttributeKeyKeyword(workflows.AttributeService).ValueSet(t.Service),
+		),
+		StaticSummary: fmt.Sprintf("%s of %s into Devo", t.Service, t.Tenant),
+	}, workflows.CollectName, in)
+	switch {
+	case sdk.IsWorkflowExecutionAlreadyStartedError(err):
+		return already, nil
+	case errors.As(err, new(*serviceerror.InvalidArgument)) && strings.Contains(err.Error(), "search attribute"):
+		return "", fmt.Errorf("the namespace does not have the search attributes yet: start a worker, which registers them, and try again (%w)", err)
+	case err != nil:
+		return "", fmt.Errorf("starting: %w", err)
+	case last.state != nil:
+		note := fmt.Sprintf("started; goes on after %s events", humanize.Comma(last.state.Checkpoint.Totals.Events))
+		if sinceApplies {
+			note += ", so --since is not used (--fresh would)"
+		}
+		return note, nil
+	}
+	return "started", nil
+}
+
+// lastRun is what is known of an id's latest run.
+type lastRun struct {
+	running bool
+	// state is what a new run goes on from; nil if there is nothing to go on from.
+	state *workflows.State
+}
+
+// lastRun finds the position at which the latest run ended. It is an error if there is one
+// that cannot be read: to begin anew would send everything again, which somebody must want.
+func (s starting) lastRun(ctx context.Context, id string) (lastRun, error) {
+	d, err := s.c.DescribeWorkflowExecution(ctx, id, "")
+	if errors.As(err, new(*serviceerror.NotFound)) {
+		return lastRun{}, nil
+	}
+	if err != nil {
+		return lastRun{}, fmt.Errorf("looking for the last run: %w", err)
+	}
+	execution := d.GetWorkflowExecutionInfo()
+	status, run := execution.GetStatus(), execution.GetExecution().GetRunId()
+	if status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		return lastRun{running: true}, nil
+	}
+	if s.fresh {
+		return lastRun{}, nil
+	}
+	if status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
+		var state workflows.State
+		if err := s.c.GetWorkflow(ctx, id, run).Get(ctx, &state); err != nil {
+			return lastRun{}, unreadable(id, status, err)
+		}
+		return lastRun{state: resumable(state)}, nil
+	}
+	// It did not end by itself, so it has no result; but a worker can still replay it.
+	answer, err := s.c.query(ctx, id, run)
+	if err != nil {
+		return lastRun{}, unreadable(id, status, err)
+	}
+	return lastRun{state: resumable(workflows.State{
+		Checkpoint: answer.Checkpoint, CaughtUp: answer.CaughtUp,
+		Slices: answer.Slices, Problems: answer.Problems, LastProblem: answer.LastProblem,
+	})}, nil
+}
+
+// resumable is a state to begin with: whoever starts a collector wants it to collect, whether it
+// was paused or blocked when it ended. When its next poll is due does not change, so that starting it
+// anew does not pull everything again.
+func resumable(s workflows.State) *workflows.State {
+	s.Paused, s.Blocked, s.Failures = false, false, 0
+	switch s.WakeReason {
+	case workflows.WaitBlocked, workflows.WaitBackoff:
+		s.WakeAt, s.WakeReason, s.WakeDetail = time.Time{}, "", ""
+	}
+	return &s
+}
+
+func unreadable(id string, status enums.WorkflowExecutionStatus, err error) error {
+	return fmt.Errorf("the last run was %s and its position cannot be read (%w): try again while a worker runs, or begin anew with: starter start --fresh %s", statusWord(status), err, id)
+}

@@ -1,0 +1,114 @@
+// Command worker runs the collector's workflows and activities until it is told to stop.
+//
+// Its settings are environment variables, which --help lists; the connection to Temporal is
+// configured by Temporal's own TEMPORAL_* variables and profiles. It exits with 0 after SIGTERM or SIGINT,
+// with 1 when it failed, and with 2 when it was started wrongly.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"go.uber.org/zap"
+
+	"okta-collector/internal/config"
+)
+
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// command is main, with an exit code.
+func command(args []string, stdout, stderr *os.File) int {
+	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // errors and help are written here below
+	version := flags.Bool("version", false, "")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return help(stdout)
+	case err != nil:
+		fmt.Fprintf(stderr, "worker: %v; see worker --help\n", err)
+		return exitUsage
+	case flags.NArg() > 0:
+		fmt.Fprintf(stderr, "worker: takes no arguments, but got %q; its settings are environment variables, see worker --help\n", flags.Arg(0))
+		return exitUsage
+	case *version:
+		fmt.Fprintln(stdout, "okta-collector worker", buildVersion())
+		return 0
+	}
+
+	cfg, warnings, err := config.Load()
+	options, temporalErr := temporalOptions()
+	if err := errors.Join(err, temporalErr); err != nil {
+		for _, warning := range warnings {
+			fmt.Fprintln(stderr, "worker: warning:", warning)
+		}
+		fmt.Fprintln(stderr, "worker:", err)
+		return exitUsage
+	}
+	log := newLogger(cfg.LogLevel, cfg.LogFormat, stderr)
+	for _, warning := range warnings {
+		log.Warn(warning)
+	}
+
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	// After the first signal the next one has its usual effect: the process ends at once.
+	context.AfterFunc(ctx, stop)
+	if err := run(ctx, cfg, options, log); err != nil {
+		log.Error(err.Error())
+		return exitFailed
+	}
+	log.Info("stopped")
+	return 0
+}
+
+func help(w io.Writer) int {
+	fmt.Fprint(w, `Collects what Okta orgs report about themselves into Devo: runs the workflows and
+activities of the task queue until SIGTERM or SIGINT.
+
+  worker [--version | --help]
+
+The settings are environment variables:
+
+`)
+	if err := config.Usage(w); err != nil {
+		return exitFailed
+	}
+	fmt.Fprint(w, `
+With several tenants each has its own, such as ACME_OKTA_URL; what it does not set for itself is
+taken from the name without the prefix, except OKTA_URL and OKTA_API_TOKEN.
+Temporal: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_..., TEMPORAL_PROFILE.
+`)
+	return 0
+}
+
+// buildVersion is the version that the binary was built from.
+func buildVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return info.Main.Version
+}
+
+// logStart says once what this worker is.
+func logStart(log *zap.Logger, cfg config.Config) {
+	names := make([]string, len(cfg.Tenants))
+	for i, t := range cfg.Tenants {
+		names[i] = t.Name
+	}
+	log.Info("starting", zap.String("version", buildVersion()), zap.Strings("tenants", names), zap.String("taskQueue", cfg.TaskQueue))
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+	"go.uber.org/zap"
+
+	"okta-collector/activities"
+	"okta-collector/internal/config"
+	"okta-collector/internal/devo"
+	"okta-collector/internal/okta"
+	"okta-collector/workflows"
+)
+
+const (
+	// sliceStop is how long a slice may take to confirm what it has shipped when the
+	// worker stops. Temporal's default of 0 would lose it.
+	sliceStop = 8 * time.Second
+	// wholeStop bounds the whole stop, so that it is over before whoever sent the SIGTERM
+	// sends a SIGKILL after its usual 10 s.
+	wholeStop = 9500 * time.Millisecond
+
+	// maxSlices is how many slices run at once: more than all services of a few tenants,
+	// since one that has to wait for another one's end would fall behind.
+	maxSlices = 100
+	// maxWorkflowTasks is small because workflow code only decides; it never waits.
+	maxWorkflowTasks = 50
+)
+
+// run works until ctx ends, which is no error, or something fails for good.
+func run(ctx context.Context, cfg config.Config, options client.Options, log *zap.Logger) error {
+	logStart(log, cfg)
+	registry, err := newRegistry(log, &options)
+	if err != nil {
+		return err
+	}
+	collector, err := newCollector(cfg.Tenants, registry, log)
+	if err != nil {
+		return err
+	}
+	ready := &readiness{reason: "connecting to Temporal"}
+	server, err := serve(cfg.Listen, registry, ready, log)
+	if err != nil {
+		return err
+	}
+	defer server.close()
+
+	options.Logger = temporalLogger(log)
+	temporal, err := dial(ctx, options, log)
+	if err == nil {
+		defer temporal.Close()
+		err = registerAttributes(ctx, temporal.OperatorService(), options.Namespace, log)
+	}
+	if ctx.Err() != nil {
+		return nil // told to stop before it had begun
+	}
+	if err != nil {
+		return err
+	}
+
+	failed := make(chan error, 1)
+	w := newWorker(temporal, cfg.TaskQueue, collector, func(err error) { failed <- err })
+	if err := w.Start(); err != nil {
+		return fmt.Errorf("starting the worker: %w", err)
+	}
+	ready.set(temporal)
+	log.Info("working", zap.String("metrics", "http://"+server.address+"/metrics"))
+
+	select {
+	case <-ctx.Done():
+		log.Info("stopping: what was shipped is being confirmed")
+	case err = <-failed:
+		err = fmt.Errorf("the worker cannot go on: %w", err)
+	}
+	ready.unset("stopping")
+	return errors.Join(err, stopWithin(wholeStop, w))
+}
+
+// newCollector makes the activities with every tenant's source and sink. It connects to nothing.
+func newCollector(tenants []config.Tenant, registry prometheus.Registerer, log *zap.Logger) (*activities.Collector, error) {
+	oktaMetrics, devoMetrics := okta.NewMetrics(registry), devo.NewMetrics(registry)
+	collected := make(map[string]activities.Tenant, len(tenants))
+	for _, t := range tenants {
+		log := log.With(zap.String("tenant", t.Name))
+		t.Okta.Log, t.Okta.Metrics = log, oktaMetrics
+		t.Devo.Log, t.Devo.Metrics = log, devoMetrics
+		org, err := okta.New(t.Okta)
+		if err != nil {
+			return nil, fmt.Errorf("tenant %s: %w", t.Name, err)
+		}
+		sink, err := devo.New(t.Devo)
+		if err != nil {
+			return nil, fmt.Errorf("tenant %s: %w", t.Name, err)
+		}
+		collected[t.Name] = activities.Tenant{Org: org, Sink: sink, Tables: t.Tables}
+	}
+	return activities.New(collected, log, activities.NewMetrics(registry)), nil
+}
+
+func newWorker(temporal client.Client, taskQueue string, collector *activities.Collector, onFatal func(error)) worker.Worker {
+	w := worker.New(temporal, taskQueue, worker.Options{
+		WorkerStopTimeout:                      sliceStop,
+		MaxConcurrentActivityExecutionSize:     maxSlices,
+		MaxConcurrentWorkflowTaskExecutionSize: maxWorkflowTasks,
+		DisableRegistrationAliasing:            true,
+		OnFatalError:                           onFatal,
+	})
+	w.RegisterWorkflowWithOptions(workflows.Collect, workflow.RegisterOptions{Name: workflows.CollectName})
+	w.RegisterActivityWithOptions(collector.CollectSlice, activity.RegisterOptions{Name: workflows.CollectSliceName})
+	return w
+}
+
+// stopWithin stops the worker. Its slices end with a checkpoint; one that takes too long is
+// taken up by another worker from its last one.
+func stopWithin(limit time.Duration, w worker.Worker) error {
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		w.Stop()
+	}()
+	select {
+	case <-stopped:
+		return nil
+	case <-time.After(limit):
+		return fmt.Errorf("did not stop within %v; what was going on is taken up from its last checkpoint", limit)
+	}
+}
