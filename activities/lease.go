@@ -20,7 +20,7 @@ var (
 	// errStop is why fetching ends: the worker stops, or the slice was cancelled.
 	errStop = errors.New("the slice was asked to stop")
 	// errLeaseLost means that another worker may have the slice by now.
-	errLeaseLost = errors.New("Temporal did not acknowledge a checkpoint in time, or gave the slice to another worker")
+	errLeaseLost = errors.New("a checkpoint was not acknowledged by Temporal in time, or the slice was given to another worker")
 )
 
 // stopGrace is how long a page under way may still be shipped after the slice was asked to

@@ -314,7 +314,7 @@ func TestTheLeaseEndsWhenTemporalStaysAway(t *testing.T) {
 		return nil
 	}
 	_, err := b.run()
-	require.ErrorContains(t, err, "did not acknowledge a checkpoint")
+	require.ErrorContains(t, err, "a checkpoint was not acknowledged")
 	require.Equal(t, 1, b.shipped, "another worker may be collecting by now")
 }
 

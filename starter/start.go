@@ -13,7 +13,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
-	sdk "go.temporal.io/sdk/temporal"
+	temporalsdk "go.temporal.io/sdk/temporal"
 
 	"okta-collector/internal/config"
 	"okta-collector/internal/okta"
@@ -169,14 +169,14 @@ func (s starting) one(ctx context.Context, id string, t config.Target) (string, 
 		// Somebody may have started it since it was looked at: that one is as good.
 		WorkflowIDConflictPolicy:                 enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		TypedSearchAttributes: sdk.NewSearchAttributes(
-			sdk.NewSearchAttributeKeyKeyword(workflows.AttributeTenant).ValueSet(t.Tenant),
-			sdk.NewSearchAttributeKeyKeyword(workflows.AttributeService).ValueSet(t.Service),
+		TypedSearchAttributes: temporalsdk.NewSearchAttributes(
+			temporalsdk.NewSearchAttributeKeyKeyword(workflows.AttributeTenant).ValueSet(t.Tenant),
+			temporalsdk.NewSearchAttributeKeyKeyword(workflows.AttributeService).ValueSet(t.Service),
 		),
 		StaticSummary: fmt.Sprintf("%s of %s into Devo", t.Service, t.Tenant),
 	}, workflows.CollectName, in)
 	switch {
-	case sdk.IsWorkflowExecutionAlreadyStartedError(err):
+	case temporalsdk.IsWorkflowExecutionAlreadyStartedError(err):
 		return already, nil
 	case errors.As(err, new(*serviceerror.InvalidArgument)) && strings.Contains(err.Error(), "search attribute"):
 		return "", fmt.Errorf("the namespace does not have the search attributes yet: start a worker, which registers them, and try again (%w)", err)
@@ -217,22 +217,12 @@ func (s starting) lastRun(ctx context.Context, id string) (lastRun, error) {
 	if s.fresh {
 		return lastRun{}, nil
 	}
-	if status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
-		var state workflows.State
-		if err := s.c.GetWorkflow(ctx, id, run).Get(ctx, &state); err != nil {
-			return lastRun{}, unreadable(id, status, err)
-		}
-		return lastRun{state: resumable(state)}, nil
-	}
-	// It did not end by itself, so it has no result; but a worker can still replay it.
-	answer, err := s.c.query(ctx, id, run)
+	state, err := s.c.finalState(ctx, id, run, status)
 	if err != nil {
-		return lastRun{}, unreadable(id, status, err)
+		return lastRun{}, fmt.Errorf("the last run was %s and its position cannot be read (%w): try again while a worker runs, or begin anew with: starter start --fresh %s",
+			statusWord(status), err, id)
 	}
-	return lastRun{state: resumable(workflows.State{
-		Checkpoint: answer.Checkpoint, CaughtUp: answer.CaughtUp,
-		Slices: answer.Slices, Problems: answer.Problems, LastProblem: answer.LastProblem,
-	})}, nil
+	return lastRun{state: resumable(state)}, nil
 }
 
 // resumable is a state to begin with: whoever starts a collector wants it to collect, whether it
@@ -245,8 +235,4 @@ func resumable(s workflows.State) *workflows.State {
 		s.WakeAt, s.WakeReason, s.WakeDetail = time.Time{}, "", ""
 	}
 	return &s
-}
-
-func unreadable(id string, status enums.WorkflowExecutionStatus, err error) error {
-	return fmt.Errorf("the last run was %s and its position cannot be read (%w): try again while a worker runs, or begin anew with: starter start --fresh %s", statusWord(status), err, id)
 }

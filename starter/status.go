@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
+	temporalsdk "go.temporal.io/sdk/temporal"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/codes"
 
@@ -159,17 +160,38 @@ func (c *temporal) report(ctx context.Context, id string) (report, error) {
 
 // closed adds what a run left behind when it ended.
 func (c *temporal) closed(ctx context.Context, r report, run string, status enums.WorkflowExecutionStatus) report {
-	r.State = workflows.CollectorState(statusWord(status))
-	var state workflows.State
-	err := c.GetWorkflow(ctx, r.ID, run).Get(ctx, &state)
+	r.State = stateStopped
+	if status != enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
+		r.State = workflows.CollectorState(statusWord(status))
+		r.Reason = "ended without being stopped"
+		var failure *temporalsdk.ApplicationError
+		if err := c.GetWorkflow(ctx, r.ID, run).Get(ctx, nil); errors.As(err, &failure) {
+			r.Reason = failure.Message()
+		}
+	}
+	state, err := c.finalState(ctx, r.ID, run, status)
 	if err != nil {
 		r.Unanswered = err.Error()
 		return r
 	}
-	r.State = stateStopped
 	r.Checkpoint, r.CaughtUp = state.Checkpoint, state.CaughtUp
 	r.Slices, r.Problems, r.LastProblem = state.Slices, state.Problems, state.LastProblem
 	return r
+}
+
+// finalState is the state in which a closed run ended: its result or, where it has none because it
+// did not end by itself, what it answers when a worker replays it.
+func (c *temporal) finalState(ctx context.Context, id, run string, status enums.WorkflowExecutionStatus) (workflows.State, error) {
+	var state workflows.State
+	if status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
+		err := c.GetWorkflow(ctx, id, run).Get(ctx, &state)
+		return state, err
+	}
+	answer, err := c.query(ctx, id, run)
+	return workflows.State{
+		Checkpoint: answer.Checkpoint, CaughtUp: answer.CaughtUp,
+		Slices: answer.Slices, Problems: answer.Problems, LastProblem: answer.LastProblem,
+	}, err
 }
 
 // query asks a run for its status.

@@ -75,8 +75,13 @@ func duration(d time.Duration) string {
 
 // lag is how far a collector is behind; unknown where it has nothing to be behind of.
 func lag(r report) string {
+	switch r.State {
+	case workflows.StateRunning, workflows.StateWaiting, workflows.StatePaused, workflows.StateBlocked:
+	default:
+		return "-" // nothing is being collected that could be late
+	}
 	switch {
-	case r.Unanswered != "" || r.State == stateStopped:
+	case r.Unanswered != "":
 		return "-"
 	case r.CaughtUp:
 		return "0s"

@@ -1,0 +1,451 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/common/v1"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/mocks"
+
+	"okta-collector/internal/checkpoint"
+	"okta-collector/workflows"
+)
+
+const (
+	users = "okta/acme/users"
+	run   = "run-1"
+)
+
+var data = converter.GetDefaultDataConverter()
+
+// org is a Temporal that has what a test says about the collectors.
+type org struct {
+	*mocks.Client
+	t *testing.T
+}
+
+func newOrg(t *testing.T) org {
+	c := &mocks.Client{}
+	c.On("Close").Maybe()
+	t.Cleanup(func() { c.AssertExpectations(t) })
+	return org{c, t}
+}
+
+// call runs the command line and returns what it wrote.
+func (o org) call(args ...string) (code int, stdout, stderr string) {
+	o.t.Helper()
+	for _, assignment := range os.Environ() {
+		name, _, _ := strings.Cut(assignment, "=")
+		if strings.HasPrefix(name, "OKTA_") || strings.HasPrefix(name, "DEVO_") || strings.HasPrefix(name, "COLLECTOR_") {
+			o.t.Setenv(name, "")
+			require.NoError(o.t, os.Unsetenv(name))
+		}
+	}
+	o.t.Setenv("OKTA_SERVICES", "logs,users")
+	root := newRoot(func(context.Context) (*temporal, error) {
+		return &temporal{Client: o.Client, namespace: "prod", data: data}, nil
+	})
+	var out, errs bytes.Buffer
+	root.SetOut(&out)
+	root.SetErr(&errs)
+	root.SetArgs(args)
+	code = execute(o.t.Context(), root)
+	return code, out.String(), errs.String()
+}
+
+// has makes an id's latest run known.
+func (o org) has(id string, status enums.WorkflowExecutionStatus, pending ...*workflow.PendingActivityInfo) {
+	o.On("DescribeWorkflowExecution", mock.Anything, id, "").Return(&workflowservice.DescribeWorkflowExecutionResponse{
+		WorkflowExecutionInfo: &workflow.WorkflowExecutionInfo{
+			Execution: &common.WorkflowExecution{WorkflowId: id, RunId: run},
+			Status:    status,
+			SearchAttributes: &common.SearchAttributes{IndexedFields: map[string]*common.Payload{
+				workflows.AttributeState: payloads(o.t, "blocked").Payloads[0],
+			}},
+		},
+		PendingActivities: pending,
+	}, nil).Maybe()
+}
+
+func (o org) hasNever(id string) {
+	o.On("DescribeWorkflowExecution", mock.Anything, id, "").Return(nil, serviceerror.NewNotFound("no such workflow"))
+}
+
+// answers makes a run answer the status query.
+func (o org) answers(id string, status workflows.Status) {
+	value := mocks.NewEncodedValue(o.t)
+	value.On("Get", mock.Anything).Run(func(args mock.Arguments) { *args.Get(0).(*workflows.Status) = status }).Return(nil)
+	o.On("QueryWorkflow", mock.Anything, id, run, workflows.QueryStatus).Return(value, nil)
+}
+
+func (o org) doesNotAnswer(id string) {
+	o.On("QueryWorkflow", mock.Anything, id, run, workflows.QueryStatus).Return(nil, serviceerror.NewDeadlineExceeded("deadline"))
+}
+
+// ended makes a run's result known.
+func (o org) ended(id string, state workflows.State) {
+	result := mocks.NewWorkflowRun(o.t)
+	result.On("Get", mock.Anything, mock.Anything).Run(func(args mock.Arguments) { *args.Get(1).(*workflows.State) = state }).Return(nil)
+	o.On("GetWorkflow", mock.Anything, id, mock.Anything).Return(result)
+}
+
+// starts expects one start and returns what was started.
+func (o org) starts(err error) (options *client.StartWorkflowOptions, in *workflows.CollectInput) {
+	options, in = new(client.StartWorkflowOptions), new(workflows.CollectInput)
+	o.On("ExecuteWorkflow", mock.Anything, mock.Anything, workflows.CollectName, mock.Anything).Run(func(args mock.Arguments) {
+		*options = args.Get(1).(client.StartWorkflowOptions)
+		*in = args.Get(3).(workflows.CollectInput)
+	}).Return(nil, err).Once()
+	return options, in
+}
+
+func payloads(t *testing.T, values ...any) *common.Payloads {
+	t.Helper()
+	p, err := data.ToPayloads(values...)
+	require.NoError(t, err)
+	return p
+}
+
+func events(n int64) checkpoint.Checkpoint {
+	return checkpoint.Checkpoint{Totals: checkpoint.Totals{Pages: n / 100, Events: n}}
+}
+
+func TestStartStartsWhatNeverRanWithAllThatFindsItAgain(t *testing.T) {
+	o := newOrg(t)
+	o.hasNever(users)
+	options, in := o.starts(nil)
+	code, stdout, stderr := o.call("start", users)
+
+	require.Zero(t, code, stderr)
+	require.Equal(t, users+"  started\n", stdout)
+	require.Equal(t, users, options.ID)
+	require.Equal(t, "okta-collector", options.TaskQueue)
+	require.True(t, options.WorkflowExecutionErrorWhenAlreadyStarted)
+	require.Equal(t, enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL, options.WorkflowIDConflictPolicy)
+	require.Equal(t, 2, options.TypedSearchAttributes.Size())
+	require.NotEmpty(t, options.StaticSummary)
+	require.Equal(t, workflows.CollectInput{Tenant: "acme", Service: "users"}, *in)
+}
+
+func TestStartWithoutIdsStartsTheConfiguredServices(t *testing.T) {
+	o := newOrg(t)
+	o.hasNever("okta/default/logs")
+	o.hasNever("okta/default/users")
+	o.starts(nil)
+	o.starts(nil)
+	code, stdout, _ := o.call("start")
+
+	require.Zero(t, code)
+	require.Equal(t, "okta/default/logs   started\nokta/default/users  started\n", stdout)
+}
+
+func TestStartLeavesAloneWhatRuns(t *testing.T) {
+	t.Run("already", func(t *testing.T) {
+		o := newOrg(t)
+		o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING)
+		code, stdout, _ := o.call("start", "--fresh", users)
+
+		require.Zero(t, code)
+		require.Contains(t, stdout, "already running")
+	})
+	t.Run("since a moment ago", func(t *testing.T) {
+		o := newOrg(t)
+		o.hasNever(users)
+		o.starts(serviceerror.NewWorkflowExecutionAlreadyStarted("started", "", run))
+		code, stdout, _ := o.call("start", users)
+
+		require.Zero(t, code)
+		require.Contains(t, stdout, "already running")
+	})
+}
+
+func TestStartGoesOnFromTheResultOfTheLastRun(t *testing.T) {
+	o := newOrg(t)
+	due := time.Now().Add(time.Hour).UTC()
+	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+	o.ended(users, workflows.State{Checkpoint: events(12300), Paused: true, Slices: 7, WakeAt: due, WakeReason: workflows.WaitPoll})
+	_, in := o.starts(nil)
+	code, stdout, _ := o.call("start", users)
+
+	require.Zero(t, code)
+	require.Contains(t, stdout, "12,300 events")
+	require.Equal(t, events(12300), in.State.Checkpoint)
+	require.Equal(t, int64(7), in.State.Slices)
+	require.Equal(t, due, in.State.WakeAt, "the next poll is due when it was")
+	require.False(t, in.State.Paused, "whoever starts a collector wants it to collect")
+}
+
+func TestStartTriesAtOnceWhatWasBlocked(t *testing.T) {
+	o := newOrg(t)
+	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+	o.ended(users, workflows.State{Checkpoint: events(100), Blocked: true, Failures: 3, WakeAt: time.Now().Add(time.Hour), WakeReason: workflows.WaitBlocked})
+	_, in := o.starts(nil)
+	code, _, _ := o.call("start", users)
+
+	require.Zero(t, code)
+	require.Equal(t, &workflows.State{Checkpoint: events(100)}, in.State)
+}
+
+func TestStartAsksARunThatWasTerminatedForItsPosition(t *testing.T) {
+	o := newOrg(t)
+	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_TERMINATED)
+	o.answers(users, workflows.Status{State: workflows.StateRunning, Checkpoint: events(500), Slices: 3})
+	_, in := o.starts(nil)
+	code, _, _ := o.call("start", users)
+
+	require.Zero(t, code)
+	require.Equal(t, &workflows.State{Checkpoint: events(500), Slices: 3}, in.State)
+}
+
+func TestStartRefusesToForgetAPositionUnlessTold(t *testing.T) {
+	o := newOrg(t)
+	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_TERMINATED)
+	o.doesNotAnswer(users)
+	code, stdout, stderr := o.call("start", users)
+	require.Equal(t, 1, code)
+	require.Contains(t, stdout, "starter start --fresh "+users)
+	require.Equal(t, "starter: failed for 1 of 1\n", stderr)
+
+	_, in := o.starts(nil)
+	code, stdout, _ = o.call("start", "--fresh", users)
+	require.Zero(t, code)
+	require.Contains(t, stdout, "started")
+	require.Nil(t, in.State)
+}
+
+func TestSinceIsForLogsThatBeginAnew(t *testing.T) {
+	const logs = "okta/acme/logs"
+	since := time.Now().Add(-48 * time.Hour).UTC().Truncate(time.Second)
+	t.Run("first run", func(t *testing.T) {
+		o := newOrg(t)
+		o.hasNever(logs)
+		_, in := o.starts(nil)
+		code, _, _ := o.call("start", "--since", since.Format(time.RFC3339), logs)
+		require.Zero(t, code)
+		require.Equal(t, since, *in.Since)
+	})
+	t.Run("a run with a position", func(t *testing.T) {
+		o := newOrg(t)
+		o.has(logs, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+		o.ended(logs, workflows.State{Checkpoint: events(100)})
+		_, in := o.starts(nil)
+		code, stdout, _ := o.call("start", "--since", "2d", logs)
+		require.Zero(t, code)
+		require.Contains(t, stdout, "--since is not used")
+		require.Nil(t, in.Since)
+	})
+	t.Run("other services", func(t *testing.T) {
+		o := newOrg(t)
+		o.hasNever(users)
+		_, in := o.starts(nil)
+		code, _, _ := o.call("start", "--since", "2d", users)
+		require.Zero(t, code)
+		require.Nil(t, in.Since)
+	})
+}
+
+func TestStartSaysThatAWorkerIsNeededFirst(t *testing.T) {
+	o := newOrg(t)
+	o.hasNever(users)
+	o.starts(serviceerror.NewInvalidArgument("Namespace prod has no mapping defined for search attribute OktaTenant"))
+	code, stdout, _ := o.call("start", users)
+
+	require.Equal(t, 1, code)
+	require.Contains(t, stdout, "start a worker")
+}
+
+func TestWrongCallsExitWith2AndOneLine(t *testing.T) {
+	for _, args := range []string{
+		"strat", "start --frsh", "start users", "start okta/acme/user", "start --since tomorrow", "start --since 91d", "start --since 2099-01-01T00:00:00Z",
+		"start --tenant nobody", "status -o yaml", "pause users", "stop --tenant acme okta/acme/users", "check logs",
+	} {
+		t.Run(args, func(t *testing.T) {
+			code, _, stderr := newOrg(t).call(strings.Fields(args)...)
+			require.Equal(t, 2, code)
+			require.True(t, strings.HasPrefix(stderr, "starter: "))
+			require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+		})
+	}
+}
+
+func TestWrongSettingsExitWith2(t *testing.T) {
+	code, _, stderr := newOrg(t).call("check") // there is no OKTA_URL
+
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "OKTA_URL is missing")
+}
+
+func TestSignalsGoToTheIdsGiven(t *testing.T) {
+	for command, signal := range map[string]string{"pause": workflows.SignalPause, "resume": workflows.SignalResume, "poll": workflows.SignalPoll} {
+		t.Run(command, func(t *testing.T) {
+			o := newOrg(t)
+			o.On("SignalWorkflow", mock.Anything, users, "", signal, nil).Return(nil)
+			o.On("SignalWorkflow", mock.Anything, "okta/acme/gone", "", signal, nil).Return(serviceerror.NewNotFound("not there"))
+			code, stdout, stderr := o.call(command, users, "okta/acme/gone")
+
+			require.Equal(t, 1, code)
+			require.Contains(t, stdout, users+" ")
+			require.Contains(t, stdout, command+" sent")
+			require.Contains(t, stdout, "okta/acme/gone   FAILED: is not running")
+			require.Contains(t, stderr, "failed for 1 of 2")
+		})
+	}
+}
+
+// lists makes what is running known, in pages of one.
+func (o org) lists(ids ...string) {
+	if len(ids) == 0 {
+		o.On("ListWorkflow", mock.Anything, mock.Anything).Return(&workflowservice.ListWorkflowExecutionsResponse{}, nil)
+	}
+	for i, id := range ids {
+		page := &workflowservice.ListWorkflowExecutionsResponse{
+			Executions: []*workflow.WorkflowExecutionInfo{{Execution: &common.WorkflowExecution{WorkflowId: id}}},
+		}
+		if i < len(ids)-1 {
+			page.NextPageToken = []byte{byte(i + 1)}
+		}
+		o.On("ListWorkflow", mock.Anything, mock.Anything).Return(page, nil).Once()
+	}
+}
+
+func TestSignalsGoToAllThatRunOrThoseOfATenant(t *testing.T) {
+	t.Run("all", func(t *testing.T) {
+		o := newOrg(t)
+		o.lists("okta/globex/apps", users, "somebody/else", users)
+		o.On("SignalWorkflow", mock.Anything, users, "", "pause", nil).Return(nil).Once()
+		o.On("SignalWorkflow", mock.Anything, "okta/globex/apps", "", "pause", nil).Return(nil).Once()
+		code, _, _ := o.call("pause")
+		require.Zero(t, code)
+	})
+	t.Run("one tenant", func(t *testing.T) {
+		o := newOrg(t)
+		o.lists("okta/globex/apps", users)
+		o.On("SignalWorkflow", mock.Anything, users, "", "pause", nil).Return(nil).Once()
+		code, _, _ := o.call("pause", "--tenant", "acme")
+		require.Zero(t, code)
+	})
+	t.Run("none", func(t *testing.T) {
+		o := newOrg(t)
+		o.lists()
+		code, _, stderr := o.call("pause", "--tenant", "acme")
+		require.Equal(t, 1, code)
+		require.Contains(t, stderr, "no collector of tenant acme is running")
+	})
+}
+
+func TestStopWaitsForTheEndAndSaysWhereItStopped(t *testing.T) {
+	o := newOrg(t)
+	o.On("CancelWorkflow", mock.Anything, users, "").Return(nil)
+	o.On("CancelWorkflow", mock.Anything, "okta/acme/apps", "").Return(serviceerror.NewNotFound("not running"))
+	o.ended(users, workflows.State{Checkpoint: events(12300)})
+	code, stdout, _ := o.call("stop", users, "okta/acme/apps")
+
+	require.Zero(t, code)
+	require.Contains(t, stdout, users+"  stopping\n")
+	require.Contains(t, stdout, users+"  stopped after 12,300 events\n")
+	require.Contains(t, stdout, "okta/acme/apps   was not running\n")
+}
+
+func TestStopIsDoneWhenNothingRuns(t *testing.T) {
+	o := newOrg(t)
+	o.lists()
+	code, _, stderr := o.call("stop")
+
+	require.Zero(t, code)
+	require.Contains(t, stderr, "no collector is running")
+}
+
+// status calls status -o json for one id.
+func (o org) status(id string) (code int, got report) {
+	o.t.Helper()
+	code, stdout, _ := o.call("status", "-o", "json", id)
+	var reports []report
+	require.NoError(o.t, json.Unmarshal([]byte(stdout), &reports))
+	require.Len(o.t, reports, 1)
+	require.Equal(o.t, id, reports[0].ID)
+	return code, reports[0]
+}
+
+func heartbeat(t *testing.T, c checkpoint.Checkpoint) *workflow.PendingActivityInfo {
+	return &workflow.PendingActivityInfo{
+		ActivityType:     &common.ActivityType{Name: workflows.CollectSliceName},
+		HeartbeatDetails: payloads(t, c),
+	}
+}
+
+func TestStatusPrefersTheCheckpointOfTheRunningSlice(t *testing.T) {
+	o := newOrg(t)
+	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, heartbeat(t, events(700)))
+	o.answers(users, workflows.Status{Tenant: "acme", Service: "users", State: workflows.StateRunning, Checkpoint: events(100)})
+	code, got := o.status(users)
+
+	require.Zero(t, code)
+	require.Equal(t, workflows.StateRunning, got.State)
+	require.Equal(t, events(700), got.Checkpoint)
+}
+
+func TestStatusOfABlockedCollectorExitsWith1(t *testing.T) {
+	o := newOrg(t)
+	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING)
+	o.answers(users, workflows.Status{State: workflows.StateBlocked, Reason: "blocked", Failures: 1, LastProblem: &workflows.Problem{Message: "okta.users.read is missing"}})
+	code, stdout, stderr := o.call("status", users)
+
+	require.Equal(t, 1, code)
+	require.Contains(t, stdout, "okta.users.read is missing")
+	require.Equal(t, "starter: needs attention: "+users+"\n", stderr)
+}
+
+func TestStatusTellsWhatTemporalKnowsWhenNoWorkerAnswers(t *testing.T) {
+	o := newOrg(t)
+	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, heartbeat(t, events(700)))
+	o.doesNotAnswer(users)
+	code, got := o.status(users)
+
+	require.Equal(t, 1, code)
+	require.Equal(t, workflows.StateBlocked, got.State, "from the search attribute")
+	require.Contains(t, got.Unanswered, "no worker")
+	require.Equal(t, events(700), got.Checkpoint)
+}
+
+func TestStatusOfAStoppedCollectorIsItsResult(t *testing.T) {
+	o := newOrg(t)
+	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+	o.ended(users, workflows.State{Checkpoint: events(700), CaughtUp: true})
+	code, got := o.status(users)
+
+	require.Zero(t, code)
+	require.Equal(t, stateStopped, got.State)
+	require.Equal(t, events(700), got.Checkpoint)
+}
+
+func TestStatusOfWhatWasNeverStartedExitsWith1(t *testing.T) {
+	o := newOrg(t)
+	o.hasNever(users)
+	code, got := o.status(users)
+
+	require.Equal(t, 1, code)
+	require.Equal(t, stateMissing, got.State)
+	require.Contains(t, got.Reason, "starter start "+users)
+}
+
+func TestStatusOfNothingIsAnEmptyList(t *testing.T) {
+	o := newOrg(t)
+	o.lists()
+	code, stdout, _ := o.call("status", "-o", "json")
+
+	require.Zero(t, code)
+	require.Equal(t, "[]\n", stdout)
+}

@@ -1,0 +1,238 @@
+package test
+
+import (
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"okta-collector/internal/oktasim"
+	"okta-collector/workflows"
+)
+
+var discard = slog.New(slog.DiscardHandler)
+
+// slowly delays each answer, so that there is a middle to do something in.
+func slowly(d time.Duration) func(*http.Request, int) oktasim.Fault {
+	return func(*http.Request, int) oktasim.Fault { return oktasim.Delay(d) }
+}
+
+// thousands is an org with 30,000 log events and 1,000 objects of each other service.
+func thousands() map[string]int {
+	counts := map[string]int{"logs": 30_000, "app_users": 2, "app_groups": 1, "group_members": 2}
+	for _, service := range []string{"users", "groups", "apps", "clients", "idps", "zones"} {
+		counts[service] = 1000
+	}
+	return counts
+}
+
+func TestEveryObjectOfEveryServiceArrivesExactlyOnce(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		pretty  bool
+		devoURL func(*stack) string
+	}{
+		"over TLS":                            {false, func(s *stack) string { return s.devo.SyslogURL() }},
+		"over TLS, from an Okta that indents": {true, func(s *stack) string { return s.devo.SyslogURL() }},
+		"over a relay's TCP":                  {false, func(s *stack) string { return s.devo.TCPURL() }},
+		"over HTTPS":                          {false, func(s *stack) string { return s.devo.HTTPURL() }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStack(t, oktasim.Config{Seed: 2, Counts: thousands(), Unlimited: true, Pretty: test.pretty})
+			s.env["DEVO_URL"] = test.devoURL(s)
+			s.env["DEVO_DOMAIN"], s.env["DEVO_TOKEN"] = "acme", "devo-"+s.token
+			s.startWorker()
+			s.start(allServices...)
+			s.caughtUp(allServices...)
+			for _, service := range allServices {
+				require.Zero(t, s.complete(service), service)
+			}
+		})
+	}
+}
+
+func TestAWorkerThatIsKilledLosesNothing(t *testing.T) {
+	t.Parallel()
+	t.Run("and sends at most one page again over TLS", func(t *testing.T) {
+		s := newStack(t, oktasim.Config{Seed: 3, Counts: map[string]int{"logs": 30_000}, Unlimited: true, Faults: slowly(100 * time.Millisecond)})
+		s.startWorker()
+		s.start("logs")
+		for _, records := range []int{8_000, 16_000} {
+			s.wait(tables["logs"], records)
+			s.worker.kill()
+			s.startWorker()
+		}
+		s.caughtUp("logs")
+		require.LessOrEqual(t, s.complete("logs"), 2*1000)
+	})
+	t.Run("and sends nothing again into a file", func(t *testing.T) {
+		s := newStack(t, oktasim.Config{Seed: 4, Counts: map[string]int{"logs": 30_000}, Unlimited: true, Faults: slowly(100 * time.Millisecond)})
+		s.env["DEVO_URL"] = "file://" + s.dir + "/out"
+		file := filepath.Join(s.dir, "out", "okta", s.tenant, "logs.jsonl")
+		s.startWorker()
+		s.start("logs")
+		for _, bytes := range []int64{10 << 20, 30 << 20} {
+			s.eventually("the file grows", func() bool {
+				info, err := os.Stat(file)
+				return err == nil && info.Size() > bytes
+			})
+			s.worker.kill()
+			s.startWorker()
+		}
+		s.caughtUp("logs")
+		var want []string
+		for _, object := range s.org.All("logs") {
+			want = append(want, string(object))
+		}
+		data, err := os.ReadFile(file)
+		require.NoError(t, err)
+		lines := strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
+		require.Len(t, lines, len(want))
+		for i, line := range lines {
+			object, members, _ := strings.Cut(line, `,"@devo_pulling_id":`)
+			require.Regexp(t, `^\d{13}}$`, members)
+			require.Equal(t, want[i], object+"}", "event %d, in Okta's order", i)
+		}
+	})
+	t.Run("again and again, and gets to the end", func(t *testing.T) {
+		s := newStack(t, oktasim.Config{Seed: 5, Counts: map[string]int{"logs": 30_000}, Unlimited: true, Faults: slowly(300 * time.Millisecond)})
+		s.startWorker()
+		s.start("logs")
+		kills := 0
+		for before := 0; before < 25_000; {
+			// A few seconds apart: whenever another page or two have arrived.
+			s.wait(tables["logs"], before+1500)
+			before = s.shipped(tables["logs"])
+			s.worker.kill()
+			kills++
+			s.startWorker()
+		}
+		s.caughtUp("logs")
+		repeated := s.complete("logs")
+		require.LessOrEqual(t, repeated, kills*1000)
+		t.Logf("%d kills, %d events sent again", kills, repeated)
+	})
+}
+
+func TestAWorkerThatIsToldToStopSendsNothingAgain(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, oktasim.Config{Seed: 6, Counts: map[string]int{"logs": 20_000, "users": 1000}, Unlimited: true, Faults: slowly(100 * time.Millisecond)})
+	s.startWorker()
+	s.start("logs", "users")
+	for _, records := range []int{5_000, 12_000} {
+		s.wait(tables["logs"], records)
+		code, took := s.worker.terminate(t)
+		require.Zero(t, code, s.worker.out.String())
+		require.Less(t, took, 10*time.Second)
+		s.startWorker()
+	}
+	s.caughtUp("logs", "users")
+	require.Zero(t, s.complete("logs"))
+	require.Zero(t, s.complete("users"))
+}
+
+func TestTheBudgetIsUsedUpAndNeverExceeded(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, oktasim.Config{
+		Seed:   7,
+		Counts: map[string]int{"logs": 40_000, "apps": 100, "app_users": 3, "app_groups": 2},
+		Limits: map[string]int{"/api/v1/logs": 12, "/api/v1/apps": 12},
+	})
+	s.startWorker()
+	s.start("logs", "apps", "app_users", "app_groups")
+	windows := func(bucket string) (n int) {
+		for _, w := range s.org.Windows() {
+			if w.Bucket == bucket {
+				n++
+			}
+		}
+		return n
+	}
+	s.eventually("a second window", func() bool { return windows("/api/v1/logs") == 2 && windows("/api/v1/apps") == 2 })
+	s.worker.kill()
+	s.startWorker()
+	// A window is whole when the next one has begun.
+	s.eventually("three whole windows", func() bool { return windows("/api/v1/logs") >= 4 && windows("/api/v1/apps") >= 4 })
+	s.worker.kill()
+
+	seen := map[string]int{}
+	for _, w := range s.org.Windows() {
+		require.Zero(t, w.Refused, "no 429")
+		seen[w.Bucket]++
+		if seen[w.Bucket] <= 3 {
+			require.GreaterOrEqual(t, w.Admitted, 5, w.Bucket)
+			require.LessOrEqual(t, w.Admitted, 6, w.Bucket)
+		}
+	}
+}
+
+func TestDevoMayBeAwayForAsLongAsItLikes(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, oktasim.Config{Seed: 8, Counts: map[string]int{"logs": 10_000, "users": 500}, Unlimited: true, Faults: slowly(50 * time.Millisecond)})
+	s.startWorker()
+	s.start("logs", "users")
+	s.wait(tables["logs"], 3_000)
+	s.devo.StopReading() // accepts and never reads: the worst kind of away
+	s.devo.ResetConnections()
+	s.eventually("the problem is seen", func() bool {
+		status, err := s.status("logs")
+		return err == nil && status.Problems > 0 && status.LastProblem.Class == workflows.ClassPassing
+	})
+	s.devo.ResumeReading()
+	s.caughtUp("logs", "users")
+	s.complete("logs")
+	s.complete("users")
+}
+
+func TestSecretsAreFoundNowhere(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, oktasim.Config{Seed: 9, Counts: map[string]int{"logs": 2_000, "users": 100}, Unlimited: true})
+	s.env["COLLECTOR_LOG_LEVEL"] = "debug"
+	s.env["DEVO_URL"], s.env["DEVO_DOMAIN"], s.env["DEVO_TOKEN"] = s.devo.HTTPURL(), "acme", "devo-"+s.token
+	s.startWorker()
+	s.start("logs", "users")
+	s.caughtUp("logs", "users")
+
+	// Every error that a secret could slip into: Okta and Devo refuse it, and are away.
+	var failing atomic.Bool
+	s.org.SetFaults(func(*http.Request, int) oktasim.Fault {
+		if failing.Load() {
+			return oktasim.HangUp()
+		}
+		return nil
+	})
+	failing.Store(true)
+	s.temporal("workflow", "signal", "-w", s.id("logs"), "--name", "poll")
+	s.eventually("a request fails", func() bool { status, err := s.status("logs"); return err == nil && status.Problems > 0 })
+	failing.Store(false)
+	s.org.SetToken("another")
+	s.temporal("workflow", "signal", "-w", s.id("users"), "--name", "poll")
+	s.eventually("users is blocked", func() bool {
+		status, err := s.status("users")
+		return err == nil && status.State == workflows.StateBlocked
+	})
+	statusOut, code := s.starter("status", "--tenant", s.tenant)
+	require.Equal(t, 1, code, "something is blocked")
+	require.Contains(t, statusOut, "OKTA_API_TOKEN")
+	check, code := s.starter("check")
+	require.Equal(t, 1, code)
+	_, _ = s.worker.terminate(t)
+
+	places := map[string]string{"logs": s.worker.out.String(), "status": statusOut, "check": check}
+	for _, file := range []string{"", "-wal"} {
+		data, err := os.ReadFile(environment.database + file)
+		if err == nil {
+			places["temporal.db"+file] = string(data)
+		}
+	}
+	require.Contains(t, places["temporal.db"]+places["temporal.db-wal"], s.tenant, "it is the right database")
+	for place, text := range places {
+		require.NotContains(t, text, s.token, place)
+	}
+}

@@ -1,0 +1,357 @@
+package test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/testsuite"
+
+	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/devosim"
+	"okta-collector/internal/oktasim"
+	"okta-collector/workflows"
+)
+
+// patience is how long something may take before a test gives up on it. It is no expectation:
+// nothing here passes or fails by how fast it was.
+const patience = 4 * time.Minute
+
+// environment is what all end-to-end tests share: the programs, and one real Temporal server.
+// Each test has a tenant, a task queue, an org and a Devo of its own in it.
+var environment struct {
+	dir      string
+	temporal *testsuite.DevServer
+	database string
+	cli      string
+	err      error
+}
+
+func TestMain(m *testing.M) {
+	code := func() int {
+		dir, err := os.MkdirTemp("", "okta-collector-test")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		environment.dir = dir
+		defer func() {
+			if environment.temporal != nil {
+				_ = environment.temporal.Stop()
+			}
+		}()
+		return m.Run()
+	}()
+	os.Exit(code)
+}
+
+// setUp builds the programs and starts Temporal, once.
+var setUp = sync.OnceFunc(func() {
+	environment.err = func() error {
+		build := exec.Command("go", "build", "-o", environment.dir+"/", "../worker", "../starter")
+		if out, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("building: %w\n%s", err, out)
+		}
+		cli, err := filepath.Abs("../bin/temporal")
+		if err != nil {
+			return err
+		}
+		if _, err := os.Stat(cli); err != nil {
+			return fmt.Errorf("%w: 'make bin/temporal' builds it", err)
+		}
+		environment.cli = cli
+		environment.database = filepath.Join(environment.dir, "temporal.db")
+		environment.temporal, err = testsuite.StartDevServer(context.Background(), testsuite.DevServerOptions{
+			ExistingPath: cli, DBFilename: environment.database, LogLevel: "error",
+			ClientOptions: &client.Options{Logger: log.NewStructuredLogger(discard)},
+		})
+		return err
+	}()
+})
+
+// stack is one org, one Devo and one tenant between them.
+type stack struct {
+	t      *testing.T
+	tenant string
+	token  string
+	dir    string
+	org    *oktasim.Server
+	devo   *devosim.Server
+	env    map[string]string
+	client client.Client
+
+	worker *process
+}
+
+// tenants counts the tenants of all tests: each has a name of its own.
+var tenants atomic.Int32
+
+// newStack starts the stand-ins. The token is one that is found nowhere else.
+func newStack(t *testing.T, org oktasim.Config) *stack {
+	setUp()
+	require.NoError(t, environment.err)
+	s := &stack{t: t, dir: t.TempDir(), client: environment.temporal.Client()}
+	s.tenant = fmt.Sprintf("tenant%d", tenants.Add(1))
+	s.token = "00secret-of-" + s.tenant
+
+	org.Token = s.token
+	if org.BacklogSpan == 0 {
+		org.BacklogSpan = 20 * time.Hour
+	}
+	var err error
+	s.org, err = oktasim.Start(org)
+	require.NoError(t, err)
+	t.Cleanup(func() { s.org.Close() })
+
+	s.devo, err = devosim.Start(devosim.Config{Dir: filepath.Join(s.dir, "pki"), Domain: "acme", Token: "devo-" + s.token})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		s.devo.Close()
+		require.NoError(t, s.devo.Err(), "a record was malformed")
+	})
+	pki := s.devo.PKI()
+	s.env = map[string]string{
+		"PATH": os.Getenv("PATH"), "HOME": s.dir,
+		"TEMPORAL_ADDRESS":     environment.temporal.FrontendHostPort(),
+		"COLLECTOR_TENANTS":    s.tenant,
+		"COLLECTOR_TASK_QUEUE": s.tenant,
+		"COLLECTOR_LISTEN":     "127.0.0.1:" + freePort(t),
+		"DEVO_URL":             s.devo.SyslogURL(),
+		"DEVO_CHAIN_FILE":      pki.ChainFile,
+		"DEVO_CERT_FILE":       pki.ClientCertFile,
+		"DEVO_KEY_FILE":        pki.ClientKeyFile,
+	}
+	s.setOkta("URL", s.org.URL)
+	s.setOkta("API_TOKEN", s.token)
+	t.Cleanup(s.cleanUp)
+	return s
+}
+
+// setOkta sets one of the tenant's own settings.
+func (s *stack) setOkta(name, value string) { s.env[strings.ToUpper(s.tenant)+"_OKTA_"+name] = value }
+
+// cleanUp leaves nothing running in the shared Temporal.
+func (s *stack) cleanUp() {
+	if s.worker != nil {
+		s.worker.kill()
+	}
+	for _, service := range allServices {
+		_ = s.client.TerminateWorkflow(context.Background(), s.id(service), "", "the test is over")
+	}
+}
+
+var allServices = []string{"logs", "users", "groups", "apps", "clients", "idps", "zones", "app_users", "app_groups", "group_members"}
+
+func (s *stack) id(service string) string { return workflows.WorkflowID(s.tenant, service) }
+
+// process is a running program and all that it printed.
+type process struct {
+	cmd  *exec.Cmd
+	out  *output
+	done chan struct{}
+	err  error
+}
+
+type output struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.buf.String()
+}
+
+func (s *stack) environ() []string {
+	var env []string
+	for name, value := range maps.All(s.env) {
+		env = append(env, name+"="+value)
+	}
+	return env
+}
+
+// startWorker starts bin/worker. Its output is kept over restarts, for the test to search.
+func (s *stack) startWorker() *process {
+	out := &output{}
+	if s.worker != nil {
+		out = s.worker.out
+	}
+	p := &process{cmd: exec.Command(filepath.Join(environment.dir, "worker")), out: out, done: make(chan struct{})}
+	p.cmd.Env = s.environ()
+	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	require.NoError(s.t, p.cmd.Start())
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.done)
+	}()
+	s.worker = p
+	return p
+}
+
+// kill ends the process as nothing else does: at once, between any two instructions.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+// terminate asks the process to stop and returns its exit code and how long it took.
+func (p *process) terminate(t *testing.T) (code int, took time.Duration) {
+	begin := time.Now()
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case <-p.done:
+	case <-time.After(patience):
+		t.Fatal("the worker does not stop\n" + p.out.String())
+	}
+	return p.cmd.ProcessState.ExitCode(), time.Since(begin)
+}
+
+// starter runs bin/starter and returns what it printed and its exit code.
+func (s *stack) starter(args ...string) (string, int) {
+	return s.command(filepath.Join(environment.dir, "starter"), args...)
+}
+
+// temporal runs the official CLI.
+func (s *stack) temporal(args ...string) string {
+	out, code := s.command(environment.cli, args...)
+	require.Zero(s.t, code, out)
+	return out
+}
+
+func (s *stack) command(name string, args ...string) (string, int) {
+	cmd := exec.Command(name, args...)
+	cmd.Env = s.environ()
+	out, err := cmd.CombinedOutput()
+	if cmd.ProcessState == nil {
+		require.NoError(s.t, err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+// start starts the services.
+func (s *stack) start(services ...string) {
+	var ids []string
+	for _, service := range services {
+		ids = append(ids, s.id(service))
+	}
+	out, code := s.starter(append([]string{"start"}, ids...)...)
+	require.Zero(s.t, code, out)
+}
+
+// status asks a workflow.
+func (s *stack) status(service string) (workflows.Status, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	value, err := s.client.QueryWorkflow(ctx, s.id(service), "", workflows.QueryStatus)
+	if err != nil {
+		return workflows.Status{}, err
+	}
+	var status workflows.Status
+	return status, value.Get(&status)
+}
+
+// eventually waits until a condition holds that the outside world makes true. what names it.
+func (s *stack) eventually(what string, condition func() bool) {
+	s.t.Helper()
+	deadline := time.Now().Add(patience)
+	for !condition() {
+		if time.Now().After(deadline) {
+			report, _ := json.Marshal(s.devo.Report())
+			s.t.Fatalf("%s: not within %s\nDevo: %s\nworker:\n%s", what, patience, report, tail(s.worker.out.String()))
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func tail(s string) string { return s[max(0, len(s)-8000):] }
+
+// caughtUp waits until the services have found the end of what there is.
+func (s *stack) caughtUp(services ...string) {
+	s.t.Helper()
+	for _, service := range services {
+		s.eventually(service+" caught up", func() bool {
+			status, err := s.status(service)
+			return err == nil && status.CaughtUp
+		})
+	}
+}
+
+// shipped is how many records of a table arrived.
+func (s *stack) shipped(tag string) int { return int(s.devo.Stats()[tag].Records) }
+
+// wait waits until so many records of a table arrived.
+func (s *stack) wait(tag string, records int) {
+	s.t.Helper()
+	s.eventually(fmt.Sprintf("%d records of %s", records, tag), func() bool { return s.shipped(tag) >= records })
+}
+
+var tables = map[string]string{
+	"logs": "auth.okta.system", "users": "auth.okta.users", "groups": "auth.okta.groups", "apps": "auth.okta.apps",
+	"clients": "auth.okta.clients", "idps": "auth.okta.idps", "zones": "auth.okta.zones", "app_users": "my.app.okta.app_users",
+	"app_groups": "my.app.okta.app_groups", "group_members": "my.app.okta.group_members",
+}
+
+// complete compares everything that arrived of a service with what the org has: every object, byte
+// for byte, none that the org does not have. It returns how many deliveries were repeated.
+func (s *stack) complete(service string) (repeated int) {
+	s.t.Helper()
+	want := make(map[devosim.Identity]uint64, s.org.Count(service))
+	for i, object := range s.org.All(service) {
+		want[devosim.IdentityOf(s.org.ParentID(service, i), s.org.ID(service, i))] = devosim.Sum(object)
+	}
+	for d := range s.devo.Delivered(tables[service]) {
+		sum, ok := want[d.Identity]
+		if !ok {
+			s.t.Fatalf("%s: an object arrived that Okta does not have, or in a second pull", service)
+		}
+		if sum != d.Sum {
+			s.t.Fatalf("%s: an object arrived changed", service)
+		}
+		repeated += int(d.Count) - 1
+		delete(want, d.Identity)
+	}
+	require.Emptyf(s.t, want, "%s: %d objects of %d are lost", service, len(want), s.org.Count(service))
+	return repeated
+}
+
+// checkpointOf reads the newest checkpoint: that of a running slice, or the workflow's.
+func (s *stack) checkpointOf(service string) checkpoint.Checkpoint {
+	out, _ := s.starter("status", "-o", "json", s.id(service))
+	var reports []workflows.Status
+	require.NoError(s.t, json.Unmarshal([]byte(out[:strings.LastIndex(out, "]")+1]), &reports), out)
+	require.Len(s.t, reports, 1)
+	return reports[0].Checkpoint
+}
+
+func freePort(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	require.NoError(t, err)
+	return port
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/client"
+	"go.uber.org/zap"
+)
+
+// listen takes a port of this machine until the test is over.
+func listen(t *testing.T) (net.Listener, string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { listener.Close() })
+	return listener, listener.Addr().String()
+}
+
+// health is a Temporal that is there, or not.
+type health struct{ err error }
+
+func (h health) CheckHealth(context.Context, *client.CheckHealthRequest) (*client.CheckHealthResponse, error) {
+	return &client.CheckHealthResponse{}, h.err
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	response, err := http.Get(url)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response.StatusCode, string(body)
+}
+
+func TestReadyIsSaidWhileTheWorkerWorksAndReachesTemporal(t *testing.T) {
+	var options client.Options
+	registry, err := newRegistry(zap.NewNop(), &options)
+	require.NoError(t, err)
+	ready := &readiness{reason: "connecting to Temporal"}
+	server, err := serve("127.0.0.1:0", registry, ready, zap.NewNop())
+	require.NoError(t, err)
+	defer server.close()
+	url := "http://" + server.address
+
+	code, body := get(t, url+"/readyz")
+	require.Equal(t, http.StatusServiceUnavailable, code)
+	require.Contains(t, body, "connecting to Temporal")
+
+	ready.set(health{})
+	code, _ = get(t, url+"/readyz")
+	require.Equal(t, http.StatusOK, code)
+
+	ready.set(health{errors.New("connection refused")})
+	code, body = get(t, url+"/readyz")
+	require.Equal(t, http.StatusServiceUnavailable, code)
+	require.Contains(t, body, "connection refused")
+
+	ready.unset("stopping")
+	code, body = get(t, url+"/readyz")
+	require.Equal(t, http.StatusServiceUnavailable, code)
+	require.Contains(t, body, "stopping")
+
+	code, _ = get(t, url+"/healthz")
+	require.Equal(t, http.StatusOK, code, "the process is alive all the same")
+	code, _ = get(t, url+"/elsewhere")
+	require.Equal(t, http.StatusNotFound, code)
+}
+
+func TestMetricsAreThoseOfTheProcessAndOfTemporalsSDK(t *testing.T) {
+	var options client.Options
+	registry, err := newRegistry(zap.NewNop(), &options)
+	require.NoError(t, err)
+	server, err := serve("127.0.0.1:0", registry, &readiness{}, zap.NewNop())
+	require.NoError(t, err)
+	defer server.close()
+
+	options.MetricsHandler.Counter("temporal_test").Inc(2)
+	options.MetricsHandler.Timer("temporal_test_latency").Record(30_000_000)
+
+	code, body := get(t, "http://"+server.address+"/metrics")
+	require.Equal(t, http.StatusOK, code)
+	require.Contains(t, body, "go_goroutines")
+	require.Contains(t, body, "temporal_test_total 2")
+	require.Contains(t, body, `temporal_test_latency_seconds_bucket{le="0.05"} 1`)
+	require.Contains(t, body, `temporal_test_latency_seconds_bucket{le="0.025"} 0`)
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/log"
+	"go.uber.org/zap/zapcore"
+
+	"okta-collector/internal/config"
+)
+
+func logFile(t *testing.T) *os.File {
+	t.Helper()
+	file, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	require.NoError(t, err)
+	t.Cleanup(func() { file.Close() })
+	return file
+}
+
+func TestAutoLogsJSONWhereNobodyIsWatching(t *testing.T) {
+	file := logFile(t)
+	newLogger(zapcore.InfoLevel, config.LogAuto, file).Info("hello")
+
+	var line map[string]any
+	require.NoError(t, json.Unmarshal([]byte(read(t, file.Name())), &line))
+	require.Equal(t, "hello", line["msg"])
+	require.Equal(t, "info", line["level"])
+	require.NotEmpty(t, line["time"])
+}
+
+func TestConsoleLogsForPeople(t *testing.T) {
+	file := logFile(t)
+	newLogger(zapcore.InfoLevel, config.LogConsole, file).Info("hello")
+
+	require.Regexp(t, `^\d\d:\d\d:\d\d\.\d{3}  INFO  hello\n$`, read(t, file.Name()))
+}
+
+func TestLowerLevelsAreLeftOut(t *testing.T) {
+	file := logFile(t)
+	newLogger(zapcore.WarnLevel, config.LogJSON, file).Info("hello")
+
+	require.Empty(t, read(t, file.Name()))
+}
+
+func TestTemporalsSDKLogsWithItsFields(t *testing.T) {
+	file := logFile(t)
+	logger := log.With(temporalLogger(newLogger(zapcore.DebugLevel, config.LogJSON, file)), "Namespace", "prod")
+	for level, write := range map[string]func(string, ...any){"debug": logger.Debug, "info": logger.Info, "warn": logger.Warn, "error": logger.Error} {
+		require.NoError(t, file.Truncate(0))
+		_, err := file.Seek(0, 0)
+		require.NoError(t, err)
+		write("hello", "Attempt", 2)
+
+		var line map[string]any
+		require.NoError(t, json.Unmarshal([]byte(read(t, file.Name())), &line))
+		require.Equal(t, level, line["level"])
+		require.Equal(t, "prod", line["Namespace"])
+		require.Equal(t, 2.0, line["Attempt"])
+	}
+}
