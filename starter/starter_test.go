@@ -31,81 +31,81 @@ const (
 
 var data = converter.GetDefaultDataConverter()
 
-// org is a Temporal that has what a test says about the collectors.
-type org struct {
+// fakeTemporal has what a test says about the collectors.
+type fakeTemporal struct {
 	*mocks.Client
 	t *testing.T
 }
 
-func newOrg(t *testing.T) org {
-	c := &mocks.Client{}
-	c.On("Close").Maybe()
-	t.Cleanup(func() { c.AssertExpectations(t) })
-	return org{c, t}
-}
-
-// call runs the command line and returns what it wrote.
-func (o org) call(args ...string) (code int, stdout, stderr string) {
-	o.t.Helper()
+func newTemporal(t *testing.T) fakeTemporal {
 	for _, assignment := range os.Environ() {
 		name, _, _ := strings.Cut(assignment, "=")
 		if strings.HasPrefix(name, "OKTA_") || strings.HasPrefix(name, "DEVO_") || strings.HasPrefix(name, "COLLECTOR_") {
-			o.t.Setenv(name, "")
-			require.NoError(o.t, os.Unsetenv(name))
+			t.Setenv(name, "")
+			require.NoError(t, os.Unsetenv(name))
 		}
 	}
-	o.t.Setenv("OKTA_SERVICES", "logs,users")
+	t.Setenv("OKTA_SERVICES", "logs,users")
+	c := &mocks.Client{}
+	c.On("Close").Maybe()
+	t.Cleanup(func() { c.AssertExpectations(t) })
+	return fakeTemporal{c, t}
+}
+
+// call runs the command line and returns what it wrote.
+func (f fakeTemporal) call(args ...string) (code int, stdout, stderr string) {
+	f.t.Helper()
 	root := newRoot(func(context.Context) (*temporal, error) {
-		return &temporal{Client: o.Client, namespace: "prod", data: data}, nil
+		return &temporal{Client: f.Client, namespace: "prod", data: data}, nil
 	})
 	var out, errs bytes.Buffer
 	root.SetOut(&out)
 	root.SetErr(&errs)
 	root.SetArgs(args)
-	code = execute(o.t.Context(), root)
+	code = execute(f.t.Context(), root)
 	return code, out.String(), errs.String()
 }
 
 // has makes an id's latest run known.
-func (o org) has(id string, status enums.WorkflowExecutionStatus, pending ...*workflow.PendingActivityInfo) {
-	o.On("DescribeWorkflowExecution", mock.Anything, id, "").Return(&workflowservice.DescribeWorkflowExecutionResponse{
+func (f fakeTemporal) has(id string, status enums.WorkflowExecutionStatus, pending ...*workflow.PendingActivityInfo) {
+	f.On("DescribeWorkflowExecution", mock.Anything, id, "").Return(&workflowservice.DescribeWorkflowExecutionResponse{
 		WorkflowExecutionInfo: &workflow.WorkflowExecutionInfo{
 			Execution: &common.WorkflowExecution{WorkflowId: id, RunId: run},
 			Status:    status,
 			SearchAttributes: &common.SearchAttributes{IndexedFields: map[string]*common.Payload{
-				workflows.AttributeState: payloads(o.t, "blocked").Payloads[0],
+				workflows.AttributeState: payloads(f.t, "blocked").Payloads[0],
 			}},
 		},
 		PendingActivities: pending,
 	}, nil).Maybe()
 }
 
-func (o org) hasNever(id string) {
-	o.On("DescribeWorkflowExecution", mock.Anything, id, "").Return(nil, serviceerror.NewNotFound("no such workflow"))
+func (f fakeTemporal) hasNever(id string) {
+	f.On("DescribeWorkflowExecution", mock.Anything, id, "").Return(nil, serviceerror.NewNotFound("no such workflow"))
 }
 
 // answers makes a run answer the status query.
-func (o org) answers(id string, status workflows.Status) {
-	value := mocks.NewEncodedValue(o.t)
+func (f fakeTemporal) answers(id string, status workflows.Status) {
+	value := mocks.NewEncodedValue(f.t)
 	value.On("Get", mock.Anything).Run(func(args mock.Arguments) { *args.Get(0).(*workflows.Status) = status }).Return(nil)
-	o.On("QueryWorkflow", mock.Anything, id, run, workflows.QueryStatus).Return(value, nil)
+	f.On("QueryWorkflow", mock.Anything, id, run, workflows.QueryStatus).Return(value, nil)
 }
 
-func (o org) doesNotAnswer(id string) {
-	o.On("QueryWorkflow", mock.Anything, id, run, workflows.QueryStatus).Return(nil, serviceerror.NewDeadlineExceeded("deadline"))
+func (f fakeTemporal) doesNotAnswer(id string) {
+	f.On("QueryWorkflow", mock.Anything, id, run, workflows.QueryStatus).Return(nil, serviceerror.NewDeadlineExceeded("deadline"))
 }
 
 // ended makes a run's result known.
-func (o org) ended(id string, state workflows.State) {
-	result := mocks.NewWorkflowRun(o.t)
+func (f fakeTemporal) ended(id string, state workflows.State) {
+	result := mocks.NewWorkflowRun(f.t)
 	result.On("Get", mock.Anything, mock.Anything).Run(func(args mock.Arguments) { *args.Get(1).(*workflows.State) = state }).Return(nil)
-	o.On("GetWorkflow", mock.Anything, id, mock.Anything).Return(result)
+	f.On("GetWorkflow", mock.Anything, id, mock.Anything).Return(result)
 }
 
 // starts expects one start and returns what was started.
-func (o org) starts(err error) (options *client.StartWorkflowOptions, in *workflows.CollectInput) {
+func (f fakeTemporal) starts(err error) (options *client.StartWorkflowOptions, in *workflows.CollectInput) {
 	options, in = new(client.StartWorkflowOptions), new(workflows.CollectInput)
-	o.On("ExecuteWorkflow", mock.Anything, mock.Anything, workflows.CollectName, mock.Anything).Run(func(args mock.Arguments) {
+	f.On("ExecuteWorkflow", mock.Anything, mock.Anything, workflows.CollectName, mock.Anything).Run(func(args mock.Arguments) {
 		*options = args.Get(1).(client.StartWorkflowOptions)
 		*in = args.Get(3).(workflows.CollectInput)
 	}).Return(nil, err).Once()
@@ -124,7 +124,7 @@ func events(n int64) checkpoint.Checkpoint {
 }
 
 func TestStartStartsWhatNeverRanWithAllThatFindsItAgain(t *testing.T) {
-	o := newOrg(t)
+	o := newTemporal(t)
 	o.hasNever(users)
 	options, in := o.starts(nil)
 	code, stdout, stderr := o.call("start", users)
@@ -141,7 +141,7 @@ func TestStartStartsWhatNeverRanWithAllThatFindsItAgain(t *testing.T) {
 }
 
 func TestStartWithoutIdsStartsTheConfiguredServices(t *testing.T) {
-	o := newOrg(t)
+	o := newTemporal(t)
 	o.hasNever("okta/default/logs")
 	o.hasNever("okta/default/users")
 	o.starts(nil)
@@ -154,7 +154,7 @@ func TestStartWithoutIdsStartsTheConfiguredServices(t *testing.T) {
 
 func TestStartLeavesAloneWhatRuns(t *testing.T) {
 	t.Run("already", func(t *testing.T) {
-		o := newOrg(t)
+		o := newTemporal(t)
 		o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING)
 		code, stdout, _ := o.call("start", "--fresh", users)
 
@@ -162,7 +162,7 @@ func TestStartLeavesAloneWhatRuns(t *testing.T) {
 		require.Contains(t, stdout, "already running")
 	})
 	t.Run("since a moment ago", func(t *testing.T) {
-		o := newOrg(t)
+		o := newTemporal(t)
 		o.hasNever(users)
 		o.starts(serviceerror.NewWorkflowExecutionAlreadyStarted("started", "", run))
 		code, stdout, _ := o.call("start", users)
@@ -173,7 +173,7 @@ func TestStartLeavesAloneWhatRuns(t *testing.T) {
 }
 
 func TestStartGoesOnFromTheResultOfTheLastRun(t *testing.T) {
-	o := newOrg(t)
+	o := newTemporal(t)
 	due := time.Now().Add(time.Hour).UTC()
 	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
 	o.ended(users, workflows.State{Checkpoint: events(12300), Paused: true, Slices: 7, WakeAt: due, WakeReason: workflows.WaitPoll})
@@ -189,7 +189,7 @@ func TestStartGoesOnFromTheResultOfTheLastRun(t *testing.T) {
 }
 
 func TestStartTriesAtOnceWhatWasBlocked(t *testing.T) {
-	o := newOrg(t)
+	o := newTemporal(t)
 	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
 	o.ended(users, workflows.State{Checkpoint: events(100), Blocked: true, Failures: 3, WakeAt: time.Now().Add(time.Hour), WakeReason: workflows.WaitBlocked})
 	_, in := o.starts(nil)
@@ -200,7 +200,7 @@ func TestStartTriesAtOnceWhatWasBlocked(t *testing.T) {
 }
 
 func TestStartAsksARunThatWasTerminatedForItsPosition(t *testing.T) {
-	o := newOrg(t)
+	o := newTemporal(t)
 	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_TERMINATED)
 	o.answers(users, workflows.Status{State: workflows.StateRunning, Checkpoint: events(500), Slices: 3})
 	_, in := o.starts(nil)
@@ -211,7 +211,7 @@ func TestStartAsksARunThatWasTerminatedForItsPosition(t *testing.T) {
 }
 
 func TestStartRefusesToForgetAPositionUnlessTold(t *testing.T) {
-	o := newOrg(t)
+	o := newTemporal(t)
 	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_TERMINATED)
 	o.doesNotAnswer(users)
 	code, stdout, stderr := o.call("start", users)
@@ -230,7 +230,7 @@ func TestSinceIsForLogsThatBeginAnew(t *testing.T) {
 	const logs = "okta/acme/logs"
 	since := time.Now().Add(-48 * time.Hour).UTC().Truncate(time.Second)
 	t.Run("first run", func(t *testing.T) {
-		o := newOrg(t)
+		o := newTemporal(t)
 		o.hasNever(logs)
 		_, in := o.starts(nil)
 		code, _, _ := o.call("start", "--since", since.Format(time.RFC3339), logs)
@@ -238,7 +238,7 @@ func TestSinceIsForLogsThatBeginAnew(t *testing.T) {
 		require.Equal(t, since, *in.Since)
 	})
 	t.Run("a run with a position", func(t *testing.T) {
-		o := newOrg(t)
+		o := newTemporal(t)
 		o.has(logs, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
 		o.ended(logs, workflows.State{Checkpoint: events(100)})
 		_, in := o.starts(nil)
@@ -248,7 +248,7 @@ func TestSinceIsForLogsThatBeginAnew(t *testing.T) {
 		require.Nil(t, in.Since)
 	})
 	t.Run("other services", func(t *testing.T) {
-		o := newOrg(t)
+		o := newTemporal(t)
 		o.hasNever(users)
 		_, in := o.starts(nil)
 		code, _, _ := o.call("start", "--since", "2d", users)
@@ -258,7 +258,7 @@ func TestSinceIsForLogsThatBeginAnew(t *testing.T) {
 }
 
 func TestStartSaysThatAWorkerIsNeededFirst(t *testing.T) {
-	o := newOrg(t)
+	o := newTemporal(t)
 	o.hasNever(users)
 	o.starts(serviceerror.NewInvalidArgument("Namespace prod has no mapping defined for search attribute OktaTenant"))
 	code, stdout, _ := o.call("start", users)
@@ -273,7 +273,7 @@ func TestWrongCallsExitWith2AndOneLine(t *testing.T) {
 		"start --tenant nobody", "status -o yaml", "pause users", "stop --tenant acme okta/acme/users", "check logs",
 	} {
 		t.Run(args, func(t *testing.T) {
-			code, _, stderr := newOrg(t).call(strings.Fields(args)...)
+			code, _, stderr := newTemporal(t).call(strings.Fields(args)...)
 			require.Equal(t, 2, code)
 			require.True(t, strings.HasPrefix(stderr, "starter: "))
 			require.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
@@ -282,7 +282,7 @@ func TestWrongCallsExitWith2AndOneLine(t *testing.T) {
 }
 
 func TestWrongSettingsExitWith2(t *testing.T) {
-	code, _, stderr := newOrg(t).call("check") // there is no OKTA_URL
+	code, _, stderr := newTemporal(t).call("check") // there is no OKTA_URL
 
 	require.Equal(t, 2, code)
 	require.Contains(t, stderr, "OKTA_URL is missing")
@@ -291,7 +291,7 @@ func TestWrongSettingsExitWith2(t *testing.T) {
 func TestSignalsGoToTheIdsGiven(t *testing.T) {
 	for command, signal := range map[string]string{"pause": workflows.SignalPause, "resume": workflows.SignalResume, "poll": workflows.SignalPoll} {
 		t.Run(command, func(t *testing.T) {
-			o := newOrg(t)
+			o := newTemporal(t)
 			o.On("SignalWorkflow", mock.Anything, users, "", signal, nil).Return(nil)
 			o.On("SignalWorkflow", mock.Anything, "okta/acme/gone", "", signal, nil).Return(serviceerror.NewNotFound("not there"))
 			code, stdout, stderr := o.call(command, users, "okta/acme/gone")
@@ -306,9 +306,9 @@ func TestSignalsGoToTheIdsGiven(t *testing.T) {
 }
 
 // lists makes what is running known, in pages of one.
-func (o org) lists(ids ...string) {
+func (f fakeTemporal) lists(ids ...string) {
 	if len(ids) == 0 {
-		o.On("ListWorkflow", mock.Anything, mock.Anything).Return(&workflowservice.ListWorkflowExecutionsResponse{}, nil)
+		f.On("ListWorkflow", mock.Anything, mock.Anything).Return(&workflowservice.ListWorkflowExecutionsResponse{}, nil)
 	}
 	for i, id := range ids {
 		page := &workflowservice.ListWorkflowExecutionsResponse{
@@ -317,13 +317,13 @@ func (o org) lists(ids ...string) {
 		if i < len(ids)-1 {
 			page.NextPageToken = []byte{byte(i + 1)}
 		}
-		o.On("ListWorkflow", mock.Anything, mock.Anything).Return(page, nil).Once()
+		f.On("ListWorkflow", mock.Anything, mock.Anything).Return(page, nil).Once()
 	}
 }
 
 func TestSignalsGoToAllThatRunOrThoseOfATenant(t *testing.T) {
 	t.Run("all", func(t *testing.T) {
-		o := newOrg(t)
+		o := newTemporal(t)
 		o.lists("okta/globex/apps", users, "somebody/else", users)
 		o.On("SignalWorkflow", mock.Anything, users, "", "pause", nil).Return(nil).Once()
 		o.On("SignalWorkflow", mock.Anything, "okta/globex/apps", "", "pause", nil).Return(nil).Once()
@@ -331,14 +331,14 @@ func TestSignalsGoToAllThatRunOrThoseOfATenant(t *testing.T) {
 		require.Zero(t, code)
 	})
 	t.Run("one tenant", func(t *testing.T) {
-		o := newOrg(t)
+		o := newTemporal(t)
 		o.lists("okta/globex/apps", users)
 		o.On("SignalWorkflow", mock.Anything, users, "", "pause", nil).Return(nil).Once()
 		code, _, _ := o.call("pause", "--tenant", "acme")
 		require.Zero(t, code)
 	})
 	t.Run("none", func(t *testing.T) {
-		o := newOrg(t)
+		o := newTemporal(t)
 		o.lists()
 		code, _, stderr := o.call("pause", "--tenant", "acme")
 		require.Equal(t, 1, code)
@@ -347,7 +347,7 @@ func TestSignalsGoToAllThatRunOrThoseOfATenant(t *testing.T) {
 }
 
 func TestStopWaitsForTheEndAndSaysWhereItStopped(t *testing.T) {
-	o := newOrg(t)
+	o := newTemporal(t)
 	o.On("CancelWorkflow", mock.Anything, users, "").Return(nil)
 	o.On("CancelWorkflow", mock.Anything, "okta/acme/apps", "").Return(serviceerror.NewNotFound("not running"))
 	o.ended(users, workflows.State{Checkpoint: events(12300)})
@@ -360,7 +360,7 @@ func TestStopWaitsForTheEndAndSaysWhereItStopped(t *testing.T) {
 }
 
 func TestStopIsDoneWhenNothingRuns(t *testing.T) {
-	o := newOrg(t)
+	o := newTemporal(t)
 	o.lists()
 	code, _, stderr := o.call("stop")
 
@@ -369,13 +369,13 @@ func TestStopIsDoneWhenNothingRuns(t *testing.T) {
 }
 
 // status calls status -o json for one id.
-func (o org) status(id string) (code int, got report) {
-	o.t.Helper()
-	code, stdout, _ := o.call("status", "-o", "json", id)
+func (f fakeTemporal) status(id string) (code int, got report) {
+	f.t.Helper()
+	code, stdout, _ := f.call("status", "-o", "json", id)
 	var reports []report
-	require.NoError(o.t, json.Unmarshal([]byte(stdout), &reports))
-	require.Len(o.t, reports, 1)
-	require.Equal(o.t, id, reports[0].ID)
+	require.NoError(f.t, json.Unmarshal([]byte(stdout), &reports))
+	require.Len(f.t, reports, 1)
+	require.Equal(f.t, id, reports[0].ID)
 	return code, reports[0]
 }
 
@@ -387,7 +387,7 @@ func heartbeat(t *testing.T, c checkpoint.Checkpoint) *workflow.PendingActivityI
 }
 
 func TestStatusPrefersTheCheckpointOfTheRunningSlice(t *testing.T) {
-	o := newOrg(t)
+	o := newTemporal(t)
 	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, heartbeat(t, events(700)))
 	o.answers(users, workflows.Status{Tenant: "acme", Service: "users", State: workflows.StateRunning, Checkpoint: events(100)})
 	code, got := o.status(users)
@@ -398,7 +398,7 @@ func TestStatusPrefersTheCheckpointOfTheRunningSlice(t *testing.T) {
 }
 
 func TestStatusOfABlockedCollectorExitsWith1(t *testing.T) {
-	o := newOrg(t)
+	o := newTemporal(t)
 	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING)
 	o.answers(users, workflows.Status{State: workflows.StateBlocked, Reason: "blocked", Failures: 1, LastProblem: &workflows.Problem{Message: "okta.users.read is missing"}})
 	code, stdout, stderr := o.call("status", users)
@@ -409,7 +409,7 @@ func TestStatusOfABlockedCollectorExitsWith1(t *testing.T) {
 }
 
 func TestStatusTellsWhatTemporalKnowsWhenNoWorkerAnswers(t *testing.T) {
-	o := newOrg(t)
+	o := newTemporal(t)
 	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, heartbeat(t, events(700)))
 	o.doesNotAnswer(users)
 	code, got := o.status(users)
@@ -421,7 +421,7 @@ func TestStatusTellsWhatTemporalKnowsWhenNoWorkerAnswers(t *testing.T) {
 }
 
 func TestStatusOfAStoppedCollectorIsItsResult(t *testing.T) {
-	o := newOrg(t)
+	o := newTemporal(t)
 	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
 	o.ended(users, workflows.State{Checkpoint: events(700), CaughtUp: true})
 	code, got := o.status(users)
@@ -432,7 +432,7 @@ func TestStatusOfAStoppedCollectorIsItsResult(t *testing.T) {
 }
 
 func TestStatusOfWhatWasNeverStartedExitsWith1(t *testing.T) {
-	o := newOrg(t)
+	o := newTemporal(t)
 	o.hasNever(users)
 	code, got := o.status(users)
 
@@ -442,7 +442,7 @@ func TestStatusOfWhatWasNeverStartedExitsWith1(t *testing.T) {
 }
 
 func TestStatusOfNothingIsAnEmptyList(t *testing.T) {
-	o := newOrg(t)
+	o := newTemporal(t)
 	o.lists()
 	code, stdout, _ := o.call("status", "-o", "json")
 

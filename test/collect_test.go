@@ -101,11 +101,11 @@ func TestAWorkerThatIsKilledLosesNothing(t *testing.T) {
 		}
 	})
 	t.Run("again and again, and gets to the end", func(t *testing.T) {
-		s := newStack(t, oktasim.Config{Seed: 5, Counts: map[string]int{"logs": 30_000}, Unlimited: true, Faults: slowly(300 * time.Millisecond)})
+		s := newStack(t, oktasim.Config{Seed: 5, Counts: map[string]int{"logs": 12_000}, Unlimited: true, Faults: slowly(300 * time.Millisecond)})
 		s.startWorker()
 		s.start("logs")
 		kills := 0
-		for before := 0; before < 25_000; {
+		for before := 0; before < 8_000; {
 			// A few seconds apart: whenever another page or two have arrived.
 			s.wait(tables["logs"], before+1500)
 			before = s.shipped(tables["logs"])
@@ -234,5 +234,15 @@ func TestSecretsAreFoundNowhere(t *testing.T) {
 	require.Contains(t, places["temporal.db"]+places["temporal.db-wal"], s.tenant, "it is the right database")
 	for place, text := range places {
 		require.NotContains(t, text, s.token, place)
+	}
+}
+
+// forbidding answers 403 to requests of a path.
+func forbidding(path string) func(*http.Request, int) oktasim.Fault {
+	return func(r *http.Request, _ int) oktasim.Fault {
+		if r.URL.Path == path {
+			return oktasim.Refuse(http.StatusForbidden, "E0000006")
+		}
+		return nil
 	}
 }

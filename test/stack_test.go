@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -209,6 +210,19 @@ func (s *stack) startWorker() *process {
 		close(p.done)
 	}()
 	s.worker = p
+	s.eventually("the worker is ready", func() bool {
+		select {
+		case <-p.done:
+			s.t.Fatalf("the worker exited: %v\n%s", p.err, tail(p.out.String()))
+		default:
+		}
+		resp, err := http.Get("http://" + s.env["COLLECTOR_LISTEN"] + "/readyz")
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
 	return p
 }
 

@@ -23,8 +23,8 @@ var (
 // summaryLimit is what Temporal accepts as a summary, in bytes.
 const summaryLimit = 200
 
-// clock is how times of the day are shown.
-const clock = "15:04:05Z"
+// clock is how times are shown to people; a full pull may be a day away.
+const clock = "Jan 2 15:04:05Z"
 
 // report brings the Web UI up to date.
 func (c *collector) report(ctx workflow.Context) error {
@@ -94,11 +94,13 @@ func lag(p checkpoint.Position, moved time.Time) time.Duration {
 
 func (c *collector) collectorState() CollectorState {
 	switch {
+	case c.running:
+		return StateRunning // a slice that was asked to pause still confirms its last page
 	case c.state.Paused:
 		return StatePaused
 	case c.state.Blocked:
 		return StateBlocked
-	case c.running || c.state.WakeAt.IsZero():
+	case c.state.WakeAt.IsZero():
 		return StateRunning
 	default:
 		return StateWaiting
@@ -108,6 +110,8 @@ func (c *collector) collectorState() CollectorState {
 // reason says in a line why nothing is fetched; empty while a slice runs.
 func (c *collector) reason() string {
 	switch {
+	case c.state.Paused && c.running:
+		return "pausing after the page under way"
 	case c.state.Paused:
 		return "paused; the signal resume goes on"
 	case c.running || c.state.WakeAt.IsZero():

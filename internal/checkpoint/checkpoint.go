@@ -36,10 +36,10 @@ func (c Checkpoint) Restarted() Checkpoint {
 
 // Totals count what was shipped.
 type Totals struct {
-	Pages    int64 `json:"pages"`
-	Events   int64 `json:"events"`
-	Bytes    int64 `json:"bytes"` // bytes of JSON as it was shipped
-	Pulls    int64 `json:"pulls"` // complete ones
+	Pages  int64 `json:"pages"`
+	Events int64 `json:"events"`
+	Bytes  int64 `json:"bytes"` // bytes of JSON as it was shipped
+	Pulls  int64 `json:"pulls"` // complete ones
 	// Cut counts objects above DEVO_MAX_EVENT that were shipped cut and marked.
 	Cut int64 `json:"cut,omitempty"`
 	// Confirmed is the number of Pages that Devo's side is known to have read.

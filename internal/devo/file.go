@@ -199,7 +199,7 @@ func (s *fileStream) Ship(ctx context.Context, page Page) (Stats, error) {
 		return Stats{}, s.failed
 	}
 	s.shipped++
-	s.sink.cfg.Metrics.shipped(started, len(page.Objects), stats)
+	s.sink.cfg.Metrics.shipped(started)
 	return stats, nil
 }
 

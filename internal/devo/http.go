@@ -121,7 +121,7 @@ func (s *httpStream) Ship(ctx context.Context, page Page) (Stats, error) {
 		return Stats{}, err
 	}
 	s.shipped++
-	s.sink.cfg.Metrics.shipped(started, len(page.Objects), stats)
+	s.sink.cfg.Metrics.shipped(started)
 	return stats, nil
 }
 

@@ -8,7 +8,6 @@ import (
 
 // Metrics are the sinks' metrics. A nil *Metrics records nothing.
 type Metrics struct {
-	pages, events, bytes, cut     prometheus.Counter
 	connections, lost, unanswered prometheus.Counter
 	seconds                       prometheus.Histogram
 }
@@ -21,10 +20,6 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return c
 	}
 	m := &Metrics{
-		pages:       counter("pages_total", "Pages sent to Devo."),
-		events:      counter("events_total", "Objects sent to Devo."),
-		bytes:       counter("bytes_total", "Bytes of JSON sent to Devo, framing not included."),
-		cut:         counter("cut_total", "Objects above DEVO_MAX_EVENT, which were sent cut and marked."),
 		connections: counter("connections_total", "Connections opened to Devo."),
 		lost:        counter("connections_lost_total", "Connections to Devo that ended before what they carried was confirmed."),
 		unanswered:  counter("closes_unanswered_total", "Connections that Devo's side did not close in time, taken at the kernel's word."),
@@ -38,14 +33,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-func (m *Metrics) shipped(started time.Time, objects int, stats Stats) {
+func (m *Metrics) shipped(started time.Time) {
 	if m == nil {
 		return
 	}
-	m.pages.Inc()
-	m.events.Add(float64(objects))
-	m.bytes.Add(float64(stats.Bytes))
-	m.cut.Add(float64(stats.Cut))
 	m.seconds.Observe(time.Since(started).Seconds())
 }
 

@@ -54,7 +54,7 @@ func (s *stdoutStream) Ship(ctx context.Context, page Page) (Stats, error) {
 		return Stats{}, s.failed
 	}
 	s.shipped++
-	s.sink.cfg.Metrics.shipped(started, len(page.Objects), stats)
+	s.sink.cfg.Metrics.shipped(started)
 	return stats, nil
 }
 

@@ -166,7 +166,7 @@ func (s *syslogStream) Ship(ctx context.Context, page Page) (Stats, error) {
 		s.failed = fmt.Errorf("sending to %s: %w", s.sink.address, err)
 		return Stats{}, s.failed
 	}
-	s.sink.cfg.Metrics.shipped(started, len(page.Objects), stats)
+	s.sink.cfg.Metrics.shipped(started)
 	return stats, nil
 }
 

@@ -23,26 +23,31 @@ var ErrEmpty = errors.New("secret is empty")
 // Secret is a credential given either as a value or as the path of a file that
 // contains it. The zero Secret is unset.
 type Secret struct {
-	value string
+	// A pointer, since fmt prints the fields of a struct that holds a Secret in an
+	// unexported field without asking the Secret.
+	value *string
 	file  string
 }
 
 // Value returns a secret with a fixed value.
-func Value(v string) Secret { return Secret{value: v} }
+func Value(v string) Secret { return Secret{value: &v} }
 
 // File returns a secret that is read from path at every use, so that it can be
 // rotated while the process runs. White space around it is not part of it.
 func File(path string) Secret { return Secret{file: path} }
 
 // IsSet says whether a value or a file was given.
-func (s Secret) IsSet() bool { return s.value != "" || s.file != "" }
+func (s Secret) IsSet() bool { return s.value != nil && *s.value != "" || s.file != "" }
 
 // Read returns the secret's value. It fails with [ErrEmpty] when there is none,
 // and with an error that names the file, never its content, when the file cannot
 // be read, is larger than 64 KiB, or holds characters that no HTTP header may have.
 func (s Secret) Read() (string, error) {
 	if s.file == "" {
-		return clean(s.value)
+		if s.value == nil {
+			return "", ErrEmpty
+		}
+		return clean(*s.value)
 	}
 	f, err := os.Open(s.file)
 	if err != nil {
@@ -79,8 +84,8 @@ func clean(v string) (string, error) {
 // String returns "[redacted]".
 func (s Secret) String() string { return redacted }
 
-// GoString returns "[redacted]", so that %#v is safe too.
-func (s Secret) GoString() string { return redacted }
+// Format writes "[redacted]" for every verb.
+func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 
 // MarshalText returns "[redacted]", so that JSON and YAML are safe too.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }

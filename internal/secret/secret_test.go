@@ -36,6 +36,7 @@ func TestASecretGivesItsValueOnlyToRead(t *testing.T) {
 		Pointer *secret.Secret
 		Any     any
 	}{s, &s, s}
+	hidden := struct{ token secret.Secret }{s} // fmt asks nothing of what is in unexported fields
 	marshalled, err := json.Marshal(inside)
 	require.NoError(t, err)
 	var logged strings.Builder
@@ -45,7 +46,8 @@ func TestASecretGivesItsValueOnlyToRead(t *testing.T) {
 		Info("x", zap.Any("secret", s), zap.Any("inside", inside), zap.Reflect("reflected", s), zap.Stringer("string", s))
 
 	for _, shown := range []string{
-		string(marshalled), logged.String(), s.String(), fmt.Sprint(s, &s, inside), fmt.Sprintf("%v %+v %#v %s %q %x", s, s, s, s, s, s),
+		string(marshalled), logged.String(), s.String(), fmt.Sprint(s, &s, inside), fmt.Sprintf("%v %+v %#v %s %q %x %d", s, s, s, s, s, s, s),
+		fmt.Sprintf("%v %+v %#v", hidden, hidden, hidden),
 		fmt.Sprintf("%+v %#v", inside, inside), fmt.Errorf("failed with %v", s).Error(),
 	} {
 		require.NotContains(t, shown, value)

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// checked calls check against an org that answers like this, and a directory as the sink.
+func checked(t *testing.T, answer http.HandlerFunc, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	temporal := newTemporal(t)
+	org := httptest.NewServer(answer)
+	t.Cleanup(org.Close)
+	t.Setenv("OKTA_URL", org.URL)
+	t.Setenv("OKTA_API_TOKEN", "00secret")
+	t.Setenv("DEVO_URL", "file://"+t.TempDir())
+	return temporal.call(append([]string{"check"}, args...)...)
+}
+
+func TestCheckSaysOkForEveryServiceAndTheSink(t *testing.T) {
+	code, stdout, stderr := checked(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("[]")) })
+
+	require.Zero(t, code, stdout+stderr)
+	require.Regexp(t, `default\s+okta logs\s+ok`, stdout)
+	require.Regexp(t, `default\s+okta users\s+ok`, stdout)
+	require.Regexp(t, `default\s+devo file://\S+\s+ok`, stdout)
+}
+
+func TestCheckNamesTheMissingPermissionAndGoesOn(t *testing.T) {
+	code, stdout, stderr := checked(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/v1/logs" {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write([]byte(`{"errorCode":"E0000006","errorSummary":"You do not have permission"}`))
+			return
+		}
+		_, _ = w.Write([]byte("[]"))
+	})
+
+	require.Equal(t, 1, code)
+	require.Regexp(t, `okta logs\s+FAILED`, stdout)
+	require.Contains(t, stdout, "okta.logs.read")
+	require.Regexp(t, `okta users\s+ok`, stdout)
+	require.Contains(t, stderr, "1 of 3 checks failed")
+	require.NotContains(t, stdout+stderr, "00secret")
+}
+
+func TestCheckOfATenantThatIsNotConfiguredExitsWith2(t *testing.T) {
+	code, _, stderr := checked(t, http.NotFound, "--tenant", "nobody")
+
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, `"nobody" is not in COLLECTOR_TENANTS`)
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/dustin/go-humanize"
+)
+
+const (
+	// required is the least share of the loop's speed that the collector has to have.
+	required = 0.5
+	// smaller is how many times smaller the backlog is that shows whether memory grows with it.
+	smaller = 5
+)
+
+// run measures, shows what it is at, and ends with a report.
+func run(ctx context.Context, out io.Writer, p plan) error {
+	dir, err := os.MkdirTemp("", "okta-collector-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	ctx, stop := context.WithCancel(ctx)
+	fmt.Fprintf(out, "%s events of %s bytes; building and starting everything\n", humanize.Comma(int64(p.events)), humanize.Comma(int64(p.eventBytes)))
+	s, err := newStage(ctx, dir)
+	if s != nil {
+		defer s.running.Wait()
+	}
+	defer stop()
+	if err != nil {
+		return err
+	}
+	defer s.client.Close()
+	large, err := s.startOrg(ctx, "oktasim", p.events, p.eventBytes)
+	if err != nil {
+		return err
+	}
+	small, err := s.startOrg(ctx, "oktasim-small", p.events/smaller, p.eventBytes)
+	if err != nil {
+		return err
+	}
+
+	loop := &series{name: "minimal loop", org: large, run: s.readInLoop}
+	file := &series{name: "collector", org: large, run: s.collectIntoFile}
+	few := &series{name: "collector, small backlog", org: small, run: s.collectIntoFile}
+	tls := &series{name: "collector, over TLS", org: large, run: s.collectOverTLS}
+	for round := range p.rounds {
+		fmt.Fprintf(out, "round %d of %d\n", round+1, p.rounds)
+		for _, series := range []*series{few, loop, file} {
+			if err := series.measure(ctx, out); err != nil {
+				return err
+			}
+		}
+	}
+	fmt.Fprintln(out, "for information")
+	if err := tls.measure(ctx, out); err != nil {
+		return err
+	}
+
+	fmt.Fprintf(out, "\n%s\n\n", render([]*series{loop, file, few, tls}))
+	return judge(out, loop, file, few)
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+
+	"okta-collector/internal/oktasim"
+)
+
+// token is what the simulated orgs let one in with.
+const token = "00-token-of-the-simulated-org"
+
+// backlogSpan is the time over which the backlog is spread: less than what is collected by default, 24 hours.
+const backlogSpan = 20 * time.Hour
+
+// stage is what all rounds share: the programs, and Temporal.
+type stage struct {
+	launcher
+	temporal *process
+	address  string
+	client   client.Client
+	// tenants counts those that were collected: each run has one of its own, and so begins at the beginning.
+	tenants int
+}
+
+// built are the packages of the programs that are measured and stood in for.
+var built = []string{"worker", "starter", "internal/oktasim/cmd/oktasim", "internal/devosim/cmd/devosim"}
+
+// newStage builds the programs, as make build does, and starts Temporal, which ends with ctx.
+func newStage(ctx context.Context, dir string) (*stage, error) {
+	s := &stage{launcher: launcher{dir: dir}}
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Path}}\n{{.Dir}}").Output()
+	if err != nil {
+		return nil, fmt.Errorf("finding the module: %w", err)
+	}
+	module, root, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	args := []string{"build", "-trimpath", "-o", s.path("")}
+	for _, pkg := range built {
+		args = append(args, module+"/"+pkg)
+	}
+	build := exec.CommandContext(ctx, "go", args...)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building: %w\n%s", err, out)
+	}
+
+	cli := filepath.Join(root, "bin", "temporal")
+	if _, err := os.Stat(cli); err != nil {
+		return nil, fmt.Errorf("%w: make bin/temporal builds it", err)
+	}
+	if s.address, err = freeAddress(); err != nil {
+		return nil, err
+	}
+	_, port, err := net.SplitHostPort(s.address)
+	if err != nil {
+		return nil, err
+	}
+	s.temporal, err = s.start(ctx, program{name: "temporal", path: cli, args: []string{
+		"server", "start-dev", "--headless", "--port", port, "--log-level", "error", "--db-filename", filepath.Join(dir, "temporal.db"),
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return s, s.temporal.ready(ctx, func(ctx context.Context) error {
+		var err error
+		s.client, err = client.DialContext(ctx, client.Options{HostPort: s.address, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+		return err
+	})
+}
+
+// path is that of a built program.
+func (s *stage) path(name string) string { return filepath.Join(s.dir, "bin") + "/" + name }
+
+// org is a simulated org that runs in a process of its own, and the same org once more here, which
+// knows what it is made of.
+type org struct {
+	*oktasim.Org
+	url string
+	pid int
+}
+
+func (s *stage) startOrg(ctx context.Context, name string, events, eventBytes int) (*org, error) {
+	epoch := time.Now().UTC().Truncate(time.Second)
+	twin, err := oktasim.New(oktasim.Config{
+		Seed: 1, Epoch: epoch, BacklogSpan: backlogSpan, EventBytes: eventBytes,
+		Counts: map[string]int{"logs": events}, Token: token,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.start(ctx, program{name: name, path: s.path("oktasim"), env: []string{"OKTASIM_TOKEN=" + token}, args: []string{
+		"--unlimited", "--seed", "1", "--epoch", epoch.Format(time.RFC3339), "--backlog-span", backlogSpan.String(),
+		"--event-bytes", strconv.Itoa(eventBytes), "--counts", fmt.Sprintf("logs=%d", events),
+	}})
+	if err != nil {
+		return nil, err
+	}
+	url, err := p.announced(ctx)
+	return &org{twin, url, p.pid}, err
+}
+
+func (s *stage) newTenant() string {
+	s.tenants++
+	return fmt.Sprintf("tenant%d", s.tenants)
+}

@@ -1,0 +1,200 @@
+package test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"okta-collector/internal/oktasim"
+	"okta-collector/workflows"
+)
+
+// startByCLI starts a service as the README says, with nothing but the official CLI.
+func (s *stack) startByCLI(service string) {
+	s.temporal("workflow", "start", "--type", "Collect", "--task-queue", s.env["COLLECTOR_TASK_QUEUE"],
+		"--workflow-id", s.id(service), "--input", fmt.Sprintf(`{"tenant":%q,"service":%q}`, s.tenant, service))
+}
+
+func (s *stack) signal(service, name string) {
+	s.temporal("workflow", "signal", "--workflow-id", s.id(service), "--name", name)
+}
+
+// inState waits until a service is in a state, and returns its status.
+func (s *stack) inState(service string, state workflows.CollectorState) (status workflows.Status) {
+	s.t.Helper()
+	s.eventually(service+" is "+string(state), func() bool {
+		var err error
+		status, err = s.status(service)
+		return err == nil && status.State == state
+	})
+	return status
+}
+
+func TestTheTemporalCLIIsAllThatIsNeeded(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, oktasim.Config{Seed: 10, Counts: map[string]int{"logs": 20_000, "users": 300}, Unlimited: true, Faults: slowly(200 * time.Millisecond)})
+	s.startWorker()
+	s.startByCLI("logs")
+	s.wait(tables["logs"], 3_000)
+
+	s.signal("logs", "pause")
+	paused := s.inState("logs", workflows.StatePaused)
+	shipped := s.shipped(tables["logs"])
+	require.EqualValues(t, shipped, paused.Checkpoint.Totals.Events, "what was shipped is in the position")
+	require.Less(t, shipped, 20_000)
+	var answer workflows.Status
+	out := s.temporal("workflow", "query", "--workflow-id", s.id("logs"), "--type", "status", "-o", "json")
+	var query struct{ QueryResult []workflows.Status }
+	require.NoError(t, json.Unmarshal([]byte(out), &query), out)
+	answer = query.QueryResult[0]
+	require.Equal(t, workflows.StatePaused, answer.State)
+	require.Contains(t, answer.Reason, "resume")
+
+	s.signal("logs", "resume")
+	s.caughtUp("logs")
+	require.Zero(t, s.complete("logs"), "pausing sends nothing again")
+
+	s.startByCLI("users")
+	s.caughtUp("users")
+	before := s.inState("users", workflows.StateWaiting).Checkpoint.Totals.Pulls
+	s.signal("users", "poll")
+	s.eventually("another pull", func() bool {
+		status, err := s.status("users")
+		return err == nil && status.Checkpoint.Totals.Pulls > before
+	})
+
+	describe := s.temporal("workflow", "list", "--query", fmt.Sprintf("OktaTenant = %q AND OktaService = 'users' AND CollectorState = 'collecting'", s.tenant), "-o", "json")
+	require.Contains(t, describe, s.id("users"), "the search attributes are there, whoever started it")
+}
+
+func TestStopKeepsThePositionAndStartGoesOnFromIt(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, oktasim.Config{Seed: 11, Counts: map[string]int{"logs": 20_000}, Unlimited: true, Faults: slowly(200 * time.Millisecond)})
+	s.startWorker()
+	s.start("logs")
+	s.wait(tables["logs"], 3_000)
+	out, code := s.starter("stop", s.id("logs"))
+	require.Zero(t, code, out)
+	shipped := s.shipped(tables["logs"])
+	require.Less(t, shipped, 20_000)
+
+	s.start("logs")
+	s.start("logs") // safe to repeat
+	s.wait(tables["logs"], shipped+2_000)
+	_, err := s.client.GetWorkflowHistory(t.Context(), s.id("logs"), "", false, 0).Next()
+	require.NoError(t, err)
+	require.NoError(t, s.client.TerminateWorkflow(t.Context(), s.id("logs"), "", "as nobody should"))
+	s.start("logs")
+	s.caughtUp("logs")
+	require.LessOrEqual(t, s.complete("logs"), 60*1000, "a terminated one goes on from what its history knows")
+}
+
+func TestWhatOnlyAPersonCanMendBlocksThatServiceAlone(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, oktasim.Config{Seed: 12, Counts: map[string]int{"users": 100, "groups": 100, "apps": 20}, Unlimited: true, Faults: forbidding("/api/v1/groups")})
+	s.startWorker()
+	s.start("users", "groups", "apps")
+	s.caughtUp("users", "apps")
+	blocked := s.inState("groups", workflows.StateBlocked)
+	require.Contains(t, blocked.LastProblem.Message, "okta.groups.read")
+	require.WithinDuration(t, time.Now().Add(15*time.Minute), *blocked.WakeAt, time.Minute)
+	out, code := s.starter("status", "--tenant", s.tenant)
+	require.Equal(t, 1, code)
+	require.Contains(t, out, "blocked")
+	list := s.temporal("workflow", "list", "--query", fmt.Sprintf("OktaTenant = %q AND CollectorState = 'blocked'", s.tenant))
+	require.Contains(t, list, s.id("groups"))
+	require.NotContains(t, list, s.id("users"))
+
+	s.org.SetFaults(nil)
+	out, code = s.starter("resume", s.id("groups"))
+	require.Zero(t, code, out)
+	s.caughtUp("groups")
+	require.Zero(t, s.complete("groups"))
+}
+
+func TestATenantThatTheWorkerDoesNotKnowKeepsItsPosition(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, oktasim.Config{Seed: 13, Counts: map[string]int{"users": 100}, Unlimited: true})
+	s.startWorker()
+	s.start("users")
+	s.caughtUp("users")
+	s.worker.kill()
+
+	known := s.env["COLLECTOR_TENANTS"]
+	s.env["COLLECTOR_TENANTS"] = "typo"
+	s.env["TYPO_OKTA_URL"], s.env["TYPO_OKTA_API_TOKEN"] = s.org.URL, s.token
+	s.startWorker()
+	s.signal("users", "poll")
+	blocked := s.inState("users", workflows.StateBlocked)
+	require.Contains(t, blocked.LastProblem.Message, "only for typo")
+	require.EqualValues(t, 1, blocked.Checkpoint.Totals.Pulls)
+
+	s.worker.kill()
+	s.env["COLLECTOR_TENANTS"] = known
+	s.startWorker()
+	s.signal("users", "resume")
+	s.caughtUp("users")
+	require.EqualValues(t, 2, s.inState("users", workflows.StateWaiting).Checkpoint.Totals.Pulls)
+}
+
+func TestAnUnknownServiceFailsAtOnceWithTheNamesThatExist(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, oktasim.Config{Seed: 14})
+	s.startWorker()
+	s.startByCLI("devices")
+	err := s.client.GetWorkflow(t.Context(), s.id("devices"), "").Get(t.Context(), nil)
+	require.ErrorContains(t, err, "logs, users, groups, apps, clients, idps, zones, app_users, app_groups, group_members")
+}
+
+func TestEveryBadSettingIsNamedInOneMessage(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, oktasim.Config{Seed: 15})
+	s.setOkta("URL", "http://acme.okta.com")
+	s.setOkta("RATE_SHARE", "1.5")
+	s.env["DEVO_KEY_FILE"] = s.env["DEVO_CHAIN_FILE"]
+	s.env["DEVO_CERT_FILE"] = filepath.Join(s.dir, "absent.pem")
+	s.env["COLLECTOR_LOG_LEVEL"] = "loud"
+	s.env["OKTA_RATE_SHRAE"] = "0.4"
+	out, code := s.command(filepath.Join(environment.dir, "worker"))
+	require.Equal(t, 2, code)
+	prefix := strings.ToUpper(s.tenant) + "_"
+	for _, want := range []string{prefix + "OKTA_URL", prefix + "OKTA_RATE_SHARE", "DEVO_CERT_FILE", "COLLECTOR_LOG_LEVEL", "OKTA_RATE_SHRAE", "OKTA_RATE_SHARE"} {
+		require.Contains(t, out, want)
+	}
+	require.NotContains(t, out, s.token)
+}
+
+// TestAMillionEventsTakeLittle is about the worker's memory and the workflow's history.
+func TestAMillionEventsTakeLittle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("moves 2 GB over loopback")
+	}
+	const events = 1_000_000
+	s := newStack(t, oktasim.Config{Seed: 16, Counts: map[string]int{"logs": events}, Unlimited: true})
+	s.startWorker()
+	s.start("logs")
+	s.eventually("a million events", func() bool { return s.shipped(tables["logs"]) >= events })
+	s.caughtUp("logs")
+	stats := s.devo.Stats()[tables["logs"]]
+	require.EqualValues(t, events, stats.Distinct)
+	require.Zero(t, stats.Repeated)
+
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(s.worker.cmd.Process.Pid) + "/status")
+	require.NoError(t, err)
+	peak, err := strconv.Atoi(regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindStringSubmatch(string(status))[1])
+	require.NoError(t, err)
+	described, err := s.client.DescribeWorkflowExecution(t.Context(), s.id("logs"), "")
+	require.NoError(t, err)
+	history := described.WorkflowExecutionInfo.HistoryLength
+	t.Logf("peak memory of the worker: %d MB; history: %d events", peak/1024, history)
+	require.Less(t, peak/1024, 100, "MB")
+	require.Less(t, history, int64(200), "events")
+}
