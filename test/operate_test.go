@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"okta-collector/internal/devosim"
 	"okta-collector/internal/oktasim"
 	"okta-collector/workflows"
 )
@@ -95,6 +96,50 @@ func TestStopKeepsThePositionAndStartGoesOnFromIt(t *testing.T) {
 	s.start("logs")
 	s.caughtUp("logs")
 	require.LessOrEqual(t, s.complete("logs"), 60*1000, "a terminated one goes on from what its history knows")
+}
+
+func TestContinuingAsNewLosesNeitherEventsNorMessages(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, oktasim.Config{Seed: 17, Counts: map[string]int{"logs": 100}, Unlimited: true, LiveEvery: 20 * time.Millisecond})
+	s.setOkta("POLL_LOGS", "1s")
+	s.startWorker()
+	s.startByCLI("logs")
+	s.caughtUp("logs")
+
+	// Messages fall on every step of the runs, also the last one.
+	paused := 0
+	for runs := map[string]bool{}; len(runs) < 4; paused++ {
+		for range 5 {
+			require.NoError(t, s.client.SignalWorkflow(t.Context(), s.id("logs"), "", workflows.SignalPoll, nil))
+		}
+		require.NoError(t, s.client.SignalWorkflow(t.Context(), s.id("logs"), "", workflows.SignalPause, nil))
+		s.inState("logs", workflows.StatePaused)
+		require.NoError(t, s.client.SignalWorkflow(t.Context(), s.id("logs"), "", workflows.SignalResume, nil))
+		s.eventually("it goes on", func() bool {
+			status, err := s.status("logs")
+			return err == nil && status.State != workflows.StatePaused
+		})
+		runs[s.run("logs")] = true
+	}
+	list := s.temporal("workflow", "list", "--query", fmt.Sprintf("OktaTenant = %q AND ExecutionStatus = 'Running'", s.tenant))
+	require.Contains(t, list, s.id("logs"), "the search attributes go along")
+	t.Logf("paused %d times over 4 runs", paused)
+
+	count := s.org.Count("logs")
+	s.eventually("what arrived while it ran", func() bool { return s.shipped(tables["logs"]) >= count })
+	s.signal("logs", "pause")
+	s.inState("logs", workflows.StatePaused)
+	arrived := map[devosim.Identity]uint64{}
+	for d := range s.devo.Delivered(tables["logs"]) {
+		require.EqualValues(t, 1, d.Count, "nothing is sent again")
+		arrived[d.Identity] = d.Sum
+	}
+	for i, object := range s.org.All("logs") {
+		if i == count {
+			break
+		}
+		require.Equal(t, devosim.Sum(object), arrived[devosim.IdentityOf("", s.org.ID("logs", i))], "event %d", i)
+	}
 }
 
 func TestWhatOnlyAPersonCanMendBlocksThatServiceAlone(t *testing.T) {

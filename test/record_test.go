@@ -2,6 +2,7 @@ package test
 
 import (
 	"flag"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -70,6 +71,14 @@ func TestRecordHistories(t *testing.T) {
 				s.caughtUp("logs")
 			}
 		},
+		"continues_as_new": func(s *stack, _ *atomic.Value) {
+			s.caughtUp("logs")
+			first := s.run("logs")
+			for s.run("logs") == first {
+				s.signal("logs", "poll")
+				s.inState("logs", workflows.StateWaiting)
+			}
+		},
 		"rate_limited": func(s *stack, failing *atomic.Value) {
 			failing.Store(oktasim.Fault(func(a *oktasim.Answer) {
 				a.Status = http.StatusTooManyRequests
@@ -96,17 +105,44 @@ func TestRecordHistories(t *testing.T) {
 			out, code := s.starter("stop", s.id("logs"))
 			require.Zero(t, code, out)
 
-			var h history.History
-			events := s.client.GetWorkflowHistory(t.Context(), s.id("logs"), "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-			for events.HasNext() {
-				event, err := events.Next()
-				require.NoError(t, err)
-				h.Events = append(h.Events, event)
-			}
-			data, err := protojson.MarshalOptions{Indent: " "}.Marshal(&h)
-			require.NoError(t, err)
 			require.NoError(t, os.MkdirAll("../workflows/testdata", 0o755))
-			require.NoError(t, os.WriteFile(filepath.Join("../workflows/testdata", name+".json"), data, 0o644))
+			for n, run := 1, s.firstRun("logs"); run != ""; n++ {
+				var h *history.History
+				h, run = s.history("logs", run)
+				data, err := protojson.MarshalOptions{Indent: " "}.Marshal(h)
+				require.NoError(t, err)
+				file := filepath.Join("../workflows/testdata", name+".json")
+				if n > 1 {
+					file = filepath.Join("../workflows/testdata", fmt.Sprintf("%s_%d.json", name, n))
+				}
+				require.NoError(t, os.WriteFile(file, data, 0o644))
+			}
 		})
 	}
+}
+
+// run is the id of the present run.
+func (s *stack) run(service string) string {
+	described, err := s.client.DescribeWorkflowExecution(s.t.Context(), s.id(service), "")
+	require.NoError(s.t, err)
+	return described.WorkflowExecutionInfo.Execution.RunId
+}
+
+func (s *stack) firstRun(service string) string {
+	described, err := s.client.DescribeWorkflowExecution(s.t.Context(), s.id(service), "")
+	require.NoError(s.t, err)
+	return described.WorkflowExecutionInfo.FirstRunId
+}
+
+// history is the history of a run, and the run that it continued as.
+func (s *stack) history(service, run string) (h *history.History, next string) {
+	h = &history.History{}
+	events := s.client.GetWorkflowHistory(s.t.Context(), s.id(service), run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		require.NoError(s.t, err)
+		h.Events = append(h.Events, event)
+		next = event.GetWorkflowExecutionContinuedAsNewEventAttributes().GetNewExecutionRunId()
+	}
+	return h, next
 }

@@ -80,6 +80,8 @@ var setUp = sync.OnceFunc(func() {
 		environment.database = filepath.Join(environment.dir, "temporal.db")
 		environment.temporal, err = testsuite.StartDevServer(context.Background(), testsuite.DevServerOptions{
 			ExistingPath: cli, DBFilename: environment.database, LogLevel: "error",
+			// So that the tests' short lives see what years bring: the default is 4,096 events.
+			ExtraArgs:     []string{"--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=100"},
 			ClientOptions: &client.Options{Logger: log.NewStructuredLogger(discard)},
 		})
 		return err
