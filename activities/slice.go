@@ -36,7 +36,9 @@ type slice struct {
 	checkpoint, confirmed checkpoint.Checkpoint
 	pending               []checkpoint.Checkpoint
 	// taken counts the stream's pages that were taken off pending.
-	taken   int
+	taken int
+	// saving is where the answer to the checkpoint under way will be; nil if there is none.
+	saving  chan error
 	warning string
 }
 
@@ -47,6 +49,9 @@ func (s *slice) run() (workflows.SliceResult, error) {
 
 	end, failed := s.pages()
 	// Whatever ended it: what was sent is confirmed, or the checkpoint goes back.
+	if err := s.settle(); failed == nil {
+		failed = err
+	}
 	if err := s.close(); failed == nil {
 		failed = err
 	}
@@ -187,15 +192,39 @@ func (s *slice) open() error {
 	}
 	s.stream = stream
 	s.checkpoint.Offset, s.confirmed.Offset = stream.Offset(), stream.Offset()
-	return s.save()
+	if err := s.save(); err != nil {
+		return err
+	}
+	return s.settle()
 }
 
 // save makes the checkpoint durable, with what is confirmed and what is used of the budget by now.
+//
+// A sink with an offset takes back what was written after the checkpoint that is gone on from, so
+// there the next page is shipped while this checkpoint is on its way; never two of them.
 func (s *slice) save() error {
 	s.confirm()
 	c := s.checkpoint
 	c.Window = s.tenant.Org.Window(s.svc, s.now(), true)
-	return s.lease.save(c)
+	if s.checkpoint.Offset == nil {
+		return s.lease.save(c)
+	}
+	if err := s.settle(); err != nil {
+		return err
+	}
+	s.saving = make(chan error, 1)
+	go func(answer chan<- error) { answer <- s.lease.save(c) }(s.saving)
+	return nil
+}
+
+// settle waits for the checkpoint under way.
+func (s *slice) settle() error {
+	if s.saving == nil {
+		return nil
+	}
+	err := <-s.saving
+	s.saving = nil
+	return err
 }
 
 // confirm moves the confirmed checkpoint up to what the stream has confirmed by now.

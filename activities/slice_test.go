@@ -110,6 +110,12 @@ func (b *bench) Ship(_ context.Context, page devo.Page) (devo.Stats, error) {
 	return devo.Stats{Bytes: 10}, nil
 }
 
+func (b *bench) shippedSoFar() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.shipped
+}
+
 func (b *bench) Confirmed() int { return b.confirmed }
 func (b *bench) Offset() *int64 { return b.offset }
 
@@ -141,7 +147,9 @@ func (b *bench) RecordActivityHeartbeat(ctx context.Context, token []byte, detai
 			b.note("save %d: %v", c.Totals.Pages, err)
 		} else {
 			b.note("save %d", c.Totals.Pages)
+			b.mu.Lock()
 			b.saved = append(b.saved, *c)
+			b.mu.Unlock()
 		}
 	}
 	return err
@@ -234,6 +242,30 @@ func TestTheFilesOffsetIsDurableBeforeTheFirstWrite(t *testing.T) {
 	require.EqualValues(t, 100, *b.saved[0].Offset)
 	require.EqualValues(t, 110, *b.saved[1].Offset)
 	require.EqualValues(t, 120, *result.Checkpoint.Offset)
+}
+
+func TestAFileIsWrittenAtMostOnePageAheadOfItsCheckpoint(t *testing.T) {
+	b := newBench(t, 6)
+	size := int64(100)
+	b.offset, b.confirmAll = &size, true
+	ahead := make(chan struct{})
+	b.ship = func(n int) error {
+		if n == 3 {
+			close(ahead) // page 3 is written while the checkpoint of page 2 is on its way
+		}
+		return nil
+	}
+	b.heartbeat = func(n int, c *checkpoint.Checkpoint) error {
+		if c != nil && c.Totals.Pages == 2 {
+			<-ahead
+			require.Equal(t, 3, b.shippedSoFar())
+		}
+		return nil
+	}
+	result, err := b.run()
+	require.NoError(t, err)
+	require.EqualValues(t, 6, result.Checkpoint.Totals.Confirmed)
+	require.EqualValues(t, 160, *b.saved[len(b.saved)-1].Offset)
 }
 
 func TestUnconfirmedPagesSetTheCheckpointBackDurably(t *testing.T) {

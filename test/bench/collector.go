@@ -22,9 +22,9 @@ import (
 // collect measures a worker of its own, with a tenant of its own that it ships by the settings given.
 func (s *stage) collect(ctx context.Context, tenant string, o *org, settings ...string) (m measurement, err error) {
 	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	listen, err := freeAddress()
 	if err != nil {
-		stop()
 		return m, err
 	}
 	env := append([]string{
@@ -34,7 +34,6 @@ func (s *stage) collect(ctx context.Context, tenant string, o *org, settings ...
 	}, settings...)
 	worker, err := s.start(ctx, program{name: "worker", path: s.path("worker"), env: env})
 	if err != nil {
-		stop()
 		return m, err
 	}
 	defer func() {

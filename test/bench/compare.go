@@ -71,8 +71,10 @@ func (o *org) pages(c *comparison) error {
 	return nil
 }
 
-// lineEnd is what the collector adds to an event.
-var lineEnd = regexp.MustCompile(`^,"@devo_pulling_id":\d{13}}\n$`)
+// members is what the collector adds to an event, in place of its last brace, and lineEnd its length.
+var members = regexp.MustCompile(`^,"@devo_pulling_id":\d{13}}\n$`)
+
+const lineEnd = len(`,"@devo_pulling_id":1795332420123}`) + 1
 
 // lines compares what the collector wrote: each event once, in Okta's order, a line each, with the
 // id of the pull, which is one for all of them.
@@ -83,12 +85,11 @@ func (o *org) lines(c *comparison) error {
 			return fmt.Errorf("event %d: %w", i, err)
 		}
 		if end == nil {
-			line, err := c.file.ReadSlice('\n')
-			if err != nil || !lineEnd.Match(line) {
+			line, err := c.file.Peek(lineEnd)
+			if err != nil || !members.Match(line) {
 				return fmt.Errorf("event %d ends with %.100q", i, line)
 			}
 			end = bytes.Clone(line)
-			continue
 		}
 		if err := c.next(end); err != nil {
 			return fmt.Errorf("event %d: %w", i, err)

@@ -67,7 +67,7 @@ func readAll(ctx context.Context, url, name string) error {
 			return err
 		}
 		if response.StatusCode != http.StatusOK {
-			return fmt.Errorf("Okta answers %s", response.Status)
+			return fmt.Errorf("the org answers %s", response.Status)
 		}
 		if bytes.Equal(page.Bytes(), []byte("[]")) {
 			break

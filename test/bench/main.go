@@ -1,20 +1,21 @@
 // Command bench measures how fast the collector works off a backlog of log events, and what
 // that costs, beside the loop that somebody would write who wants no more than the events.
 //
-// Everything is a process of its own and the real thing but for Okta and Devo: the worker as
-// built from ./worker, Temporal's dev server on a SQLite file, bin/starter, the simulated org
-// without rate limits. The two are measured in turns, since machines are not equally fast at
-// all times; what is reported are medians.
+// Everything is a process of its own, and the real thing but for Okta and Devo: the worker as
+// make build builds it, Temporal's dev server on a SQLite file, the starter; and a simulated
+// org without rate limits. Loop and collector are measured in turns, since a machine is not equally fast at
+// all times, and medians are reported.
 //
 // The loop's time is from its first request until its file is synced. The collector's is
-// Temporal's own record: from the workflow's start until the slice that found the end of the log
-// has returned its checkpoint. So neither has the launch of a program in it, the collector's
-// has everything else: workflow tasks, scheduling, a durable checkpoint and an fsync for every
-// page. CPU seconds are those of the process over the same span, and memory is the peak of what
-// it had resident.
+// Temporal's own record: from the start of the workflow until the slice that found the end of
+// the log has returned its checkpoint. So neither has the launch of a program in it, and the
+// collector's has everything else: workflow tasks, scheduling, and for every page a sync and a
+// durable checkpoint. CPU seconds are those of the process over the same span, give or take
+// the start of the loop; memory is the peak of what it had resident then.
 //
-// Every file is compared with the org, byte for byte. The exit code is 1 if one of them differs,
-// or if the collector is slower than it has to be.
+// Every file is compared with the org, byte for byte. The exit code is 1 if one of them
+// differs, if the collector is slower than it has to be, or if its memory grows with the
+// backlog. It needs Linux, whose /proc it reads.
 package main
 
 import (
@@ -74,7 +75,7 @@ func command() *cobra.Command {
 	}
 	cmd.Flags().IntVar(&p.events, "events", 100_000, "log events in the backlog")
 	cmd.Flags().IntVar(&p.eventBytes, "event-bytes", 2800, "mean compact size of an event")
-	cmd.Flags().IntVar(&p.rounds, "rounds", 3, "how often each is measured")
+	cmd.Flags().IntVar(&p.rounds, "rounds", 7, "how often each is measured")
 	cmd.AddCommand(loopCommand())
 	return cmd
 }

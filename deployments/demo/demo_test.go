@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// smallOrg is collected in a moment, without a rate limit.
+var smallOrg = org{counts: "logs=3500,users=450,groups=250,apps=30,clients=20,idps=5,zones=5", about: "a small one"}
+
+// build makes the programs, and takes Temporal from the repository's bin.
+func build(t *testing.T) (bin string) {
+	t.Helper()
+	temporal, err := filepath.Abs("../../bin/temporal")
+	require.NoError(t, err)
+	if _, err := os.Stat(temporal); err != nil || testing.Short() {
+		t.Skip("needs bin/temporal (make bin/temporal), and takes half a minute")
+	}
+	bin = t.TempDir()
+	require.NoError(t, os.Symlink(temporal, filepath.Join(bin, "temporal")))
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin+"/",
+		"okta-collector/worker", "okta-collector/starter", "okta-collector/internal/oktasim/cmd/oktasim", "okta-collector/internal/devosim/cmd/devosim").CombinedOutput()
+	require.NoError(t, err, string(out))
+	return bin
+}
+
+// shown is what a demo has printed so far.
+type shown struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+	more chan struct{} // something was printed
+}
+
+func (s *shown) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case s.more <- struct{}{}:
+	default:
+	}
+	return s.text.Write(b)
+}
+
+func (s *shown) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// waitFor waits until something is printed, and returns its submatches.
+func (s *shown) waitFor(t *testing.T, pattern string) []string {
+	t.Helper()
+	deadline := time.After(time.Minute)
+	for expression := regexp.MustCompile(pattern); ; {
+		if found := expression.FindStringSubmatch(s.String()); found != nil {
+			return found
+		}
+		select {
+		case <-s.more:
+		case <-deadline:
+			require.Failf(t, "never printed", "%s\n%s", pattern, s)
+		}
+	}
+}
+
+// plain is a screen that is no terminal.
+func plain(out io.Writer) *screen {
+	return &screen{out: out, now: time.Now, size: func() (int, int, bool) { return 0, 0, false }}
+}
+
+// begin runs a demo until its settings, or stop, end it. It prints as if there were no terminal.
+func begin(t *testing.T, s settings) (out *shown, stop func() error) {
+	t.Helper()
+	l := launch(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	out = &shown{more: make(chan struct{}, 1)}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, s, l, plain(out))
+	}()
+	return out, func() error { cancel(); return <-ended }
+}
+
+func TestTheDemoCollectsGoesOnAfterAKilledWorkerAndAgain(t *testing.T) {
+	s := settings{bin: build(t), path: filepath.Join(t.TempDir(), ".demo"), org: smallOrg}
+
+	first, stop := begin(t, s)
+	// A second one in the same place does not get far.
+	first.waitFor(t, `Temporal +127`)
+	require.ErrorContains(t, run(t.Context(), s, launch(t), plain(io.Discard)), "another demo is running")
+	first.waitFor(t, `users +waiting +3 +450`)
+	pid, err := strconv.Atoi(first.waitFor(t, `kill -9 (\d+)`)[1])
+	require.NoError(t, err)
+	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	first.waitFor(t, `process \d+ runs in its place`)
+	// There are live events, which are polled for every ten seconds.
+	first.waitFor(t, `collection went on: logs from page`)
+	require.NoError(t, stop(), first)
+	require.Contains(t, first.String(), "Both sides agree.")
+	require.GreaterOrEqual(t, thisRun(t, first, "users"), 450)
+
+	s.duration = time.Second
+	second, wait := begin(t, s)
+	second.waitFor(t, `Both sides agree\.`)
+	require.NoError(t, wait(), second)
+	require.Contains(t, second.String(), "going on where the last run stopped")
+	require.Regexp(t, `okta/default/users +already running`, second.String())
+	require.Less(t, thisRun(t, second, "users"), 450, "what the first run collected is not collected again")
+	for _, log := range []string{"temporal", "oktasim", "devosim", "worker"} {
+		require.FileExists(t, filepath.Join(s.path, "logs", log+".log"))
+	}
+	require.Equal(t, 1, strings.Count(second.String(), "stopping:"))
+}
+
+// thisRun is how many events of a service a demo has collected, by what it printed in the end.
+func thisRun(t *testing.T, out *shown, service string) int {
+	t.Helper()
+	_, outcome, _ := strings.Cut(out.String(), "stopping:")
+	row := regexp.MustCompile(`(?m)^` + service + ` +[\d,]+ +[\d,]+ +([\d,]+) `).FindStringSubmatch(outcome)
+	require.NotNil(t, row, outcome)
+	n, err := strconv.Atoi(strings.ReplaceAll(row[1], ",", ""))
+	require.NoError(t, err)
+	return n
+}
+
+func TestTheErrorOfAPartThatDoesNotStartNamesItsLog(t *testing.T) {
+	bin := t.TempDir()
+	for _, name := range []string{"temporal", "oktasim", "devosim", "worker", "starter"} {
+		require.NoError(t, os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\necho 'cannot open the database' >&2\nexit 1\n"), 0o700))
+	}
+	err := run(t.Context(), settings{bin: bin, path: t.TempDir(), org: smallOrg}, launch(t), plain(io.Discard))
+	require.ErrorContains(t, err, "temporal ended (exit status 1): cannot open the database; see ")
+	require.ErrorContains(t, err, filepath.Join("logs", "temporal.log"))
+}
