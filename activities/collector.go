@@ -55,28 +55,25 @@ func New(tenants map[string]Tenant, log *zap.Logger, metrics *Metrics) *Collecto
 func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (workflows.SliceResult, error) {
 	info := activity.GetInfo(ctx)
 	log := c.log.With(zap.String("tenant", in.Tenant), zap.String("service", in.Service))
-	svc, ok := okta.Lookup(in.Service)
-	if !ok {
-		return workflows.SliceResult{}, failure(in, in.Checkpoint, workflows.ClassUnknownService,
-			fmt.Errorf("no service is named %q; there are %s", in.Service, strings.Join(okta.ServiceNames(), ", ")))
-	}
-	tenant, ok := c.tenants[in.Tenant]
-	if !ok {
-		return workflows.SliceResult{}, failure(in, in.Checkpoint, workflows.ClassUnknownTenant,
-			fmt.Errorf("the worker has no settings for tenant %q, only for %s: set COLLECTOR_TENANTS and the tenant's own settings, restart the worker, and send the signal resume", in.Tenant, c.tenantNames()))
-	}
-
 	started := time.Now()
 	s := &slice{
-		in: in, svc: svc, tenant: tenant, log: log,
+		in: in, log: log, ledger: newLedger(in.Checkpoint),
 		metrics: c.metrics.of(in.Tenant, in.Service),
 		// Temporal's clock: the same for all workers, whatever their own say.
-		now:        func() time.Time { return info.StartedTime.Add(time.Since(started)) },
-		until:      started.Add(sliceTime),
-		checkpoint: in.Checkpoint, confirmed: in.Checkpoint,
-		target: devo.Target{Name: info.WorkflowExecution.ID, Tag: svc.Table, Offset: in.Checkpoint.Offset},
+		now:   func() time.Time { return info.StartedTime.Add(time.Since(started)) },
+		until: started.Add(sliceTime),
 	}
-	if table, ok := tenant.Tables[svc.Name]; ok {
+	var ok bool
+	if s.svc, ok = okta.Lookup(in.Service); !ok {
+		return workflows.SliceResult{}, s.failure(workflows.ClassUnknownService,
+			fmt.Errorf("no service is named %q; there are %s", in.Service, strings.Join(okta.ServiceNames(), ", ")))
+	}
+	if s.tenant, ok = c.tenants[in.Tenant]; !ok {
+		return workflows.SliceResult{}, s.failure(workflows.ClassUnknownTenant,
+			fmt.Errorf("the worker has no settings for tenant %q, only for %s: set COLLECTOR_TENANTS and the tenant's own settings, restart the worker, and send the signal resume", in.Tenant, c.tenantNames()))
+	}
+	s.target = devo.Target{Name: info.WorkflowExecution.ID, Tag: s.svc.Table, Offset: in.Checkpoint.Offset}
+	if table, ok := s.tenant.Tables[s.svc.Name]; ok {
 		s.target.Tag = table
 	}
 	if in.Since != nil {

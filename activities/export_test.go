@@ -11,10 +11,19 @@ import (
 // Heartbeats is the part of Temporal's client that a lease needs.
 type Heartbeats = heartbeats
 
-// SendHeartbeatsTo replaces Temporal's client and the workflow's heartbeat timeout.
-func (c *Collector) SendHeartbeatsTo(h Heartbeats, timeout time.Duration) {
+// SendHeartbeatsTo replaces Temporal's client and the workflow's heartbeat timeout, and cancels the
+// activity's context as newer servers do.
+func (c *Collector) SendHeartbeatsTo(h Heartbeats, timeout time.Duration, cancelled <-chan struct{}) {
 	c.lease = func(ctx context.Context, info activity.Info, log *zap.Logger) *lease {
 		info.HeartbeatTimeout = timeout
+		ctx, cancel := context.WithCancel(ctx)
+		go func() {
+			select {
+			case <-cancelled:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
 		return newLease(ctx, h, info, log)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/api/serviceerror"
@@ -36,8 +37,9 @@ var _ heartbeats = client.Client(nil)
 
 // lease is the right to collect, and the only sender of heartbeats. It lasts two thirds of the
 // heartbeat timeout from the sending of the last one that Temporal acknowledged; Temporal gives
-// the slice to nobody else before the whole timeout, counted from its own later receipt. Fetching
-// and shipping run under the lease's contexts, so two workers never collect one service at once.
+// the slice to nobody else before the whole timeout, counted from its own later receipt. Before
+// the first one it is only presumed, and nothing is shipped. Fetching and shipping run under the
+// lease's contexts, so two workers never collect one service at once.
 //
 // Heartbeats go through the client and not through activity.RecordHeartbeat, which throttles
 // them and returns no error: this one answers when Temporal has the checkpoint on disk.
@@ -56,41 +58,60 @@ type lease struct {
 	// mu makes one owner: checkpoints are sent one at a time, always the newest.
 	mu     sync.Mutex
 	newest *checkpoint.Checkpoint
-	sent   time.Time
+	sent   time.Time    // of the last one that was acknowledged
+	ends   atomic.Int64 // the lease's end by the clock on the wall, in nanoseconds since the epoch
+	asked  sync.Once
 	done   chan struct{}
-	beater sync.WaitGroup
+
+	background sync.WaitGroup
 }
 
 func newLease(ctx context.Context, c heartbeats, info activity.Info, log *zap.Logger) *lease {
-	l := &lease{client: c, token: info.TaskToken, timeout: info.HeartbeatTimeout, log: log, sent: time.Now(), done: make(chan struct{})}
-	l.shipping, l.lose = context.WithCancelCause(ctx)
+	l := &lease{client: c, token: info.TaskToken, timeout: info.HeartbeatTimeout, log: log, done: make(chan struct{})}
+	// Newer servers let the SDK cancel the activity's context. That asks the slice to stop; it
+	// must not tear the page that is under way.
+	l.shipping, l.lose = context.WithCancelCause(context.WithoutCancel(ctx))
 	l.fetching, l.stop = context.WithCancelCause(l.shipping)
 	l.expiry = time.AfterFunc(l.length(), func() { l.lose(errLeaseLost) })
-	l.beater.Go(func() { l.beat(activity.GetWorkerStopChannel(ctx)) })
+	l.renew(time.Now())
+	l.background.Go(l.beat)
+	l.background.Go(func() {
+		select {
+		case <-activity.GetWorkerStopChannel(ctx):
+			l.askToStop()
+		case <-ctx.Done():
+			l.askToStop()
+		case <-l.done:
+		}
+	})
 	return l
 }
 
 func (l *lease) length() time.Duration { return l.timeout * 2 / 3 }
 
+// renew makes the lease last from the sending of an acknowledged heartbeat.
+func (l *lease) renew(sent time.Time) {
+	l.sent = sent
+	l.ends.Store(sent.Add(l.length()).UnixNano())
+	l.expiry.Reset(time.Until(sent.Add(l.length())))
+}
+
 // end gives the lease back. No heartbeat is sent afterwards.
 func (l *lease) end() {
 	close(l.done)
-	l.beater.Wait()
+	l.background.Wait()
 	l.expiry.Stop()
 	l.lose(errStop)
 }
 
-// beat repeats the newest checkpoint while a slow request runs, and watches for the worker's stop.
-func (l *lease) beat(workerStops <-chan struct{}) {
+// beat repeats the newest checkpoint while a slow request runs.
+func (l *lease) beat() {
 	every := time.NewTicker(l.timeout / 5)
 	defer every.Stop()
 	for {
 		select {
 		case <-l.done:
 			return
-		case <-workerStops:
-			workerStops = nil
-			l.askToStop()
 		case <-every.C:
 			l.mu.Lock()
 			if time.Since(l.sent) >= l.timeout/5 {
@@ -104,8 +125,19 @@ func (l *lease) beat(workerStops <-chan struct{}) {
 
 // askToStop ends fetching at once and shipping soon.
 func (l *lease) askToStop() {
-	l.stop(errStop)
-	time.AfterFunc(stopGrace, func() { l.lose(errStop) })
+	l.asked.Do(func() {
+		l.stop(errStop)
+		time.AfterFunc(stopGrace, func() { l.lose(errStop) })
+	})
+}
+
+// check says whether the lease still holds by the clock on the wall: timers stand still while
+// a machine is suspended.
+func (l *lease) check() error {
+	if time.Now().UnixNano() > l.ends.Load() {
+		l.lose(errLeaseLost)
+	}
+	return context.Cause(l.shipping)
 }
 
 // save returns when Temporal has the checkpoint on disk. After an error the slice must not ship
@@ -130,15 +162,13 @@ func (l *lease) send() error {
 			err = l.client.RecordActivityHeartbeat(ctx, l.token, *l.newest)
 		}
 		cancel()
-		var cancelled *temporal.CanceledError
-		switch {
-		case errors.As(err, &cancelled), errors.Is(err, activity.ErrActivityPaused), errors.Is(err, activity.ErrActivityReset):
-			// Temporal has the checkpoint, and wants the slice to end.
+		if stopWanted(err) {
 			l.askToStop()
-			fallthrough
+			err = nil
+		}
+		switch {
 		case err == nil:
-			l.sent = sending
-			l.expiry.Reset(time.Until(sending.Add(l.length())))
+			l.renew(sending)
 			return nil
 		case !passing(err), time.Now().Add(pause).After(l.sent.Add(l.length())):
 			l.log.Warn("the slice ends here: a checkpoint was not acknowledged", zap.Error(err))
@@ -147,6 +177,11 @@ func (l *lease) send() error {
 		}
 		time.Sleep(pause)
 	}
+}
+
+// stopWanted says whether Temporal has taken the checkpoint and wants the slice to end.
+func stopWanted(err error) bool {
+	return errors.As(err, new(*temporal.CanceledError)) || errors.Is(err, activity.ErrActivityPaused) || errors.Is(err, activity.ErrActivityReset)
 }
 
 // passing says whether Temporal may acknowledge the same heartbeat later.

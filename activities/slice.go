@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -30,13 +31,7 @@ type slice struct {
 
 	reader *okta.Reader
 	stream devo.Stream // nil until a page is shipped
-	// checkpoint is the position after the last page that was sent, confirmed the one after
-	// the last that is known to be delivered, and pending those in between and after, in the
-	// order of the stream's pages.
-	checkpoint, confirmed checkpoint.Checkpoint
-	pending               []checkpoint.Checkpoint
-	// taken counts the stream's pages that were taken off pending.
-	taken int
+	ledger ledger
 	// saving is where the answer to the checkpoint under way will be; nil if there is none.
 	saving  chan error
 	warning string
@@ -58,19 +53,19 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	if errors.Is(failed, errStop) {
 		end, failed = workflows.SliceResult{End: workflows.EndStopped}, nil
 	}
-	s.checkpoint.Window = s.tenant.Org.Window(s.svc, s.now(), false)
+	s.ledger.sent.Window = s.tenant.Org.Window(s.svc, s.now(), false)
 	if failed != nil {
 		return workflows.SliceResult{}, s.fail(failed)
 	}
-	end.Checkpoint, end.Warning = s.checkpoint, s.warning
+	end.Checkpoint, end.Warning = s.ledger.sent, s.warning
 	s.metrics.slice(end.End)
-	s.log.Debug("slice ended", zap.String("end", string(end.End)), zap.Duration("wait", end.Wait), zap.Int64("events", s.checkpoint.Totals.Events-s.in.Checkpoint.Totals.Events))
+	s.log.Debug("slice ended", zap.String("end", string(end.End)), zap.Duration("wait", end.Wait), zap.Int64("events", end.Checkpoint.Totals.Events-s.in.Checkpoint.Totals.Events))
 	return end, nil
 }
 
 // pages fetches and ships until the slice ends.
 func (s *slice) pages() (workflows.SliceResult, error) {
-	next := s.fetch(s.checkpoint.Position)
+	next := s.fetch(s.ledger.sent.Position)
 	defer func() {
 		// A page that is still being fetched is not needed: let its request go.
 		s.lease.stop(errStop)
@@ -114,8 +109,16 @@ var closed = func() chan fetched { c := make(chan fetched); close(c); return c }
 func (s *slice) fetch(from checkpoint.Position) chan fetched {
 	c := make(chan fetched, 1)
 	go func() {
-		page, err := s.reader.Next(s.lease.fetching, from)
-		c <- fetched{page, err}
+		var f fetched
+		// This goroutine is outside the SDK's own recover: one bad page must not end the worker.
+		defer func() {
+			if r := recover(); r != nil {
+				s.log.Error("panic while fetching", zap.Any("panic", r), zap.Stack("stack"))
+				f = fetched{err: fmt.Errorf("panic while fetching: %v", r)}
+			}
+			c <- f
+		}()
+		f.page, f.err = s.reader.Next(s.lease.fetching, from)
 	}()
 	return c
 }
@@ -140,19 +143,14 @@ func (s *slice) deliver(page *okta.Page) error {
 	if page.Warning != "" {
 		s.warning = page.Warning
 	}
-	after := s.checkpoint
+	after := s.ledger.sent
 	after.Position = page.Position
 	if page.CaughtUp {
 		after.Totals.Pulls++
+		after.Due = s.now().Add(page.Wait).Round(time.Millisecond).UTC()
 	}
 	if len(page.Objects) == 0 {
-		s.checkpoint = after
-		if len(s.pending) > 0 {
-			// Nothing was shipped, so it is as confirmed as the page before it.
-			s.pending[len(s.pending)-1] = after
-		} else {
-			s.confirmed = after
-		}
+		s.ledger.move(after)
 		if page.CaughtUp {
 			return nil // the slice's result is its checkpoint
 		}
@@ -160,6 +158,9 @@ func (s *slice) deliver(page *okta.Page) error {
 	}
 
 	if err := s.open(); err != nil {
+		return err
+	}
+	if err := s.lease.check(); err != nil {
 		return err
 	}
 	stats, err := s.stream.Ship(s.lease.shipping, devo.Page{Objects: page.Objects, Members: page.Members})
@@ -175,23 +176,33 @@ func (s *slice) deliver(page *okta.Page) error {
 	after.Totals.Cut += stats.Cut
 	after.Offset = s.stream.Offset()
 	s.metrics.shipped(len(page.Objects), stats)
-	s.checkpoint = after
-	s.pending = append(s.pending, after)
+	s.ledger.page(after)
 	return s.save()
 }
 
-// open opens the sink for the slice's first page, and makes what the sink knows durable before
-// anything is written.
+// open opens the sink for the slice's first page.
 func (s *slice) open() error {
 	if s.stream != nil {
 		return nil
+	}
+	// A file is cut back to its checkpoint when it is opened: not before Temporal has said
+	// that the slice is still this worker's.
+	if err := s.save(); err != nil {
+		return err
+	}
+	if err := s.settle(); err != nil {
+		return err
 	}
 	stream, err := s.tenant.Sink.Open(s.lease.shipping, s.target)
 	if err != nil {
 		return err
 	}
 	s.stream = stream
-	s.checkpoint.Offset, s.confirmed.Offset = stream.Offset(), stream.Offset()
+	if stream.Offset() == nil {
+		return nil
+	}
+	// What the sink knows is durable before anything is written.
+	s.ledger.offset(stream.Offset())
 	if err := s.save(); err != nil {
 		return err
 	}
@@ -204,9 +215,9 @@ func (s *slice) open() error {
 // there the next page is shipped while this checkpoint is on its way; never two of them.
 func (s *slice) save() error {
 	s.confirm()
-	c := s.checkpoint
+	c := s.ledger.sent
 	c.Window = s.tenant.Org.Window(s.svc, s.now(), true)
-	if s.checkpoint.Offset == nil {
+	if c.Offset == nil {
 		return s.lease.save(c)
 	}
 	if err := s.settle(); err != nil {
@@ -227,18 +238,11 @@ func (s *slice) settle() error {
 	return err
 }
 
-// confirm moves the confirmed checkpoint up to what the stream has confirmed by now.
+// confirm notes what the stream has confirmed by now.
 func (s *slice) confirm() {
-	if s.stream == nil {
-		return
+	if s.stream != nil {
+		s.ledger.confirm(s.stream.Confirmed())
 	}
-	if n := s.stream.Confirmed() - s.taken; n > 0 {
-		s.confirmed = s.pending[n-1]
-		s.confirmed.Totals.Confirmed = s.in.Checkpoint.Totals.Confirmed + int64(s.stream.Confirmed())
-		s.pending = append(s.pending[:0], s.pending[n:]...)
-		s.taken += n
-	}
-	s.checkpoint.Totals.Confirmed = s.confirmed.Totals.Confirmed
 }
 
 // close confirms what was shipped. Where that fails the checkpoint is set back to the last
@@ -249,17 +253,16 @@ func (s *slice) close() error {
 	}
 	err := s.stream.Close(s.lease.shipping)
 	s.confirm()
-	if len(s.pending) == 0 {
+	again := s.ledger.back()
+	if again == 0 {
 		if err != nil {
 			s.log.Warn("closing the sink failed after everything was confirmed", zap.Error(err))
 		}
 		return nil
 	}
-	s.log.Warn("pages were not confirmed and will be sent again", zap.Int("pages", len(s.pending)), zap.Error(err))
-	s.metrics.repeated(len(s.pending))
-	s.checkpoint = s.confirmed
-	s.pending = nil
-	return errors.Join(err, s.lease.save(s.checkpoint))
+	s.log.Warn("pages were not confirmed and will be sent again", zap.Int("pages", again), zap.Error(err))
+	s.metrics.repeated(again)
+	return errors.Join(err, s.save(), s.settle())
 }
 
 // fail makes the activity's error.
@@ -272,22 +275,24 @@ func (s *slice) fail(err error) error {
 	case errors.As(err, &e) && e.Class == okta.CursorRefused:
 		class = workflows.ClassCursorRefused
 	}
-	s.metrics.failed(class)
-	s.log.Warn("slice failed", zap.String("class", string(class)), zap.Error(err))
-	return failure(s.in, s.checkpoint, class, err)
+	return s.failure(class, err)
 }
 
 // maxMessage bounds an error's text in a history, in bytes.
 const maxMessage = 1000
 
-func failure(in workflows.SliceInput, c checkpoint.Checkpoint, class workflows.Class, err error) error {
-	message := fmt.Sprintf("%s/%s: %s", in.Tenant, in.Service, err)
+// failure makes an ApplicationError of a class, with the checkpoint to go on from.
+func (s *slice) failure(class workflows.Class, err error) error {
+	s.metrics.failed(class)
+	s.log.Warn("slice failed", zap.String("class", string(class)), zap.Error(err))
+	message := fmt.Sprintf("%s/%s: %s", s.in.Tenant, s.in.Service, err)
 	if len(message) > maxMessage {
 		message = message[:maxMessage] + "…"
 	}
-	return temporal.NewApplicationErrorWithOptions(message, string(class), temporal.ApplicationErrorOptions{
+	// Temporal's protocol takes no text that is not UTF-8.
+	return temporal.NewApplicationErrorWithOptions(strings.ToValidUTF8(message, "?"), string(class), temporal.ApplicationErrorOptions{
 		// What follows a failure is the workflow's decision.
 		NonRetryable: true,
-		Details:      []any{workflows.Failure{Checkpoint: c}},
+		Details:      []any{workflows.Failure{Checkpoint: s.ledger.sent, Warning: s.warning}},
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
@@ -48,11 +49,12 @@ type bench struct {
 	shipped    int
 	confirmed  int
 	heartbeats int
-	stop       chan struct{}
+	stop       chan struct{} // the worker
+	cancel     chan struct{} // the activity's context
 }
 
 func newBench(t *testing.T, pages int) *bench {
-	return &bench{t: t, pages: pages, stop: make(chan struct{})}
+	return &bench{t: t, pages: pages, stop: make(chan struct{}), cancel: make(chan struct{})}
 }
 
 func (b *bench) note(format string, args ...any) {
@@ -167,7 +169,7 @@ func (b *bench) runInput(in workflows.SliceInput) (workflows.SliceResult, error)
 	org, err := okta.New(okta.Config{URL: server.URL, Token: secret.Value(token), RateShare: 0.5, PollResources: 15 * time.Minute, FullSync: 24 * time.Hour})
 	require.NoError(b.t, err)
 	collector := activities.New(map[string]activities.Tenant{"acme": {Org: org, Sink: b}}, zap.NewNop(), nil)
-	collector.SendHeartbeatsTo(b, 600*time.Millisecond)
+	collector.SendHeartbeatsTo(b, 600*time.Millisecond, b.cancel)
 
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
@@ -198,7 +200,7 @@ func TestEveryCheckpointIsDurableBeforeTheNextPageIsShipped(t *testing.T) {
 	result, err := b.run()
 	require.NoError(t, err)
 	require.Equal(t, []string{
-		"open", "save 0",
+		"save 0", "open",
 		`ship {"id":"00u0"}`, "save 1",
 		`ship {"id":"00u1"}`, "save 2",
 		`ship {"id":"00u2"}`, "save 3",
@@ -218,7 +220,7 @@ func TestASliceGoesOnFromItsCheckpoint(t *testing.T) {
 	again := newBench(t, 3)
 	result, err := again.runInput(workflows.SliceInput{Tenant: "acme", Service: "users", Checkpoint: b.saved[2]})
 	require.NoError(t, err)
-	require.Equal(t, []string{"open", "save 2", `ship {"id":"00u2"}`, "save 3", "close"}, again.diary)
+	require.Equal(t, []string{"save 2", "open", `ship {"id":"00u2"}`, "save 3", "close"}, again.diary)
 	require.EqualValues(t, 3, result.Checkpoint.Totals.Events)
 	require.Equal(t, b.saved[2].Position.Pull.ID, result.Checkpoint.Position.LastPullID, "it is the same pull")
 }
@@ -239,8 +241,10 @@ func TestTheFilesOffsetIsDurableBeforeTheFirstWrite(t *testing.T) {
 	b.offset, b.confirmAll = &size, true
 	result, err := b.run()
 	require.NoError(t, err)
-	require.EqualValues(t, 100, *b.saved[0].Offset)
-	require.EqualValues(t, 110, *b.saved[1].Offset)
+	require.Equal(t, []string{"save 0", "open", "save 0", `ship {"id":"00u0"}`}, b.diary[:4])
+	require.Nil(t, b.saved[0].Offset, "before the file is opened, which cuts it back, Temporal confirms the slice")
+	require.EqualValues(t, 100, *b.saved[1].Offset)
+	require.EqualValues(t, 110, *b.saved[2].Offset)
 	require.EqualValues(t, 120, *result.Checkpoint.Offset)
 }
 
@@ -318,7 +322,7 @@ func TestNothingIsShippedOnceTemporalGaveTheSliceAway(t *testing.T) {
 	}
 	_, err := b.run()
 	require.Error(t, err)
-	require.Equal(t, []string{"open", "save 0", `ship {"id":"00u0"}`, "save 1", `ship {"id":"00u1"}`, "save 2: activity not found", "close"}, b.diary)
+	require.Equal(t, []string{"save 0", "open", `ship {"id":"00u0"}`, "save 1", `ship {"id":"00u1"}`, "save 2: activity not found", "close"}, b.diary)
 }
 
 func TestAPassingProblemOfTemporalIsRiddenOut(t *testing.T) {
@@ -372,6 +376,38 @@ func TestACancelledSliceReturnsWhatItShipped(t *testing.T) {
 			require.EqualValues(t, b.shipped, result.Checkpoint.Totals.Confirmed)
 		})
 	}
+}
+
+func TestACancelledActivityContextStopsTheSliceWithoutTearingAPage(t *testing.T) {
+	b := newBench(t, 100)
+	b.ship = func(n int) error {
+		if n == 3 {
+			close(b.cancel)
+		}
+		return nil
+	}
+	result, err := b.run()
+	require.NoError(t, err)
+	require.Equal(t, workflows.EndStopped, result.End)
+	require.EqualValues(t, b.shipped, result.Checkpoint.Totals.Confirmed)
+}
+
+func TestASliceThatTemporalGaveAwayOpensNoFile(t *testing.T) {
+	b := newBench(t, 3)
+	b.heartbeat = func(int, *checkpoint.Checkpoint) error { return serviceerror.NewNotFound("activity not found") }
+	_, err := b.run()
+	require.Error(t, err)
+	require.NotContains(t, b.diary, "open")
+}
+
+func TestMessagesThatAreNotUTF8AreReportedAllTheSame(t *testing.T) {
+	b := newBench(t, 2)
+	b.ship = func(int) error { return errors.New(strings.Repeat("é", 600) + "\xff") }
+	b.closing = errors.New("never opened")
+	_, err := b.run()
+	class, _ := failed(t, err)
+	require.Equal(t, workflows.ClassPassing, class)
+	require.True(t, utf8.ValidString(err.Error()))
 }
 
 func TestAStoppingWorkerCancelsTheRequestAndReturnsItsCheckpoint(t *testing.T) {

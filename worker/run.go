@@ -112,6 +112,7 @@ func newWorker(temporal client.Client, taskQueue string, collector *activities.C
 		MaxConcurrentWorkflowTaskExecutionSize: maxWorkflowTasks,
 		DisableRegistrationAliasing:            true,
 		OnFatalError:                           onFatal,
+		Interceptors:                           workflows.Interceptors(),
 	})
 	w.RegisterWorkflowWithOptions(workflows.Collect, workflow.RegisterOptions{Name: workflows.CollectName})
 	w.RegisterActivityWithOptions(collector.CollectSlice, activity.RegisterOptions{Name: workflows.CollectSliceName})

@@ -28,6 +28,9 @@ const (
 	// backoff after a passing problem: it doubles from the first to the longest.
 	firstBackoff   = time.Second
 	longestBackoff = time.Minute
+	// maxRestarts is how often a pull starts again after refused cursors before a person is asked:
+	// each time the same objects are shipped again.
+	maxRestarts = 5
 	// maxProblem bounds a problem's text in the state, in bytes.
 	maxProblem = 1000
 )
@@ -67,11 +70,11 @@ func (in CollectInput) validate(id string) error {
 
 // collector is a running Collect.
 type collector struct {
-	in    CollectInput
-	state State
-	log   log.Logger
+	in      CollectInput
+	state   State
+	log     log.Logger
+	signals *signals
 
-	pause, resume, poll workflow.ReceiveChannel
 	// polled says that a poll was asked for while a slice ran.
 	polled bool
 	// running is set while a slice runs.
@@ -81,29 +84,26 @@ type collector struct {
 }
 
 func newCollector(ctx workflow.Context, in CollectInput) *collector {
-	c := &collector{
-		in:     in,
-		log:    workflow.GetLogger(ctx),
-		pause:  workflow.GetSignalChannelWithOptions(ctx, SignalPause, workflow.SignalChannelOptions{Description: "stop within one page; the position is kept"}),
-		resume: workflow.GetSignalChannelWithOptions(ctx, SignalResume, workflow.SignalChannelOptions{Description: "go on after pause; try again at once when blocked"}),
-		poll:   workflow.GetSignalChannelWithOptions(ctx, SignalPoll, workflow.SignalChannelOptions{Description: "do not wait for the next poll"}),
-	}
+	c := &collector{in: in, log: workflow.GetLogger(ctx), signals: newSignals(ctx)}
 	if in.State != nil {
 		c.state = *in.State
 	}
+	c.signals.on(ctx, SignalPause, "stop within one page; the position is kept", c.onPause)
+	c.signals.on(ctx, SignalResume, "go on after pause; try again at once when blocked", c.onResume)
+	c.signals.on(ctx, SignalPoll, "do not wait for the next poll", c.onPoll)
 	return c
 }
 
 func (c *collector) run(ctx workflow.Context) (*State, error) {
 	for {
-		c.drain()
+		c.signals.handleAll()
 		if err := c.report(ctx); err != nil {
 			return nil, err
 		}
 		switch {
 		case ctx.Err() != nil:
 			return &c.state, nil
-		case c.mustContinueAsNew(ctx):
+		case workflow.GetInfo(ctx).GetContinueAsNewSuggested():
 			return nil, c.continueAsNew(ctx)
 		case c.state.Paused || !c.state.WakeAt.IsZero():
 			c.wait(ctx)
@@ -115,20 +115,10 @@ func (c *collector) run(ctx workflow.Context) (*State, error) {
 	}
 }
 
-// drain takes the messages that are there.
-func (c *collector) drain() {
-	for c.pause.ReceiveAsync(nil) {
-		c.onPause()
-	}
-	for c.resume.ReceiveAsync(nil) {
-		c.onResume()
-	}
-	for c.poll.ReceiveAsync(nil) {
-		c.onPoll()
-	}
+func (c *collector) onPause() {
+	c.state.Paused = true
+	c.state.CaughtUp = false
 }
-
-func (c *collector) onPause() { c.state.Paused = true }
 
 func (c *collector) onResume() {
 	c.state.Paused = false
@@ -162,9 +152,7 @@ func (c *collector) wakeAfter(ctx workflow.Context, d time.Duration, reason Wait
 // wait waits for a message, the wake-up time, or the end. It is the only place that does.
 func (c *collector) wait(ctx workflow.Context) {
 	selector := workflow.NewSelector(ctx)
-	selector.AddReceive(c.pause, func(ch workflow.ReceiveChannel, _ bool) { ch.ReceiveAsync(nil); c.onPause() })
-	selector.AddReceive(c.resume, func(ch workflow.ReceiveChannel, _ bool) { ch.ReceiveAsync(nil); c.onResume() })
-	selector.AddReceive(c.poll, func(ch workflow.ReceiveChannel, _ bool) { ch.ReceiveAsync(nil); c.onPoll() })
+	c.signals.wakes(selector)
 	selector.AddReceive(ctx.Done(), func(workflow.ReceiveChannel, bool) {})
 
 	timerCtx, cancel := workflow.WithCancel(ctx)
@@ -208,12 +196,13 @@ func (c *collector) slice(ctx workflow.Context) error {
 	selector := workflow.NewSelector(ctx)
 	done := false
 	selector.AddFuture(future, func(workflow.Future) { done = true })
-	selector.AddReceive(c.pause, func(ch workflow.ReceiveChannel, _ bool) { ch.ReceiveAsync(nil); c.onPause(); cancel() })
-	selector.AddReceive(c.resume, func(ch workflow.ReceiveChannel, _ bool) { ch.ReceiveAsync(nil); c.onResume() })
-	selector.AddReceive(c.poll, func(ch workflow.ReceiveChannel, _ bool) { ch.ReceiveAsync(nil); c.onPoll() })
+	c.signals.wakes(selector)
 	for !done {
 		// Cancelling the workflow cancels the slice with it.
 		selector.Select(ctx)
+		if c.signals.handleAll(); c.state.Paused {
+			cancel()
+		}
 	}
 
 	var result SliceResult
@@ -231,30 +220,31 @@ func (c *collector) slice(ctx workflow.Context) error {
 
 func (c *collector) onResult(ctx workflow.Context, r SliceResult) {
 	c.advance(ctx, r.Checkpoint)
+	c.warn(ctx, r.Warning)
 	c.state.Failures, c.state.Blocked = 0, false
 	c.state.CaughtUp = r.End == EndCaughtUp
-	if r.Warning != "" {
-		c.problem(ctx, ClassWarning, r.Warning)
-	}
 	switch r.End {
 	case EndCaughtUp:
-		if c.polled {
-			break // asked for while the slice ran
+		c.state.CaughtUpAt = workflow.Now(ctx).UTC()
+		if !c.polled { // asked for while the slice ran
+			c.wakeAfter(ctx, r.Wait, WaitPoll, r.Detail)
 		}
-		c.wakeAfter(ctx, r.Wait, WaitPoll, r.Detail)
 	case EndRateLimited:
 		c.wakeAfter(ctx, r.Wait, WaitRateLimit, r.Detail)
 	}
 	c.polled = false
 }
 
-// advance takes over a slice's checkpoint.
+// advance takes over a slice's checkpoint and says whether anything moved.
 func (c *collector) advance(ctx workflow.Context, next checkpoint.Checkpoint) (moved bool) {
-	// What a pull asks for and what was counted say whether anything moved; windows and confirmations do not.
+	// Not windows and confirmations: they move without anything being collected.
 	before, after := c.state.Checkpoint, next
 	moved = before.Totals.Events != after.Totals.Events || before.Position.Cursor != after.Position.Cursor ||
 		before.Position.Parent.ID != after.Position.Parent.ID || before.Totals.Pulls != after.Totals.Pulls ||
 		before.Position.Limit != after.Position.Limit
+	if before.Totals.Pulls != after.Totals.Pulls {
+		c.state.Restarts = 0
+	}
 	c.state.Checkpoint = next
 	if moved {
 		c.state.Progressed = workflow.Now(ctx).UTC()
@@ -264,91 +254,105 @@ func (c *collector) advance(ctx workflow.Context, next checkpoint.Checkpoint) (m
 
 // onFailure takes over the checkpoint that the failure carries and decides what follows.
 func (c *collector) onFailure(ctx workflow.Context, err error) error {
-	class, message, next := classify(err)
-	moved := next != nil && c.advance(ctx, *next)
-	if moved {
+	f := readFailure(err)
+	if f.checkpoint != nil && c.advance(ctx, *f.checkpoint) {
 		c.state.Failures = 0
 	}
+	c.warn(ctx, f.warning)
 	if ctx.Err() != nil || temporal.IsCanceledError(err) {
 		// It was cancelled before a worker took it, or while its worker was gone.
 		return nil
 	}
-	c.problem(ctx, class, message)
+	c.problem(ctx, f.class, f.message)
 	c.state.CaughtUp = false
-	switch class {
+	switch f.class {
 	case ClassUnknownService:
 		if c.state.Checkpoint.Totals.Pages == 0 && c.state.Checkpoint.Position == (checkpoint.Position{}) {
-			return temporal.NewNonRetryableApplicationError(message, errorUnknownService, nil)
+			return temporal.NewNonRetryableApplicationError(f.message, errorUnknownService, nil)
 		}
-		c.block(ctx)
-	case ClassPerson, ClassUnknownTenant:
-		c.block(ctx)
+		// Another worker may know it: an old one and a new one run beside each other for a while.
+		c.block(ctx, longestBackoff)
+	case ClassUnknownTenant:
+		c.block(ctx, longestBackoff)
+	case ClassPerson:
+		c.block(ctx, blockedRetry)
 	case ClassCursorRefused:
 		c.state.Checkpoint = c.state.Checkpoint.Restarted()
-		c.backOff(ctx)
+		if c.state.Restarts++; c.state.Restarts > maxRestarts {
+			c.block(ctx, blockedRetry)
+		} else {
+			c.backOff(ctx, c.state.Restarts-1)
+		}
 	default:
-		c.backOff(ctx)
+		due := c.state.Checkpoint.Due
+		if c.state.Checkpoint.Position.Pull == nil && due.After(workflow.Now(ctx)) {
+			// It failed behind the last page of a pull, so the next one is not due yet.
+			c.wakeAfter(ctx, due.Sub(workflow.Now(ctx)), WaitPoll, "")
+			return nil
+		}
+		c.backOff(ctx, c.state.Failures)
+		c.state.Failures++
 	}
 	return nil
 }
 
-func (c *collector) block(ctx workflow.Context) {
-	c.state.Failures++
+func (c *collector) block(ctx workflow.Context, retry time.Duration) {
 	c.state.Blocked = true
-	c.wakeAfter(ctx, blockedRetry, WaitBlocked, "")
+	c.wakeAfter(ctx, retry, WaitBlocked, "")
 }
 
-func (c *collector) backOff(ctx workflow.Context) {
-	d := min(firstBackoff<<min(c.state.Failures, 6), longestBackoff)
-	c.state.Failures++
+// backOff waits, twice as long after each failure.
+func (c *collector) backOff(ctx workflow.Context, failures int) {
 	c.state.Blocked = false
-	c.wakeAfter(ctx, d, WaitBackoff, "")
+	c.wakeAfter(ctx, min(firstBackoff<<min(failures, 6), longestBackoff), WaitBackoff, "")
 }
 
 func (c *collector) problem(ctx workflow.Context, class Class, message string) {
-	if len(message) > maxProblem {
-		message = message[:maxProblem]
-	}
 	c.state.Problems++
-	c.state.LastProblem = &Problem{At: workflow.Now(ctx).UTC(), Class: class, Message: message}
+	c.state.LastProblem = &Problem{At: workflow.Now(ctx).UTC(), Class: class, Message: cut(message, maxProblem)}
 	c.log.Warn("problem", "tenant", c.in.Tenant, "service", c.in.Service, "class", class, "message", message)
 }
 
-// classify reads a slice's failure: its class, what happened, and the checkpoint to go on
-// from if it carries one.
-func classify(err error) (Class, string, *checkpoint.Checkpoint) {
+func (c *collector) warn(ctx workflow.Context, message string) {
+	if message != "" {
+		c.state.LastWarning = &Warning{At: workflow.Now(ctx).UTC(), Message: cut(message, maxProblem)}
+	}
+}
+
+// sliceFailure is what is known of a failed slice.
+type sliceFailure struct {
+	class            Class
+	message, warning string
+	checkpoint       *checkpoint.Checkpoint // nil if it left none
+}
+
+func readFailure(err error) sliceFailure {
 	var application *temporal.ApplicationError
 	var timeout *temporal.TimeoutError
 	switch {
 	case errors.As(err, &application):
-		class, known := Class(application.Type()), false
-		switch class {
+		var details Failure
+		switch class := Class(application.Type()); class {
 		case ClassPassing, ClassPerson, ClassCursorRefused, ClassUnknownTenant, ClassUnknownService:
-			known = true
-		}
-		var f Failure
-		if known && application.HasDetails() && application.Details(&f) == nil {
-			return class, application.Message(), &f.Checkpoint
+			if application.HasDetails() && application.Details(&details) == nil {
+				return sliceFailure{class, application.Message(), details.Warning, &details.Checkpoint}
+			}
 		}
 		// A panic, or an activity that this worker does not have.
-		return ClassPassing, application.Error(), nil
+		return sliceFailure{class: ClassPassing, message: application.Error()}
 	case errors.As(err, &timeout):
+		f := sliceFailure{class: ClassPassing, message: "the worker was lost while it ran a slice; another one goes on from its last checkpoint"}
 		var last checkpoint.Checkpoint
-		message := "the worker was lost while it ran a slice; another one goes on from its last checkpoint"
 		if timeout.HasLastHeartbeatDetails() && timeout.LastHeartbeatDetails(&last) == nil {
-			return ClassPassing, message, &last
+			f.checkpoint = &last
 		}
-		return ClassPassing, message, nil
+		return f
 	default:
-		return ClassPassing, err.Error(), nil
+		return sliceFailure{class: ClassPassing, message: err.Error()}
 	}
 }
 
-func (c *collector) mustContinueAsNew(ctx workflow.Context) bool {
-	return workflow.GetInfo(ctx).GetContinueAsNewSuggested()
-}
-
-// continueAsNew is the only place that builds the next run's input. Messages were drained just
+// continueAsNew is the only place that builds the next run's input. Messages were handled just
 // before, in the same workflow task.
 func (c *collector) continueAsNew(ctx workflow.Context) error {
 	in := c.in

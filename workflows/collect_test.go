@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"okta-collector/internal/checkpoint"
@@ -47,6 +48,7 @@ func (s *collectSuite) SetupTest() {
 	s.env = s.NewTestWorkflowEnvironment()
 	s.env.SetStartWorkflowOptions(workflowOptions("okta/acme/logs"))
 	s.env.SetTestTimeout(time.Minute)
+	s.env.SetWorkerOptions(worker.Options{Interceptors: workflows.Interceptors()})
 	s.slices = nil
 	s.env.RegisterActivityWithOptions(func(ctx context.Context, in workflows.SliceInput) (workflows.SliceResult, error) {
 		s.slices = append(s.slices, sliceRun{s.env.Now(), in})
@@ -131,7 +133,7 @@ func (s *collectSuite) TestCaughtUpWaitsForTheNextPoll() {
 		status := s.status()
 		s.Equal(workflows.StateWaiting, status.State)
 		s.Contains(status.Reason, "caught up; next poll")
-		s.Zero(status.LagSeconds)
+		s.Zero(status.BehindSince)
 		s.WithinDuration(s.slices[0].at.Add(10*time.Second), *status.WakeAt, time.Second)
 	})
 	s.run(input, 25*time.Second)
@@ -205,29 +207,119 @@ func (s *collectSuite) TestPassingProblemsBackOffAndStartAgainAfterProgress() {
 }
 
 func (s *collectSuite) TestAProblemForAPersonBlocksUntilResumeOrAQuarterOfAnHour() {
-	for _, class := range []workflows.Class{workflows.ClassPerson, workflows.ClassUnknownTenant} {
-		s.Run(string(class), func() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n < 3 {
+			return workflows.SliceResult{}, fails(workflows.ClassPerson, in.Checkpoint)
+		}
+		return caughtUp(in, time.Hour)
+	}
+	s.signal(time.Minute, workflows.SignalPoll) // does not unblock
+	s.after(2*time.Minute, func() {
+		status := s.status()
+		s.Equal(workflows.StateBlocked, status.State)
+		s.Contains(status.Reason, "it went wrong")
+	})
+	s.signal(20*time.Minute, workflows.SignalResume)
+	state := s.run(input, 30*time.Minute)
+	s.Len(s.slices, 3)
+	s.InDelta(15*60, s.at(1), 1)
+	s.InDelta(20*60, s.at(2), 1)
+	s.False(state.Blocked)
+}
+
+func (s *collectSuite) TestAnUnknownTenantIsBlockedButAnotherWorkerMayKnowIt() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n < 4 {
+			return workflows.SliceResult{}, fails(workflows.ClassUnknownTenant, in.Checkpoint)
+		}
+		return caughtUp(in, time.Hour)
+	}
+	s.after(30*time.Second, func() { s.Equal(workflows.StateBlocked, s.status().State) })
+	s.run(input, 10*time.Minute)
+	s.Len(s.slices, 4)
+	s.InDelta(180, s.at(3), 2)
+}
+
+func (s *collectSuite) TestSignalsAreHandledInTheOrderInWhichTheyCame() {
+	const pause, resume, poll = workflows.SignalPause, workflows.SignalResume, workflows.SignalPoll
+	for _, test := range []struct {
+		sent   []string
+		paused bool
+	}{
+		{[]string{pause, resume}, false},
+		{[]string{resume, pause}, true},
+		{[]string{pause, resume, pause}, true},
+		{[]string{poll, resume, pause}, true},
+		{[]string{pause, "unknown", poll, resume}, false},
+		{[]string{pause, pause, resume}, false},
+	} {
+		s.Run(strings.Join(test.sent, " "), func() {
 			s.SetupTest()
-			s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
-				if n < 3 {
-					return workflows.SliceResult{}, fails(class, in.Checkpoint)
+			s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) { return caughtUp(in, time.Hour) }
+			s.after(time.Minute, func() {
+				for _, name := range test.sent { // all in one workflow task
+					s.env.SignalWorkflow(name, nil)
 				}
-				return caughtUp(in, time.Hour)
-			}
-			s.signal(time.Minute, workflows.SignalPoll) // does not unblock
-			s.after(2*time.Minute, func() {
-				status := s.status()
-				s.Equal(workflows.StateBlocked, status.State)
-				s.Contains(status.Reason, "it went wrong")
 			})
-			s.signal(20*time.Minute, workflows.SignalResume)
-			state := s.run(input, 30*time.Minute)
-			s.Len(s.slices, 3)
-			s.InDelta(15*60, s.at(1), 1)
-			s.InDelta(20*60, s.at(2), 1)
-			s.False(state.Blocked)
+			s.Equal(test.paused, s.run(input, 2*time.Minute).Paused)
 		})
 	}
+}
+
+func (s *collectSuite) TestAWorkerLostBehindThePullsLastPageDoesNotPullAgainAtOnce() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n == 1 {
+			c := moved(in)
+			c.Totals.Pulls++
+			c.Due = s.env.Now().Add(15 * time.Minute)
+			return workflows.SliceResult{}, temporal.NewHeartbeatTimeoutError(c)
+		}
+		return caughtUp(in, time.Hour)
+	}
+	s.run(input, 20*time.Minute)
+	s.Len(s.slices, 2)
+	s.InDelta(15*60, s.at(1), 1)
+}
+
+func (s *collectSuite) TestACursorThatIsRefusedAgainAndAgainBlocks() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n%2 == 1 { // it moves in between
+			return workflows.SliceResult{Checkpoint: moved(in), End: workflows.EndMore}, nil
+		}
+		return workflows.SliceResult{}, fails(workflows.ClassCursorRefused, moved(in))
+	}
+	s.after(14*time.Minute, func() { s.Equal(workflows.StateBlocked, s.status().State) })
+	s.run(input, 14*time.Minute+30*time.Second)
+	s.Len(s.slices, 12)
+}
+
+func (s *collectSuite) TestAnOutageShowsAsLag() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n == 1 {
+			return caughtUp(in, time.Minute)
+		}
+		return workflows.SliceResult{}, fails(workflows.ClassPassing, in.Checkpoint)
+	}
+	began := s.env.Now()
+	s.after(24*time.Hour, func() {
+		status := s.status()
+		s.False(status.CaughtUp)
+		s.WithinDuration(began, status.BehindSince, time.Second)
+	})
+	s.run(input, 24*time.Hour+time.Minute)
+}
+
+func (s *collectSuite) TestAWarningHidesNoProblem() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n == 1 {
+			return workflows.SliceResult{}, fails(workflows.ClassPassing, in.Checkpoint)
+		}
+		return workflows.SliceResult{Checkpoint: moved(in), End: workflows.EndCaughtUp, Wait: time.Hour, Warning: "asked again"}, nil
+	}
+	state := s.run(input, time.Minute)
+	s.Equal("acme/logs: it went wrong", state.LastProblem.Message)
+	s.Equal("asked again", state.LastWarning.Message)
+	s.Equal(1, state.Problems)
 }
 
 func (s *collectSuite) TestARefusedCursorStartsThePullAgain() {

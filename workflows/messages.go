@@ -69,11 +69,15 @@ type State struct {
 	Problems    int      `json:"problems,omitempty"`
 	LastProblem *Problem `json:"lastProblem,omitempty"`
 	// WakeAt is when a wait ends, and WakeReason why there is one; zero while a slice runs.
-	WakeAt     time.Time  `json:"wakeAt,omitzero"`
-	WakeReason WaitReason `json:"wakeReason,omitempty"`
-	WakeDetail string     `json:"wakeDetail,omitempty"`
-	// CaughtUp says that the last slice found the end.
-	CaughtUp bool `json:"caughtUp,omitempty"`
+	WakeAt      time.Time  `json:"wakeAt,omitzero"`
+	WakeReason  WaitReason `json:"wakeReason,omitempty"`
+	WakeDetail  string     `json:"wakeDetail,omitempty"`
+	LastWarning *Warning   `json:"lastWarning,omitempty"`
+	// Restarts counts the pulls in a row that started again because Okta refused the cursor.
+	Restarts int `json:"restarts,omitempty"`
+	// CaughtUp says that the last slice found the end, and CaughtUpAt when one last did.
+	CaughtUp   bool      `json:"caughtUp,omitempty"`
+	CaughtUpAt time.Time `json:"caughtUpAt,omitzero"`
 	// Progressed is when the checkpoint last moved.
 	Progressed time.Time `json:"progressed,omitzero"`
 	// Slices counts the activities run.
@@ -85,6 +89,12 @@ type Problem struct {
 	At      time.Time `json:"at"`
 	Class   Class     `json:"class"`
 	Message string    `json:"message"` // says what to do; at most 1,000 bytes
+}
+
+// Warning is something odd that stopped nothing but that somebody should read.
+type Warning struct {
+	At      time.Time `json:"at"`
+	Message string    `json:"message"` // at most 1,000 bytes
 }
 
 // WaitReason says why nothing is being fetched.
@@ -118,14 +128,16 @@ type Status struct {
 	// Checkpoint is the position after the last finished slice; that of a running one is in
 	// the heartbeat of its pending activity.
 	Checkpoint checkpoint.Checkpoint `json:"checkpoint"`
-	// CaughtUp says that the last slice found the end; LagSeconds is then 0, else the age of the newest
-	// log event shipped (logs), or the time since the running pull began.
-	CaughtUp    bool     `json:"caughtUp"`
-	LagSeconds  float64  `json:"lagSeconds"`
-	Slices      int64    `json:"slices"`
-	Failures    int      `json:"failures"`
-	Problems    int      `json:"problems"`
-	LastProblem *Problem `json:"lastProblem,omitempty"`
+	// CaughtUp says that the last slice found the end. Where it did not, BehindSince is the time up
+	// to which everything is known to be shipped, so that the lag is the time since then; it is zero
+	// in a first pull of anything but logs.
+	CaughtUp    bool      `json:"caughtUp"`
+	BehindSince time.Time `json:"behindSince,omitzero"`
+	Slices      int64     `json:"slices"`
+	Failures    int       `json:"failures"`
+	Problems    int       `json:"problems"`
+	LastProblem *Problem  `json:"lastProblem,omitempty"`
+	LastWarning *Warning  `json:"lastWarning,omitempty"`
 }
 
 // Search attributes that Collect sets. All are keywords; they must be registered in the

@@ -3,12 +3,9 @@ package workflows
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
-
-	"okta-collector/internal/checkpoint"
 )
 
 // What people see of a running Collect: its status, the details and summaries in the Web UI, and the
@@ -68,28 +65,19 @@ func (c *collector) status() Status {
 	s := Status{
 		Tenant: c.in.Tenant, Service: c.in.Service, State: c.collectorState(), Reason: c.reason(),
 		Checkpoint: c.state.Checkpoint, CaughtUp: c.state.CaughtUp,
-		Slices: c.state.Slices, Failures: c.state.Failures, Problems: c.state.Problems, LastProblem: c.state.LastProblem,
+		Slices: c.state.Slices, Failures: c.state.Failures, Problems: c.state.Problems, LastProblem: c.state.LastProblem, LastWarning: c.state.LastWarning,
 	}
 	if !c.state.WakeAt.IsZero() && !c.state.Paused {
 		at := c.state.WakeAt
 		s.WakeAt = &at
 	}
 	if !c.state.CaughtUp {
-		s.LagSeconds = lag(c.state.Checkpoint.Position, c.state.Progressed).Seconds()
+		s.BehindSince = c.state.CaughtUpAt
+		if newest := c.state.Checkpoint.Position.Newest; newest.After(s.BehindSince) {
+			s.BehindSince = newest
+		}
 	}
 	return s
-}
-
-// lag is how far behind the position was when it last moved.
-func lag(p checkpoint.Position, moved time.Time) time.Duration {
-	from := p.Newest
-	if from.IsZero() && p.Pull != nil {
-		from = p.Pull.Began
-	}
-	if from.IsZero() || moved.Before(from) {
-		return 0
-	}
-	return moved.Sub(from)
 }
 
 func (c *collector) collectorState() CollectorState {
@@ -159,11 +147,14 @@ func (c *collector) sliceSummary() string {
 	}
 }
 
-func summary(s string) string {
-	if len(s) > summaryLimit {
-		s = strings.ToValidUTF8(s[:summaryLimit-3], "") + "…"
+func summary(s string) string { return cut(s, summaryLimit) }
+
+// cut bounds a text in bytes. Temporal's protocol takes no text that is not UTF-8.
+func cut(s string, limit int) string {
+	if len(s) > limit {
+		s = s[:limit-len("…")] + "…"
 	}
-	return s
+	return strings.ToValidUTF8(s, "")
 }
 
 // details is the Markdown that the Web UI shows above a workflow's history.
@@ -173,20 +164,23 @@ func (c *collector) details() string {
 	if r := c.reason(); r != "" {
 		heading += " (" + plain(r) + ")"
 	}
-	lines := []string{
-		heading, "", "| | |", "|---|---|",
-		fmt.Sprintf("| shipped | %d events, %d pages, %d bytes |", t.Events, t.Pages, t.Bytes),
-		fmt.Sprintf("| pulls completed | %d |", t.Pulls),
-	}
-	if p := c.state.Checkpoint.Position.Pull; p != nil {
-		lines = append(lines, fmt.Sprintf("| pull under way | %s, %d events so far |", p.Kind, p.Events))
-	}
-	if newest := c.state.Checkpoint.Position.Newest; !newest.IsZero() {
-		lines = append(lines, fmt.Sprintf("| newest event | %s |", newest.Format(time.RFC3339)))
-	}
-	lines = append(lines, fmt.Sprintf("| slices, problems | %d, %d |", c.state.Slices, c.state.Problems))
+	lines := []string{heading, ""}
+	// The Web UI shows little of this without scrolling: first what somebody has to do.
 	if p := c.state.LastProblem; p != nil {
-		lines = append(lines, "", fmt.Sprintf("Last problem, %s (%s): %s", p.At.Format(time.RFC3339), p.Class, plain(p.Message)))
+		lines = append(lines, fmt.Sprintf("Last problem, %s (%s): %s", p.At.Format(clock), p.Class, plain(p.Message)), "")
+	}
+	lines = append(lines, "| | |", "|---|---|",
+		fmt.Sprintf("| shipped | %d events in %d pages, %.1f MB |", t.Events, t.Pages, float64(t.Bytes)/1e6))
+	position := c.state.Checkpoint.Position
+	if position.Pull != nil {
+		lines = append(lines, fmt.Sprintf("| pull under way | %s, %d events so far |", position.Pull.Kind, position.Pull.Events))
+	}
+	if !position.Newest.IsZero() {
+		lines = append(lines, fmt.Sprintf("| newest event | %s |", position.Newest.Format(clock)))
+	}
+	lines = append(lines, fmt.Sprintf("| pulls, slices, problems | %d, %d, %d |", t.Pulls, c.state.Slices, c.state.Problems))
+	if w := c.state.LastWarning; w != nil {
+		lines = append(lines, "", fmt.Sprintf("Last warning, %s: %s", w.At.Format(clock), plain(w.Message)))
 	}
 	return strings.Join(lines, "\n")
 }

@@ -50,8 +50,6 @@ const (
 	ClassCursorRefused Class = "cursor refused"
 	// ClassUnknownTenant blocks: this worker has no settings for the tenant.
 	ClassUnknownTenant Class = "unknown tenant"
-	// ClassWarning is something odd in a slice that went well.
-	ClassWarning Class = "warning"
 	// ClassUnknownService fails a fresh workflow and blocks one that has a position.
 	ClassUnknownService Class = "unknown service"
 )
@@ -59,4 +57,6 @@ const (
 // Failure is the details of a failed slice.
 type Failure struct {
 	Checkpoint checkpoint.Checkpoint `json:"checkpoint"`
+	// Warning is as in [SliceResult].
+	Warning string `json:"warning,omitempty"`
 }

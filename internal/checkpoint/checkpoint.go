@@ -18,6 +18,8 @@ type Checkpoint struct {
 	// Offset is the length in bytes of the file that a file sink had written when
 	// Position was taken. Nil until a file sink has recorded one.
 	Offset *int64 `json:"offset,omitempty"`
+	// Due is when the next pull begins, by Temporal's clock, once a pull is complete. Absent: at once.
+	Due time.Time `json:"due,omitzero"`
 	// Totals count everything since the service was first started.
 	Totals Totals `json:"totals"`
 	// Window is the rate-limit window that the service's last request was counted in.

@@ -22,18 +22,18 @@ type fileSink struct {
 	dir string
 }
 
-func (s *fileSink) Open(_ context.Context, target Target) (Stream, error) {
+func (s *fileSink) Open(ctx context.Context, target Target) (Stream, error) {
 	if err := checkTarget(target); err != nil {
 		return nil, err
 	}
-	stream, err := s.open(target)
+	stream, err := s.open(ctx, target)
 	if err != nil {
 		return nil, fmt.Errorf("opening the file of %s in %s: %w", target.Name, s.dir, classify(err))
 	}
 	return stream, nil
 }
 
-func (s *fileSink) open(target Target) (*fileStream, error) {
+func (s *fileSink) open(ctx context.Context, target Target) (*fileStream, error) {
 	root, err := s.root()
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func (s *fileSink) open(target Target) (*fileStream, error) {
 		return nil, err
 	}
 	stream := &fileStream{sink: s, file: f, framer: newFramer(s.cfg)}
-	err = stream.resume(target)
+	err = stream.resume(ctx, target)
 	if err == nil {
 		err = syncDirs(root, path.Dir(name))
 	}
@@ -152,7 +152,7 @@ type fileStream struct {
 }
 
 // resume locks the file and takes it back to the offset.
-func (s *fileStream) resume(target Target) error {
+func (s *fileStream) resume(ctx context.Context, target Target) error {
 	if err := lock(s.file); err != nil {
 		return fmt.Errorf("somebody else is writing it: %w", err)
 	}
@@ -169,6 +169,10 @@ func (s *fileStream) resume(target Target) error {
 		case *offset < 0:
 			return fmt.Errorf("the checkpoint's offset is %d", *offset)
 		case *offset < s.size:
+			// The last look before something is destroyed that may be another worker's by now.
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			if err := s.file.Truncate(*offset); err != nil {
 				return err
 			}

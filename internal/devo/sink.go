@@ -14,7 +14,8 @@ var ErrRefused = errors.New("refused")
 
 // Sink is a destination. It is safe for concurrent use; each slice opens a stream of its own.
 type Sink interface {
-	// Open starts the delivery of one slice's pages. It may connect lazily.
+	// Open starts the delivery of one slice's pages. It may connect lazily. A sink with an
+	// offset takes back here what follows Target.Offset.
 	Open(ctx context.Context, target Target) (Stream, error)
 	// Check opens the sink as a slice would, closes it and says what is wrong.
 	Check(ctx context.Context) error

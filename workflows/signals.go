@@ -1,0 +1,89 @@
+package workflows
+
+import (
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/workflow"
+)
+
+// The SDK gives each signal name a channel of its own, and keeps no order between them: after an
+// hour without a worker, `pause, resume` and `resume, pause` would look the same. This interceptor
+// sees signals in the order of the history and writes their names down.
+
+// Interceptors are what a worker, and a replayer, must have in its options to run this package's
+// workflows.
+func Interceptors() []interceptor.WorkerInterceptor {
+	return []interceptor.WorkerInterceptor{&signalOrder{}}
+}
+
+type signalOrder struct {
+	interceptor.WorkerInterceptorBase
+}
+
+func (*signalOrder) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	o := &workflowSignalOrder{}
+	o.Next = next
+	return o
+}
+
+// workflowSignalOrder holds the names of one run's signals that were not handled yet.
+type workflowSignalOrder struct {
+	interceptor.WorkflowInboundInterceptorBase
+	names []string
+}
+
+type signalOrderKey struct{}
+
+func (o *workflowSignalOrder) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
+	return o.Next.ExecuteWorkflow(workflow.WithValue(ctx, signalOrderKey{}, o), in)
+}
+
+func (o *workflowSignalOrder) HandleSignal(ctx workflow.Context, in *interceptor.HandleSignalInput) error {
+	o.names = append(o.names, in.SignalName)
+	return o.Next.HandleSignal(ctx, in)
+}
+
+// signals are the signals that a workflow knows, each with what it does.
+type signals struct {
+	order *workflowSignalOrder
+	known map[string]signal
+	names []string // of known, in a fixed order
+}
+
+type signal struct {
+	channel workflow.ReceiveChannel
+	handle  func()
+}
+
+func newSignals(ctx workflow.Context) *signals {
+	order, _ := ctx.Value(signalOrderKey{}).(*workflowSignalOrder)
+	if order == nil {
+		panic("workflows.Interceptors are not in the worker's options")
+	}
+	return &signals{order: order, known: map[string]signal{}}
+}
+
+// on says what a signal does. description is what the Web UI shows.
+func (s *signals) on(ctx workflow.Context, name, description string, handle func()) {
+	channel := workflow.GetSignalChannelWithOptions(ctx, name, workflow.SignalChannelOptions{Description: description})
+	s.known[name] = signal{channel, handle}
+	s.names = append(s.names, name)
+}
+
+// wakes makes a selector wake up when there is a signal; handleAll then handles it.
+func (s *signals) wakes(selector workflow.Selector) {
+	for _, name := range s.names {
+		selector.AddReceive(s.known[name].channel, func(workflow.ReceiveChannel, bool) {})
+	}
+}
+
+// handleAll handles all signals that are there, in the order in which they came.
+func (s *signals) handleAll() {
+	for len(s.order.names) > 0 {
+		name := s.order.names[0]
+		s.order.names = s.order.names[1:]
+		// A signal of another name stays in its own channel and does nothing.
+		if known, ok := s.known[name]; ok && known.channel.ReceiveAsync(nil) {
+			known.handle()
+		}
+	}
+}
