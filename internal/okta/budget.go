@@ -27,63 +27,75 @@ type bucket struct {
 	name string
 	// limit is 0 until an answer told it.
 	limit, remaining int
-	// used counts the own requests in this window, inFlight those of them that have no
+	// sent counts the own requests in this window, inFlight those of them that have no
 	// answer yet. remaining does not know of the latter.
-	used, inFlight int
-	// reset names the window by Okta's clock; ends is when it is over by ours, zero
-	// until an answer told it. past is the reset of the window before.
+	sent, inFlight int
+	// adopted is what a worker before this one, whose share it is too, may have used of this
+	// window, and base what it last said of it, if we know of the window from there.
+	adopted int
+	base    *checkpoint.Window
+	// unsure says that no answer has told yet how much is used.
+	unsure bool
+	// reset names the window by Okta's clock, 0 until an answer told it; past is that of the
+	// window before.
 	reset, past int64
-	ends        time.Time
+	// ends is when the window is over by our clock, zero until something told it.
+	ends time.Time
 	// answered is closed, and made anew, by each answer.
 	answered chan struct{}
+	// running are the readers that may send a request before what they sent is durable.
+	running map[string]bool
 }
 
 func newBudget(share float64, now func() time.Time) *budget {
 	return &budget{share: share, now: now, buckets: map[string]*bucket{}}
 }
 
-// acquire takes one request of a bucket. The caller sends it and then calls
-// answered or lost, once. Where the budget does not allow it the error is an
-// [Error] of class RateLimited that says how long to wait.
+// acquire takes one request of a bucket. The caller sends it and then calls answered, refused
+// or lost, once. Where the budget does not allow it the error is an [Error] of class
+// RateLimited that says how long to wait; otherwise it is why ctx ended.
 func (b *budget) acquire(ctx context.Context, name string) (*bucket, error) {
-	for {
-		b.mu.Lock()
-		k := b.bucket(name)
-		b.roll(k)
-		if k.limit == 0 && k.inFlight > 0 {
-			// Nothing is known of this bucket yet: one request asks, the others wait for it.
-			answered := k.answered
-			b.mu.Unlock()
-			select {
-			case <-answered:
-				continue
-			case <-ctx.Done():
-				return nil, context.Cause(ctx)
-			}
+	for ctx.Err() == nil {
+		k, answered, err := b.take(name)
+		if answered == nil {
+			return k, err
 		}
-		if !b.allows(k) {
-			wait := max(k.ends.Sub(b.now()), margin)
-			if k.ends.IsZero() {
-				wait = windowLength + margin
-			}
-			err := &Error{
-				Class: RateLimited, Wait: wait, path: name,
-				err: fmt.Errorf("budget used: %d of %d requests a minute by the collector, share %g, %d left to the org", k.used, k.limit, b.share, k.remaining),
-			}
-			b.mu.Unlock()
-			return nil, err
+		select {
+		case <-answered:
+		case <-ctx.Done():
 		}
-		k.used++
-		k.inFlight++
-		b.mu.Unlock()
-		return k, nil
 	}
+	return nil, context.Cause(ctx)
+}
+
+// take takes a request, or returns a channel to wait for.
+func (b *budget) take(name string) (*bucket, <-chan struct{}, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	k := b.bucket(name)
+	b.roll(k)
+	if k.unsure && k.inFlight > 0 {
+		// One request asks, the others wait for its answer.
+		return nil, k.answered, nil
+	}
+	if !b.allows(k) {
+		// Without an answer that told the end, as when all were refused or lost, there has to
+		// be one all the same.
+		b.endsIn(k, windowLength+margin)
+		return nil, nil, &Error{
+			Class: RateLimited, Wait: max(k.ends.Sub(b.now()), margin), path: name,
+			err: fmt.Errorf("budget used: %d of %d requests a minute by the collector, share %g, %d left to the org", k.used(), k.limit, b.share, max(k.remaining, 0)),
+		}
+	}
+	k.sent++
+	k.inFlight++
+	return k, nil, nil
 }
 
 func (b *budget) bucket(name string) *bucket {
 	k := b.buckets[name]
 	if k == nil {
-		k = &bucket{name: name, answered: make(chan struct{})}
+		k = &bucket{name: name, unsure: true, answered: make(chan struct{}), running: map[string]bool{}}
 		b.buckets[name] = k
 	}
 	return k
@@ -97,9 +109,22 @@ func (b *budget) roll(k *bucket) {
 	if k.reset != 0 {
 		k.past = k.reset
 	}
-	// Requests still under way may be counted in the new window.
-	k.used, k.remaining, k.reset, k.ends = k.inFlight, k.limit, 0, time.Time{}
+	k.renew()
+	k.remaining, k.reset, k.ends = k.limit, 0, time.Time{}
 }
+
+// renew forgets what was used of the window before. Requests still under way may be counted in
+// the new one.
+func (k *bucket) renew() { k.sent, k.adopted, k.base = k.inFlight, 0, nil }
+
+// endsIn sets when the window is over, if nothing is known of that.
+func (b *budget) endsIn(k *bucket, left time.Duration) {
+	if k.ends.IsZero() {
+		k.ends = b.now().Add(left)
+	}
+}
+
+func (k *bucket) used() int { return k.sent + k.adopted }
 
 func (b *budget) allowed(k *bucket) int {
 	// The small term keeps 0.29 × 100 from being 28.999….
@@ -110,58 +135,81 @@ func (b *budget) allows(k *bucket) bool {
 	if k.limit == 0 {
 		return true // unknown: the first request asks
 	}
-	return k.used < b.allowed(k) && k.remaining-k.inFlight-1 >= k.limit/10
+	lastTenth := min((k.limit+9)/10, k.limit-1) // a limit of 1 would otherwise allow nothing
+	return k.used() < b.allowed(k) && k.remaining-k.inFlight > lastTenth
 }
 
 // answered records what an answer said about its bucket.
 func (b *budget) answered(k *bucket, rl rateLimit) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	defer k.done()
-	switch {
-	case rl.concurrency():
-		// The request was refused for another reason, and its numbers are not the bucket's.
-		return
-	case !rl.known:
+	b.learn(k, rl)
+	k.done()
+}
+
+func (b *budget) learn(k *bucket, rl rateLimit) {
+	k.unsure = false
+	if !rl.known || rl.limit == 0 {
 		if k.limit == 0 {
 			k.limit, k.remaining = unknownLimit, unknownLimit
 		}
-		if k.ends.IsZero() {
-			k.ends = b.now().Add(windowLength + margin)
-		}
 		k.remaining--
+		b.endsIn(k, windowLength+margin)
 		return
-	case rl.reset != 0 && rl.reset <= k.past:
+	}
+	switch {
+	case rl.reset == 0:
+		if k.limit == 0 || k.ends.IsZero() {
+			k.remaining = rl.remaining
+		}
+		b.endsIn(k, rl.left)
+	case k.past != 0 && !later(rl.reset, k.past), k.reset != 0 && later(k.reset, rl.reset):
 		return // a late answer from a window that is over
 	case k.reset == 0:
-		k.remaining = rl.remaining
-	case rl.reset > k.reset:
+		k.reset, k.remaining, k.ends = rl.reset, rl.remaining, b.now().Add(rl.left)
+	case later(rl.reset, k.reset):
 		// Okta began a new window before ours was over: what was answered before this
 		// request was counted in the old one.
-		k.past, k.used, k.remaining = k.reset, k.inFlight, rl.remaining
+		k.past, k.reset = k.reset, rl.reset
+		k.renew()
+		k.remaining, k.ends = rl.remaining, b.now().Add(rl.left)
 	default:
-		k.remaining = min(k.remaining, rl.remaining)
+		// Dates are whole seconds: among several estimates of one end the latest is safe.
+		if ends := b.now().Add(rl.left); ends.After(k.ends) {
+			k.ends = ends
+		}
 	}
-	k.limit, k.reset = rl.limit, rl.reset
-	// Dates are whole seconds: among several estimates of one end the latest is safe.
-	if ends := b.now().Add(rl.left); ends.After(k.ends) {
-		k.ends = ends
-	}
+	k.limit, k.remaining = rl.limit, min(k.remaining, rl.remaining)
+	k.reckon()
 }
+
+// reckon puts right what was adopted, which is of some moments before its worker was killed: what
+// was taken since may all have been that worker's, and together we have not used more than is gone.
+func (k *bucket) reckon() {
+	answered := k.sent - k.inFlight + 1 // this answer's request is still counted as under way
+	if k.base != nil {
+		k.adopted = max(k.adopted, k.base.Used+k.base.Remaining-k.remaining-answered)
+	}
+	k.adopted = max(min(k.adopted, k.limit-k.remaining-answered), 0)
+}
+
+// later says that reset a names a later window than b. Windows are a minute apart; what
+// differs by less is one window of which Okta's servers do not say quite the same.
+func later(a, b int64) bool { return a-b > int64(windowLength/time.Second)/2 }
 
 // refused records a 429 and returns how long to wait.
 func (b *budget) refused(k *bucket, rl rateLimit) time.Duration {
-	b.answered(k, rl)
-	if rl.concurrency() {
-		return concurrencyWait()
-	}
-	// Even with Remaining above 0: a token may have a cap that the headers do not show.
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	k.remaining = 0
-	if k.ends.IsZero() {
-		k.ends = b.now().Add(rl.left)
+	defer k.done()
+	if rl.concurrency() {
+		// Its numbers are not the bucket's.
+		return concurrencyWait()
 	}
+	b.learn(k, rl)
+	// Even with Remaining above 0: a token may have a cap that the headers do not show.
+	k.remaining = 0
+	b.endsIn(k, rl.left)
 	return rl.left
 }
 
@@ -170,9 +218,7 @@ func (b *budget) lost(k *bucket) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	k.remaining--
-	if k.limit != 0 && k.ends.IsZero() {
-		k.ends = b.now().Add(windowLength + margin)
-	}
+	b.endsIn(k, windowLength+margin)
 	k.done()
 }
 
@@ -182,43 +228,56 @@ func (k *bucket) done() {
 	k.answered = make(chan struct{})
 }
 
-// window is a bucket's state for a checkpoint, nil if there is none to speak of. at is the
-// present by the clock that the checkpoint is kept in. next says that one more
-// request may be sent before the next checkpoint is durable.
-func (b *budget) window(name string, at time.Time, next bool) *checkpoint.Window {
+// window is a bucket's state for a checkpoint of a reader, nil if there is none to speak of.
+// at is the present by the clock that the checkpoint is kept in. running says that the
+// reader may send one more request before its next checkpoint is durable.
+func (b *budget) window(name, reader string, at time.Time, running bool) *checkpoint.Window {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	k := b.bucket(name)
 	b.roll(k)
+	if running {
+		k.running[reader] = true
+	} else {
+		delete(k.running, reader)
+	}
 	if k.limit == 0 || k.ends.IsZero() {
 		return nil
 	}
 	w := &checkpoint.Window{
-		Bucket: name, Limit: k.limit, Remaining: k.remaining, Used: k.used, Reset: k.reset,
+		Bucket: name, Limit: k.limit, Remaining: k.remaining, Used: k.used(), Reset: k.reset,
 		Ends: at.Add(k.ends.Sub(b.now())).Round(time.Millisecond).UTC(),
 	}
-	if next && b.allows(k) {
-		w.Used++
+	if running && b.allows(k) {
+		// One for each that shares the bucket: they are killed together.
+		w.Used = min(k.used()+len(k.running), b.allowed(k))
 	}
 	return w
 }
 
 // adopt takes over what another worker, or this one before it was killed, had used.
 func (b *budget) adopt(w checkpoint.Window, at time.Time) {
-	left := w.Ends.Sub(at)
-	if left <= 0 || w.Limit <= 0 {
-		return
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	k := b.bucket(w.Bucket)
 	b.roll(k)
+	left := w.Ends.Sub(at)
 	switch {
-	case k.ends.IsZero():
+	case w.Limit <= 0 || left <= -windowLength:
+		return
+	case left <= 0:
+		if k.limit == 0 {
+			// Over, but its worker may have begun the next one before it was killed.
+			k.base = &checkpoint.Window{Remaining: w.Limit}
+		}
+		return
+	case k.limit == 0 || k.ends.IsZero():
 		k.limit, k.remaining, k.reset = w.Limit, w.Remaining, w.Reset
-		k.used = max(k.used, w.Used)
 		k.ends = b.now().Add(min(left, maxWait))
-	case k.reset == w.Reset:
-		k.used = max(k.used, w.Used)
+		k.base, k.unsure = &w, true
+	case later(k.reset, w.Reset), later(w.Reset, k.reset):
+		return // another window
 	}
+	k.adopted = max(k.adopted, w.Used-k.sent)
+	k.remaining = min(k.remaining, w.Remaining)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +20,7 @@ type oktaBucket struct {
 	limit int
 	skew  time.Duration
 
+	mu     sync.Mutex
 	opened time.Time
 	counts []int // requests of each window, those of others included
 	own    []int
@@ -27,6 +29,8 @@ type oktaBucket struct {
 
 // request answers a request as Okta would at this moment.
 func (o *oktaBucket) request(own bool) rateLimit {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	now := time.Now().Add(o.skew)
 	if o.opened.IsZero() || now.Sub(o.opened) >= time.Minute {
 		o.opened, o.counts, o.own = now, append(o.counts, 0), append(o.own, 0)
@@ -134,7 +138,7 @@ func TestBudgetOfAKilledWorkerGoesOnInTheCheckpoint(t *testing.T) {
 			require.NoError(t, err)
 			b.answered(k, o.request(true))
 		}
-		w := b.window("logs", server(), true)
+		w := b.window("logs", "logs", server(), true)
 		require.Equal(t, 5, w.Used, "a request that may be under way is counted")
 		_, err := b.acquire(context.Background(), "logs") // killed after it was sent
 		require.NoError(t, err)
@@ -158,7 +162,7 @@ func TestBudgetOfAFinishedSliceIsNotCountedTwice(t *testing.T) {
 			k, err := b.acquire(context.Background(), "logs")
 			require.NoError(t, err)
 			b.answered(k, o.request(true))
-			b.adopt(*b.window("logs", time.Now(), false), time.Now())
+			b.adopt(*b.window("logs", "logs", time.Now(), false), time.Now())
 		}
 	})
 }
@@ -232,6 +236,250 @@ func TestBudgetHonours429s(t *testing.T) {
 	})
 }
 
+// allowed is how many requests a bucket allows at this moment, none of which is answered.
+func allowed(t *testing.T, b *budget) (n int, wait time.Duration) {
+	for {
+		_, err := b.acquire(context.Background(), "logs")
+		var e *Error
+		if errors.As(err, &e) {
+			return n, e.Wait
+		}
+		require.NoError(t, err)
+		n++
+	}
+}
+
+func ask(t *testing.T, b *budget) *bucket {
+	t.Helper()
+	k, err := b.acquire(context.Background(), "logs")
+	require.NoError(t, err)
+	return k
+}
+
+func TestBudgetIsNotUsedUpForeverByRequestsWithoutAnAnswerOfUse(t *testing.T) {
+	crowded := rateLimit{known: true, left: 114 * time.Second}
+	for name, end := range map[string]func(b *budget, k *bucket){
+		"lost":             func(b *budget, k *bucket) { b.lost(k) },
+		"too many at once": func(b *budget, k *bucket) { b.refused(k, crowded) },
+		"answers of long ago": func(b *budget, k *bucket) {
+			b.answered(k, rateLimit{known: true, limit: 12, remaining: 3, reset: 1, left: margin})
+		},
+		"answers without any":  func(b *budget, k *bucket) { b.answered(k, rateLimit{left: time.Minute}) },
+		"answers with limit 0": func(b *budget, k *bucket) { b.answered(k, rateLimit{known: true, left: time.Minute}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := &oktaBucket{limit: 12}
+				b := newBudget(0.5, time.Now)
+				b.answered(ask(t, b), o.request(true))
+				time.Sleep(2 * time.Minute)
+				sent := 0
+				for start := time.Now(); time.Since(start) < 10*time.Minute; {
+					k, err := b.acquire(context.Background(), "logs")
+					if err != nil {
+						var e *Error
+						require.ErrorAs(t, err, &e)
+						time.Sleep(e.Wait)
+						continue
+					}
+					sent++
+					end(b, k)
+				}
+				require.GreaterOrEqual(t, sent, 9*6)
+				require.LessOrEqual(t, sent, 10*6)
+			})
+		})
+	}
+}
+
+func TestBudgetBeforeTheFirstAnswerIsNotChargedForAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(0.5, time.Now)
+		for range 60 {
+			b.lost(ask(t, b))
+			time.Sleep(time.Minute)
+		}
+		o := &oktaBucket{limit: 12}
+		spend(t, b, o, time.Now().Add(30*time.Second))
+		require.GreaterOrEqual(t, o.own[0], 5)
+	})
+}
+
+func TestBudgetTakesAWindowForOneAlthoughItsEndIsNotAlwaysTheSame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudget(0.5, time.Now)
+		reset := time.Now().Unix() + 55
+		for i := range 6 {
+			b.answered(ask(t, b), rateLimit{known: true, limit: 12, remaining: 12 - i - 1, reset: reset + int64(i%3), left: 56 * time.Second})
+		}
+		n, _ := allowed(t, b)
+		require.Zero(t, n)
+		// A window that Okta began early is another one.
+		k := b.bucket("logs")
+		k.inFlight++
+		b.answered(k, rateLimit{known: true, limit: 12, remaining: 11, reset: reset + 60, left: time.Minute})
+		n, _ = allowed(t, b)
+		require.Equal(t, 5, n)
+	})
+}
+
+func TestBudgetSharesTheLastTenthWithNobody(t *testing.T) {
+	for limit, want := range map[int]int{1: 1, 2: 1, 9: 8, 10: 9, 12: 10, 25: 22, 100: 90, 600: 540} {
+		synctest.Test(t, func(t *testing.T) {
+			o := &oktaBucket{limit: limit}
+			b := newBudget(1, time.Now)
+			b.answered(ask(t, b), o.request(true))
+			n, wait := allowed(t, b)
+			require.Equal(t, want, n+1)
+			require.InDelta(t, 60, wait.Seconds(), 2)
+		})
+	}
+}
+
+func TestBudgetInACheckpointCountsARequestForEachThatRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oktaBucket{limit: 20}
+		b := newBudget(0.5, time.Now)
+		b.answered(ask(t, b), o.request(true))
+		used := func(reader string, running bool) int { return b.window("logs", reader, time.Now(), running).Used }
+		require.Equal(t, 2, used("apps", true))
+		require.Equal(t, 3, used("app_users", true))
+		require.Equal(t, 3, used("app_users", true))
+		require.Equal(t, 4, used("app_groups", true), "they are killed together")
+		require.Equal(t, 1, used("app_groups", false), "what has ended knows")
+		require.Equal(t, 3, used("apps", true))
+		for range 8 {
+			b.answered(ask(t, b), o.request(true))
+		}
+		require.Equal(t, 10, used("apps", true), "never more than allowed")
+	})
+}
+
+func TestBudgetAdoptsWhatWasUsedOfTheSameWindowOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oktaBucket{limit: 12}
+		b := newBudget(0.5, time.Now)
+		b.answered(ask(t, b), o.request(true))
+		w := *b.window("logs", "logs", time.Now(), false)
+
+		w.Used, w.Remaining = 5, 7
+		other := w
+		other.Reset += 60
+		other.Used = 6
+		b.adopt(other, time.Now())
+		b.adopt(w, time.Now())
+		n, _ := allowed(t, b)
+		require.Equal(t, 1, n)
+	})
+}
+
+func TestBudgetThatAdoptedTooMuchLearnsBetter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oktaBucket{limit: 12}
+		o.request(true)
+		b := newBudget(0.5, time.Now)
+		b.adopt(checkpoint.Window{Bucket: "logs", Limit: 12, Remaining: 11, Used: 4, Reset: time.Now().Unix() + 60, Ends: time.Now().Add(time.Minute)}, time.Now())
+		b.answered(ask(t, b), o.request(true)) // the second of all
+		n, _ := allowed(t, b)
+		require.Equal(t, 4, n)
+	})
+}
+
+func TestBudgetTakesWhatIsGoneSinceTheCheckpointForTheKilledWorkers(t *testing.T) {
+	for _, idle := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			o := &oktaBucket{limit: 12}
+			fresh := newBudget(0.5, time.Now)
+			if idle { // it knows the bucket, but nothing of this window
+				fresh.answered(ask(t, fresh), o.request(true))
+				time.Sleep(5 * time.Minute)
+			}
+			b := newBudget(0.5, time.Now)
+			for range 2 {
+				b.answered(ask(t, b), o.request(true))
+			}
+			w := *b.window("logs", "logs", time.Now(), true)
+			for range 3 { // of another service, whose checkpoint is not here yet
+				b.answered(ask(t, b), o.request(true))
+			}
+
+			b = fresh
+			b.adopt(w, time.Now())
+			first := ask(t, b)
+			second := make(chan error)
+			go func() { _, err := b.acquire(context.Background(), "logs"); second <- err }()
+			synctest.Wait()
+			select {
+			case <-second:
+				t.Fatal("one asks, the others wait for its answer")
+			default:
+			}
+			b.answered(first, o.request(true)) // the sixth
+			require.Error(t, <-second)
+
+			// In the next window what others take is not ours.
+			time.Sleep(2 * time.Minute)
+			for range 5 {
+				o.request(false)
+			}
+			b.answered(ask(t, b), o.request(true))
+			n, _ := allowed(t, b)
+			require.Equal(t, 4, n, "all but the last tenth")
+		})
+	}
+}
+
+func TestBudgetOfAWorkerThatWasKilledAsAWindowBegan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oktaBucket{limit: 12}
+		b := newBudget(0.5, time.Now)
+		b.answered(ask(t, b), o.request(true))
+		w := *b.window("logs", "logs", time.Now(), false)
+		time.Sleep(62 * time.Second)
+		for range 3 { // and nothing of that is in a checkpoint
+			b.answered(ask(t, b), o.request(true))
+		}
+
+		time.Sleep(10 * time.Second)
+		before := b
+		b = newBudget(0.5, time.Now)
+		b.adopt(w, time.Now())
+		b.answered(ask(t, b), o.request(true))
+		n, _ := allowed(t, b)
+		require.Equal(t, 2, n)
+
+		// One that goes on itself knows better.
+		before.adopt(w, time.Now())
+		n, _ = allowed(t, before)
+		require.Equal(t, 3, n)
+
+		// And what is long ago says nothing.
+		time.Sleep(2 * time.Minute)
+		for range 5 {
+			o.request(false)
+		}
+		b = newBudget(0.5, time.Now)
+		b.adopt(w, time.Now())
+		b.answered(ask(t, b), o.request(true))
+		n, _ = allowed(t, b)
+		require.Equal(t, 4, n)
+	})
+}
+
+func TestBudgetCountsARequestUnderWayInTheNextWindowToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &oktaBucket{limit: 12}
+		b := newBudget(0.5, time.Now)
+		b.answered(ask(t, b), o.request(true))
+		slow := ask(t, b)
+		time.Sleep(2 * time.Minute)
+		b.answered(ask(t, b), o.request(true))
+		n, _ := allowed(t, b)
+		require.Equal(t, 4, n)
+		b.lost(slow)
+	})
+}
+
 func TestBudgetAdoptsNothingThatIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget(0.5, time.Now)
@@ -267,7 +515,7 @@ func TestRateLimitHeaders(t *testing.T) {
 		"none":             {header("Date", date), rateLimit{left: 61 * time.Second}},
 		"no date":          {header("X-Rate-Limit-Limit", "50", "X-Rate-Limit-Remaining", "49", "X-Rate-Limit-Reset", reset(30)), rateLimit{true, 50, 49, 0, 61 * time.Second}},
 		"reset is past":    {header("Date", date, "X-Rate-Limit-Limit", "50", "X-Rate-Limit-Remaining", "49", "X-Rate-Limit-Reset", reset(-30)), rateLimit{true, 50, 49, at - 30, time.Second}},
-		"reset far away":   {header("Date", date, "X-Rate-Limit-Limit", "50", "X-Rate-Limit-Remaining", "49", "X-Rate-Limit-Reset", "1000000000000"), rateLimit{true, 50, 49, 1000000000000, maxWait + time.Second}},
+		"reset far away":   {header("Date", date, "X-Rate-Limit-Limit", "50", "X-Rate-Limit-Remaining", "49", "X-Rate-Limit-Reset", "1000000000000"), rateLimit{true, 50, 49, at + 900, maxWait + time.Second}},
 		"no numbers":       {header("Date", date, "X-Rate-Limit-Limit", "many", "X-Rate-Limit-Remaining", "-1", "X-Rate-Limit-Reset", "99999999999999999999"), rateLimit{left: 61 * time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package okta
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -35,9 +36,12 @@ func (o *Org) Check(ctx context.Context, service string) error {
 		cursor = r.first(path, checkpoint.Position{Limit: svc.MinLimit, Pull: &checkpoint.Pull{Since: time.Now().Add(-time.Hour)}})
 	}
 	a, err := o.get(ctx, svc, cursor, false)
-	if err != nil {
-		return err
+	var e *Error
+	switch {
+	case err == nil:
+		o.release(a)
+	case errors.As(err, &e) && e.Class == gone:
+		return nil // deleted since it was listed, and allowed to be asked for
 	}
-	o.release(a)
-	return nil
+	return err
 }

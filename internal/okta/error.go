@@ -36,6 +36,7 @@ type Error struct {
 	// Code, Summary and RequestID are Okta's, as far as there were any.
 	Code, Summary, RequestID string
 
+	date   time.Time // of the answer
 	path   string
 	advice string
 	err    error
@@ -43,7 +44,7 @@ type Error struct {
 
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "asking Okta for %s:", e.path)
+	fmt.Fprintf(&b, "asking Okta for %s:", printable(e.path, 200))
 	if e.Status != 0 {
 		fmt.Fprintf(&b, " %d %s", e.Status, http.StatusText(e.Status))
 	}
@@ -69,8 +70,9 @@ func (e *Error) Unwrap() error { return e.err }
 
 // answerError makes an Error of an answer that is not 200. stored says that the request's
 // cursor was one that Okta gave; body is at most the first few kilobytes.
-func answerError(svc Service, path string, status int, h http.Header, body []byte, stored bool) *Error {
-	e := &Error{Status: status, path: path, RequestID: printable(h.Get("X-Okta-Request-Id"), 64)}
+func answerError(svc Service, path string, resp *http.Response, body []byte, stored bool, token string) *Error {
+	status := resp.StatusCode
+	e := &Error{Status: status, date: dateOf(resp.Header), path: path, RequestID: outside(resp.Header.Get("X-Okta-Request-Id"), 64, token)}
 	// HTML bodies and empty codes occur: what cannot be read is left out.
 	var answer struct {
 		Code        string `json:"errorCode"`
@@ -79,15 +81,15 @@ func answerError(svc Service, path string, status int, h http.Header, body []byt
 		OAuthReason string `json:"error_description"`
 	}
 	if json.Unmarshal(body, &answer) == nil {
-		e.Code = printable(answer.Code+answer.OAuthCode, 40)
-		e.Summary = printable(answer.Summary+answer.OAuthReason, 200)
+		e.Code = outside(answer.Code+answer.OAuthCode, 40, token)
+		e.Summary = outside(answer.Summary+answer.OAuthReason, 200, token)
 	}
 	switch {
 	case status == http.StatusTooManyRequests:
 		e.Class = RateLimited
 	case status == http.StatusBadRequest && stored:
 		e.Class = CursorRefused
-	case status == http.StatusUnauthorized && e.Code == "E0000015":
+	case (status == http.StatusUnauthorized || status == http.StatusForbidden) && e.Code == "E0000015":
 		e.Class = Person
 		e.advice = "the feature is not enabled in this org: leave " + svc.Name + " out of OKTA_SERVICES or have it enabled"
 	case status == http.StatusUnauthorized:
@@ -110,6 +112,12 @@ func answerError(svc Service, path string, status int, h http.Header, body []byt
 		e.advice = "check OKTA_URL and the token's permissions"
 	}
 	return e
+}
+
+// outside makes a text from outside fit for an error. It may repeat the request: the token in it
+// is replaced.
+func outside(s string, limit int, token string) string {
+	return printable(strings.ReplaceAll(s, token, "[redacted]"), limit)
 }
 
 // printable bounds a text from outside and keeps it on one line.

@@ -10,21 +10,21 @@ import (
 // filter can leave pages empty; a hundred of them are a listing that never ends.
 const maxEmptyPages = 100
 
-// loops moves the guard on by one page of a listing, whose next page is at cursor next and whose
-// first and last objects have the given ids, and says whether the listing leads back to where it
-// was: the same cursor again, or the same objects under a new cursor.
-func loops(g *checkpoint.Guard, next string, objects []object) bool {
-	cursor, content := hash(next), uint64(0)
-	if len(objects) == 0 {
+// loops moves the guard on by one page of a listing that has a next one, and says whether the
+// listing leads back to where it was: the same cursor again, or the same objects under a new one.
+// A page is known by its first and last object.
+func loops(g *checkpoint.Guard, a *answer) bool {
+	cursor, content := hash(a.next), uint64(0)
+	if len(a.objects) == 0 {
 		g.Empty++
 	} else {
 		g.Empty = 0
-		first, last := objects[0].id, objects[len(objects)-1].id
+		first, last := a.objects[0].id, a.objects[len(a.objects)-1].id
 		if first != nil && last != nil {
 			content = hash(string(first) + "\x00" + string(last))
 		}
 	}
-	if g.Empty > maxEmptyPages {
+	if a.next == a.cursor || g.Empty > maxEmptyPages {
 		return true
 	}
 	if g.Power == 0 {

@@ -2,122 +2,128 @@ package okta
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
-	"time"
 
 	"okta-collector/internal/checkpoint"
 )
 
 // listingPage fetches a page of a service that hangs under another: the users of each app, the
-// members of each group. The position is then one in two listings, the one above and the
-// one of the parent under way. It names the parent by its id, so that parents that come and go
-// in between neither repeat nor skip a listing.
+// members of each group. The position is then one in two listings: the page of the one above,
+// and the parent of that page, by its id, with the cursor of its own listing. So parents that come
+// or go meanwhile shift nothing.
 func (r *Reader) listingPage(ctx context.Context, pos checkpoint.Position) (*Page, error) {
-	above, err := r.above(ctx, pos)
-	if err != nil {
-		return nil, err
+	above := r.org.parentsAt(r.svc, pos)
+	if above == nil {
+		return r.parentsPage(ctx, pos)
 	}
-	if len(above.ids) == 0 {
-		p := r.newPage(&answer{date: above.date}, pos, "")
-		r.nextParents(p, above)
-		return p, nil
-	}
-	// A parent that is gone from the page: its page is gone through again, since nothing says
-	// where in it the parent was.
-	at := max(slices.Index(above.ids, pos.Parent.ID), 0)
-	id := above.ids[at]
-	if id != pos.Parent.ID {
-		pos.Parent.ID, pos.Cursor, pos.Guard = id, "", checkpoint.Guard{}
-	}
-
-	cursor, stored := pos.Cursor, pos.Cursor != ""
-	if !stored {
-		cursor = r.first(r.svc.path(url.PathEscape(id)), pos)
-	}
-	a, err := r.get(ctx, cursor, stored, pos.Limit)
+	at := slices.Index(above.ids, pos.Parent.ID)
+	a, err := r.get(ctx, r.svc.path(url.PathEscape(pos.Parent.ID)), pos)
 	var e *Error
 	if errors.As(err, &e) && e.Class == gone {
 		// Deleted since it was listed: it has nothing any more.
-		a = &answer{date: above.date}
+		a = &answer{date: e.date}
 	} else if err != nil {
-		return nil, err
+		return r.failed(ctx, pos, err)
 	}
-	p := r.newPage(a, pos, id)
-	if a.next != "" && loops(&p.Position.Guard, a.next, a.objects) {
-		p.Warning = r.loopWarning(a)
-		a.next = ""
-	}
-	if p.Position.Cursor = a.next; a.next != "" {
+	p := r.newPage(a, pos)
+	id, _ := json.Marshal(pos.Parent.ID) // a string always marshals
+	p.Members = fmt.Appendf(p.Members, `,%q:%s`, r.svc.ParentMember, id)
+	if !r.loops(p, &p.Position.Guard, a) && a.next != "" {
+		p.Position.Cursor = a.next
 		return p, nil
 	}
-	p.Position.Guard = checkpoint.Guard{}
-	if at+1 < len(above.ids) {
+	p.Position.Cursor, p.Position.Guard = "", checkpoint.Guard{}
+	switch {
+	case at+1 < len(above.ids):
 		p.Position.Parent.ID = above.ids[at+1]
-		return p, nil
+	case above.next != "":
+		p.Position.Parent = checkpoint.Parent{Cursor: above.next, Guard: above.guard}
+	default:
+		r.finish(p, a.date)
 	}
-	r.nextParents(p, above)
 	return p, nil
-}
-
-// nextParents moves a position to the next page of the listing above, or ends the pull.
-func (r *Reader) nextParents(p *Page, above *parentPage) {
-	if above.warning != "" {
-		p.Warning = above.warning
-	}
-	if above.next == "" {
-		r.finish(p, above.date)
-		return
-	}
-	p.Position.Parent = checkpoint.Parent{Cursor: above.next, Guard: above.guard}
 }
 
 // parentPage is what is kept of a page of the listing above.
 type parentPage struct {
+	pull         int64 // the id of the pull that it belongs to
 	cursor, next string
 	ids          []string
-	date         time.Time
 	guard        checkpoint.Guard // after this page
-	warning      string
 }
 
-// above returns the page of the listing above that pos is in, asking for it if it is not at hand.
-func (r *Reader) above(ctx context.Context, pos checkpoint.Position) (*parentPage, error) {
-	if r.parents != nil && r.parents.cursor == pos.Parent.Cursor {
-		return r.parents, nil
+// parentsAt returns the page of the listing above that pos is in, nil if it is not at hand. It
+// is kept in the Org for the slices to come: each would otherwise begin with a request for it,
+// and with a share of one request a minute never get any further.
+func (o *Org) parentsAt(svc Service, pos checkpoint.Position) *parentPage {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	page := o.parents[svc.Name]
+	if page == nil || page.pull != pos.Pull.ID || page.cursor != pos.Parent.Cursor || !slices.Contains(page.ids, pos.Parent.ID) {
+		return nil
 	}
-	parent, _ := Lookup(r.svc.Parent)
-	reader := &Reader{org: r.org, svc: parent, now: r.now}
+	return page
+}
+
+// parentsPage asks for the page of the listing above that pos is in, and returns a page without
+// objects whose position is at one of its parents.
+func (r *Reader) parentsPage(ctx context.Context, pos checkpoint.Position) (*Page, error) {
+	svc, _ := Lookup(r.svc.Parent)
+	parents := &Reader{org: r.org, svc: svc, now: r.now}
 	cursor, stored := pos.Parent.Cursor, pos.Parent.Cursor != ""
 	if !stored {
-		cursor = reader.first(parent.Path, checkpoint.Position{Pull: &checkpoint.Pull{Kind: checkpoint.PullFull}})
+		cursor = parents.first(svc.Path, checkpoint.Position{Pull: &checkpoint.Pull{Kind: checkpoint.PullFull}})
 	}
-	a, err := reader.get(ctx, cursor, stored, 0)
-	for limit := parent.Limit / 2; limit >= parent.MinLimit; limit /= 2 {
-		// Links repeat the limit of the request, so a smaller one need not be remembered.
-		var e *Error
-		if !errors.As(err, &e) || e.Class != tooMuch {
-			break
+	a, err := r.org.get(ctx, svc, cursor, stored)
+	var e *Error
+	if errors.As(err, &e) && e.Class == tooMuch {
+		limit, err := r.org.shrink(ctx, svc, limitOf(cursor, svc.Limit), e)
+		if err != nil {
+			return nil, err
 		}
-		cursor = withLimit(cursor, limit)
-		a, err = reader.get(ctx, cursor, stored, 0)
+		pos.Parent.Cursor = withLimit(cursor, limit)
+		return smallerPage(pos, e, limit), nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	page := &parentPage{cursor: pos.Parent.Cursor, guard: pos.Parent.Guard}
+	defer r.org.release(a)
+
+	pull := begun(pos, a.date)
+	pos.Pull, pos.LastPullID = &pull, pull.ID
+	p := &Page{Position: pos}
+	page := &parentPage{pull: pull.ID, cursor: cursor, next: a.next, guard: pos.Parent.Guard}
+	if parents.loops(p, &page.guard, a) {
+		page.next = ""
+	}
+	seen := map[string]bool{"": true} // an id twice would lead from the second back to the first
 	for _, o := range a.objects {
-		if len(o.id) > 0 {
-			page.ids = append(page.ids, string(o.id))
+		if id := string(o.id); !seen[id] {
+			seen[id] = true
+			page.ids = append(page.ids, id)
 		}
 	}
-	if a.next != "" && loops(&page.guard, a.next, a.objects) {
-		page.warning = reader.loopWarning(a)
-		a.next = ""
+	p.Position.Parent.Cursor = page.cursor
+	switch {
+	case slices.Contains(page.ids, pos.Parent.ID):
+	case len(page.ids) > 0:
+		// The page's beginning, or a parent that is gone: then the page is gone through again,
+		// since nothing says where in it the parent was.
+		p.Position.Parent.ID = page.ids[0]
+		p.Position.Cursor, p.Position.Guard = "", checkpoint.Guard{}
+	case page.next != "":
+		p.Position.Parent = checkpoint.Parent{Cursor: page.next, Guard: page.guard}
+		return p, nil
+	default:
+		r.finish(p, a.date)
+		return p, nil
 	}
-	page.next, page.date = a.next, a.date
-	r.org.release(a)
-	r.parents = page
-	return page, nil
+	r.org.mu.Lock()
+	defer r.org.mu.Unlock()
+	r.org.parents[r.svc.Name] = page
+	return p, nil
 }

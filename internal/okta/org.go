@@ -16,6 +16,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -43,16 +44,18 @@ type Org struct {
 	budget *budget
 	bodies sync.Pool // of *[]byte
 
-	mu    sync.Mutex
-	token string
-	sdk   *sdk.Client
+	mu  sync.Mutex
+	sdk *sdk.Client
+	// parents are, by service, the parents that are being gone through.
+	parents map[string]*parentPage
 }
 
-// New makes an Org. It sends nothing.
+// New makes an Org, or says what is wrong with its URL. It sends nothing.
 func New(cfg Config) (*Org, error) {
 	u, err := url.Parse(cfg.URL)
-	if err != nil || u.Host == "" {
-		return nil, fmt.Errorf("okta: %q is no URL of an org", cfg.URL)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		// The URL is not repeated: it may have a password in it.
+		return nil, errors.New("okta: the org's URL is none like https://acme.okta.com")
 	}
 	cfg.URL = u.Scheme + "://" + u.Host
 	if cfg.Log == nil {
@@ -61,7 +64,7 @@ func New(cfg Config) (*Org, error) {
 	if cfg.Transport == nil {
 		cfg.Transport = newTransport()
 	}
-	return &Org{
+	o := &Org{
 		cfg:  cfg,
 		host: u.Host,
 		http: &http.Client{
@@ -69,8 +72,24 @@ func New(cfg Config) (*Org, error) {
 			// A redirect would take the token elsewhere.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		budget: newBudget(cfg.RateShare, time.Now),
-	}, nil
+		budget:  newBudget(cfg.RateShare, time.Now),
+		parents: map[string]*parentPage{},
+	}
+	// Every setting that requests depend on is given, since the SDK fills those that are not from
+	// the environment and home directory. The token is set for each request.
+	_, o.sdk, err = sdk.NewClient(context.Background(),
+		sdk.WithOrgUrl(cfg.URL),
+		sdk.WithAuthorizationMode("SSWS"),
+		sdk.WithToken("read for each request"),
+		sdk.WithCache(false),
+		sdk.WithTestingDisableHttpsCheck(u.Scheme == "http"),
+		sdk.WithUserAgentExtra("okta-collector"),
+		sdk.WithHttpClientPtr(o.http),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("okta: %w", err)
+	}
+	return o, nil
 }
 
 func newTransport() *http.Transport {
@@ -100,47 +119,51 @@ func (o *Org) Adopt(w *checkpoint.Window, now time.Time) {
 // is the present by the clock that it is to be kept in. running says that another request may
 // be sent before what is returned here is durable.
 func (o *Org) Window(svc Service, now time.Time, running bool) *checkpoint.Window {
-	return o.budget.window(svc.Bucket, now, running)
+	return o.budget.window(svc.Bucket, svc.Name, now, running)
 }
 
 // answer is a page as Okta sent it.
 type answer struct {
 	body    *[]byte // from Org.bodies
 	objects []object
-	next    string
-	date    time.Time
-	// limit is the page size that was asked for.
-	limit int
+	// cursor is what was asked for, next the cursor after it: "" at the end.
+	cursor, next string
+	date         time.Time
 }
 
 // get asks for one page of svc's collection. stored says that the cursor is one that Okta gave.
-// Every error is an *Error, or ctx's.
+// Every error is an *Error, or why ctx ended.
 func (o *Org) get(ctx context.Context, svc Service, cursor string, stored bool) (*answer, error) {
-	path, _, _ := strings.Cut(cursor, "?")
-	fail := func(class Class, err error) *Error { return &Error{Class: class, path: path, err: err} }
-
 	if err := checkCursor(cursor); err != nil {
+		class := Person
 		if stored {
-			return nil, fail(CursorRefused, err)
+			class = CursorRefused
 		}
-		return nil, fail(Person, err)
+		return nil, &Error{Class: class, path: svc.Path, err: err}
 	}
-	req, err := o.request(cursor)
+	path, _, _ := strings.Cut(cursor, "?")
+	token, err := o.cfg.Token.Read()
 	if err != nil {
-		return nil, fail(Person, err)
+		return nil, &Error{Class: Person, path: path, err: fmt.Errorf("API token: %w", err)}
+	}
+	req, err := o.request(cursor, token)
+	if err != nil {
+		return nil, &Error{Class: Person, path: path, err: err}
 	}
 	bucket, err := o.budget.acquire(ctx, svc.Bucket)
 	if err != nil {
-		o.cfg.Metrics.wait(o.cfg.Tenant, svc.Bucket)
+		if ctx.Err() == nil {
+			o.cfg.Metrics.wait(o.cfg.Tenant, svc.Bucket)
+		}
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout, fmt.Errorf("no whole answer within %s", requestTimeout))
+	timed, cancel := context.WithTimeoutCause(ctx, requestTimeout, fmt.Errorf("no whole answer within %s", requestTimeout))
 	defer cancel()
-	resp, err := o.http.Do(req.WithContext(ctx))
+	resp, err := o.http.Do(req.WithContext(timed))
 	if err != nil {
 		o.budget.lost(bucket)
 		o.cfg.Metrics.request(o.cfg.Tenant, svc.Bucket, 0)
-		return nil, fail(Passing, reason(ctx, err))
+		return nil, unread(timed, ctx, &Error{path: path, err: err}, token)
 	}
 	defer resp.Body.Close()
 	o.cfg.Metrics.request(o.cfg.Tenant, svc.Bucket, resp.StatusCode)
@@ -155,58 +178,89 @@ func (o *Org) get(ctx context.Context, svc Service, cursor string, stored bool) 
 	}
 	if resp.StatusCode != http.StatusOK {
 		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what was cut off is not needed
-		e := answerError(svc, path, resp.StatusCode, resp.Header, body, stored)
+		e := answerError(svc, path, resp, body, stored, token)
 		e.Wait = wait
 		if e.Class == RateLimited && rl.concurrency() {
 			e.err = errors.New("too many requests at once in this org")
 		}
 		return nil, e
 	}
-	return o.read(ctx, svc, path, resp)
-}
-
-// read reads and splits the body of a 200.
-func (o *Org) read(ctx context.Context, svc Service, path string, resp *http.Response) (*answer, error) {
-	fail := func(class Class, err error) (*answer, error) {
-		return nil, &Error{Class: class, Status: resp.StatusCode, RequestID: printable(resp.Header.Get("X-Okta-Request-Id"), 64), path: path, err: err}
-	}
-	a := &answer{}
-	var err error
-	if a.next, err = nextCursor(resp.Header); err != nil {
-		return fail(Passing, err)
-	}
-	if a.date, err = http.ParseTime(resp.Header.Get("Date")); err != nil {
-		a.date = time.Now().Truncate(time.Second).UTC()
-	}
-	a.body = o.buffer()
-	*a.body, err = readBody((*a.body)[:0], resp.Body, resp.ContentLength)
-	if err == nil {
-		a.objects, err = split(*a.body)
-	}
-	switch {
-	case errors.Is(err, errTooLarge):
+	a := &answer{cursor: cursor}
+	if err := o.read(a, resp); err != nil {
 		o.release(a)
-		return fail(tooMuch, err)
-	case err != nil:
-		o.release(a)
-		return fail(Passing, reason(ctx, err))
+		return nil, unread(timed, ctx, &Error{Status: resp.StatusCode, RequestID: outside(resp.Header.Get("X-Okta-Request-Id"), 64, token), path: path, err: err}, token)
 	}
 	return a, nil
 }
 
-var errTooLarge = fmt.Errorf("page is larger than %d MiB", maxPage>>20)
+// unread completes the error of a request that was not answered, or not wholly: what class it
+// is, or why ctx ended where that is the reason. timed is the request's own context.
+func unread(timed, ctx context.Context, e *Error, token string) error {
+	var untrusted *tls.CertificateVerificationError
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case timed.Err() != nil:
+		e.err = context.Cause(timed)
+		return e
+	case errors.Is(e.err, errTooLarge):
+		e.Class = tooMuch
+	case errors.As(e.err, &untrusted):
+		e.Class = Person
+		e.advice = "this machine does not trust the certificate: check OKTA_URL, and the certificates that the machine trusts"
+	}
+	// The url.Error repeats the URL, and what is wrong with an answer may repeat part of it.
+	var u *url.Error
+	if errors.As(e.err, &u) {
+		e.err = u.Err
+	}
+	if s := e.err.Error(); outside(s, maxReason, token) != s {
+		e.err = errors.New(outside(s, maxReason, token))
+	}
+	return e
+}
+
+// maxReason bounds the text of a failed request, in bytes.
+const maxReason = 500
+
+// read reads and splits the body of a 200.
+func (o *Org) read(a *answer, resp *http.Response) (err error) {
+	if a.next, err = nextCursor(resp.Header); err != nil {
+		return err
+	}
+	a.date = dateOf(resp.Header)
+	a.body = o.buffer()
+	if *a.body, err = readBody((*a.body)[:0], resp.Body, resp.ContentLength); err != nil {
+		return err
+	}
+	a.objects, err = split(*a.body)
+	return err
+}
+
+// dateOf returns Okta's time of an answer, in whole seconds. Without one it is by our own
+// clock, which may be off: better that the next pull of changes asks for an hour too much.
+func dateOf(h http.Header) time.Time {
+	t, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		t = time.Now().Add(-time.Hour)
+	}
+	return t.UTC().Truncate(time.Second)
+}
+
+var errTooLarge = fmt.Errorf("page is larger than %d MiB or %d objects", maxPage>>20, maxObjects)
 
 // readBody appends r to buf, which it grows to the announced size at once.
 func readBody(buf []byte, r io.Reader, size int64) ([]byte, error) {
 	if size > maxPage {
 		return buf, errTooLarge
 	}
-	if need := int(size) + 1; need > cap(buf) {
+	// Somewhat more, so that the end is seen without growing, and the next page fits too.
+	if need := max(int(size)+int(size)/8, minBuffer); need > cap(buf) {
 		buf = make([]byte, 0, need)
 	}
 	for {
 		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
+			buf = slices.Grow(buf, min(len(buf), maxPage+1-len(buf)))
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
@@ -222,8 +276,12 @@ func readBody(buf []byte, r io.Reader, size int64) ([]byte, error) {
 	}
 }
 
-// maxPooled bounds a buffer that is kept for the next page.
-const maxPooled = 8 << 20
+const (
+	// minBuffer is what a buffer begins with where the size of an answer is not announced.
+	minBuffer = 64 << 10
+	// maxPooled bounds a buffer that is kept for the next page.
+	maxPooled = 8 << 20
+)
 
 func (o *Org) buffer() *[]byte {
 	if b, ok := o.bodies.Get().(*[]byte); ok {
@@ -239,60 +297,21 @@ func (o *Org) release(a *answer) {
 	a.body, a.objects = nil, nil
 }
 
-// request builds the authorized request for a cursor with the SDK. Every setting of the
-// SDK is given, since it fills those that are not from the environment and home directory.
-func (o *Org) request(cursor string) (*http.Request, error) {
-	token, err := o.cfg.Token.Read()
-	if err != nil {
-		return nil, fmt.Errorf("API token: %w", err)
+// request builds the authorized request for a cursor with the SDK.
+func (o *Org) request(cursor, token string) (*http.Request, error) {
+	// One client for all requests, since each leaves a goroutine behind; so one at a time.
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	// Errors of the SDK can repeat what it was given.
+	if o.sdk.SetConfig(sdk.WithToken(token)) != nil {
+		return nil, errors.New("the SDK refuses the API token: check OKTA_API_TOKEN")
 	}
-	client, err := o.client(token)
+	req, err := o.sdk.CloneRequestExecutor().NewRequest(http.MethodGet, cursor, nil)
 	if err != nil {
-		return nil, err
-	}
-	// An executor is not safe for concurrent use.
-	req, err := client.CloneRequestExecutor().NewRequest(http.MethodGet, cursor, nil)
-	if err != nil {
-		return nil, errors.New("building the request failed")
+		return nil, errors.New("the SDK refuses the cursor")
 	}
 	if req.URL.Host != o.host {
 		return nil, errors.New("the cursor leads to another host")
 	}
 	return req, nil
-}
-
-// client returns the SDK's client for the token, a new one when the token was rotated.
-func (o *Org) client(token string) (*sdk.Client, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.sdk != nil && o.token == token {
-		return o.sdk, nil
-	}
-	_, client, err := sdk.NewClient(context.Background(),
-		sdk.WithOrgUrl(o.cfg.URL),
-		sdk.WithAuthorizationMode("SSWS"),
-		sdk.WithToken(token),
-		sdk.WithCache(false),
-		sdk.WithTestingDisableHttpsCheck(strings.HasPrefix(o.cfg.URL, "http://")),
-		sdk.WithUserAgentExtra("okta-collector"),
-		sdk.WithHttpClientPtr(o.http),
-	)
-	if err != nil {
-		// The SDK's messages can repeat what it was configured with.
-		return nil, errors.New("Okta's SDK refuses the URL or the API token: check OKTA_URL and OKTA_API_TOKEN")
-	}
-	o.token, o.sdk = token, client
-	return client, nil
-}
-
-// reason is why ctx ended, where that is why err came, and err without the URL otherwise.
-func reason(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	var u *url.Error
-	if errors.As(err, &u) {
-		return u.Err
-	}
-	return err
 }

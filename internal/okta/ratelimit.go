@@ -43,9 +43,9 @@ func readRateLimit(h http.Header) rateLimit {
 	reset, okReset := largest(h.Values("X-Rate-Limit-Reset"))
 	date, err := http.ParseTime(h.Get("Date"))
 	if okReset && err == nil {
-		rl.reset = reset
 		// Compared in seconds: a Duration could overflow.
 		left := min(max(reset-date.Unix(), 0), int64(maxWait/time.Second))
+		rl.reset = min(reset, date.Unix()+left)
 		rl.left = time.Duration(left)*time.Second + margin
 	}
 	return rl

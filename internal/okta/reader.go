@@ -2,9 +2,9 @@ package okta
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 	"time"
@@ -58,13 +58,10 @@ type Reader struct {
 	svc   Service
 	since time.Time // the System Log's first event
 	now   func() time.Time
-
-	// parents is the page of the listing above that is being gone through.
-	parents *parentPage
 }
 
 // Reader returns a reader of svc. since is where a first run of the System Log begins; zero
-// for the configured history. now is the clock that decides when a full pull is due.
+// for the configured history, which is counted back from now.
 func (o *Org) Reader(svc Service, since time.Time, now func() time.Time) *Reader {
 	return &Reader{org: o, svc: svc, since: since, now: now}
 }
@@ -76,45 +73,58 @@ func (r *Reader) Next(ctx context.Context, pos checkpoint.Position) (*Page, erro
 	if pos.Pull == nil {
 		pos.Pull = r.begin(pos)
 	}
-	page, err := r.page(ctx, pos)
-	var e *Error
-	if errors.As(err, &e) && e.Class == tooMuch {
-		return r.smaller(pos, e)
-	}
-	return page, err
-}
-
-func (r *Reader) page(ctx context.Context, pos checkpoint.Position) (*Page, error) {
 	if r.svc.Parent != "" {
 		return r.listingPage(ctx, pos)
 	}
-	cursor, stored := pos.Cursor, pos.Cursor != ""
-	if !stored {
-		cursor = r.first(r.svc.Path, pos)
-	}
-	a, err := r.get(ctx, cursor, stored, pos.Limit)
+	a, err := r.get(ctx, r.svc.Path, pos)
 	if err != nil {
-		return nil, err
+		return r.failed(ctx, pos, err)
 	}
-	p := r.newPage(a, pos, "")
 	if r.svc.Polled {
-		return r.polled(p, a)
+		return r.polledPage(a, pos)
 	}
-	if a.next != "" && loops(&p.Position.Guard, a.next, a.objects) {
-		p.Warning = r.loopWarning(a)
+	p := r.newPage(a, pos)
+	if r.loops(p, &p.Position.Guard, a) {
 		a.next = ""
 	}
-	p.Position.Cursor = a.next
-	if a.next == "" {
+	if p.Position.Cursor = a.next; a.next == "" {
 		r.finish(p, a.date)
 	}
 	return p, nil
 }
 
-func (r *Reader) loopWarning(a *answer) string {
-	w := fmt.Sprintf("the listing of %s leads back to where it was; this pull ends after %d objects", r.svc.Name, len(a.objects))
+// loops says whether a listing leads back to where it was; the page then bears a warning.
+func (r *Reader) loops(p *Page, g *checkpoint.Guard, a *answer) bool {
+	if a.next == "" || !loops(g, a) {
+		return false
+	}
+	p.Warning = fmt.Sprintf("the listing of %s leads back to where it was: it ends here, and may not be whole", r.svc.Name)
 	r.org.cfg.Log.Warn("a listing makes no progress", zap.String("service", r.svc.Name))
-	return w
+	return true
+}
+
+// failed moves the position to a smaller page where that may help.
+func (r *Reader) failed(ctx context.Context, pos checkpoint.Position, err error) (*Page, error) {
+	var e *Error
+	if !errors.As(err, &e) || e.Class != tooMuch {
+		return nil, err
+	}
+	limit := r.svc.limit(pos.Limit)
+	if pos.Limit == 0 {
+		limit = limitOf(pos.Cursor, limit) // Okta may allow less than was asked for
+	}
+	if pos.Limit, err = r.org.shrink(ctx, r.svc, limit, e); err != nil {
+		return nil, err
+	}
+	return smallerPage(pos, e, pos.Limit), nil
+}
+
+// smallerPage is a page without objects that only moves the position to a smaller limit.
+func smallerPage(pos checkpoint.Position, e *Error, limit int) *Page {
+	if pos.Pull.ID == 0 {
+		pos.Pull = nil // no answer has begun it
+	}
+	return &Page{Position: pos, Warning: fmt.Sprintf("%s; asked again with limit=%d", e, limit)}
 }
 
 // begin decides what the next pull asks for.
@@ -123,19 +133,26 @@ func (r *Reader) begin(pos checkpoint.Position) *checkpoint.Pull {
 	case r.svc.Polled && !pos.Newest.IsZero():
 		return &checkpoint.Pull{Kind: checkpoint.PullPoll, Since: pos.Newest.Add(-logsOverlap)}
 	case r.svc.Polled && !r.since.IsZero():
-		return &checkpoint.Pull{Kind: checkpoint.PullPoll, Since: r.since}
+		return &checkpoint.Pull{Kind: checkpoint.PullPoll, Since: r.since.UTC()}
 	case r.svc.Polled:
-		return &checkpoint.Pull{Kind: checkpoint.PullPoll, Since: r.now().Add(-r.org.cfg.LogsHistory)}
-	case r.svc.Changed == nil, pos.LastFull.IsZero(), r.now().Sub(pos.LastFull) >= r.org.cfg.FullSync:
+		return &checkpoint.Pull{Kind: checkpoint.PullPoll, Since: r.now().Add(-r.org.cfg.LogsHistory).UTC().Truncate(time.Millisecond)}
+	case r.svc.Changed == nil, pos.LastFull.IsZero(), r.fullDue(pos):
 		return &checkpoint.Pull{Kind: checkpoint.PullFull}
 	default:
 		return &checkpoint.Pull{Kind: checkpoint.PullChanges, Since: pos.ChangedSince.Add(-changesOverlap)}
 	}
 }
 
+// fullDue says whether a full pull is due. The last pull's time and the pause after it stand for the
+// present, so that only Okta's clock counts.
+func (r *Reader) fullDue(pos checkpoint.Position) bool {
+	present := pos.ChangedSince.Add(r.org.cfg.PollResources)
+	return present.Sub(pos.LastFull) >= r.org.cfg.FullSync
+}
+
 // first is the request that begins a listing.
 func (r *Reader) first(path string, pos checkpoint.Position) string {
-	q := url.Values{"limit": {strconv.Itoa(r.limit(pos.Limit))}}
+	q := url.Values{"limit": {strconv.Itoa(r.svc.limit(pos.Limit))}}
 	switch {
 	case r.svc.Polled:
 		since := pos.Pull.Since
@@ -144,7 +161,7 @@ func (r *Reader) first(path string, pos checkpoint.Position) string {
 		}
 		q.Set("since", since.UTC().Format(filterTime))
 		q.Set("sortOrder", "ASCENDING")
-	case pos.Pull.Kind == checkpoint.PullChanges:
+	case pos.Pull.Kind == checkpoint.PullChanges && r.svc.Changed != nil:
 		q.Set("filter", r.svc.Changed(pos.Pull.Since))
 	case r.svc.FullFilter != "":
 		q.Set("filter", r.svc.FullFilter)
@@ -152,72 +169,71 @@ func (r *Reader) first(path string, pos checkpoint.Position) string {
 	return path + "?" + q.Encode()
 }
 
-func (r *Reader) limit(reduced int) int {
-	if reduced > 0 {
-		return min(reduced, r.svc.Limit)
+// get asks for the page at pos of the listing that begins at path. Where the limit is reduced, a
+// cursor is asked for with that limit instead of its own.
+func (r *Reader) get(ctx context.Context, path string, pos checkpoint.Position) (*answer, error) {
+	switch {
+	case pos.Cursor == "":
+		return r.org.get(ctx, r.svc, r.first(path, pos), false)
+	case pos.Limit > 0:
+		return r.org.get(ctx, r.svc, withLimit(pos.Cursor, r.svc.limit(pos.Limit)), true)
+	default:
+		return r.org.get(ctx, r.svc, pos.Cursor, true)
 	}
-	return r.svc.Limit
 }
 
-// get asks for a cursor; where the limit is reduced, with that limit instead of the cursor's own.
-func (r *Reader) get(ctx context.Context, cursor string, stored bool, reduced int) (*answer, error) {
-	if reduced > 0 && stored {
-		cursor = withLimit(cursor, r.limit(reduced))
-	}
-	a, err := r.org.get(ctx, r.svc, cursor, stored)
-	if err != nil {
-		return nil, err
-	}
-	a.limit = limitOf(cursor, r.svc.Limit)
-	return a, nil
-}
-
-// newPage makes a page of an answer, and of the position that it was fetched at the one after it.
-func (r *Reader) newPage(a *answer, pos checkpoint.Position, parentID string) *Page {
+// begun returns the pull that an answer of this date belongs to, which it begins if it is the first.
+func begun(pos checkpoint.Position, date time.Time) checkpoint.Pull {
 	pull := *pos.Pull
 	if pull.Began.IsZero() {
-		pull.Began = a.date
-		pull.ID = max(a.date.UnixMilli(), pos.LastPullID+1)
+		pull.Began = date
+		pull.ID = max(date.UnixMilli(), pos.LastPullID+1)
 	}
+	return pull
+}
+
+// newPage makes a page of an answer. Its position is that of the answer, with the pull
+// and the limit moved on: the cursors are left to the caller.
+func (r *Reader) newPage(a *answer, pos checkpoint.Position) *Page {
+	pull := begun(pos, a.date)
 	pull.Events += int64(len(a.objects))
-	pos.Pull = &pull
-	pos.LastPullID = pull.ID
-	if pos.Limit > 0 {
-		// It went well: back towards the service's own limit, which the last step asks for
-		// once more, since cursors repeat the limit they were made with.
-		if pos.Limit >= r.svc.Limit {
-			pos.Limit = 0
-		} else {
-			pos.Limit = min(pos.Limit*2, r.svc.Limit)
-		}
-	}
+	pos.Pull, pos.LastPullID = &pull, pull.ID
+	pos.Limit = r.svc.grown(pos.Limit)
 
 	p := &Page{Position: pos, Objects: make([][]byte, len(a.objects)), release: func() { r.org.release(a) }}
 	for i, o := range a.objects {
 		p.Objects[i] = o.raw
 	}
 	p.Members = strconv.AppendInt([]byte(`"@devo_pulling_id":`), pull.ID, 10)
-	if parentID != "" {
-		id, _ := json.Marshal(parentID) // a string always marshals
-		p.Members = fmt.Appendf(p.Members, `,%q:%s`, r.svc.ParentMember, id)
-	}
 	return p
 }
 
-// polled completes a page of the System Log. Okta sends what was persisted since the
+// polledPage makes a page of the System Log. Okta sends what was persisted since the
 // cursor, in that order; a page shorter than asked for is the end for now.
-func (r *Reader) polled(p *Page, a *answer) (*Page, error) {
-	if a.next == "" {
-		p.Release()
-		return nil, &Error{Class: Passing, path: r.svc.Path, err: errors.New("answer without a next link: the System Log always has one")}
+func (r *Reader) polledPage(a *answer, pos checkpoint.Position) (*Page, error) {
+	var wrong error
+	switch {
+	case a.next == "":
+		wrong = errors.New("answer without a next link: the System Log always has one")
+	case a.next == a.cursor && len(a.objects) > 0:
+		wrong = errors.New("the next link leads back to the page, which is not empty")
 	}
+	if wrong != nil {
+		r.org.release(a)
+		return nil, &Error{Class: Passing, Status: http.StatusOK, path: r.svc.Path, err: wrong}
+	}
+
+	p := r.newPage(a, pos)
 	for _, o := range a.objects {
-		if t, err := time.Parse(time.RFC3339, string(o.published)); err == nil && t.After(p.Position.Newest) {
+		t, err := time.Parse(time.RFC3339, string(o.published))
+		// An event from the future must not decide where the log goes on one day.
+		if err == nil && t.After(p.Position.Newest) && t.Before(a.date.Add(time.Second)) {
 			p.Position.Newest = t.UTC()
 		}
 	}
 	p.Position.Cursor = a.next
-	if len(a.objects) < a.limit {
+	// A cursor that names no limit has Okta's default: only an empty page is sure to be the end.
+	if len(a.objects) < limitOf(a.cursor, 1) {
 		p.CaughtUp = true
 		if p.Position.Pull.Events == 0 {
 			p.Position.IdlePolls++
@@ -230,7 +246,7 @@ func (r *Reader) polled(p *Page, a *answer) (*Page, error) {
 	return p, nil
 }
 
-// finish ends the pull of a listing.
+// finish ends the pull of a listing, whose last answer is of this date.
 func (r *Reader) finish(p *Page, date time.Time) {
 	pull := p.Position.Pull
 	p.Position.ChangedSince = pull.Began
@@ -247,21 +263,5 @@ func (r *Reader) finish(p *Page, date time.Time) {
 		every = r.org.cfg.FullSync
 	}
 	p.CaughtUp = true
-	p.Wait = max(every-date.Sub(pull.Began), time.Second)
-}
-
-// smaller halves the page size after Okta timed out or sent too much.
-func (r *Reader) smaller(pos checkpoint.Position, e *Error) (*Page, error) {
-	limit := r.limit(pos.Limit)
-	if limit <= r.svc.MinLimit {
-		e.Class = Person
-		e.advice = fmt.Sprintf("it fails even with limit=%d: report the request id to Okta's support", limit)
-		return nil, e
-	}
-	pos.Limit = max(limit/2, r.svc.MinLimit)
-	if pos.Pull.ID == 0 {
-		pos.Pull = nil // no answer has begun it
-	}
-	r.org.cfg.Log.Warn("asking for a smaller page", zap.String("service", r.svc.Name), zap.Int("limit", pos.Limit), zap.Error(e))
-	return &Page{Position: pos, Warning: fmt.Sprintf("%s; asked again with limit=%d", e, pos.Limit)}, nil
+	p.Wait = min(max(every-date.Sub(pull.Began), time.Second), every)
 }

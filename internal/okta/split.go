@@ -1,12 +1,19 @@
 package okta
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/bits"
 )
 
-// maxDepth bounds the nesting of an answer. Okta's objects nest below 20.
-const maxDepth = 200
+const (
+	// maxDepth bounds the nesting of an answer. Okta's objects nest below 20.
+	maxDepth = 200
+	// maxObjects bounds the objects of an answer. Okta's longest pages have 10,000; what is
+	// kept of each takes about a hundred bytes.
+	maxObjects = 50_000
+)
 
 // object is one element of a page.
 type object struct {
@@ -41,24 +48,11 @@ type splitter struct {
 	run, w int
 }
 
-// span is a part of the compacted data.
-type span struct{ from, to int }
-
-func (s span) of(data []byte) []byte {
-	if s.to == 0 {
-		return nil
-	}
-	return data[s.from:s.to:s.to]
-}
-
 // at is where the next byte read will be after compaction.
 func (s *splitter) at() int { return s.w + s.r - s.run }
 
 // space skips white space, which ends the current run if there is any.
 func (s *splitter) space() {
-	if s.r >= len(s.data) || s.data[s.r] > ' ' {
-		return
-	}
 	s.flush()
 	for s.r < len(s.data) {
 		switch s.data[s.r] {
@@ -82,6 +76,13 @@ func (s *splitter) flush() {
 
 // peek returns the next byte after white space, 0 at the end.
 func (s *splitter) peek() byte {
+	if s.r < len(s.data) && s.data[s.r] > ' ' {
+		return s.data[s.r]
+	}
+	return s.peekSpaced()
+}
+
+func (s *splitter) peekSpaced() byte {
 	s.space()
 	if s.r >= len(s.data) {
 		return 0
@@ -104,8 +105,7 @@ var (
 )
 
 func (s *splitter) array() ([]object, error) {
-	type spans struct{ raw, id, published span }
-	var found []spans
+	var objects []object
 	if !s.take('[') {
 		return nil, errNoArray
 	}
@@ -117,22 +117,16 @@ func (s *splitter) array() ([]object, error) {
 				}
 				return nil, errNoArray
 			}
-			var o spans
-			o.raw.from = s.at()
-			if err := s.object(1, func(key []byte, value span) {
-				switch string(key) {
-				case "id", "uuid", "client_id":
-					if o.id.to == 0 {
-						o.id = value
-					}
-				case "published":
-					o.published = value
-				}
-			}); err != nil {
+			if len(objects) == maxObjects {
+				return nil, errTooLarge
+			}
+			var o object
+			from := s.at()
+			if err := s.object(1, &o); err != nil {
 				return nil, err
 			}
-			o.raw.to = s.at()
-			found = append(found, o)
+			o.raw = s.compacted(from)
+			objects = append(objects, o)
 			if s.take(',') {
 				continue
 			}
@@ -146,16 +140,19 @@ func (s *splitter) array() ([]object, error) {
 		return nil, errSyntax
 	}
 	s.flush()
-	objects := make([]object, len(found))
-	for i, o := range found {
-		objects[i] = object{o.raw.of(s.data), o.id.of(s.data), o.published.of(s.data)}
-	}
 	return objects, nil
 }
 
-// object reads an object whose first byte is there. If member is not nil it is told the
-// members whose value is a string; the key is only valid during the call.
-func (s *splitter) object(depth int, member func(key []byte, value span)) error {
+// compacted is the place of what was read since s.at() was from. Part of it may only be moved
+// there by the next flush.
+func (s *splitter) compacted(from int) []byte {
+	to := s.at()
+	return s.data[from:to:to]
+}
+
+// object reads an object whose first byte is there. If top is not nil, its members that matter
+// are kept in it.
+func (s *splitter) object(depth int, top *object) error {
 	if depth > maxDepth {
 		return errDeep
 	}
@@ -171,22 +168,20 @@ func (s *splitter) object(depth int, member func(key []byte, value span)) error 
 		if err := s.string(); err != nil {
 			return err
 		}
-		key := s.data[from : s.r-1]
-		if member == nil || len(key) > len("client_id") {
-			key = nil
+		var keep *[]byte // where the value belongs
+		if top != nil {
+			keep = top.member(s.data[from : s.r-1])
 		}
-		var keyCopy [len("client_id")]byte
-		n := copy(keyCopy[:], key) // white space after it may move the key
 		if !s.take(':') {
 			return errSyntax
 		}
-		if s.peek() == '"' && n > 0 {
-			value := span{from: s.at() + 1}
+		if keep != nil && s.peek() == '"' {
+			value := s.at() + 1
 			if err := s.string(); err != nil {
 				return err
 			}
-			value.to = s.at() - 1
-			member(keyCopy[:n], value)
+			*keep = s.compacted(value)
+			*keep = (*keep)[: len(*keep)-1 : len(*keep)-1]
 		} else if err := s.value(depth + 1); err != nil {
 			return err
 		}
@@ -200,6 +195,19 @@ func (s *splitter) object(depth int, member func(key []byte, value span)) error 
 			return errSyntax
 		}
 	}
+}
+
+// member is where the value of a member is kept, nil if it is not.
+func (o *object) member(key []byte) *[]byte {
+	switch string(key) {
+	case "id", "uuid", "client_id":
+		if o.id == nil {
+			return &o.id
+		}
+	case "published":
+		return &o.published
+	}
+	return nil
 }
 
 func (s *splitter) value(depth int) error {
@@ -261,13 +269,33 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
+// skipPlain returns the place of the first byte from r on that does not stand for itself.
+func skipPlain(data []byte, r int) int {
+	// Eight at a time: a byte less than n borrows from its highest bit when n is taken from it,
+	// and one equal to n is zero, so less than one, when combined with n.
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for r+8 <= len(data) {
+		x := binary.LittleEndian.Uint64(data[r:])
+		control := x - ones*' '
+		quote := (x ^ ones*'"') - ones
+		backslash := (x ^ ones*'\\') - ones
+		// Borrows reach further bytes only, so the first of those found is right.
+		if found := (control | quote | backslash) & ^x & highs; found != 0 {
+			return r + bits.TrailingZeros64(found)/8
+		}
+		r += 8
+	}
+	for r < len(data) && plain[data[r]] {
+		r++
+	}
+	return r
+}
+
 // string reads a string whose opening quote is there.
 func (s *splitter) string() error {
 	data, r := s.data, s.r+1
 	for {
-		for r < len(data) && plain[data[r]] {
-			r++
-		}
+		r = skipPlain(data, r)
 		s.r = r
 		if r >= len(data) {
 			return errSyntax

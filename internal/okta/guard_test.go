@@ -1,0 +1,125 @@
+package okta_test
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/oktasim"
+)
+
+// listing serves pages without end: page n has the given objects and links to the given page.
+func listing(t *testing.T, page func(n int) (objects string, next int)) (*wire, func() pulled) {
+	org, w := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n, _ := strconv.Atoi(r.URL.Query().Get("after"))
+		objects, next := page(n)
+		if next >= 0 {
+			w.Header().Add("Link", fmt.Sprintf(`<http://acme.test/api/v1/apps?after=%d&limit=200>; rel="next"`, next))
+		}
+		fmt.Fprint(w, objects)
+	}))
+	return w, func() pulled {
+		return pull(t, org.Reader(service(t, "apps"), time.Time{}, time.Now), checkpoint.Position{})
+	}
+}
+
+func one(id int) string { return fmt.Sprintf(`[{"id":"0oa%d"}]`, id) }
+
+func TestAListingWhosePagesLeadBackEnds(t *testing.T) {
+	for _, tail := range []int{0, 1, 2, 7, 30} {
+		for _, cycle := range []int{1, 2, 3, 10, 33} {
+			t.Run(fmt.Sprintf("%d pages, then %d in a circle", tail, cycle), func(t *testing.T) {
+				w, collect := listing(t, func(n int) (string, int) {
+					if n == tail+cycle-1 {
+						return one(n), tail
+					}
+					return one(n), n + 1
+				})
+				p := collect()
+				require.Len(t, p.warnings, 1)
+				require.Contains(t, p.warnings[0], "leads back")
+				require.Nil(t, p.position.Pull)
+				require.Zero(t, p.position.Guard)
+				require.Equal(t, 15*time.Minute, p.wait)
+				require.LessOrEqual(t, len(w.asked), 3*(tail+cycle)+2, "it is noticed soon")
+				seen := map[string]bool{}
+				for _, o := range p.json() {
+					seen[o] = true
+				}
+				require.Len(t, seen, tail+cycle, "everything there is was read")
+			})
+		}
+	}
+}
+
+func TestAPageThatIsItsOwnNextIsReadOnce(t *testing.T) {
+	sim, c := newSim(t, nil)
+	sim.SetFaults(func(r *http.Request, _ int) oktasim.Fault {
+		return oktasim.NextTo("http://acme.test" + r.URL.RequestURI())
+	})
+	org, w := newOrg(t, sim)
+	p := pull(t, org.Reader(service(t, "groups"), time.Time{}, c.Now), checkpoint.Position{})
+	require.Len(t, p.warnings, 1)
+	require.Len(t, w.asked, 1)
+	same(t, everything(sim, "groups")[:200], p.json())
+}
+
+func TestTheSameObjectsUnderEverNewCursorsAreNoProgress(t *testing.T) {
+	for _, distinct := range []int{1, 2, 5} {
+		w, collect := listing(t, func(n int) (string, int) { return one(n % distinct), n + 1 })
+		p := collect()
+		require.Len(t, p.warnings, 1)
+		require.LessOrEqual(t, len(w.asked), 3*distinct+2)
+	}
+}
+
+func TestEmptyPagesEndAListingAfterAHundred(t *testing.T) {
+	w, collect := listing(t, func(n int) (string, int) { return "[]", n + 1 })
+	p := collect()
+	require.Len(t, p.warnings, 1)
+	require.Empty(t, p.objects)
+	require.Len(t, w.asked, 101)
+}
+
+func TestAHundredEmptyPagesBetweenObjectsAreFollowed(t *testing.T) {
+	_, collect := listing(t, func(n int) (string, int) {
+		switch {
+		case n == 303:
+			return one(n), -1
+		case n%101 == 0:
+			return one(n), n + 1
+		default:
+			return "[]", n + 1
+		}
+	})
+	p := collect()
+	require.Empty(t, p.warnings)
+	require.Len(t, p.objects, 4)
+}
+
+func TestALongListingIsNoCircle(t *testing.T) {
+	w, collect := listing(t, func(n int) (string, int) {
+		if n == 2999 {
+			return one(n), -1
+		}
+		return one(n), n + 1
+	})
+	p := collect()
+	require.Empty(t, p.warnings)
+	require.Len(t, w.asked, 3000)
+}
+
+func TestObjectsWithoutAnIDAreNoCircle(t *testing.T) {
+	_, collect := listing(t, func(n int) (string, int) {
+		if n == 200 {
+			return "[{}]", -1
+		}
+		return "[{}]", n + 1
+	})
+	require.Empty(t, collect().warnings)
+}

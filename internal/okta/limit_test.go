@@ -1,0 +1,214 @@
+package okta_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/okta"
+	"okta-collector/internal/oktasim"
+)
+
+func limitOf(r *http.Request) int {
+	n, _ := strconv.Atoi(r.URL.Query().Get("limit"))
+	return n
+}
+
+// above refuses requests for pages of more than n.
+func above(n int, fault oktasim.Fault) func(*http.Request, int) oktasim.Fault {
+	return func(r *http.Request, _ int) oktasim.Fault {
+		if limitOf(r) > n {
+			return fault
+		}
+		return nil
+	}
+}
+
+func TestAListThatTimesOutIsAskedForInSmallerPagesThatGrowAgain(t *testing.T) {
+	for name, fault := range map[string]oktasim.Fault{"E0000009": oktasim.Refuse(500, "E0000009"), "without a code": oktasim.Page(500)} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, 0, nil, func(t *testing.T, sim *oktasim.Org, orgs [2]*okta.Org, w *wire) {
+				sim.SetFaults(above(60, fault))
+				r := orgs[0].Reader(service(t, "users"), time.Time{}, time.Now)
+				p := pull(t, r, checkpoint.Position{})
+				same(t, everything(sim, "users"), p.json(), "nothing is left out or there twice")
+				p.id(t)
+				require.Equal(t, []int{200, 100, 50, 62, 31, 43, 55, 67, 33, 45, 57, 69, 34}, w.limits()[:13])
+				require.Contains(t, p.warnings[0], "asked again with limit=100")
+				require.Contains(t, p.warnings[1], "asked again with limit=50")
+
+				// Cursors are as Okta spelt them, but for the limit.
+				other := func(target string) string {
+					q, err := url.Parse(target)
+					require.NoError(t, err)
+					return strings.ReplaceAll(target, "limit="+q.Query().Get("limit"), "limit=")
+				}
+				next := ""
+				for i, target := range w.asked {
+					if next != "" {
+						require.Equal(t, other(next), other(target))
+					}
+					if w.next[i] != "" {
+						next = w.next[i]
+					}
+				}
+
+				// When it is over, so is the smaller limit.
+				sim.SetFaults(nil)
+				for range 3 {
+					p.position.LastFull = time.Time{} // another full one
+					p = pull(t, r, p.position)
+					same(t, everything(sim, "users"), p.json())
+				}
+				require.Zero(t, p.position.Limit)
+				require.Equal(t, 200, w.limits()[len(w.asked)-1])
+			})
+		})
+	}
+}
+
+func TestALimitIsHalvedToTheSmallestAndThenAPersonIsNeeded(t *testing.T) {
+	for name, test := range map[string]struct {
+		fault  oktasim.Fault
+		limits []int
+	}{
+		"users":         {oktasim.Page(500), []int{200, 100, 50, 25, 12, 6, 3, 1}},
+		"groups":        {oktasim.Refuse(500, ""), []int{200, 100, 50, 25, 12, 6, 3, 1}},
+		"logs":          {oktasim.Refuse(500, "E0000009"), []int{1000, 500, 250, 125, 62, 31, 15, 7, 3, 1}},
+		"zones":         {oktasim.Refuse(500, "E0000009"), []int{200, 100, 50, 25, 12, 6, 3, 1}},
+		"app_groups":    {oktasim.Refuse(500, "E0000009"), []int{200, 100, 50, 25, 20}},
+		"group_members": {oktasim.Refuse(500, "E0000009"), []int{200, 100, 50, 25, 12, 6, 3, 1}},
+	} {
+		for _, onParents := range []bool{false, true} {
+			svc := service(t, name)
+			if onParents && svc.Parent == "" {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s parents=%v", name, onParents), func(t *testing.T) {
+				inBubble(t, 0, nil, func(t *testing.T, sim *oktasim.Org, orgs [2]*okta.Org, w *wire) {
+					failing := func(path string) bool {
+						return svc.Parent == "" || (path == parentPath(svc)) == onParents
+					}
+					sim.SetFaults(func(r *http.Request, _ int) oktasim.Fault {
+						if failing(r.URL.Path) {
+							return test.fault
+						}
+						return nil
+					})
+					began := time.Now()
+					r := orgs[0].Reader(svc, began.Add(-85*24*time.Hour), time.Now)
+					var p pulled
+					var err error
+					for err == nil {
+						var page *okta.Page
+						if page, err = r.Next(t.Context(), p.position); err == nil {
+							p.add(t, page)
+							require.Empty(t, page.Objects)
+						}
+						require.LessOrEqual(t, len(w.asked), 12)
+					}
+					var e *okta.Error
+					require.ErrorAs(t, err, &e)
+					require.Equal(t, okta.Person, e.Class)
+					var limits []int
+					for i, target := range w.asked {
+						if path, _, _ := strings.Cut(target, "?"); failing(path) {
+							limits = append(limits, w.limits()[i])
+						}
+					}
+					want := test.limits
+					if onParents {
+						want = []int{200, 100, 50, 25, 12, 6, 3, 1}
+					}
+					require.Equal(t, want, limits)
+					require.ErrorContains(t, err, fmt.Sprintf("limit=%d", want[len(want)-1]))
+					// A bad minute of Okta's must not use all sizes up at once.
+					require.GreaterOrEqual(t, time.Since(began), 7*time.Second)
+					require.Less(t, time.Since(began), time.Minute)
+
+					// And then it goes on with what it has come to.
+					sim.SetFaults(nil)
+					p = pull(t, r, p.position)
+					same(t, everything(sim, name)[:len(p.objects)], p.json())
+					require.NotEmpty(t, p.objects)
+				})
+			})
+		}
+	}
+}
+
+func TestThePauseBeforeASmallerPageEndsWithTheSlice(t *testing.T) {
+	inBubble(t, 0, nil, func(t *testing.T, sim *oktasim.Org, orgs [2]*okta.Org, w *wire) {
+		sim.SetFaults(func(*http.Request, int) oktasim.Fault { return oktasim.Page(500) })
+		ctx, stop := cancellable(t)
+		time.AfterFunc(3*time.Second, func() { stop(errStop) })
+		began := time.Now()
+		_, err := orgs[0].Reader(service(t, "users"), time.Time{}, time.Now).Next(ctx, checkpoint.Position{Limit: 2})
+		require.Equal(t, errStop, err)
+		require.Equal(t, 3*time.Second, time.Since(began))
+	})
+}
+
+func TestAPlain500OfAnotherListingIsTriedAgainAsItWas(t *testing.T) {
+	for _, name := range []string{"logs", "apps", "zones", "app_users"} {
+		sim, c := newSim(t, nil)
+		org, _ := newOrg(t, sim)
+		sim.SetFaults(func(*http.Request, int) oktasim.Fault { return oktasim.Page(500) })
+		require.Equal(t, okta.Passing, refused(t, org.Reader(service(t, name), time.Time{}, c.Now), checkpoint.Position{}).Class)
+	}
+}
+
+// The large pages come over a real connection.
+func TestAPageThatIsTooLargeIsAskedForAgainWithHalfTheLimit(t *testing.T) {
+	chunk := []byte(strings.Repeat(" ", 1<<20))
+	objects := strings.Repeat("{},", 60_000)
+	for name, large := range map[string]func(w http.ResponseWriter){
+		"announced": func(w http.ResponseWriter) { w.Header().Set("Content-Length", strconv.Itoa(65<<20)) },
+		"not announced": func(w http.ResponseWriter) {
+			fmt.Fprint(w, "[")
+			for range 65 {
+				if _, err := w.Write(chunk); err != nil {
+					return
+				}
+			}
+		},
+		"too many objects": func(w http.ResponseWriter) { fmt.Fprint(w, "[", objects, "{}]") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var limits []int
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				limits = append(limits, limitOf(r))
+				if limitOf(r) > 60 {
+					large(w)
+					return
+				}
+				fmt.Fprint(w, `[{"id":"0oa1"}]`)
+			}))
+			defer server.Close()
+			cfg := settings()
+			cfg.URL = server.URL
+			org, err := okta.New(cfg)
+			require.NoError(t, err)
+			p := pull(t, org.Reader(service(t, "apps"), time.Time{}, time.Now), checkpoint.Position{})
+			require.Equal(t, []int{200, 100, 50}, limits)
+			require.Equal(t, []string{`{"id":"0oa1"}`}, p.json())
+			require.Contains(t, p.warnings[0], "larger than 64 MiB")
+		})
+	}
+}
+
+func TestAStoredLimitIsNeverOutsideWhatOktaAccepts(t *testing.T) {
+	for stored, want := range map[int]int{-5: 200, 0: 200, 1: 20, 100: 100, 100_000: 200} {
+		org, w := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `[{"id":"0oa1"}]`) }))
+		pull(t, org.Reader(service(t, "app_groups"), time.Time{}, time.Now), checkpoint.Position{Limit: stored})
+		require.Equal(t, want, w.limits()[1])
+	}
+}

@@ -1,0 +1,392 @@
+package okta_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/okta"
+	"okta-collector/internal/oktasim"
+)
+
+// capped is an org that serves smaller pages than it is asked for, so that a few objects make many.
+type capped struct {
+	*oktasim.Org
+	limit int
+}
+
+func (c capped) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	limit, _ := strconv.Atoi(q.Get("limit"))
+	q.Set("limit", strconv.Itoa(min(limit, c.limit)))
+	r = r.Clone(r.Context())
+	r.URL.RawQuery = q.Encode()
+	c.Org.ServeHTTP(w, r)
+}
+
+// newTree makes an org of several pages of apps or groups, most of them with several pages under them.
+func newTree(t *testing.T) (capped, *clock) {
+	sim, c := newSim(t, func(c *oktasim.Config) {
+		c.Counts = map[string]int{"users": 40, "groups": 9, "apps": 9, "app_users": 5, "group_members": 5}
+	})
+	return capped{sim, 2}, c
+}
+
+var underParents = []string{"app_users", "group_members"}
+
+func parentPath(svc okta.Service) string {
+	parent, _ := okta.Lookup(svc.Parent)
+	return parent.Path
+}
+
+func TestAListingUnderParentsGoesOnFromEveryPosition(t *testing.T) {
+	for _, name := range underParents {
+		for _, sameWorker := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s same worker=%v", name, sameWorker), func(t *testing.T) {
+				sim, c := newTree(t)
+				svc := service(t, name)
+				all := everything(sim.Org, name)
+				org, _ := newOrg(t, sim)
+				whole := pull(t, org.Reader(svc, time.Time{}, c.Now), checkpoint.Position{})
+				same(t, all, whole.json())
+				require.Greater(t, len(whole.positions), 5+8*3)
+
+				shipped := 0
+				for i, pos := range whole.positions[:len(whole.positions)-1] {
+					shipped += whole.sizes[i]
+					worker := org
+					if !sameWorker {
+						worker, _ = newOrg(t, sim)
+					}
+					c.Advance(time.Minute)
+					rest := pull(t, worker.Reader(svc, time.Time{}, c.Now), pos)
+					same(t, all[shipped:], rest.json(), "after page ", i)
+					if len(rest.objects) > 0 {
+						require.Equal(t, whole.id(t), rest.id(t))
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestAPageOfParentsIsAskedForOnceHoweverManySlicesGoThroughIt(t *testing.T) {
+	for _, name := range underParents {
+		sim, c := newTree(t)
+		svc := service(t, name)
+		org, w := newOrg(t, sim)
+		for range 2 {
+			w.asked, w.next = nil, nil
+			var all pulled
+			for {
+				page, err := org.Reader(svc, time.Time{}, c.Now).Next(t.Context(), all.position)
+				require.NoError(t, err)
+				all.add(t, page)
+				if page.CaughtUp {
+					break
+				}
+			}
+			same(t, everything(sim.Org, name), all.json())
+			parents := 0
+			for _, target := range w.asked {
+				if path, _, _ := strings.Cut(target, "?"); path == parentPath(svc) {
+					parents++
+				}
+			}
+			require.Equal(t, 5, parents, "the next pull asks anew")
+		}
+	}
+}
+
+func TestAPageOfParentsOfAnEarlierPullIsNotGoneThrough(t *testing.T) {
+	org, c := newSim(t, func(c *oktasim.Config) { c.Counts = map[string]int{"users": 40, "apps": 4, "app_users": 5} })
+	sim := capped{org, 2}
+	svc := service(t, "app_users")
+	here, _ := newOrg(t, sim)
+	sim.SetFaults(without(sim, svc, 3)) // not there yet
+	pos := pull(t, here.Reader(svc, time.Time{}, c.Now), checkpoint.Position{}).position
+	sim.SetFaults(nil)
+
+	// Another worker begins the next pull, and this one goes on with it in the last page of parents.
+	elsewhere, _ := newOrg(t, sim)
+	c.Advance(24 * time.Hour)
+	whole := pull(t, elsewhere.Reader(svc, time.Time{}, c.Now), pos)
+	all := everything(sim.Org, "app_users")
+	same(t, all, whole.json())
+	i := slices.IndexFunc(whole.positions, func(p checkpoint.Position) bool { return p.Parent.ID == sim.ID("apps", 2) })
+	rest := pull(t, here.Reader(svc, time.Time{}, c.Now), whole.positions[i])
+	same(t, all[2*5:], rest.json())
+}
+
+func TestAParentThatWasDeletedMeanwhileIsSkipped(t *testing.T) {
+	for _, name := range underParents {
+		for _, at := range []string{"at once", "after a page"} {
+			t.Run(name+" "+at, func(t *testing.T) {
+				sim, c := newTree(t)
+				svc := service(t, name)
+				deleted := sim.ID(svc.Parent, 3)
+				sim.SetFaults(func(r *http.Request, _ int) oktasim.Fault {
+					if strings.Contains(r.URL.Path, deleted) && (at == "at once" || r.URL.Query().Has("after")) {
+						return oktasim.Refuse(404, "E0000007")
+					}
+					return nil
+				})
+				var want []string
+				kept := 0
+				for i, o := range sim.All(name) {
+					if sim.ParentID(name, i) == deleted {
+						if kept++; at == "at once" || kept > 2 {
+							continue
+						}
+					}
+					want = append(want, string(o))
+				}
+				org, _ := newOrg(t, sim)
+				p := pull(t, org.Reader(svc, time.Time{}, c.Now), checkpoint.Position{})
+				same(t, want, p.json())
+				require.Empty(t, p.warnings)
+			})
+		}
+	}
+}
+
+func TestTheLastParentMayBeTheDeletedOne(t *testing.T) {
+	sim, c := newTree(t)
+	deleted := sim.ID("apps", 8)
+	sim.SetFaults(func(r *http.Request, _ int) oktasim.Fault {
+		c.Advance(time.Second)
+		if strings.Contains(r.URL.Path, deleted) {
+			return oktasim.Refuse(404, "E0000007")
+		}
+		return nil
+	})
+	org, _ := newOrg(t, sim)
+	p := pull(t, org.Reader(service(t, "app_users"), time.Time{}, c.Now), checkpoint.Position{})
+	same(t, everything(sim.Org, "app_users")[:7*5], p.json())
+	require.Equal(t, epoch.Add(24*time.Hour), c.Now().Add(p.wait-time.Second))
+}
+
+// without is a fault that takes a parent out of the listing above.
+func without(sim capped, svc okta.Service, parent int) func(*http.Request, int) oktasim.Fault {
+	return func(r *http.Request, _ int) oktasim.Fault {
+		if r.URL.Path != parentPath(svc) {
+			return nil
+		}
+		return func(a *oktasim.Answer) {
+			object := sim.Object(svc.Parent, parent)
+			body := bytes.Replace(slices.Clone(a.Body), object, nil, 1)
+			for _, comma := range [][2]string{{"[,", "["}, {",]", "]"}, {",,", ","}} {
+				body = bytes.Replace(body, []byte(comma[0]), []byte(comma[1]), 1)
+			}
+			a.Body = body
+		}
+	}
+}
+
+func TestWhenTheParentUnderWayIsGoneItsPageIsGoneThroughAgain(t *testing.T) {
+	for _, name := range underParents {
+		sim, c := newTree(t)
+		svc := service(t, name)
+		all := everything(sim.Org, name)
+		org, _ := newOrg(t, sim)
+		whole := pull(t, org.Reader(svc, time.Time{}, c.Now), checkpoint.Position{})
+		shipped, tried := 0, 0
+		for i, pos := range whole.positions {
+			shipped += whole.sizes[i]
+			if pos.Parent.ID != sim.ID(svc.Parent, 3) { // the second of the second page
+				continue
+			}
+			tried++
+			sim.SetFaults(without(sim, svc, 3))
+			other, _ := newOrg(t, sim)
+			rest := pull(t, other.Reader(svc, time.Time{}, c.Now), pos)
+			sim.SetFaults(nil)
+
+			same(t, slices.Concat(all[2*5:3*5], all[4*5:]), rest.json(), "the page's other parent again, then the others")
+			require.GreaterOrEqual(t, shipped, 3*5)
+		}
+		require.Equal(t, 3, tried)
+	}
+}
+
+func TestPagesOfParentsMayBeEmpty(t *testing.T) {
+	for _, name := range underParents {
+		for _, empty := range []int{0, 2, 4} {
+			t.Run(fmt.Sprint(name, " page ", empty), func(t *testing.T) {
+				sim, c := newTree(t)
+				svc := service(t, name)
+				pages := 0
+				sim.SetFaults(func(r *http.Request, _ int) oktasim.Fault {
+					if r.URL.Path != parentPath(svc) {
+						return nil
+					}
+					if pages++; pages-1 != empty {
+						return nil
+					}
+					return func(a *oktasim.Answer) { a.Body = []byte("[]") }
+				})
+				var want []string
+				for i, o := range sim.All(name) {
+					parent, _ := sim.Find(svc.Parent, "", sim.ParentID(name, i))
+					if parent/2 != empty {
+						want = append(want, string(o))
+					}
+				}
+				org, _ := newOrg(t, sim)
+				p := pull(t, org.Reader(svc, time.Time{}, c.Now), checkpoint.Position{})
+				same(t, want, p.json())
+				require.Nil(t, p.position.Pull)
+			})
+		}
+	}
+}
+
+func TestAnOrgWithoutParentsIsCaughtUp(t *testing.T) {
+	sim, c := newSim(t, func(c *oktasim.Config) { c.Counts = nil })
+	org, _ := newOrg(t, sim)
+	for _, name := range []string{"app_users", "app_groups", "group_members"} {
+		p := pull(t, org.Reader(service(t, name), time.Time{}, c.Now), checkpoint.Position{})
+		require.Empty(t, p.objects)
+		require.Equal(t, 24*time.Hour, p.wait)
+		require.Equal(t, epoch, p.position.LastFull)
+	}
+}
+
+func TestAParentThatIsListedTwiceIsReadOnce(t *testing.T) {
+	org, _ := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/v1/apps" {
+			fmt.Fprint(w, `[{"id":"A"},{"id":"B"},{"id":"A"},{"name":"no id"},{"id":"C"}]`)
+			return
+		}
+		fmt.Fprintf(w, `[{"under":%q}]`, r.URL.Path)
+	}))
+	p := pull(t, org.Reader(service(t, "app_users"), time.Time{}, time.Now), checkpoint.Position{})
+	require.Equal(t, []string{`{"under":"/api/v1/apps/A/users"}`, `{"under":"/api/v1/apps/B/users"}`, `{"under":"/api/v1/apps/C/users"}`}, p.json())
+}
+
+func TestAParentsIDIsOnlyEverOneElementOfAPath(t *testing.T) {
+	org, w := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/v1/apps" {
+			fmt.Fprint(w, `[{"id":"../users?q=a#b%2f"}]`)
+			return
+		}
+		fmt.Fprint(w, `[]`)
+	}))
+	pull(t, org.Reader(service(t, "app_users"), time.Time{}, time.Now), checkpoint.Position{})
+	require.Equal(t, "/api/v1/apps/..%2Fusers%3Fq=a%23b%252f/users?limit=500", w.asked[1])
+}
+
+func TestAListingAboveThatLeadsBackEndsThePull(t *testing.T) {
+	sim, c := newTree(t)
+	sim.SetFaults(func(r *http.Request, _ int) oktasim.Fault {
+		if r.URL.Path == "/api/v1/apps" && r.URL.Query().Has("after") {
+			return oktasim.NextTo("http://acme.test" + r.URL.RequestURI())
+		}
+		return nil
+	})
+	org, _ := newOrg(t, sim)
+	p := pull(t, org.Reader(service(t, "app_users"), time.Time{}, c.Now), checkpoint.Position{})
+	same(t, everything(sim.Org, "app_users")[:4*5], p.json())
+	require.Len(t, p.warnings, 1)
+	require.Contains(t, p.warnings[0], "listing of apps")
+}
+
+func TestAListingAboveThatGoesInACircleEndsThePull(t *testing.T) {
+	sim, c := newTree(t)
+	second := ""
+	sim.SetFaults(func(r *http.Request, _ int) oktasim.Fault {
+		if r.URL.Path == "/api/v1/apps" && strings.Contains(r.URL.RawQuery, sim.ID("apps", 1)) {
+			second = r.URL.RequestURI()
+		}
+		if r.URL.Path == "/api/v1/apps" && strings.Contains(r.URL.RawQuery, sim.ID("apps", 5)) {
+			return oktasim.NextTo("http://acme.test" + second)
+		}
+		return nil
+	})
+	org, w := newOrg(t, sim)
+	p := pull(t, org.Reader(service(t, "app_users"), time.Time{}, c.Now), checkpoint.Position{})
+	all := everything(sim.Org, "app_users")
+	same(t, all[:7*5], p.json()[:7*5])
+	require.Len(t, p.warnings, 1)
+	require.Less(t, len(w.asked), 3*5*7)
+}
+
+func TestAListingUnderOneParentThatLeadsBackEndsThatListingOnly(t *testing.T) {
+	sim, c := newTree(t)
+	looping := sim.ID("apps", 1)
+	sim.SetFaults(func(r *http.Request, _ int) oktasim.Fault {
+		if strings.Contains(r.URL.Path, looping) && r.URL.Query().Has("after") {
+			return oktasim.NextTo("http://acme.test" + r.URL.RequestURI())
+		}
+		return nil
+	})
+	org, _ := newOrg(t, sim)
+	p := pull(t, org.Reader(service(t, "app_users"), time.Time{}, c.Now), checkpoint.Position{})
+	all := everything(sim.Org, "app_users")
+	same(t, slices.Concat(all[:5+4], all[2*5:]), p.json())
+	require.Len(t, p.warnings, 1)
+}
+
+func TestARefusedCursorUnderAParentIsSaidSo(t *testing.T) {
+	sim, c := newTree(t)
+	svc := service(t, "app_users")
+	org, _ := newOrg(t, sim)
+	whole := pull(t, org.Reader(svc, time.Time{}, c.Now), checkpoint.Position{})
+	for _, pos := range whole.positions[:len(whole.positions)-1] {
+		for _, spoil := range []*string{&pos.Cursor, &pos.Parent.Cursor} {
+			if !strings.Contains(*spoil, "after=") {
+				continue
+			}
+			good := *spoil
+			*spoil = strings.Replace(good, "after=", "after=x", 1)
+			other, _ := newOrg(t, sim)
+			r := other.Reader(svc, time.Time{}, c.Now)
+			at := pos
+			if spoil == &pos.Cursor {
+				page, err := r.Next(t.Context(), at) // the page of parents
+				require.NoError(t, err)
+				at = page.Position
+			}
+			require.Equal(t, okta.CursorRefused, refused(t, r, at).Class)
+			*spoil = good
+		}
+	}
+}
+
+func TestAShareOfOneRequestAMinuteStillGetsToTheEnd(t *testing.T) {
+	inBubble(t, 0, func(c *oktasim.Config) {
+		c.Unlimited = false
+		c.Limits = map[string]int{"/api/v1/apps": 2}
+		c.Counts = map[string]int{"users": 40, "apps": 3, "app_users": 5}
+	}, func(t *testing.T, sim *oktasim.Org, orgs [2]*okta.Org, w *wire) {
+		w.handler = capped{sim, 2}
+		svc := service(t, "app_users")
+		var all pulled
+		for {
+			// A slice that is rate limited ends, and the next one has a new reader.
+			r := orgs[0].Reader(svc, time.Time{}, time.Now)
+			page, err := r.Next(t.Context(), all.position)
+			if err != nil {
+				require.Equal(t, okta.RateLimited, refused(t, r, all.position).Class)
+				time.Sleep(time.Minute)
+				continue
+			}
+			all.add(t, page)
+			if page.CaughtUp {
+				break
+			}
+		}
+		same(t, everything(sim, "app_users"), all.json())
+		for _, window := range sim.Windows() {
+			require.Equal(t, 1, window.Admitted)
+		}
+	})
+}

@@ -1,0 +1,193 @@
+package okta_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/okta"
+	"okta-collector/internal/oktasim"
+)
+
+func sinceOf(t *testing.T, target string) time.Time {
+	u, err := url.Parse(target)
+	require.NoError(t, err)
+	at, err := time.Parse(time.RFC3339, u.Query().Get("since"))
+	require.NoError(t, err)
+	return at
+}
+
+func TestTheFirstPollOfTheLogBeginsWhereItIsTold(t *testing.T) {
+	for name, test := range map[string]struct{ since, want time.Time }{
+		"the history that is set":       {time.Time{}, epoch.Add(-24 * time.Hour)},
+		"since":                         {epoch.Add(-50 * time.Hour), epoch.Add(-50 * time.Hour)},
+		"no further than Okta's memory": {epoch.Add(-500 * 24 * time.Hour), epoch.Add(-90 * 24 * time.Hour)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim, c := newSim(t, nil)
+			org, w := newOrg(t, sim)
+			p := pull(t, org.Reader(service(t, "logs"), test.since, c.Now), checkpoint.Position{})
+			require.Equal(t, test.want, sinceOf(t, w.asked[0]))
+			require.Contains(t, w.asked[0], "sortOrder=ASCENDING")
+			require.NotContains(t, w.asked[0], "until")
+			require.NotEmpty(t, p.objects)
+		})
+	}
+}
+
+func TestEveryEventIsReadOnceWhileNewOnesArriveOutOfOrder(t *testing.T) {
+	sim, c := newSim(t, func(c *oktasim.Config) { c.LiveEvery = 9 * time.Millisecond })
+	org, w := newOrg(t, sim)
+	var pos checkpoint.Position
+	var all []string
+	for n := range 12 {
+		p := pull(t, org.Reader(service(t, "logs"), allHistory, c.Now), pos)
+		pos = p.position
+		all = append(all, p.json()...)
+		require.Less(t, p.sizes[len(p.sizes)-1], 1000, "a short page ends the poll")
+		for _, size := range p.sizes[:len(p.sizes)-1] {
+			require.Equal(t, 1000, size)
+		}
+		require.Equal(t, 10*time.Second, p.wait)
+		if n < 11 {
+			c.Advance(p.wait)
+		}
+	}
+	same(t, everything(sim, "logs"), all)
+	require.Greater(t, len(all), 14_000)
+	require.Equal(t, w.next[:len(w.next)-1], w.asked[1:], "next is followed verbatim")
+
+	var newest time.Time
+	published := func(event string) time.Time {
+		_, rest, _ := strings.Cut(event, `"published":"`)
+		text, _, _ := strings.Cut(rest, `"`)
+		at, err := time.Parse(time.RFC3339, text)
+		require.NoError(t, err)
+		return at
+	}
+	for _, event := range all {
+		if at := published(event); at.After(newest) {
+			newest = at
+		}
+	}
+	require.Equal(t, newest, pos.Newest)
+	require.False(t, slices.IsSortedFunc(all, func(a, b string) int { return published(a).Compare(published(b)) }), "or the test shows nothing")
+}
+
+func TestIdlePollsGetFurtherApart(t *testing.T) {
+	sim, c := newSim(t, func(c *oktasim.Config) { c.Counts["logs"] = 1; c.LiveEvery = 10 * time.Minute })
+	org, w := newOrg(t, sim)
+	r := org.Reader(service(t, "logs"), allHistory, c.Now)
+	var pos checkpoint.Position
+	poll := func() time.Duration {
+		p := pull(t, r, pos)
+		pos = p.position
+		return p.wait / time.Second
+	}
+	require.EqualValues(t, 10, poll(), "an event came")
+	for _, want := range []int{20, 40, 60, 60, 60, 60} {
+		require.EqualValues(t, want, poll())
+	}
+	require.Len(t, slices.Compact(w.asked[1:]), 1, "the same next is asked again")
+	c.Advance(11 * time.Minute)
+	require.EqualValues(t, 10, poll(), "an event came")
+	require.EqualValues(t, 20, poll())
+}
+
+func TestALogThatIsBegunAgainGoesOnFromTheNewestEvent(t *testing.T) {
+	sim, c := newSim(t, func(c *oktasim.Config) { c.Counts["logs"] = 0; c.LiveEvery = 100 * time.Millisecond })
+	org, w := newOrg(t, sim)
+	r := org.Reader(service(t, "logs"), time.Time{}, c.Now)
+	c.Advance(10 * time.Minute)
+	first := pull(t, r, checkpoint.Position{})
+	newest := first.position.Newest
+
+	again := checkpoint.Checkpoint{Position: first.position}.Restarted()
+	require.Empty(t, again.Position.Cursor)
+	c.Advance(10 * time.Minute)
+	w.asked, w.next = nil, nil
+	second := pull(t, r, again.Position)
+	require.Equal(t, newest.Add(-time.Minute), sinceOf(t, w.asked[0]))
+	require.Greater(t, second.id(t), first.id(t))
+
+	// Nothing is missing, and only the overlap is there twice.
+	all := everything(sim, "logs")
+	same(t, all[:len(first.objects)], first.json())
+	same(t, all[len(all)-len(second.objects):], second.json())
+	twice := len(first.objects) + len(second.objects) - len(all)
+	require.InDelta(t, 600, twice, 30)
+}
+
+func TestALogCursorThatOktaRefusesIsSaidSo(t *testing.T) {
+	sim, c := newSim(t, nil)
+	org, _ := newOrg(t, sim)
+	r := org.Reader(service(t, "logs"), allHistory, c.Now)
+	e := refused(t, r, checkpoint.Position{Cursor: "/api/v1/logs?limit=1000&after=1658862453660_1"})
+	require.Equal(t, okta.CursorRefused, e.Class)
+	require.Equal(t, "E0000031", e.Code)
+}
+
+func TestALogPageThatLeadsNowhereIsAskedForAgain(t *testing.T) {
+	for name, fault := range map[string]oktasim.Fault{
+		"without a next link": oktasim.NoNext(),
+		"next is itself": func(a *oktasim.Answer) {
+			self := strings.TrimPrefix(strings.SplitN(a.Header.Get("Link"), ">", 2)[0], "<")
+			oktasim.NextTo(self)(a)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim, c := newSim(t, nil)
+			org, _ := newOrg(t, sim)
+			r := org.Reader(service(t, "logs"), allHistory, c.Now)
+			sim.SetFaults(func(_ *http.Request, n int) oktasim.Fault {
+				if n == 2 {
+					return fault
+				}
+				return nil
+			})
+			page, err := r.Next(t.Context(), checkpoint.Position{})
+			require.NoError(t, err)
+			var all pulled
+			all.add(t, page)
+			require.Equal(t, okta.Passing, refused(t, r, all.position).Class)
+			rest := pull(t, r, all.position)
+			same(t, everything(sim, "logs"), append(all.json(), rest.json()...))
+		})
+	}
+}
+
+func TestAnEventFromTheFutureDoesNotDecideWhereTheLogGoesOn(t *testing.T) {
+	org, _ := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", epoch.Format(http.TimeFormat))
+		w.Header().Add("Link", `<http://acme.test/api/v1/logs?after=2&limit=1000>; rel="next"`)
+		fmt.Fprint(w, `[{"uuid":"a","published":"2026-03-01T11:59:58.000Z"},{"uuid":"b","published":"2099-01-01T00:00:00.000Z"},{"uuid":"c","published":"soon"},{"uuid":"d","published":7},{"uuid":"e"}]`)
+	}))
+	p := pull(t, org.Reader(service(t, "logs"), time.Time{}, func() time.Time { return epoch }), checkpoint.Position{})
+	require.Len(t, p.objects, 5)
+	require.Equal(t, epoch.Add(-2*time.Second), p.position.Newest)
+}
+
+func TestWithoutALimitInItsLinksALogIsReadUntilAPageIsEmpty(t *testing.T) {
+	page := 0
+	org, _ := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		page++
+		w.Header().Add("Link", fmt.Sprintf(`<http://acme.test/api/v1/logs?after=%d>; rel="next"`, page))
+		switch {
+		case page == 1:
+			fmt.Fprint(w, "["+strings.Repeat(`{"uuid":"a"},`, 999)+`{"uuid":"b"}]`)
+		case page < 5: // pages of Okta's default size, which is not ours to know
+			fmt.Fprintf(w, `[{"uuid":"%d"}]`, page)
+		default:
+			fmt.Fprint(w, `[]`)
+		}
+	}))
+	p := pull(t, org.Reader(service(t, "logs"), time.Time{}, time.Now), checkpoint.Position{})
+	require.Equal(t, []int{1000, 1, 1, 1, 0}, p.sizes)
+}
