@@ -157,6 +157,12 @@ func (s *slice) deliver(page *okta.Page) error {
 		return s.save()
 	}
 
+	if s.stream == nil {
+		// A pull that began with this page is the same pull when the page is sent again.
+		begun := s.ledger.sent
+		begun.Position = page.From
+		s.ledger.move(begun)
+	}
 	if err := s.open(); err != nil {
 		return err
 	}

@@ -213,6 +213,20 @@ func TestEveryCheckpointIsDurableBeforeTheNextPageIsShipped(t *testing.T) {
 	require.Equal(t, "/api/v1/users?after=2", b.saved[2].Position.Cursor)
 }
 
+func TestAPageThatIsSentAgainBelongsToTheSamePull(t *testing.T) {
+	b := newBench(t, 2)
+	b.closing = errors.New("connection reset")
+	_, err := b.run()
+	_, c := failed(t, err)
+	require.Zero(t, c.Totals.Events)
+
+	again := newBench(t, 2)
+	result, err := again.runInput(workflows.SliceInput{Tenant: "acme", Service: "users", Checkpoint: c})
+	require.NoError(t, err)
+	require.Equal(t, b.saved[1].Position.Pull.ID, result.Checkpoint.Position.LastPullID)
+	require.EqualValues(t, 2, result.Checkpoint.Totals.Events)
+}
+
 func TestASliceGoesOnFromItsCheckpoint(t *testing.T) {
 	b := newBench(t, 3)
 	_, err := b.run()

@@ -33,6 +33,8 @@ type Page struct {
 	Objects [][]byte
 	// Members are the JSON members to be added to each object, without braces.
 	Members []byte
+	// From is where the page is fetched again, as part of the same pull; set where there are objects.
+	From checkpoint.Position
 	// Position is where to go on when this page was delivered.
 	Position checkpoint.Position
 	// CaughtUp says that there is nothing more for now, and that the next pull begins after Wait.
@@ -195,15 +197,16 @@ func begun(pos checkpoint.Position, date time.Time) checkpoint.Pull {
 // newPage makes a page of an answer. Its position is that of the answer, with the pull
 // and the limit moved on: the cursors are left to the caller.
 func (r *Reader) newPage(a *answer, pos checkpoint.Position) *Page {
-	pull := begun(pos, a.date)
+	from := begun(pos, a.date)
+	pull := from
 	pull.Events += int64(len(a.objects))
-	pos.Pull, pos.LastPullID = &pull, pull.ID
-	pos.Limit = r.svc.grown(pos.Limit)
-
-	p := &Page{Position: pos, Objects: make([][]byte, len(a.objects)), release: func() { r.org.release(a) }}
+	pos.Pull, pos.LastPullID = &from, pull.ID
+	p := &Page{From: pos, Objects: make([][]byte, len(a.objects)), release: func() { r.org.release(a) }}
 	for i, o := range a.objects {
 		p.Objects[i] = o.raw
 	}
+	pos.Pull, pos.Limit = &pull, r.svc.grown(pos.Limit)
+	p.Position = pos
 	p.Members = strconv.AppendInt([]byte(`"@devo_pulling_id":`), pull.ID, 10)
 	return p
 }
