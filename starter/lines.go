@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 )
 
@@ -26,5 +25,5 @@ func newLines(out io.Writer, ids []string) lines {
 func (l lines) print(id, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	fmt.Fprintf(l.out, "%-*s  %s\n", l.width, id, strings.Join(strings.Fields(text), " "))
+	fmt.Fprintf(l.out, "%-*s  %s\n", l.width, id, oneLine(text))
 }

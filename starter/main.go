@@ -62,7 +62,8 @@ func newRoot(connect connector) *cobra.Command {
 		Long: `Starts, watches and controls the collection of Okta orgs.
 
 Commands act on the workflow ids given, such as okta/default/users, on those of
---tenant, or on all. Temporal is found by TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE
+--tenant, or on all; start on those of the settings. Those that act print a line
+for each: its id and what came of it, or FAILED: and why. Temporal is found by TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE
 and the like; start and check read the same settings as the worker.`,
 		Version:       buildVersion(),
 		SilenceErrors: true,

@@ -47,7 +47,7 @@ func newSignal(connect connector, signal, short string) *cobra.Command {
 			for _, id := range ids {
 				switch err := c.SignalWorkflow(ctx, id, "", signal, nil); {
 				case errors.As(err, new(*serviceerror.NotFound)):
-					failed.add(lines, id, "is not running; start it with: starter start "+id)
+					failed.add(lines, id, "not running; start it with: starter start "+id)
 				case err != nil:
 					failed.add(lines, id, err.Error())
 				default:

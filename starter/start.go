@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/sdk/client"
 	temporalsdk "go.temporal.io/sdk/temporal"
 
+	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/config"
 	"okta-collector/internal/okta"
 	"okta-collector/workflows"
@@ -149,7 +150,7 @@ func (s starting) all(cmd *cobra.Command, targets []config.Target) error {
 
 // one starts a service unless it runs, and says what it did.
 func (s starting) one(ctx context.Context, id string, t config.Target) (string, error) {
-	const already = "already running"
+	const already = "running already"
 	last, err := s.lastRun(ctx, id)
 	if err != nil {
 		return "", err
@@ -183,9 +184,9 @@ func (s starting) one(ctx context.Context, id string, t config.Target) (string, 
 	case err != nil:
 		return "", fmt.Errorf("starting: %w", err)
 	case last.state != nil:
-		note := fmt.Sprintf("started; goes on after %s events", humanize.Comma(last.state.Checkpoint.Totals.Events))
+		note := fmt.Sprintf("started after %s events", humanize.Comma(last.state.Checkpoint.Totals.Events))
 		if sinceApplies {
-			note += ", so --since is not used (--fresh would)"
+			note += "; --since is not used (--fresh would)"
 		}
 		return note, nil
 	}
@@ -219,8 +220,11 @@ func (s starting) lastRun(ctx context.Context, id string) (lastRun, error) {
 	}
 	state, err := s.c.finalState(ctx, id, run, status)
 	if err != nil {
-		return lastRun{}, fmt.Errorf("the last run was %s and its position cannot be read (%w): try again while a worker runs, or begin anew with: starter start --fresh %s",
+		return lastRun{}, fmt.Errorf("the last run was %s and its position cannot be read (%w): begin anew with: starter start --fresh %s",
 			statusWord(status), err, id)
+	}
+	if state.Checkpoint == (checkpoint.Checkpoint{}) {
+		return lastRun{}, nil // it had not begun
 	}
 	return lastRun{state: resumable(state)}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
@@ -68,16 +69,16 @@ func (f fakeTemporal) call(args ...string) (code int, stdout, stderr string) {
 
 // has makes an id's latest run known.
 func (f fakeTemporal) has(id string, status enums.WorkflowExecutionStatus, pending ...*workflow.PendingActivityInfo) {
-	f.On("DescribeWorkflowExecution", mock.Anything, id, "").Return(&workflowservice.DescribeWorkflowExecutionResponse{
-		WorkflowExecutionInfo: &workflow.WorkflowExecutionInfo{
-			Execution: &common.WorkflowExecution{WorkflowId: id, RunId: run},
-			Status:    status,
-			SearchAttributes: &common.SearchAttributes{IndexedFields: map[string]*common.Payload{
-				workflows.AttributeState: payloads(f.t, "blocked").Payloads[0],
-			}},
-		},
-		PendingActivities: pending,
-	}, nil).Maybe()
+	f.describes(id, &workflowservice.DescribeWorkflowExecutionResponse{
+		WorkflowExecutionInfo: &workflow.WorkflowExecutionInfo{Status: status},
+		PendingActivities:     pending,
+	})
+}
+
+// describes makes Temporal say this of an id's latest run.
+func (f fakeTemporal) describes(id string, d *workflowservice.DescribeWorkflowExecutionResponse) {
+	d.WorkflowExecutionInfo.Execution = &common.WorkflowExecution{WorkflowId: id, RunId: run}
+	f.On("DescribeWorkflowExecution", mock.Anything, id, "").Return(d, nil).Maybe()
 }
 
 func (f fakeTemporal) hasNever(id string) {
@@ -89,10 +90,6 @@ func (f fakeTemporal) answers(id string, status workflows.Status) {
 	value := mocks.NewEncodedValue(f.t)
 	value.On("Get", mock.Anything).Run(func(args mock.Arguments) { *args.Get(0).(*workflows.Status) = status }).Return(nil)
 	f.On("QueryWorkflow", mock.Anything, id, run, workflows.QueryStatus).Return(value, nil)
-}
-
-func (f fakeTemporal) doesNotAnswer(id string) {
-	f.On("QueryWorkflow", mock.Anything, id, run, workflows.QueryStatus).Return(nil, serviceerror.NewDeadlineExceeded("deadline"))
 }
 
 // ended makes a run's result known.
@@ -159,7 +156,7 @@ func TestStartLeavesAloneWhatRuns(t *testing.T) {
 		code, stdout, _ := o.call("start", "--fresh", users)
 
 		require.Zero(t, code)
-		require.Contains(t, stdout, "already running")
+		require.Contains(t, stdout, "running already")
 	})
 	t.Run("since a moment ago", func(t *testing.T) {
 		o := newTemporal(t)
@@ -168,7 +165,7 @@ func TestStartLeavesAloneWhatRuns(t *testing.T) {
 		code, stdout, _ := o.call("start", users)
 
 		require.Zero(t, code)
-		require.Contains(t, stdout, "already running")
+		require.Contains(t, stdout, "running already")
 	})
 }
 
@@ -199,21 +196,35 @@ func TestStartTriesAtOnceWhatWasBlocked(t *testing.T) {
 	require.Equal(t, &workflows.State{Checkpoint: events(100)}, in.State)
 }
 
-func TestStartAsksARunThatWasTerminatedForItsPosition(t *testing.T) {
+func TestStartGoesOnFromTheHistoryOfARunThatWasTerminated(t *testing.T) {
 	o := newTemporal(t)
 	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_TERMINATED)
-	o.answers(users, workflows.Status{State: workflows.StateRunning, Checkpoint: events(500), Slices: 3})
+	o.history(&history.HistoryEvent{EventType: enums.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED}, sliceEnded(t, events(500)))
 	_, in := o.starts(nil)
-	code, _, _ := o.call("start", users)
+	code, stdout, _ := o.call("start", users)
 
 	require.Zero(t, code)
-	require.Equal(t, &workflows.State{Checkpoint: events(500), Slices: 3}, in.State)
+	require.Equal(t, users+"  started after 500 events\n", stdout)
+	require.Equal(t, &workflows.State{Checkpoint: events(500)}, in.State)
+}
+
+func TestStartBeginsAnewWhatEndedBeforeItHadBegun(t *testing.T) {
+	o := newTemporal(t)
+	o.has("okta/acme/logs", enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+	o.ended("okta/acme/logs", workflows.State{})
+	_, in := o.starts(nil)
+	code, stdout, _ := o.call("start", "--since", "2d", "okta/acme/logs")
+
+	require.Zero(t, code)
+	require.Equal(t, "okta/acme/logs  started\n", stdout)
+	require.Nil(t, in.State)
+	require.NotNil(t, in.Since)
 }
 
 func TestStartRefusesToForgetAPositionUnlessTold(t *testing.T) {
 	o := newTemporal(t)
 	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_TERMINATED)
-	o.doesNotAnswer(users)
+	o.history(&history.HistoryEvent{EventType: enums.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED}) // the rest is gone
 	code, stdout, stderr := o.call("start", users)
 	require.Equal(t, 1, code)
 	require.Contains(t, stdout, "starter start --fresh "+users)
@@ -299,7 +310,7 @@ func TestSignalsGoToTheIdsGiven(t *testing.T) {
 			require.Equal(t, 1, code)
 			require.Contains(t, stdout, users+" ")
 			require.Contains(t, stdout, command+" sent")
-			require.Contains(t, stdout, "okta/acme/gone   FAILED: is not running")
+			require.Contains(t, stdout, "okta/acme/gone   FAILED: not running")
 			require.Contains(t, stderr, "failed for 1 of 2")
 		})
 	}
@@ -354,9 +365,7 @@ func TestStopWaitsForTheEndAndSaysWhereItStopped(t *testing.T) {
 	code, stdout, _ := o.call("stop", users, "okta/acme/apps")
 
 	require.Zero(t, code)
-	require.Contains(t, stdout, users+"  stopping\n")
-	require.Contains(t, stdout, users+"  stopped after 12,300 events\n")
-	require.Contains(t, stdout, "okta/acme/apps   was not running\n")
+	require.Equal(t, "okta/acme/apps   not running\n"+users+"  stopped after 12,300 events\n", stdout)
 }
 
 func TestStopIsDoneWhenNothingRuns(t *testing.T) {
@@ -382,6 +391,7 @@ func (f fakeTemporal) status(id string) (code int, got report) {
 func heartbeat(t *testing.T, c checkpoint.Checkpoint) *workflow.PendingActivityInfo {
 	return &workflow.PendingActivityInfo{
 		ActivityType:     &common.ActivityType{Name: workflows.CollectSliceName},
+		State:            enums.PENDING_ACTIVITY_STATE_STARTED,
 		HeartbeatDetails: payloads(t, c),
 	}
 }
@@ -406,18 +416,6 @@ func TestStatusOfABlockedCollectorExitsWith1(t *testing.T) {
 	require.Equal(t, 1, code)
 	require.Contains(t, stdout, "okta.users.read is missing")
 	require.Equal(t, "starter: needs attention: "+users+"\n", stderr)
-}
-
-func TestStatusTellsWhatTemporalKnowsWhenNoWorkerAnswers(t *testing.T) {
-	o := newTemporal(t)
-	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, heartbeat(t, events(700)))
-	o.doesNotAnswer(users)
-	code, got := o.status(users)
-
-	require.Equal(t, 1, code)
-	require.Equal(t, workflows.StateBlocked, got.State, "from the search attribute")
-	require.Contains(t, got.Unanswered, "no worker")
-	require.Equal(t, events(700), got.Checkpoint)
 }
 
 func TestStatusOfAStoppedCollectorIsItsResult(t *testing.T) {

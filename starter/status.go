@@ -1,16 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	temporalsdk "go.temporal.io/sdk/temporal"
 	"golang.org/x/sync/errgroup"
@@ -39,7 +42,8 @@ type report struct {
 	ID string `json:"id"`
 	// Status is the workflow's own, as far as it answered, with the checkpoint of a running slice.
 	workflows.Status
-	// Unanswered says why the workflow was not able to answer; what is then known is from Temporal.
+	// Unanswered says why the workflow was not able to answer. Its position, and its state as far as that
+	// can be told, are then from Temporal alone; counts of slices and problems are not known.
 	Unanswered string `json:"unanswered,omitempty"`
 }
 
@@ -142,20 +146,41 @@ func (c *temporal) report(ctx context.Context, id string) (report, error) {
 		return c.closed(ctx, r, run, status), nil
 	}
 
-	r.State = stateUnknown
 	answer, err := c.query(ctx, id, run)
 	if err == nil {
 		r.Status = answer
-	} else {
-		r.Unanswered = err.Error()
-		if attribute := c.stateAttribute(d); attribute != "" {
-			r.State = attribute
+		if newest, ok := c.heartbeat(d); ok {
+			r.Checkpoint = newest
 		}
+		return r, nil
 	}
+	r.Unanswered = err.Error()
+	return r, c.unanswered(ctx, &r, d)
+}
+
+// unanswered adds what Temporal alone knows of a run that does not answer.
+func (c *temporal) unanswered(ctx context.Context, r *report, d *workflowservice.DescribeWorkflowExecutionResponse) error {
+	history, err := c.record(ctx, r.ID, d.GetWorkflowExecutionInfo().GetExecution().GetRunId())
+	if err != nil {
+		return err
+	}
+	r.Checkpoint, r.Reason, r.LastProblem = history.checkpoint, history.reason, history.problem
 	if newest, ok := c.heartbeat(d); ok {
 		r.Checkpoint = newest
 	}
-	return r, nil
+	r.State = c.stateAttribute(d)
+	if !history.wakeAt.IsZero() {
+		r.State, r.WakeAt = cmp.Or(r.State, workflows.StateWaiting), &history.wakeAt
+	}
+	switch {
+	case sliceBegun(d):
+		r.State = workflows.StateRunning
+	case history.wakeAt.IsZero() && (d.GetPendingWorkflowTask() != nil || len(d.GetPendingActivities()) > 0):
+		r.Reason = "work is due"
+	}
+	r.State = cmp.Or(r.State, stateUnknown)
+	r.BehindSince = r.Checkpoint.Position.Newest
+	return nil
 }
 
 // closed adds what a run left behind when it ended.
@@ -163,7 +188,7 @@ func (c *temporal) closed(ctx context.Context, r report, run string, status enum
 	r.State = stateStopped
 	if status != enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
 		r.State = workflows.CollectorState(statusWord(status))
-		r.Reason = "ended without being stopped"
+		r.Reason = "ended without being stopped; go on with: starter start " + r.ID
 		var failure *temporalsdk.ApplicationError
 		if err := c.GetWorkflow(ctx, r.ID, run).Get(ctx, nil); errors.As(err, &failure) {
 			r.Reason = failure.Message()
@@ -180,18 +205,16 @@ func (c *temporal) closed(ctx context.Context, r report, run string, status enum
 }
 
 // finalState is the state in which a closed run ended: its result or, where it has none because it
-// did not end by itself, what it answers when a worker replays it.
+// did not end by itself, the position in its history.
 func (c *temporal) finalState(ctx context.Context, id, run string, status enums.WorkflowExecutionStatus) (workflows.State, error) {
 	var state workflows.State
 	if status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
 		err := c.GetWorkflow(ctx, id, run).Get(ctx, &state)
 		return state, err
 	}
-	answer, err := c.query(ctx, id, run)
-	return workflows.State{
-		Checkpoint: answer.Checkpoint, CaughtUp: answer.CaughtUp,
-		Slices: answer.Slices, Problems: answer.Problems, LastProblem: answer.LastProblem,
-	}, err
+	history, err := c.record(ctx, id, run)
+	state.Checkpoint = history.checkpoint
+	return state, err
 }
 
 // query asks a run for its status.
@@ -203,8 +226,9 @@ func (c *temporal) query(ctx context.Context, id, run string) (workflows.Status,
 	if err == nil {
 		err = value.Get(&status)
 	}
-	if serviceerror.ToStatus(err).Code() == codes.DeadlineExceeded {
-		return status, errors.New("no worker answers; is one running?")
+	switch serviceerror.ToStatus(err).Code() {
+	case codes.DeadlineExceeded, codes.FailedPrecondition: // the latter when none has asked for work for a while
+		return status, errors.New("no worker answers")
 	}
 	return status, err
 }
@@ -222,6 +246,14 @@ func (c *temporal) heartbeat(d *workflowservice.DescribeWorkflowExecutionRespons
 		}
 	}
 	return checkpoint.Checkpoint{}, false
+}
+
+// sliceBegun says whether a worker has begun a slice that has not ended. Within the heartbeat timeout
+// Temporal does not know either whether that worker still lives.
+func sliceBegun(d *workflowservice.DescribeWorkflowExecutionResponse) bool {
+	return slices.ContainsFunc(d.GetPendingActivities(), func(a *workflow.PendingActivityInfo) bool {
+		return a.GetState() != enums.PENDING_ACTIVITY_STATE_SCHEDULED
+	})
 }
 
 // stateAttribute is the state that Temporal knows, for when the workflow does not answer:

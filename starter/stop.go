@@ -14,8 +14,9 @@ import (
 	"okta-collector/workflows"
 )
 
-// stopPatience is how long a stop takes at most when a worker runs.
-const stopPatience = 15 * time.Second
+// stopPatience is how long somebody waits without a word. With a worker a stop takes a second, and a few more
+// while Devo is slow to confirm.
+const stopPatience = 5 * time.Second
 
 func newStop(connect connector) *cobra.Command {
 	return &cobra.Command{
@@ -52,7 +53,7 @@ func stop(ctx context.Context, c *temporal, cmd *cobra.Command, ids []string) er
 	for _, id := range ids {
 		switch err := c.CancelWorkflow(ctx, id, ""); {
 		case errors.As(err, new(*serviceerror.NotFound)):
-			lines.print(id, "was not running")
+			lines.print(id, "not running")
 			continue
 		case err != nil:
 			mu.Lock()
@@ -60,7 +61,6 @@ func stop(ctx context.Context, c *temporal, cmd *cobra.Command, ids []string) er
 			mu.Unlock()
 			continue
 		}
-		lines.print(id, "stopping")
 		mu.Lock()
 		waiting[id] = true
 		mu.Unlock()
@@ -93,5 +93,5 @@ func stopProblem(ctx context.Context, err error) string {
 	if ctx.Err() != nil {
 		return "not waited for; it stops as soon as a worker runs"
 	}
-	return "it ended without its position: " + err.Error()
+	return "ended without its position: " + err.Error()
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -12,8 +13,13 @@ import (
 	"okta-collector/workflows"
 )
 
-// maxColumn is how wide a column of text may get before it is wrapped.
-const maxColumn = 60
+const (
+	// maxColumn is how wide a column of text may get before it is wrapped.
+	maxColumn = 60
+	// maxRemark is what is left for remarks of 100 columns.
+	maxRemark = 41
+	maxWidth  = 100
+)
 
 // newTable is a table without lines, for people; scripts ask for JSON.
 func newTable(header ...any) table.Writer {
@@ -27,7 +33,8 @@ func newTable(header ...any) table.Writer {
 	return t
 }
 
-// renderReports shows the collectors; now is what times are relative to.
+// renderReports shows the collectors, and below them at length what went wrong with whom; now is what
+// times are relative to.
 func renderReports(reports []report, now time.Time) string {
 	t := newTable("collector", "state", "pages", "events", "lag", "next", "remark")
 	t.SetColumnConfigs([]table.ColumnConfig{
@@ -35,20 +42,35 @@ func renderReports(reports []report, now time.Time) string {
 		{Name: "events", Align: text.AlignRight, AlignHeader: text.AlignRight},
 		{Name: "lag", Align: text.AlignRight, AlignHeader: text.AlignRight},
 		{Name: "next", Align: text.AlignRight, AlignHeader: text.AlignRight},
-		{Name: "remark", WidthMax: maxColumn, WidthMaxEnforcer: text.WrapSoft},
+		{Name: "remark", WidthMax: maxRemark, WidthMaxEnforcer: text.WrapSoft},
 	})
+	var below strings.Builder
 	for _, r := range reports {
 		t.AppendRow(table.Row{
 			r.ID, r.State, count(r, r.Checkpoint.Totals.Pages), count(r, r.Checkpoint.Totals.Events),
-			lag(r), next(r, now), remark(r, now),
+			lag(r, now), next(r, now), remark(r),
 		})
+		if p := r.problem(); p != nil {
+			fmt.Fprintf(&below, "\n\n%s, %s:", r.ID, humanize.RelTime(p.At, now, "ago", "from now"))
+			for line := range strings.SplitSeq(text.WrapSoft(oneLine(p.Message), maxWidth-2), "\n") {
+				below.WriteString("\n  " + strings.TrimRight(line, " "))
+			}
+		}
 	}
-	return t.Render()
+	return t.Render() + below.String()
+}
+
+// problem is what keeps a collector from collecting; nil if nothing does.
+func (r report) problem() *workflows.Problem {
+	if r.State == workflows.StateBlocked || r.Failures > 0 || r.Unanswered != "" {
+		return r.LastProblem
+	}
+	return nil
 }
 
 // count is a number of the checkpoint, if there is one.
 func count(r report, n int64) string {
-	if n == 0 && r.Unanswered != "" {
+	if n == 0 && r.State == stateMissing {
 		return "-"
 	}
 	return humanize.Comma(n)
@@ -74,38 +96,37 @@ func duration(d time.Duration) string {
 }
 
 // lag is how far a collector is behind; unknown where it has nothing to be behind of.
-func lag(r report) string {
-	switch r.State {
-	case workflows.StateRunning, workflows.StateWaiting, workflows.StatePaused, workflows.StateBlocked:
-	default:
-		return "-" // nothing is being collected that could be late
-	}
+func lag(r report, now time.Time) string {
 	switch {
-	case r.Unanswered != "":
+	case r.State == stateStopped, !r.CaughtUp && r.BehindSince.IsZero():
 		return "-"
 	case r.CaughtUp:
 		return "0s"
-	case r.LagSeconds <= 0:
-		return "-"
 	}
-	return duration(time.Duration(r.LagSeconds * float64(time.Second)))
+	return duration(max(0, now.Sub(r.BehindSince)))
 }
 
-// remark says why a collector waits, until when, and what went wrong.
-func remark(r report, now time.Time) string {
-	var parts []string
+// when is how a reason says until when a collector waits, which the table shows in a column of its own.
+var when = regexp.MustCompile(`(; next poll|, tries again| until)? \w{3} \d+ \d\d:\d\d:\d\dZ`)
+
+// remark says in a few words why a collector waits, or what it does.
+func remark(r report) string {
+	reason := when.ReplaceAllString(r.Reason, "")
+	pull, window := r.Checkpoint.Position.Pull, r.Checkpoint.Window
+	switch limited := strings.HasPrefix(reason, string(workflows.WaitRateLimit)); {
+	case limited && window != nil:
+		reason = fmt.Sprintf("%s: %d of %d requests used", workflows.WaitRateLimit, window.Used, window.Limit)
+	case r.problem() != nil:
+		reason, _, _ = strings.Cut(reason, ":")                 // the problem is below
+		reason = strings.TrimPrefix(reason+", see below", ", ") // there is no reason while it tries
+	case reason == "" && r.State == workflows.StateRunning && pull != nil:
+		reason = fmt.Sprintf("%s pull under way", pull.Kind)
+	}
 	if r.Unanswered != "" {
-		parts = append(parts, r.Unanswered)
+		reason = strings.TrimSuffix(r.Unanswered+"; "+reason, "; ")
 	}
-	if r.Reason != "" {
-		parts = append(parts, r.Reason)
-	}
-	if p := r.LastProblem; p != nil && r.Failures > 0 && !strings.Contains(r.Reason, p.Message) {
-		parts = append(parts, fmt.Sprintf("%s: %s", humanize.RelTime(p.At, now, "ago", "from now"), p.Message))
-	}
-	if len(parts) == 0 && r.State == workflows.StateRunning && r.Checkpoint.Position.Pull != nil {
-		parts = append(parts, fmt.Sprintf("%s pull under way", r.Checkpoint.Position.Pull.Kind))
-	}
-	// One line: a message from elsewhere must not break the table.
-	return strings.Join(strings.Fields(strings.Join(parts, "; ")), " ")
+	return oneLine(reason)
 }
+
+// oneLine keeps a message from elsewhere from breaking the table.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -37,14 +37,14 @@ func build(t *testing.T) (bin string) {
 	return bin
 }
 
-// shown is what a demo has printed so far.
-type shown struct {
+// printed is what a demo has printed so far.
+type printed struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 	more chan struct{} // something was printed
 }
 
-func (s *shown) Write(b []byte) (int, error) {
+func (s *printed) Write(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
@@ -54,14 +54,14 @@ func (s *shown) Write(b []byte) (int, error) {
 	return s.text.Write(b)
 }
 
-func (s *shown) String() string {
+func (s *printed) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.text.String()
 }
 
 // waitFor waits until something is printed, and returns its submatches.
-func (s *shown) waitFor(t *testing.T, pattern string) []string {
+func (s *printed) waitFor(t *testing.T, pattern string) []string {
 	t.Helper()
 	deadline := time.After(time.Minute)
 	for expression := regexp.MustCompile(pattern); ; {
@@ -78,18 +78,17 @@ func (s *shown) waitFor(t *testing.T, pattern string) []string {
 
 // plain is a screen that is no terminal.
 func plain(out io.Writer) *screen {
-	return &screen{out: out, now: time.Now, size: func() (int, int, bool) { return 0, 0, false }}
+	return &screen{out: out, now: time.Now, size: func() (int, int) { return 0, 0 }}
 }
 
 // begin runs a demo until its settings, or stop, end it. It prints as if there were no terminal.
-func begin(t *testing.T, s settings) (out *shown, stop func() error) {
+func begin(t *testing.T, s settings) (out *printed, stop func() error) {
 	t.Helper()
-	l := launch(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	out = &shown{more: make(chan struct{}, 1)}
+	out = &printed{more: make(chan struct{}, 1)}
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, s, l, plain(out))
+		ended <- run(ctx, t.Context(), s, plain(out))
 	}()
 	return out, func() error { cancel(); return <-ended }
 }
@@ -100,7 +99,7 @@ func TestTheDemoCollectsGoesOnAfterAKilledWorkerAndAgain(t *testing.T) {
 	first, stop := begin(t, s)
 	// A second one in the same place does not get far.
 	first.waitFor(t, `Temporal +127`)
-	require.ErrorContains(t, run(t.Context(), s, launch(t), plain(io.Discard)), "another demo is running")
+	require.ErrorContains(t, run(t.Context(), t.Context(), s, plain(io.Discard)), "another demo is running")
 	first.waitFor(t, `users +waiting +3 +450`)
 	pid, err := strconv.Atoi(first.waitFor(t, `kill -9 (\d+)`)[1])
 	require.NoError(t, err)
@@ -117,7 +116,7 @@ func TestTheDemoCollectsGoesOnAfterAKilledWorkerAndAgain(t *testing.T) {
 	second.waitFor(t, `Both sides agree\.`)
 	require.NoError(t, wait(), second)
 	require.Contains(t, second.String(), "going on where the last run stopped")
-	require.Regexp(t, `okta/default/users +already running`, second.String())
+	require.Regexp(t, `okta/default/users +running already`, second.String())
 	require.Less(t, thisRun(t, second, "users"), 450, "what the first run collected is not collected again")
 	for _, log := range []string{"temporal", "oktasim", "devosim", "worker"} {
 		require.FileExists(t, filepath.Join(s.path, "logs", log+".log"))
@@ -126,7 +125,7 @@ func TestTheDemoCollectsGoesOnAfterAKilledWorkerAndAgain(t *testing.T) {
 }
 
 // thisRun is how many events of a service a demo has collected, by what it printed in the end.
-func thisRun(t *testing.T, out *shown, service string) int {
+func thisRun(t *testing.T, out *printed, service string) int {
 	t.Helper()
 	_, outcome, _ := strings.Cut(out.String(), "stopping:")
 	row := regexp.MustCompile(`(?m)^` + service + ` +[\d,]+ +[\d,]+ +([\d,]+) `).FindStringSubmatch(outcome)
@@ -141,7 +140,7 @@ func TestTheErrorOfAPartThatDoesNotStartNamesItsLog(t *testing.T) {
 	for _, name := range []string{"temporal", "oktasim", "devosim", "worker", "starter"} {
 		require.NoError(t, os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\necho 'cannot open the database' >&2\nexit 1\n"), 0o700))
 	}
-	err := run(t.Context(), settings{bin: bin, path: t.TempDir(), org: smallOrg}, launch(t), plain(io.Discard))
+	err := run(t.Context(), t.Context(), settings{bin: bin, path: t.TempDir(), org: smallOrg}, plain(io.Discard))
 	require.ErrorContains(t, err, "temporal ended (exit status 1): cannot open the database; see ")
 	require.ErrorContains(t, err, filepath.Join("logs", "temporal.log"))
 }

@@ -2,9 +2,10 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
-	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -23,29 +24,29 @@ func environ(given ...string) []string {
 	return append(kept, given...)
 }
 
-// temporalVariables point a program at the demo's Temporal, whatever profiles its user has.
-func (d *demo) temporalVariables() []string {
+// clientVariables point a program at the demo's Temporal, whatever profiles its user has.
+func (d *demo) clientVariables() []string {
 	return []string{
-		"TEMPORAL_ADDRESS=" + address(d.temporalPort),
+		"TEMPORAL_ADDRESS=" + address(d.ports.temporal),
 		"TEMPORAL_NAMESPACE=default",
-		"TEMPORAL_CONFIG_FILE=" + filepath.Join(d.dir.path, "no-temporal.toml"), // a file that is not there is no profile
+		"TEMPORAL_CONFIG_FILE=" + d.dir.file("no-temporal.toml"), // a file that is not there is no profile
 	}
 }
 
 // workerVariables are the worker's settings. Resources are polled each minute, not each
 // quarter of an hour: people are watching.
 func (d *demo) workerVariables() []string {
-	certificates := d.dir.certificates()
-	return append(d.temporalVariables(),
-		"OKTA_URL="+d.oktaURL,
+	certificates := directory(d.dir.certificates())
+	return append(d.clientVariables(),
+		"OKTA_URL=http://"+address(d.ports.okta),
 		"OKTA_API_TOKEN="+token,
 		"OKTA_LOGS_HISTORY=24h",
 		"OKTA_POLL_RESOURCES=1m",
-		"DEVO_URL="+d.devoURL,
-		"DEVO_CHAIN_FILE="+filepath.Join(certificates, "chain.pem"),
-		"DEVO_CERT_FILE="+filepath.Join(certificates, "client.pem"),
-		"DEVO_KEY_FILE="+filepath.Join(certificates, "client-key.pem"),
-		"COLLECTOR_LISTEN="+address(d.metricsPort),
+		"DEVO_URL=tls://"+address(d.ports.devo),
+		"DEVO_CHAIN_FILE="+certificates.file("chain.pem"),
+		"DEVO_CERT_FILE="+certificates.file("client.pem"),
+		"DEVO_KEY_FILE="+certificates.file("client-key.pem"),
+		"COLLECTOR_LISTEN="+address(d.ports.metrics),
 		"COLLECTOR_LOG_FORMAT=console",
 	)
 }
@@ -65,21 +66,28 @@ var bigOrg = org{
 	about:  "30,000 events of the last day and 4 a second",
 }
 
-// arguments are those of the program that simulates the org. The backlog is younger than the
-// history that is collected (24h), so that all of it counts.
-func (o org) arguments(dir directory) []string {
-	return []string{
-		"--listen", address(0), "--state", dir.origin(), "--counts", o.counts,
-		"--backlog-span", "23h", "--live-every", "250ms", "--change-every", "2s",
+// ports are those of all programs; 0 is any free one.
+type ports struct{ temporal, ui, metrics, okta, devo, stats int }
+
+// wellKnownPorts are those that people know by heart.
+var wellKnownPorts = ports{temporal: 7233, ui: 8233, metrics: 9464}
+
+// free returns ports that are free: where one is taken, because there may well be another Temporal on the machine,
+// another one instead.
+func (p ports) free() (ports, error) {
+	for _, port := range []*int{&p.temporal, &p.ui, &p.metrics, &p.okta, &p.devo, &p.stats} {
+		listener, err := net.Listen("tcp", address(*port))
+		if err != nil {
+			listener, err = net.Listen("tcp", address(0))
+		}
+		if err != nil {
+			return p, fmt.Errorf("finding a free port: %w", err)
+		}
+		defer listener.Close() // only when all are chosen, so that all are different
+		*port = listener.Addr().(*net.TCPAddr).Port
 	}
+	return p, nil
 }
 
-// find returns the path of a program.
-func find(bin, name string) (string, error) {
-	path := filepath.Join(bin, name)
-	info, err := os.Stat(path)
-	if err != nil || info.IsDir() {
-		return "", usageError{fmt.Errorf("%s is missing; build it with: make demo", path)}
-	}
-	return path, nil
-}
+// address is that of a port of this machine, for nobody else.
+func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -27,22 +27,18 @@ func TestAPortThatIsTakenIsReplaced(t *testing.T) {
 	require.NoError(t, err)
 	defer listener.Close()
 	taken := listener.Addr().(*net.TCPAddr).Port
-	port, err := choosePort(taken)
+	got, err := ports{temporal: taken}.free()
 	require.NoError(t, err)
-	require.NotEqual(t, taken, port)
+	require.NotEqual(t, taken, got.temporal)
+	require.NotZero(t, got.okta)
 
-	same, err := choosePort(port)
+	same, err := got.free()
 	require.NoError(t, err)
-	require.Equal(t, port, same)
+	require.Equal(t, got, same)
 }
 
 func TestAProgramThatWasNotBuiltIsNamed(t *testing.T) {
 	bin := t.TempDir()
-	_, err := find(bin, "worker")
-	require.EqualError(t, err, filepath.Join(bin, "worker")+" is missing; build it with: make demo")
-
-	require.NoError(t, os.WriteFile(filepath.Join(bin, "worker"), nil, 0o700))
-	path, err := find(bin, "worker")
-	require.NoError(t, err)
-	require.Equal(t, filepath.Join(bin, "worker"), path)
+	err := run(t.Context(), t.Context(), settings{bin: bin, path: t.TempDir()}, plain(io.Discard))
+	require.EqualError(t, err, filepath.Join(bin, "temporal")+" is missing; build it with: make demo")
 }

@@ -1,112 +1,54 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
 
-// launcher starts processes that do not outlive the demo.
-type launcher struct {
-	starts chan func()
-	mu     sync.Mutex
-	all    []*process
-}
-
-func newLauncher() *launcher {
-	l := &launcher{starts: make(chan func())}
-	go func() {
-		// The kernel's promise to end a child holds for the life of the thread that started it,
-		// so this thread lives as long as the program.
-		runtime.LockOSThread()
-		for start := range l.starts {
-			start()
-		}
-	}()
-	return l
-}
+const (
+	// readyTimeout is how long a program may take until it is ready, on a slow machine.
+	readyTimeout = time.Minute
+	readyPause   = 200 * time.Millisecond
+)
 
 // process is a program that runs, or has run.
 type process struct {
 	name, log string
 	cmd       *exec.Cmd
-	// line is the first line of its standard output, if it is announced.
-	line chan string
 	// exited is closed when it has ended; err is then how.
 	exited chan struct{}
 	err    error
 }
 
-// program says what to start.
-type program struct {
-	name string
-	path string
-	args []string
-	env  []string
-	// log is the file that its output is appended to.
-	log string
-	// announces says that its first line of output tells where it is to be found.
-	announces bool
-}
-
-func (l *launcher) start(what program) (*process, error) {
-	log, err := os.OpenFile(what.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+// startProcess starts a program, whose output is appended to a log. It is killed when ctx ends and, on Linux,
+// with the thread of the caller, who must be locked to it.
+func startProcess(ctx context.Context, path, log string, env []string, args ...string) (*process, error) {
+	p := &process{cmd: exec.CommandContext(ctx, path, args...), log: log, exited: make(chan struct{})}
+	p.name = p.cmd.Args[0][strings.LastIndexByte(path, '/')+1:]
+	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("starting %s: %w", what.name, err)
+		return nil, fmt.Errorf("starting %s: %w", p.name, err)
 	}
-	defer log.Close()
-	cmd := exec.Command(what.path, what.args...)
-	cmd.Env = what.env
-	cmd.Stdout, cmd.Stderr = log, log
+	defer out.Close()
+	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = env, out, out
 	// A group of its own, so that Ctrl-C reaches the demo alone, which stops things in order.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	endWithParent(cmd.SysProcAttr)
-	p := &process{name: what.name, log: what.log, cmd: cmd, line: make(chan string, 1), exited: make(chan struct{})}
-	var tee *os.File
-	if what.announces {
-		if tee, err = os.OpenFile(what.log, os.O_APPEND|os.O_WRONLY, 0o644); err != nil {
-			return nil, fmt.Errorf("starting %s: %w", what.name, err)
-		}
-		cmd.Stdout = &announcement{to: tee, line: p.line}
-	}
-	started := make(chan error)
-	l.starts <- func() { started <- cmd.Start() }
-	if err := <-started; err != nil {
-		return nil, fmt.Errorf("starting %s: %w", what.name, err)
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	endWithParent(p.cmd.SysProcAttr)
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting %s: %w", p.name, err)
 	}
 	go func() {
-		p.err = cmd.Wait()
-		if tee != nil {
-			_ = tee.Close()
-		}
+		p.err = p.cmd.Wait()
 		close(p.exited)
 	}()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.all = append(slices.DeleteFunc(l.all, (*process).ended), p)
 	return p, nil
-}
-
-// kill ends at once whatever still runs, and waits for it.
-func (l *launcher) kill() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, p := range l.all {
-		_ = p.cmd.Process.Kill()
-	}
-	for _, p := range l.all {
-		<-p.exited
-	}
 }
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
@@ -117,6 +59,25 @@ func (p *process) ended() bool {
 		return true
 	default:
 		return false
+	}
+}
+
+// ready waits until the process answers what is asked.
+func (p *process) ready(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	for {
+		err := ask(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-p.exited:
+			return p.failure()
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for %s: %w; see %s", p.name, err, p.log)
+		case <-time.After(readyPause):
+		}
 	}
 }
 
@@ -151,39 +112,6 @@ func (p *process) failure() error {
 	return fmt.Errorf("%s ended (%s)%s; see %s", p.name, p.how(), said, p.log)
 }
 
-// announced waits for the first line of output.
-func (p *process) announced(ctx context.Context) (string, error) {
-	select {
-	case line := <-p.line:
-		return line, nil
-	case <-p.exited:
-		return "", p.failure()
-	case <-ctx.Done():
-		return "", fmt.Errorf("%s does not say that it is ready (%w); see %s", p.name, context.Cause(ctx), p.log)
-	}
-}
-
-// maxAnnouncement bounds the first line of a program's output.
-const maxAnnouncement = 4 << 10
-
-// announcement writes through, and sends the first line.
-type announcement struct {
-	to   io.Writer
-	line chan<- string // nil when it was sent
-	text []byte
-}
-
-func (a *announcement) Write(b []byte) (int, error) {
-	if a.line != nil {
-		a.text = append(a.text, b...)
-		if i := bytes.IndexByte(a.text, '\n'); i >= 0 || len(a.text) > maxAnnouncement {
-			a.line <- string(bytes.TrimSpace(a.text[:max(i, 0)]))
-			a.line, a.text = nil, nil
-		}
-	}
-	return a.to.Write(b)
-}
-
 // lastLine is the last line of a log that has something in it, cut to a readable length.
 func lastLine(log string) string {
 	const tail, longest = 4 << 10, 300
@@ -195,29 +123,11 @@ func lastLine(log string) string {
 	if info, err := f.Stat(); err == nil && info.Size() > tail {
 		_, _ = f.Seek(-tail, io.SeekEnd)
 	}
-	text, err := io.ReadAll(io.LimitReader(f, tail))
-	if err != nil {
-		return ""
-	}
-	lines := strings.FieldsFunc(string(text), func(r rune) bool { return r == '\n' || r == '\r' })
-	for _, line := range slices.Backward(lines) {
+	text, _ := io.ReadAll(io.LimitReader(f, tail))
+	for _, line := range slices.Backward(strings.Split(string(text), "\n")) {
 		if line = strings.TrimSpace(line); line != "" {
 			return strings.ToValidUTF8(line[:min(len(line), longest)], "")
 		}
 	}
 	return ""
-}
-
-// truncate empties the logs of the run before.
-func truncate(logs string) error {
-	files, err := filepath.Glob(filepath.Join(logs, "*.log"))
-	for _, file := range files {
-		if err == nil {
-			err = os.Truncate(file, 0)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("emptying the logs: %w", err)
-	}
-	return nil
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -14,61 +16,50 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shell starts a script that announces itself.
-func shell(t *testing.T, l *launcher, script string) *process {
+// shell starts a script.
+func shell(t *testing.T, script string) *process {
 	t.Helper()
-	p, err := l.start(program{
-		name: "script", path: "/bin/sh", args: []string{"-c", script}, env: os.Environ(),
-		log: filepath.Join(t.TempDir(), "script.log"), announces: true,
-	})
+	p, err := startProcess(t.Context(), "/bin/sh", filepath.Join(t.TempDir(), "script.log"), os.Environ(), "-c", script)
 	require.NoError(t, err)
+	t.Cleanup(func() { _ = p.cmd.Process.Kill(); <-p.exited })
 	return p
 }
 
-func launch(t *testing.T) *launcher {
-	l := newLauncher()
-	t.Cleanup(l.kill)
-	return l
-}
+var errNotYet = errors.New("not yet")
 
-func TestAProgramSaysWhereItIs(t *testing.T) {
-	p := shell(t, launch(t), "echo http://127.0.0.1:1; echo more")
-	line, err := p.announced(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, "http://127.0.0.1:1", line)
-	<-p.exited
-	log, err := os.ReadFile(p.log)
-	require.NoError(t, err)
-	require.Equal(t, "http://127.0.0.1:1\nmore\n", string(log))
+func (p *process) said(text string) func(context.Context) error {
+	return func(context.Context) error {
+		if lastLine(p.log) != text {
+			return errNotYet
+		}
+		return nil
+	}
 }
 
 func TestTheErrorOfAProgramThatEndsHasItsLastWordsAndItsLog(t *testing.T) {
-	p := shell(t, launch(t), "echo first >&2; printf 'address already in use\n\n' >&2; exit 3")
-	_, err := p.announced(t.Context())
-	require.EqualError(t, err, "script ended (exit status 3): address already in use; see "+p.log)
+	p := shell(t, "echo first; printf 'address already in use\n\n' >&2; exit 3")
+	err := p.ready(t.Context(), func(context.Context) error { return errNotYet })
+	require.EqualError(t, err, "sh ended (exit status 3): address already in use; see "+p.log)
 }
 
 func TestStopLetsAProgramFinish(t *testing.T) {
-	p := shell(t, launch(t), `trap 'echo finished; exit 0' TERM; echo ready; while :; do sleep 0.05; done`)
-	_, err := p.announced(t.Context())
-	require.NoError(t, err)
+	p := shell(t, `trap 'echo finished; exit 0' TERM; echo ready; while :; do sleep 0.05; done`)
+	require.NoError(t, p.ready(t.Context(), p.said("ready")))
 	require.NoError(t, p.stop(time.Minute))
 	require.Equal(t, "finished", lastLine(p.log))
 	require.NoError(t, p.stop(time.Minute), "it may be stopped twice")
 }
 
 func TestAProgramThatDoesNotStopIsKilled(t *testing.T) {
-	p := shell(t, launch(t), `trap '' TERM; echo ready; while :; do sleep 0.05; done`)
-	_, err := p.announced(t.Context())
-	require.NoError(t, err)
+	p := shell(t, `trap '' TERM; echo ready; while :; do sleep 0.05; done`)
+	require.NoError(t, p.ready(t.Context(), p.said("ready")))
 	require.ErrorContains(t, p.stop(time.Millisecond), "did not stop within 1ms and was killed; see "+p.log)
 	require.Equal(t, "signal: killed", p.how())
 }
 
 func TestCtrlCReachesTheDemoAlone(t *testing.T) {
-	p := shell(t, launch(t), "echo ready; exec sleep 600")
-	_, err := p.announced(t.Context())
-	require.NoError(t, err)
+	p := shell(t, "echo ready; exec sleep 600")
+	require.NoError(t, p.ready(t.Context(), p.said("ready")))
 	group, err := syscall.Getpgid(p.pid())
 	require.NoError(t, err)
 	require.NotEqual(t, syscall.Getpgrp(), group)
@@ -79,7 +70,8 @@ const orphanFIFO = "DEMO_TEST_ORPHAN_FIFO"
 
 func TestAKilledDemoLeavesNothingBehind(t *testing.T) {
 	if fifo := os.Getenv(orphanFIFO); fifo != "" {
-		shell(t, newLauncher(), "exec >"+fifo+"; echo ready; exec sleep 600")
+		runtime.LockOSThread()
+		shell(t, "exec >"+fifo+"; echo ready; exec sleep 600")
 		select {}
 	}
 	if runtime.GOOS != "linux" {

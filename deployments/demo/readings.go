@@ -19,9 +19,9 @@ import (
 const (
 	// starterTimeout is longer than a status takes that no worker answers.
 	starterTimeout = 20 * time.Second
-	// statsTimeout bounds the answer of the Devo stand-in, and maxStats its size.
-	statsTimeout = 5 * time.Second
-	maxStats     = 1 << 20
+	// getTimeout bounds an answer over HTTP, and maxAnswer its size in bytes.
+	getTimeout = 5 * time.Second
+	maxAnswer  = 1 << 20
 )
 
 // collected is one service's part of `starter status -o json`.
@@ -30,16 +30,14 @@ type collected struct {
 	workflows.Status
 	// Unanswered says why the workflow does not answer.
 	Unanswered string `json:"unanswered"`
-	// underWay says that the worker is gone, but its slice has not been taken up by another one.
-	underWay bool
 }
 
 // runStarter runs the starter with arguments, and returns what it printed, even with an error.
 func (d *demo) runStarter(ctx context.Context, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, starterTimeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, d.programs["starter"], args...)
-	cmd.Env = environ(d.temporalVariables()...)
+	cmd := exec.CommandContext(ctx, d.program("starter"), args...)
+	cmd.Env = environ(d.clientVariables()...)
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	err := cmd.Run()
@@ -52,7 +50,7 @@ func (d *demo) runStarter(ctx context.Context, args ...string) (string, error) {
 	return strings.TrimSpace(out.String()), err
 }
 
-// readStatus runs `starter status`.
+// readStatus runs `starter status`, which reads the positions from Temporal alone while no worker runs.
 func (d *demo) readStatus(ctx context.Context) ([]collected, error) {
 	text, err := d.runStarter(ctx, "status", "--output", "json")
 	var services []collected
@@ -67,21 +65,33 @@ func (d *demo) readStatus(ctx context.Context) ([]collected, error) {
 }
 
 // readStats asks the Devo stand-in what it has counted since it was started.
-func readStats(ctx context.Context, url string) (devosim.Report, error) {
-	ctx, cancel := context.WithTimeout(ctx, statsTimeout)
-	defer cancel()
+func (d *demo) readStats(ctx context.Context) (devosim.Report, error) {
 	var report devosim.Report
+	err := get(ctx, "http://"+address(d.ports.stats)+"/stats", &report)
+	return report, err
+}
+
+// get asks for a URL, and reads its JSON into a variable unless that is nil.
+func get(ctx context.Context, url string, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, getTimeout)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return report, fmt.Errorf("asking the Devo stand-in: %w", err)
+		return err
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return report, fmt.Errorf("asking the Devo stand-in: %w", err)
+		return err
 	}
 	defer response.Body.Close()
-	if err := json.NewDecoder(io.LimitReader(response.Body, maxStats)).Decode(&report); err != nil {
-		return report, fmt.Errorf("asking the Devo stand-in: %w", err)
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", url, response.Status)
 	}
-	return report, nil
+	if into == nil {
+		return nil
+	}
+	if err := json.NewDecoder(io.LimitReader(response.Body, maxAnswer)).Decode(into); err != nil {
+		return fmt.Errorf("%s: %w", url, err)
+	}
+	return nil
 }

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -21,19 +19,17 @@ const plainEvery = 10 * time.Second
 // Control sequences of terminals.
 const (
 	lineUp      = "\x1b[%dA"
-	clearLine   = "\x1b[K" // from the cursor to the end of the line
 	clearBelow  = "\x1b[J" // from the cursor to the end of the screen
 	beginUpdate = "\x1b[?2026h"
-	endUpdate   = "\x1b[?2026l"
+	endUpdate   = "\x1b[?2026l" // shows all since beginUpdate at once, so that nothing flickers
 )
 
 // screen shows notes, which stay, and below them a status, which is drawn over. Where the
 // output is no terminal the status is printed now and then.
 type screen struct {
-	mu  sync.Mutex
 	out io.Writer
-	// size is that of the terminal, ok is false if it is none.
-	size func() (width, height int, ok bool)
+	// size is that of the terminal; 0, 0 if it is none.
+	size func() (width, height int)
 	now  func() time.Time
 
 	status  []string
@@ -42,28 +38,24 @@ type screen struct {
 }
 
 func newScreen(out *os.File) *screen {
-	return &screen{out: out, now: time.Now, size: func() (int, int, bool) {
+	return &screen{out: out, now: time.Now, size: func() (int, int) {
 		size, err := unix.IoctlGetWinsize(int(out.Fd()), unix.TIOCGWINSZ)
 		if err != nil {
-			return 0, 0, false
+			return 0, 0
 		}
 		// A terminal that does not know its size says 0.
-		return cmp.Or(int(size.Col), 80), cmp.Or(int(size.Row), 24), true
+		return cmp.Or(int(size.Col), 80), cmp.Or(int(size.Row), 24)
 	}}
 }
 
 // columns is how wide a status may be; 0 is any width.
 func (s *screen) columns() int {
-	width, _, _ := s.size()
+	width, _ := s.size()
 	return width
 }
 
 // note prints lines that stay.
-func (s *screen) note(format string, args ...any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.write(fmt.Sprintf(format, args...) + "\n")
-}
+func (s *screen) note(format string, args ...any) { s.write(fmt.Sprintf(format, args...) + "\n") }
 
 // event is a note with the time of the day.
 func (s *screen) event(format string, args ...any) {
@@ -72,49 +64,39 @@ func (s *screen) event(format string, args ...any) {
 
 // show replaces the status.
 func (s *screen) show(status string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.status = strings.Split(strings.TrimRight(status, "\n"), "\n")
-	if _, _, ok := s.size(); ok {
+	if s.columns() > 0 {
+		s.status = strings.Split(strings.TrimRight(status, "\n"), "\n")
 		s.write("")
-		return
-	}
-	if now := s.now(); s.printed.IsZero() || now.Sub(s.printed) >= plainEvery {
+	} else if now := s.now(); now.Sub(s.printed) >= plainEvery {
 		s.printed = now
-		fmt.Fprintf(s.out, "%s\n\n", strings.Join(s.status, "\n"))
+		s.write(status + "\n\n")
 	}
 }
 
 // clear takes the status away.
 func (s *screen) clear() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.status = nil
 	s.write("")
 }
 
-// write puts text in the place of the status, and the status below it. It is one Write, and
-// what does not change is overwritten with itself, so that nothing flickers.
+// write puts text in the place of the status, and the status below it.
 func (s *screen) write(notes string) {
-	width, height, ok := s.size()
-	if !ok {
+	width, height := s.size()
+	if width == 0 {
 		_, _ = io.WriteString(s.out, notes)
 		return
 	}
-	var b bytes.Buffer
+	var b strings.Builder
 	b.WriteString(beginUpdate)
 	rows := 0
 	for _, line := range s.drawn {
 		// A terminal that has become narrower breaks lines, so that there are more of them.
-		rows += 1 + max(0, text.StringWidthWithoutEscSequences(line)-1)/width
+		rows += 1 + max(0, text.StringWidth(line)-1)/width
 	}
 	if rows > 0 {
 		fmt.Fprintf(&b, lineUp, min(rows, height-1))
 	}
-	b.WriteByte('\r')
-	for line := range strings.Lines(notes) {
-		b.WriteString(strings.TrimSuffix(line, "\n") + clearLine + "\n")
-	}
+	b.WriteString("\r" + clearBelow + notes)
 	s.drawn = slices.Clone(s.status)
 	if len(s.drawn) >= height {
 		s.drawn = slices.DeleteFunc(s.drawn, func(line string) bool { return line == "" })
@@ -122,8 +104,7 @@ func (s *screen) write(notes string) {
 	s.drawn = s.drawn[:min(len(s.drawn), height-1)]
 	for i, line := range s.drawn {
 		s.drawn[i] = text.Trim(line, width-1)
-		b.WriteString(s.drawn[i] + clearLine + "\n")
+		b.WriteString(s.drawn[i] + "\n")
 	}
-	b.WriteString(clearBelow + endUpdate)
-	_, _ = s.out.Write(b.Bytes())
+	_, _ = io.WriteString(s.out, b.String()+endUpdate)
 }

@@ -21,6 +21,9 @@ type view struct {
 	// stand-in of this one knows nothing of.
 	before map[string]int64
 	devo   devosim.Report
+	// lost says that all is over, and that a worker has died: pages that it sent but had no time to record are
+	// sent again, sooner or later.
+	lost bool
 }
 
 // thisRun is how many events of a service the collector has shipped in this run.
@@ -36,12 +39,11 @@ func (v view) arrived(c collected) devosim.TagStats {
 // page is on its way it is above 0; at the end it must be 0. Below 0 something was lost.
 func (v view) difference(c collected) int64 { return v.arrived(c).Distinct - v.thisRun(c) }
 
-// disagreement says where the two sides disagree now that no worker runs; nil if nowhere. A page that
-// a killed worker sent, but had no time to record, is none: the next worker sends it again.
+// disagreement says where the two sides disagree now that no worker runs; nil if nowhere.
 func (v view) disagreement() error {
 	var where []string
 	for _, c := range v.services {
-		if d := v.difference(c); d < 0 || d > 0 && !c.underWay {
+		if d := v.difference(c); d < 0 || d > 0 && !v.lost {
 			where = append(where, fmt.Sprintf("%s: %d collected, %d arrived", c.Service, v.thisRun(c), v.arrived(c).Distinct))
 		}
 	}
@@ -64,7 +66,7 @@ type column struct {
 // columns of the collector's side and of Devo's.
 func (v view) columns(now time.Time) (collector, devo []column) {
 	collector = []column{
-		{"state", false, func(c collected) string { return state(c) }},
+		{"state", false, func(c collected) string { return string(c.State) }},
 		{"pages", true, func(c collected) string { return humanize.Comma(c.Checkpoint.Totals.Pages) }},
 		{"events", true, func(c collected) string { return humanize.Comma(c.Checkpoint.Totals.Events) }},
 		{"events/s", true, func(c collected) string { return humanize.Comma(int64(v.arrived(c).PerSecond + 0.5)) }},
@@ -73,8 +75,7 @@ func (v view) columns(now time.Time) (collector, devo []column) {
 	}
 	devo = []column{
 		{"this run", true, func(c collected) string { return humanize.Comma(v.thisRun(c)) }},
-		{"records", true, func(c collected) string { return humanize.Comma(v.arrived(c).Records) }},
-		{"distinct", true, func(c collected) string { return humanize.Comma(v.arrived(c).Distinct) }},
+		{"arrived", true, func(c collected) string { return humanize.Comma(v.arrived(c).Distinct) }},
 		{"repeated", true, func(c collected) string { return humanize.Comma(v.arrived(c).Repeated) }},
 		{"agree", false, func(c collected) string { return v.agree(c) }},
 	}
@@ -125,13 +126,6 @@ func (v view) table(columns []column) string {
 	return t.Render()
 }
 
-func state(c collected) string {
-	if c.Unanswered != "" && c.State == "unknown" {
-		return "no answer"
-	}
-	return string(c.State)
-}
-
 // budget is what the collector used of Okta's limit in the window that is open, and that as a share.
 func budget(c collected, now time.Time) string {
 	w := c.Checkpoint.Window
@@ -162,7 +156,7 @@ func (v view) agree(c collected) string {
 		return "yes"
 	case d < 0:
 		return "NO: " + humanize.Comma(d)
-	case c.underWay:
+	case v.lost:
 		return "+" + humanize.Comma(d) + ", to be sent again"
 	default:
 		return "+" + humanize.Comma(d) + " on the way"
@@ -178,25 +172,4 @@ func (v view) problems(now time.Time) []string {
 		}
 	}
 	return lines
-}
-
-// merge keeps what is known of a service while nobody answers for it; only what Temporal itself
-// knows, its heartbeat, may be newer.
-func merge(last, fresh []collected) []collected {
-	known := make(map[string]collected, len(last))
-	for _, c := range last {
-		known[c.ID] = c
-	}
-	for i, c := range fresh {
-		old, ok := known[c.ID]
-		if c.Unanswered == "" || !ok {
-			continue
-		}
-		old.Unanswered, old.State = c.Unanswered, c.State
-		if c.Checkpoint.Totals.Pages > old.Checkpoint.Totals.Pages {
-			old.Checkpoint = c.Checkpoint
-		}
-		fresh[i] = old
-	}
-	return fresh
 }

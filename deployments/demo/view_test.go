@@ -40,9 +40,9 @@ func example() view {
 
 func TestTheStatusShowsBothSidesOfEachService(t *testing.T) {
 	require.Equal(t, strings.TrimPrefix(`
-service  state    pages  events  events/s  budget used  next               this run  records  distinct  repeated  agree
-logs     waiting     25  25,000     2,500   25/50  50%  47s  rate limited    25,000   26,000    25,000     1,000  yes
-users    running      8   1,600        80   0/600   0%  -                       600      800       800         0  +200 on the way
+service  state    pages  events  events/s  budget used  next               this run  arrived  repeated  agree
+logs     waiting     25  25,000     2,500   25/50  50%  47s  rate limited    25,000   25,000     1,000  yes
+users    running      8   1,600        80   0/600   0%  -                       600      800         0  +200 on the way
 `, "\n"), example().tables(noon, 0)+"\n")
 }
 
@@ -54,19 +54,19 @@ func TestANarrowTerminalGetsOneSideBelowTheOther(t *testing.T) {
 
 func TestBothSidesMustAgreeInTheEnd(t *testing.T) {
 	for name, test := range map[string]struct {
-		arrived  int64
-		underWay bool
-		want     string // part of the error; none if empty
+		arrived int64
+		lost    bool
+		want    string // part of the error; none if empty
 	}{
 		"the same":                              {arrived: 600},
 		"less arrived":                          {arrived: 599, want: "users: 600 collected, 599 arrived"},
-		"less arrived, and a worker was killed": {arrived: 599, underWay: true, want: "users: 600 collected, 599 arrived"},
+		"less arrived, and a worker was killed": {arrived: 599, lost: true, want: "users: 600 collected, 599 arrived"},
 		"more arrived":                          {arrived: 601, want: "users: 600 collected, 601 arrived"},
-		"a killed worker had sent a page more":  {arrived: 800, underWay: true},
+		"a killed worker had sent a page more":  {arrived: 800, lost: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := example()
-			v.services[1].underWay = test.underWay
+			v.lost = test.lost
 			v.devo.Tags["auth.okta.users"] = devosim.TagStats{Distinct: test.arrived}
 			if test.want == "" {
 				require.NoError(t, v.disagreement())
@@ -80,20 +80,6 @@ func TestBothSidesMustAgreeInTheEnd(t *testing.T) {
 func TestAMalformedRecordIsADisagreement(t *testing.T) {
 	v := view{devo: devosim.Report{Malformed: 2, Examples: []string{"one", "two"}}}
 	require.ErrorContains(t, v.disagreement(), "2 records were malformed, such as one")
-}
-
-func TestWhatIsKnownIsKeptWhileNoWorkerAnswers(t *testing.T) {
-	last := example().services
-	silent := collected{ID: "okta/default/logs", Unanswered: "no worker answers"}
-	silent.Service, silent.State = "logs", "unknown"
-
-	merged := merge(last, []collected{silent})[0]
-	require.Equal(t, "no answer", state(merged))
-	require.Equal(t, last[0].Checkpoint, merged.Checkpoint)
-	require.Equal(t, "47s  rate limited", next(merged, noon))
-
-	silent.Checkpoint.Totals.Pages = 26 // a heartbeat
-	require.EqualValues(t, 26, merge(last, []collected{silent})[0].Checkpoint.Totals.Pages)
 }
 
 func TestProblemsAreShown(t *testing.T) {
