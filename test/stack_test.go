@@ -23,7 +23,6 @@ import (
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 
-	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/devosim"
 	"okta-collector/internal/oktasim"
 	"okta-collector/workflows"
@@ -352,15 +351,6 @@ func (s *stack) complete(service string) (repeated int) {
 	}
 	require.Emptyf(s.t, want, "%s: %d objects of %d are lost", service, len(want), s.org.Count(service))
 	return repeated
-}
-
-// checkpointOf reads the newest checkpoint: that of a running slice, or the workflow's.
-func (s *stack) checkpointOf(service string) checkpoint.Checkpoint {
-	out, _ := s.starter("status", "-o", "json", s.id(service))
-	var reports []workflows.Status
-	require.NoError(s.t, json.Unmarshal([]byte(out[:strings.LastIndex(out, "]")+1]), &reports), out)
-	require.Len(s.t, reports, 1)
-	return reports[0].Checkpoint
 }
 
 func freePort(t *testing.T) string {
