@@ -84,7 +84,7 @@ func (b *budget) take(name string) (*bucket, <-chan struct{}, error) {
 		b.endsIn(k, windowLength+margin)
 		return nil, nil, &Error{
 			Class: RateLimited, Wait: max(k.ends.Sub(b.now()), margin), path: name,
-			err: fmt.Errorf("budget used: %d of %d requests a minute by the collector, share %g, %d left to the org", k.used(), k.limit, b.share, max(k.remaining, 0)),
+			err: fmt.Errorf("the collector has used %d of %d requests a minute, with a share of %g; %d are left to the org", k.used(), k.limit, b.share, max(k.remaining, 0)),
 		}
 	}
 	k.sent++
