@@ -146,19 +146,21 @@ func TestTheBudgetIsUsedUpAndNeverExceeded(t *testing.T) {
 	})
 	s.startWorker()
 	s.start("logs", "apps", "app_users", "app_groups")
-	windows := func(bucket string) (n int) {
+	// admitted is what each window of a bucket let through.
+	admitted := func(bucket string) (windows []int) {
 		for _, w := range s.org.Windows() {
 			if w.Bucket == bucket {
-				n++
+				windows = append(windows, w.Admitted)
 			}
 		}
-		return n
+		return windows
 	}
-	s.eventually("a second window", func() bool { return windows("/api/v1/logs") == 2 && windows("/api/v1/apps") == 2 })
+	spent := func(bucket string) bool { w := admitted(bucket); return len(w) == 2 && w[1] >= 6 }
+	s.eventually("a second window, and its share is used", func() bool { return spent("/api/v1/logs") && spent("/api/v1/apps") })
 	s.worker.kill()
 	s.startWorker()
 	// A window is whole when the next one has begun.
-	s.eventually("three whole windows", func() bool { return windows("/api/v1/logs") >= 4 && windows("/api/v1/apps") >= 4 })
+	s.eventually("three whole windows", func() bool { return len(admitted("/api/v1/logs")) >= 4 && len(admitted("/api/v1/apps")) >= 4 })
 	s.worker.kill()
 
 	seen := map[string]int{}
