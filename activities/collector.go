@@ -72,6 +72,11 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 		return workflows.SliceResult{}, s.failure(workflows.ClassUnknownTenant,
 			fmt.Errorf("the worker has no settings for tenant %q, only for %s: set COLLECTOR_TENANTS and the tenant's own settings, restart the worker, and send the signal resume", in.Tenant, c.tenantNames()))
 	}
+	if in.Checkpoint.OffsetOf != s.tenant.Sink.OffsetOf() {
+		// The offset is of another directory: here it would cut something else.
+		in.Checkpoint.Offset = nil
+		s.in, s.ledger = in, newLedger(in.Checkpoint)
+	}
 	s.target = devo.Target{Name: info.WorkflowExecution.ID, Tag: s.svc.Table, Offset: in.Checkpoint.Offset}
 	if table, ok := s.tenant.Tables[s.svc.Name]; ok {
 		s.target.Tag = table

@@ -35,9 +35,10 @@ func (l *ledger) move(after checkpoint.Checkpoint) {
 	}
 }
 
-// offset notes what a file sink had written before the slice's first page.
-func (l *ledger) offset(o *int64) {
+// offset notes what a file sink had written, in a directory, before the slice's first page.
+func (l *ledger) offset(o *int64, of string) {
 	l.sent.Offset, l.confirmed.Offset = o, o
+	l.sent.OffsetOf, l.confirmed.OffsetOf = of, of
 }
 
 // confirm notes that the stream's first n pages are confirmed. A page whose shipping failed may

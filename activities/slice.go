@@ -180,7 +180,7 @@ func (s *slice) deliver(page *okta.Page) error {
 	after.Totals.Events += int64(len(page.Objects))
 	after.Totals.Bytes += stats.Bytes
 	after.Totals.Cut += stats.Cut
-	after.Offset = s.stream.Offset()
+	after.Offset, after.OffsetOf = s.stream.Offset(), s.ledger.sent.OffsetOf
 	s.metrics.shipped(len(page.Objects), stats)
 	s.ledger.page(after)
 	return s.save()
@@ -208,7 +208,7 @@ func (s *slice) open() error {
 		return nil
 	}
 	// What the sink knows is durable before anything is written.
-	s.ledger.offset(stream.Offset())
+	s.ledger.offset(stream.Offset(), s.tenant.Sink.OffsetOf())
 	if err := s.save(); err != nil {
 		return err
 	}

@@ -43,6 +43,8 @@ type bench struct {
 	closing    error
 	confirmAll bool // each page at once, as HTTP does
 	offset     *int64
+	directory  string
+	target     devo.Target // that was opened
 	heartbeat  func(n int, c *checkpoint.Checkpoint) error
 
 	saved      []checkpoint.Checkpoint
@@ -82,11 +84,13 @@ func (b *bench) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Open, Ship and so on are Devo.
 func (b *bench) Open(_ context.Context, target devo.Target) (devo.Stream, error) {
 	require.Equal(b.t, "auth.okta.users", target.Tag)
+	b.target = target
 	b.note("open")
 	return b, nil
 }
 
 func (b *bench) Check(context.Context) error { return nil }
+func (b *bench) OffsetOf() string            { return b.directory }
 
 func (b *bench) Ship(_ context.Context, page devo.Page) (devo.Stats, error) {
 	require.Len(b.t, page.Objects, 1)
@@ -260,6 +264,22 @@ func TestTheFilesOffsetIsDurableBeforeTheFirstWrite(t *testing.T) {
 	require.EqualValues(t, 100, *b.saved[1].Offset)
 	require.EqualValues(t, 110, *b.saved[2].Offset)
 	require.EqualValues(t, 120, *result.Checkpoint.Offset)
+}
+
+func TestAnOffsetIsOnlyOfItsOwnDirectory(t *testing.T) {
+	size := int64(100)
+	run := func(directory string, c checkpoint.Checkpoint) (*bench, checkpoint.Checkpoint) {
+		b := newBench(t, 2)
+		b.offset, b.directory, b.confirmAll = &size, directory, true
+		result, err := b.runInput(workflows.SliceInput{Tenant: "acme", Service: "users", Checkpoint: c})
+		require.NoError(t, err)
+		return b, result.Checkpoint
+	}
+	_, c := run("/var/here", checkpoint.Checkpoint{})
+	b, _ := run("/var/here", c)
+	require.EqualValues(t, 120, *b.target.Offset)
+	b, _ = run("/var/there", c)
+	require.Nil(t, b.target.Offset, "it would cut a file that it knows nothing of")
 }
 
 func TestAFileIsWrittenAtMostOnePageAheadOfItsCheckpoint(t *testing.T) {

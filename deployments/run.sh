@@ -8,6 +8,16 @@ if [ -z "${TEMPORAL_ADDRESS:-}" ]; then
 	setsid bin/temporal server start-dev --db-filename .run/temporal.db --log-level error >.run/temporal.log 2>&1 &
 	temporal=$!
 	trap 'kill "$temporal" 2>/dev/null || true' EXIT
+	until grep -q '^Server:' .run/temporal.log; do
+		if ! kill -0 "$temporal" 2>/dev/null; then
+			echo "Temporal did not start; if another one runs on this machine, set TEMPORAL_ADDRESS to it:" >&2
+			cat .run/temporal.log >&2
+			exit 1
+		fi
+		sleep 0.2
+	done
+	# A stopped service goes on from its closed workflow, which a development server keeps for a day only.
+	bin/temporal operator namespace update --namespace default --retention 2160h >>.run/temporal.log 2>&1
 	echo "Temporal's Web UI: http://localhost:8233 (its log: .run/temporal.log)"
 fi
 echo "Once the worker is working, start collecting from another terminal: bin/starter start"

@@ -156,7 +156,10 @@ func (s starting) one(ctx context.Context, id string, t config.Target) (string, 
 		return "", err
 	}
 	if last.running {
-		return already, nil
+		if s.since.IsZero() {
+			return already, nil
+		}
+		return already + "; --since is not used (stop it and start it with --fresh)", nil
 	}
 	in := workflows.CollectInput{Tenant: t.Tenant, Service: t.Service, State: last.state}
 	service, _ := okta.Lookup(t.Service)
@@ -190,7 +193,7 @@ func (s starting) one(ctx context.Context, id string, t config.Target) (string, 
 		}
 		return note, nil
 	}
-	return "started", nil
+	return "started from the beginning", nil
 }
 
 // lastRun is what is known of an id's latest run.

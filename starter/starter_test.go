@@ -127,7 +127,7 @@ func TestStartStartsWhatNeverRanWithAllThatFindsItAgain(t *testing.T) {
 	code, stdout, stderr := o.call("start", users)
 
 	require.Zero(t, code, stderr)
-	require.Equal(t, users+"  started\n", stdout)
+	require.Equal(t, users+"  started from the beginning\n", stdout)
 	require.Equal(t, users, options.ID)
 	require.Equal(t, "okta-collector", options.TaskQueue)
 	require.True(t, options.WorkflowExecutionErrorWhenAlreadyStarted)
@@ -146,7 +146,7 @@ func TestStartWithoutIdsStartsTheConfiguredServices(t *testing.T) {
 	code, stdout, _ := o.call("start")
 
 	require.Zero(t, code)
-	require.Equal(t, "okta/default/logs   started\nokta/default/users  started\n", stdout)
+	require.Equal(t, "okta/default/logs   started from the beginning\nokta/default/users  started from the beginning\n", stdout)
 }
 
 func TestStartLeavesAloneWhatRuns(t *testing.T) {
@@ -216,7 +216,7 @@ func TestStartBeginsAnewWhatEndedBeforeItHadBegun(t *testing.T) {
 	code, stdout, _ := o.call("start", "--since", "2d", "okta/acme/logs")
 
 	require.Zero(t, code)
-	require.Equal(t, "okta/acme/logs  started\n", stdout)
+	require.Equal(t, "okta/acme/logs  started from the beginning\n", stdout)
 	require.Nil(t, in.State)
 	require.NotNil(t, in.Since)
 }

@@ -47,11 +47,15 @@ type report struct {
 	Unanswered string `json:"unanswered,omitempty"`
 }
 
+// manyFailures is how many slices in a row may fail before somebody should look: with the growing
+// pauses between them about a minute has gone by.
+const manyFailures = 6
+
 // healthy says whether nobody has to do anything.
 func (r report) healthy() bool {
 	switch r.State {
 	case workflows.StateRunning, workflows.StateWaiting, workflows.StatePaused, stateStopped:
-		return r.Unanswered == ""
+		return r.Unanswered == "" && r.Failures < manyFailures
 	}
 	return false
 }
@@ -134,7 +138,7 @@ func (c *temporal) report(ctx context.Context, id string) (report, error) {
 	r.Tenant, r.Service, _ = workflows.ParseWorkflowID(id) // ids were checked
 	d, err := c.DescribeWorkflowExecution(ctx, id, "")
 	if errors.As(err, new(*serviceerror.NotFound)) {
-		r.State, r.Reason = stateMissing, "never started; start it with: starter start "+id
+		r.State, r.Reason = stateMissing, "never started, or stopped for longer than the namespace keeps closed workflows; start it with: starter start "+id
 		return r, nil
 	}
 	if err != nil {

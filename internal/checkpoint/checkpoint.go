@@ -18,6 +18,8 @@ type Checkpoint struct {
 	// Offset is the length in bytes of the file that a file sink had written when
 	// Position was taken. Nil until a file sink has recorded one.
 	Offset *int64 `json:"offset,omitempty"`
+	// OffsetOf is the directory that Offset is of: in another one it means nothing.
+	OffsetOf string `json:"offsetOf,omitempty"`
 	// Due is when the next pull begins, by Temporal's clock, once a pull is complete. Absent: at once.
 	Due time.Time `json:"due,omitzero"`
 	// Totals count everything since the service was first started.

@@ -67,6 +67,9 @@ func (s *fileSink) root() (*os.Root, error) {
 	return os.OpenRoot(s.dir)
 }
 
+// OffsetOf is the directory.
+func (s *fileSink) OffsetOf() string { return s.dir }
+
 // Check writes a file into the directory and removes it.
 func (s *fileSink) Check(context.Context) error {
 	if err := s.check(); err != nil {
@@ -176,6 +179,8 @@ func (s *fileStream) resume(ctx context.Context, target Target) error {
 			if err := s.file.Truncate(*offset); err != nil {
 				return err
 			}
+			s.sink.cfg.Log.Info("took back what was written after the checkpoint",
+				zap.String("file", s.file.Name()), zap.Int64("bytes", s.size-*offset))
 			s.size = *offset
 		case *offset > s.size:
 			s.sink.cfg.Log.Warn("the file is shorter than its checkpoint says; something cut it, and it is appended to",

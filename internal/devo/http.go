@@ -81,6 +81,9 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpStream, error) {
 	return stream, nil
 }
 
+// OffsetOf is empty: there is nothing to take back.
+func (*httpSink) OffsetOf() string { return "" }
+
 // Check posts an empty body: address, certificates, domain and token are tried, and no
 // event is made. A 400 is an answer of somebody who has accepted the token.
 func (s *httpSink) Check(ctx context.Context) error {

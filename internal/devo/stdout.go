@@ -24,6 +24,9 @@ func (s *stdoutSink) Open(_ context.Context, target Target) (Stream, error) {
 	return &stdoutStream{sink: s, tag: target.Tag, framer: newFramer(s.cfg)}, nil
 }
 
+// OffsetOf is empty: there is nothing to take back.
+func (*stdoutSink) OffsetOf() string { return "" }
+
 func (s *stdoutSink) Check(context.Context) error { return nil }
 
 type stdoutStream struct {

@@ -35,6 +35,9 @@ func (s *syslogSink) Open(_ context.Context, target Target) (Stream, error) {
 	return &syslogStream{sink: s, tag: target.Tag, framer: newFramer(s.cfg)}, nil
 }
 
+// OffsetOf is empty: there is nothing to take back.
+func (*syslogSink) OffsetOf() string { return "" }
+
 func (s *syslogSink) Check(ctx context.Context) error {
 	c, err := s.connect(ctx)
 	if err != nil {

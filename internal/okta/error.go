@@ -94,7 +94,7 @@ func answerError(svc Service, path string, resp *http.Response, body []byte, sto
 		e.advice = "the feature is not enabled in this org: leave " + svc.Name + " out of OKTA_SERVICES or have it enabled"
 	case status == http.StatusUnauthorized:
 		e.Class = Person
-		e.advice = "the API token is invalid, expired after 30 idle days, or its creator was deactivated: make a new one and set OKTA_API_TOKEN"
+		e.advice = "the API token is invalid, expired after 30 idle days, or its creator was deactivated: make a new one and put it where OKTA_API_TOKEN or OKTA_API_TOKEN_FILE says"
 	case status == http.StatusForbidden:
 		e.Class = Person
 		e.advice = "the token's administrator lacks the permission " + svc.Scope

@@ -50,7 +50,7 @@ func TestBadInput(t *testing.T) {
 		class okta.Class
 		says  string
 	}{
-		"token refused":           {oktasim.Refuse(401, "E0000011"), okta.Person, "make a new one and set OKTA_API_TOKEN"},
+		"token refused":           {oktasim.Refuse(401, "E0000011"), okta.Person, "where OKTA_API_TOKEN or OKTA_API_TOKEN_FILE says"},
 		"token refused otherwise": {oktasim.Refuse(401, "E0000004"), okta.Person, "OKTA_API_TOKEN"},
 		"feature off":             {oktasim.Refuse(401, "E0000015"), okta.Person, "feature is not enabled in this org: leave users out of OKTA_SERVICES"},
 		"feature off otherwise":   {oktasim.Refuse(403, "E0000015"), okta.Person, "feature is not enabled"},

@@ -304,7 +304,7 @@ func (o *Org) request(cursor, token string) (*http.Request, error) {
 	defer o.mu.Unlock()
 	// Errors of the SDK can repeat what it was given.
 	if o.sdk.SetConfig(sdk.WithToken(token)) != nil {
-		return nil, errors.New("the SDK refuses the API token: check OKTA_API_TOKEN")
+		return nil, errors.New("the SDK refuses the API token: check OKTA_API_TOKEN or OKTA_API_TOKEN_FILE")
 	}
 	req, err := o.sdk.CloneRequestExecutor().NewRequest(http.MethodGet, cursor, nil)
 	if err != nil {
