@@ -44,7 +44,11 @@ type Error struct {
 
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "asking Okta for %s:", printable(e.path, 200))
+	what := "asking Okta for"
+	if e.Class == RateLimited && e.Status == 0 {
+		what = "budget of" // nothing was asked
+	}
+	fmt.Fprintf(&b, "%s %s:", what, printable(e.path, 200))
 	if e.Status != 0 {
 		fmt.Fprintf(&b, " %d %s", e.Status, http.StatusText(e.Status))
 	}
