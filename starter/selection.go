@@ -18,24 +18,31 @@ import (
 // maxListed bounds how many executions are looked through.
 const maxListed = 10_000
 
-// collectors are the workflow ids that a command acts on: those given, or those that Temporal
-// has, running or closed, of the tenant or of all.
-func collectors(ctx context.Context, c *temporal, cmd *cobra.Command, args []string) ([]string, error) {
-	if len(args) > 0 {
-		return args, nil
-	}
-	// Not by search attribute: a workflow that was just started has none yet.
-	query := fmt.Sprintf(`WorkflowType = %q AND ExecutionStatus != "ContinuedAsNew"`, workflows.CollectName)
-	return list(ctx, c, query, tenantFlag(cmd))
-}
+// Which collectors a command acts on where no ids are given.
+const (
+	running     = `ExecutionStatus = "Running"`
+	everStarted = `ExecutionStatus != "ContinuedAsNew"`
+)
 
-// runningCollectors are those of collectors that run.
-func runningCollectors(ctx context.Context, c *temporal, cmd *cobra.Command, args []string) ([]string, error) {
-	if len(args) > 0 {
-		return args, nil
+// onCollectors is what a command runs that acts on collectors: it connects, and acts on the
+// workflow ids given, or on those that Temporal has, of the tenant or of all.
+func onCollectors(connect connector, which string, act func(ctx context.Context, cmd *cobra.Command, c *temporal, ids []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, ids []string) error {
+		ctx := cmd.Context()
+		c, err := connect(ctx)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		if len(ids) == 0 {
+			// Not by search attribute: a workflow that was just started has none yet.
+			query := fmt.Sprintf(`WorkflowType = %q AND %s`, workflows.CollectName, which)
+			if ids, err = list(ctx, c, query, tenantFlag(cmd)); err != nil {
+				return err
+			}
+		}
+		return act(ctx, cmd, c, ids)
 	}
-	query := fmt.Sprintf(`WorkflowType = %q AND ExecutionStatus = "Running"`, workflows.CollectName)
-	return list(ctx, c, query, tenantFlag(cmd))
 }
 
 // list returns the ids that a visibility query finds, each once, in the catalog's order.

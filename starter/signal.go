@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -28,17 +29,7 @@ func newSignal(connect connector, signal, short string) *cobra.Command {
 		Use:   signal + " [okta/<tenant>/<service>...]",
 		Short: short,
 		Args:  checkSelection,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			c, err := connect(ctx)
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			ids, err := runningCollectors(ctx, c, cmd, args)
-			if err != nil {
-				return err
-			}
+		RunE: onCollectors(connect, running, func(ctx context.Context, cmd *cobra.Command, c *temporal, ids []string) error {
 			if len(ids) == 0 {
 				return errors.New(nothing(cmd, "is running"))
 			}
@@ -55,7 +46,7 @@ func newSignal(connect connector, signal, short string) *cobra.Command {
 				}
 			}
 			return failed.err(len(ids))
-		},
+		}),
 	}
 }
 

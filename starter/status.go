@@ -71,17 +71,7 @@ func newStatus(connect connector) *cobra.Command {
 			}
 			return checkSelection(cmd, args)
 		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			c, err := connect(ctx)
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			ids, err := collectors(ctx, c, cmd, args)
-			if err != nil {
-				return err
-			}
+		RunE: onCollectors(connect, everStarted, func(ctx context.Context, cmd *cobra.Command, c *temporal, ids []string) error {
 			reports, err := c.reports(ctx, ids)
 			if err != nil {
 				return err
@@ -98,7 +88,7 @@ func newStatus(connect connector) *cobra.Command {
 				fmt.Fprintln(cmd.OutOrStdout(), renderReports(reports, time.Now()))
 			}
 			return attention(reports)
-		},
+		}),
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
 	return cmd

@@ -23,23 +23,13 @@ func newStop(connect connector) *cobra.Command {
 		Use:   "stop [okta/<tenant>/<service>...]",
 		Short: "End collecting and wait until it has ended; start goes on from the position",
 		Args:  checkSelection,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			c, err := connect(ctx)
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			ids, err := runningCollectors(ctx, c, cmd, args)
-			if err != nil {
-				return err
-			}
+		RunE: onCollectors(connect, running, func(ctx context.Context, cmd *cobra.Command, c *temporal, ids []string) error {
 			if len(ids) == 0 {
 				fmt.Fprintln(cmd.ErrOrStderr(), "starter:", nothing(cmd, "is running"))
 				return nil
 			}
 			return stop(ctx, c, cmd, ids)
-		},
+		}),
 	}
 }
 

@@ -219,7 +219,7 @@ func (c *collector) slice(ctx workflow.Context) error {
 }
 
 func (c *collector) onResult(ctx workflow.Context, r SliceResult) {
-	c.advance(ctx, r.Checkpoint)
+	c.advance(r.Checkpoint)
 	c.warn(ctx, r.Warning)
 	c.state.Failures, c.state.Blocked = 0, false
 	c.state.CaughtUp = r.End == EndCaughtUp
@@ -236,7 +236,7 @@ func (c *collector) onResult(ctx workflow.Context, r SliceResult) {
 }
 
 // advance takes over a slice's checkpoint and says whether anything moved.
-func (c *collector) advance(ctx workflow.Context, next checkpoint.Checkpoint) (moved bool) {
+func (c *collector) advance(next checkpoint.Checkpoint) (moved bool) {
 	// Not windows and confirmations: they move without anything being collected.
 	before, after := c.state.Checkpoint, next
 	moved = before.Totals.Events != after.Totals.Events || before.Position.Cursor != after.Position.Cursor ||
@@ -246,16 +246,13 @@ func (c *collector) advance(ctx workflow.Context, next checkpoint.Checkpoint) (m
 		c.state.Restarts = 0
 	}
 	c.state.Checkpoint = next
-	if moved {
-		c.state.Progressed = workflow.Now(ctx).UTC()
-	}
 	return moved
 }
 
 // onFailure takes over the checkpoint that the failure carries and decides what follows.
 func (c *collector) onFailure(ctx workflow.Context, err error) error {
 	f := readFailure(err)
-	if f.checkpoint != nil && c.advance(ctx, *f.checkpoint) {
+	if f.checkpoint != nil && c.advance(*f.checkpoint) {
 		c.state.Failures = 0
 	}
 	c.warn(ctx, f.warning)

@@ -78,8 +78,6 @@ type State struct {
 	// CaughtUp says that the last slice found the end, and CaughtUpAt when one last did.
 	CaughtUp   bool      `json:"caughtUp,omitempty"`
 	CaughtUpAt time.Time `json:"caughtUpAt,omitzero"`
-	// Progressed is when the checkpoint last moved.
-	Progressed time.Time `json:"progressed,omitzero"`
 	// Slices counts the activities run.
 	Slices int64 `json:"slices"`
 }
