@@ -1,5 +1,5 @@
 // Package activities does the work: the slice, a pipeline from a source to a sink that
-// leaves an acknowledged checkpoint behind after every page.
+// leaves an acknowledged checkpoint behind after every chunk of a page.
 package activities
 
 import (
@@ -57,7 +57,7 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	log := c.log.With(zap.String("tenant", in.Tenant), zap.String("service", in.Service))
 	started := time.Now()
 	s := &slice{
-		in: in, log: log, ledger: newLedger(in.Checkpoint),
+		in: in, log: log, at: in.Checkpoint,
 		metrics: c.metrics.of(in.Tenant, in.Service),
 		// Temporal's clock: the same for all workers, whatever their own say.
 		now:   func() time.Time { return info.StartedTime.Add(time.Since(started)) },
@@ -75,7 +75,7 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	if in.Checkpoint.OffsetOf != s.tenant.Sink.OffsetOf() {
 		// The offset is of another directory: here it would cut something else.
 		in.Checkpoint.Offset = nil
-		s.in, s.ledger = in, newLedger(in.Checkpoint)
+		s.in, s.at = in, in.Checkpoint
 	}
 	s.target = devo.Target{Name: info.WorkflowExecution.ID, Tag: s.svc.Table, Offset: in.Checkpoint.Offset}
 	if table, ok := s.tenant.Tables[s.svc.Name]; ok {

@@ -24,9 +24,9 @@ var (
 	errLeaseLost = errors.New("a checkpoint was not acknowledged by Temporal in time, or the slice was given to another worker")
 )
 
-// stopGrace is how long a page under way may still be shipped after the slice was asked to
-// stop. Together with closing the sink it fits in the worker's stop timeout of 8 s.
-const stopGrace = 2 * time.Second
+// stopGrace is how long a chunk under way may still be delivered after the slice was asked to
+// stop. Together with the last checkpoint it fits in the worker's stop timeout of 8 s.
+const stopGrace = 5 * time.Second
 
 // heartbeats is the part of Temporal's client that a lease needs.
 type heartbeats interface {

@@ -20,11 +20,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return c
 	}
 	return &Metrics{
-		events:   counter("events_total", "Objects sent to Devo, those that were sent again included."),
-		bytes:    counter("bytes_total", "Bytes of JSON sent to Devo, framing not included."),
-		pages:    counter("pages_total", "Pages sent to Devo."),
-		cut:      counter("events_cut_total", "Objects above DEVO_MAX_EVENT that were sent cut and marked."),
-		again:    counter("pages_unconfirmed_total", "Pages that Devo's side did not confirm, and that are sent again."),
+		events:   counter("events_total", "Objects delivered to Devo."),
+		bytes:    counter("bytes_total", "Bytes of JSON delivered to Devo, framing not included."),
+		pages:    counter("pages_total", "Pages delivered to Devo."),
+		cut:      counter("events_cut_total", "Objects above DEVO_MAX_EVENT that were delivered cut and marked."),
+		again:    counter("events_unconfirmed_total", "Objects whose delivery Devo's side did not confirm, and that are sent again."),
 		slices:   counter("slices_total", "Slices that ended well, by how they ended.", "end"),
 		failures: counter("slice_failures_total", "Slices that failed, by class.", "class"),
 	}
@@ -44,15 +44,20 @@ func (s serviceMetrics) shipped(objects int, stats devo.Stats) {
 	if s.m == nil {
 		return
 	}
-	s.m.pages.WithLabelValues(s.tenant, s.service).Inc()
 	s.m.events.WithLabelValues(s.tenant, s.service).Add(float64(objects))
 	s.m.bytes.WithLabelValues(s.tenant, s.service).Add(float64(stats.Bytes))
 	s.m.cut.WithLabelValues(s.tenant, s.service).Add(float64(stats.Cut))
 }
 
-func (s serviceMetrics) repeated(pages int) {
+func (s serviceMetrics) page() {
 	if s.m != nil {
-		s.m.again.WithLabelValues(s.tenant, s.service).Add(float64(pages))
+		s.m.pages.WithLabelValues(s.tenant, s.service).Inc()
+	}
+}
+
+func (s serviceMetrics) unconfirmed(objects int) {
+	if s.m != nil {
+		s.m.again.WithLabelValues(s.tenant, s.service).Add(float64(objects))
 	}
 }
 

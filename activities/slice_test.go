@@ -37,26 +37,26 @@ type bench struct {
 	mu    sync.Mutex
 	diary []string
 
-	pages      int                                               // of users
-	okta       func(page int, w http.ResponseWriter) (done bool) // answers instead
-	ship       func(n int) error
-	closing    error
-	confirmAll bool // each page at once, as HTTP does
-	offset     *int64
-	directory  string
-	target     devo.Target // that was opened
-	heartbeat  func(n int, c *checkpoint.Checkpoint) error
+	pages     int                                               // of users
+	objects   int                                               // in each
+	first     int                                               // number in each
+	okta      func(page int, w http.ResponseWriter) (done bool) // answers instead
+	ship      func(n int) error
+	closing   error
+	offset    *int64
+	directory string
+	target    devo.Target // that was opened
+	heartbeat func(n int, c *checkpoint.Checkpoint) error
 
 	saved      []checkpoint.Checkpoint
 	shipped    int
-	confirmed  int
 	heartbeats int
 	stop       chan struct{} // the worker
 	cancel     chan struct{} // the activity's context
 }
 
 func newBench(t *testing.T, pages int) *bench {
-	return &bench{t: t, pages: pages, stop: make(chan struct{}), cancel: make(chan struct{})}
+	return &bench{t: t, pages: pages, objects: 1, stop: make(chan struct{}), cancel: make(chan struct{})}
 }
 
 func (b *bench) note(format string, args ...any) {
@@ -65,7 +65,7 @@ func (b *bench) note(format string, args ...any) {
 	b.diary = append(b.diary, fmt.Sprintf(format, args...))
 }
 
-// ServeHTTP is Okta: users in pages of one.
+// ServeHTTP is Okta: users in pages of b.objects, each with its page and number as its id.
 func (b *bench) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	page, _ := strconv.Atoi(r.URL.Query().Get("after"))
 	h := w.Header()
@@ -78,7 +78,15 @@ func (b *bench) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if page+1 < b.pages {
 		h.Add("Link", fmt.Sprintf(`<https://%s/api/v1/users?after=%d>; rel="next"`, r.Host, page+1))
 	}
-	fmt.Fprintf(w, `[{"id":"00u%d"}]`, page)
+	for i := range b.objects {
+		fmt.Fprintf(w, `%c{"id":"00u%d-%d"}`, "[,"[min(i, 1)], page, b.first+i)
+	}
+	fmt.Fprint(w, "]")
+}
+
+// idOf is the id of a page's first object.
+func idOf(page devo.Page) string {
+	return strings.TrimSuffix(strings.TrimPrefix(string(page.Objects[0]), `{"id":"`), `"}`)
 }
 
 // Open, Ship and so on are Devo.
@@ -93,7 +101,6 @@ func (b *bench) Check(context.Context) error { return nil }
 func (b *bench) OffsetOf() string            { return b.directory }
 
 func (b *bench) Ship(_ context.Context, page devo.Page) (devo.Stats, error) {
-	require.Len(b.t, page.Objects, 1)
 	require.Contains(b.t, string(page.Members), `"@devo_pulling_id":`)
 	b.mu.Lock()
 	b.shipped++
@@ -101,14 +108,11 @@ func (b *bench) Ship(_ context.Context, page devo.Page) (devo.Stats, error) {
 	b.mu.Unlock()
 	if b.ship != nil {
 		if err := b.ship(n); err != nil {
-			b.note("ship %s fails", page.Objects[0])
+			b.note("ship %d from %s fails", len(page.Objects), idOf(page))
 			return devo.Stats{}, err
 		}
 	}
-	b.note("ship %s", page.Objects[0])
-	if b.confirmAll {
-		b.confirmed = n
-	}
+	b.note("ship %d from %s", len(page.Objects), idOf(page))
 	if b.offset != nil {
 		longer := *b.offset + 10
 		b.offset = &longer
@@ -122,14 +126,10 @@ func (b *bench) shippedSoFar() int {
 	return b.shipped
 }
 
-func (b *bench) Confirmed() int { return b.confirmed }
 func (b *bench) Offset() *int64 { return b.offset }
 
 func (b *bench) Close(context.Context) error {
 	b.note("close")
-	if b.closing == nil {
-		b.confirmed = b.shipped
-	}
 	return b.closing
 }
 
@@ -150,9 +150,9 @@ func (b *bench) RecordActivityHeartbeat(ctx context.Context, token []byte, detai
 	}
 	if c != nil {
 		if err != nil {
-			b.note("save %d: %v", c.Totals.Pages, err)
+			b.note("save %d: %v", c.Totals.Events, err)
 		} else {
-			b.note("save %d", c.Totals.Pages)
+			b.note("save %d", c.Totals.Events)
 			b.mu.Lock()
 			b.saved = append(b.saved, *c)
 			b.mu.Unlock()
@@ -205,21 +205,21 @@ func TestEveryCheckpointIsDurableBeforeTheNextPageIsShipped(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{
 		"save 0", "open",
-		`ship {"id":"00u0"}`, "save 1",
-		`ship {"id":"00u1"}`, "save 2",
-		`ship {"id":"00u2"}`, "save 3",
+		"ship 1 from 00u0-0", "save 1",
+		"ship 1 from 00u1-0", "save 2",
+		"ship 1 from 00u2-0", "save 3",
 		"close",
 	}, b.diary)
 	require.Equal(t, workflows.EndCaughtUp, result.End)
 	require.InDelta(t, 15*60, result.Wait.Seconds(), 2)
-	require.Equal(t, checkpoint.Totals{Pages: 3, Events: 3, Bytes: 30, Pulls: 1, Confirmed: 3}, result.Checkpoint.Totals)
+	require.Equal(t, checkpoint.Totals{Pages: 3, Events: 3, Bytes: 30, Pulls: 1}, result.Checkpoint.Totals)
 	require.Nil(t, result.Checkpoint.Position.Pull)
 	require.Equal(t, "/api/v1/users?after=2", b.saved[2].Position.Cursor)
 }
 
 func TestAPageThatIsSentAgainBelongsToTheSamePull(t *testing.T) {
 	b := newBench(t, 2)
-	b.closing = errors.New("connection reset")
+	b.ship = func(int) error { return errors.New("connection reset") }
 	_, err := b.run()
 	_, c := failed(t, err)
 	require.Zero(t, c.Totals.Events)
@@ -227,8 +227,100 @@ func TestAPageThatIsSentAgainBelongsToTheSamePull(t *testing.T) {
 	again := newBench(t, 2)
 	result, err := again.runInput(workflows.SliceInput{Tenant: "acme", Service: "users", Checkpoint: c})
 	require.NoError(t, err)
-	require.Equal(t, b.saved[1].Position.Pull.ID, result.Checkpoint.Position.LastPullID)
+	require.Equal(t, b.saved[0].Position.Pull.ID, result.Checkpoint.Position.LastPullID)
 	require.EqualValues(t, 2, result.Checkpoint.Totals.Events)
+}
+
+func TestAPageIsShippedInChunksWhileOktaIsTheSlowerSide(t *testing.T) {
+	b := newBench(t, 2)
+	b.objects = 600
+	first := make(chan struct{})
+	b.okta = func(page int, _ http.ResponseWriter) bool {
+		if page == 1 {
+			<-first // until the first page is shipped
+		}
+		return false
+	}
+	b.ship = func(n int) error {
+		if n == 3 {
+			close(first)
+		}
+		return nil
+	}
+	result, err := b.run()
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"save 0", "open",
+		"ship 250 from 00u0-0", "save 250",
+		"ship 250 from 00u0-250", "save 500",
+		"ship 100 from 00u0-500", "save 600",
+		"ship 250 from 00u1-0", "save 850", // the end of the listing: nothing else waits
+		"ship 250 from 00u1-250", "save 1100",
+		"ship 100 from 00u1-500", "save 1200",
+		"close",
+	}, b.diary)
+	require.Equal(t, checkpoint.Totals{Pages: 2, Events: 1200, Bytes: 60, Pulls: 1}, result.Checkpoint.Totals)
+}
+
+func TestTheRestOfAPageGoesAsOneOnceTheNextPageWaits(t *testing.T) {
+	b := newBench(t, 2)
+	b.objects = 50_000 // enough chunks for the next page to arrive in the middle
+	asked := make(chan struct{})
+	b.okta = func(page int, w http.ResponseWriter) bool {
+		if page == 1 {
+			<-asked
+			fmt.Fprint(w, "[]")
+		}
+		return page == 1
+	}
+	b.ship = func(n int) error {
+		if n == 1 {
+			close(asked)
+		}
+		return nil
+	}
+	_, err := b.run()
+	require.NoError(t, err)
+	require.Equal(t, "ship 250 from 00u0-0", b.diary[2])
+	var last, from int
+	_, err = fmt.Sscanf(b.diary[len(b.diary)-3], "ship %d from 00u0-%d", &last, &from)
+	require.NoError(t, err, b.diary[len(b.diary)-3:])
+	require.Greater(t, last, 250)
+	require.Equal(t, b.objects, from+last)
+}
+
+func TestASliceGoesOnInsideAPage(t *testing.T) {
+	b := newBench(t, 1)
+	b.objects = 600
+	_, err := b.run()
+	require.NoError(t, err)
+	inside := b.saved[2]
+	require.EqualValues(t, 500, inside.Totals.Events)
+
+	t.Run("that still begins the same way", func(t *testing.T) {
+		again := newBench(t, 1)
+		again.objects = 700
+		result, err := again.runInput(workflows.SliceInput{Tenant: "acme", Service: "users", Checkpoint: inside})
+		require.NoError(t, err)
+		require.Equal(t, []string{"save 500", "open", "ship 200 from 00u0-500", "save 700", "close"}, again.diary)
+		require.Equal(t, checkpoint.Totals{Pages: 1, Events: 700, Bytes: 30, Pulls: 1}, result.Checkpoint.Totals)
+	})
+	t.Run("that was all shipped", func(t *testing.T) {
+		again := newBench(t, 1)
+		again.objects = 500
+		result, err := again.runInput(workflows.SliceInput{Tenant: "acme", Service: "users", Checkpoint: inside})
+		require.NoError(t, err)
+		require.Empty(t, again.diary)
+		require.EqualValues(t, 500, result.Checkpoint.Totals.Events)
+	})
+	t.Run("that begins another way is shipped whole", func(t *testing.T) {
+		again := newBench(t, 1)
+		again.objects, again.first = 300, 1
+		result, err := again.runInput(workflows.SliceInput{Tenant: "acme", Service: "users", Checkpoint: inside})
+		require.NoError(t, err)
+		require.Equal(t, []string{"save 500", "open", "ship 250 from 00u0-1", "save 750", "ship 50 from 00u0-251", "save 800", "close"}, again.diary)
+		require.Equal(t, inside.Position.Pull.ID, result.Checkpoint.Position.LastPullID, "as part of the same pull")
+	})
 }
 
 func TestASliceGoesOnFromItsCheckpoint(t *testing.T) {
@@ -238,7 +330,7 @@ func TestASliceGoesOnFromItsCheckpoint(t *testing.T) {
 	again := newBench(t, 3)
 	result, err := again.runInput(workflows.SliceInput{Tenant: "acme", Service: "users", Checkpoint: b.saved[2]})
 	require.NoError(t, err)
-	require.Equal(t, []string{"save 2", "open", `ship {"id":"00u2"}`, "save 3", "close"}, again.diary)
+	require.Equal(t, []string{"save 2", "open", "ship 1 from 00u2-0", "save 3", "close"}, again.diary)
 	require.EqualValues(t, 3, result.Checkpoint.Totals.Events)
 	require.Equal(t, b.saved[2].Position.Pull.ID, result.Checkpoint.Position.LastPullID, "it is the same pull")
 }
@@ -256,10 +348,10 @@ func TestAnIdleSliceSavesNothing(t *testing.T) {
 func TestTheFilesOffsetIsDurableBeforeTheFirstWrite(t *testing.T) {
 	b := newBench(t, 2)
 	size := int64(100)
-	b.offset, b.confirmAll = &size, true
+	b.offset = &size
 	result, err := b.run()
 	require.NoError(t, err)
-	require.Equal(t, []string{"save 0", "open", "save 0", `ship {"id":"00u0"}`}, b.diary[:4])
+	require.Equal(t, []string{"save 0", "open", "save 0", "ship 1 from 00u0-0"}, b.diary[:4])
 	require.Nil(t, b.saved[0].Offset, "before the file is opened, which cuts it back, Temporal confirms the slice")
 	require.EqualValues(t, 100, *b.saved[1].Offset)
 	require.EqualValues(t, 110, *b.saved[2].Offset)
@@ -270,7 +362,7 @@ func TestAnOffsetIsOnlyOfItsOwnDirectory(t *testing.T) {
 	size := int64(100)
 	run := func(directory string, c checkpoint.Checkpoint) (*bench, checkpoint.Checkpoint) {
 		b := newBench(t, 2)
-		b.offset, b.directory, b.confirmAll = &size, directory, true
+		b.offset, b.directory = &size, directory
 		result, err := b.runInput(workflows.SliceInput{Tenant: "acme", Service: "users", Checkpoint: c})
 		require.NoError(t, err)
 		return b, result.Checkpoint
@@ -285,7 +377,7 @@ func TestAnOffsetIsOnlyOfItsOwnDirectory(t *testing.T) {
 func TestAFileIsWrittenAtMostOnePageAheadOfItsCheckpoint(t *testing.T) {
 	b := newBench(t, 6)
 	size := int64(100)
-	b.offset, b.confirmAll = &size, true
+	b.offset = &size
 	ahead := make(chan struct{})
 	b.ship = func(n int) error {
 		if n == 3 {
@@ -302,48 +394,25 @@ func TestAFileIsWrittenAtMostOnePageAheadOfItsCheckpoint(t *testing.T) {
 	}
 	result, err := b.run()
 	require.NoError(t, err)
-	require.EqualValues(t, 6, result.Checkpoint.Totals.Confirmed)
+	require.EqualValues(t, 6, result.Checkpoint.Totals.Pages)
 	require.EqualValues(t, 160, *b.saved[len(b.saved)-1].Offset)
 }
 
-func TestUnconfirmedPagesSetTheCheckpointBackDurably(t *testing.T) {
-	for name, test := range map[string]struct {
-		confirmed int // of the pages before the connection is lost
-		prepare   func(b *bench)
-	}{
-		"lost while a page is shipped": {0, func(b *bench) {
-			b.ship = func(n int) error {
-				if n == 3 {
-					return errors.New("connection reset")
-				}
-				return nil
-			}
-		}},
-		"lost after the first page was confirmed": {1, func(b *bench) {
-			b.ship = func(n int) error {
-				if n == 3 {
-					b.confirmed = 1
-					return errors.New("connection reset")
-				}
-				return nil
-			}
-		}},
-		"not confirmed at the end": {0, func(*bench) {}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			b := newBench(t, 4)
-			b.closing = errors.New("connection reset")
-			test.prepare(b)
-			_, err := b.run()
-			class, c := failed(t, err)
-			require.Equal(t, workflows.ClassPassing, class)
-			require.ErrorContains(t, err, "acme/users: connection reset")
-			require.EqualValues(t, test.confirmed, c.Totals.Pages)
-			require.EqualValues(t, test.confirmed, c.Totals.Events)
-			require.Equal(t, fmt.Sprintf("save %d", test.confirmed), b.diary[len(b.diary)-1], "before anything is sent again")
-			require.Equal(t, c.Position, b.saved[len(b.saved)-1].Position)
-		})
+func TestWhatWasNotDeliveredIsNotInTheCheckpoint(t *testing.T) {
+	b := newBench(t, 4)
+	b.ship = func(n int) error {
+		if n == 3 {
+			return errors.New("connection reset")
+		}
+		return nil
 	}
+	_, err := b.run()
+	class, c := failed(t, err)
+	require.Equal(t, workflows.ClassPassing, class)
+	require.ErrorContains(t, err, "acme/users: connection reset")
+	require.EqualValues(t, 2, c.Totals.Pages)
+	require.EqualValues(t, 2, c.Totals.Events)
+	require.Equal(t, c.Position, b.saved[len(b.saved)-1].Position)
 }
 
 func TestNothingIsShippedOnceTemporalGaveTheSliceAway(t *testing.T) {
@@ -356,7 +425,7 @@ func TestNothingIsShippedOnceTemporalGaveTheSliceAway(t *testing.T) {
 	}
 	_, err := b.run()
 	require.Error(t, err)
-	require.Equal(t, []string{"save 0", "open", `ship {"id":"00u0"}`, "save 1", `ship {"id":"00u1"}`, "save 2: activity not found", "close"}, b.diary)
+	require.Equal(t, []string{"save 0", "open", "ship 1 from 00u0-0", "save 1", "ship 1 from 00u1-0", "save 2: activity not found", "close"}, b.diary)
 }
 
 func TestAPassingProblemOfTemporalIsRiddenOut(t *testing.T) {
@@ -371,7 +440,7 @@ func TestAPassingProblemOfTemporalIsRiddenOut(t *testing.T) {
 	}
 	result, err := b.run()
 	require.NoError(t, err)
-	require.EqualValues(t, 3, result.Checkpoint.Totals.Confirmed)
+	require.EqualValues(t, 3, result.Checkpoint.Totals.Pages)
 	require.Equal(t, 3, b.shipped)
 }
 
@@ -407,7 +476,6 @@ func TestACancelledSliceReturnsWhatItShipped(t *testing.T) {
 			require.Equal(t, workflows.EndStopped, result.End)
 			require.LessOrEqual(t, b.shipped, 3, "within one page")
 			require.EqualValues(t, b.shipped, result.Checkpoint.Totals.Pages)
-			require.EqualValues(t, b.shipped, result.Checkpoint.Totals.Confirmed)
 		})
 	}
 }
@@ -423,7 +491,7 @@ func TestACancelledActivityContextStopsTheSliceWithoutTearingAPage(t *testing.T)
 	result, err := b.run()
 	require.NoError(t, err)
 	require.Equal(t, workflows.EndStopped, result.End)
-	require.EqualValues(t, b.shipped, result.Checkpoint.Totals.Confirmed)
+	require.EqualValues(t, b.shipped, result.Checkpoint.Totals.Pages)
 }
 
 func TestASliceThatTemporalGaveAwayOpensNoFile(t *testing.T) {
@@ -437,7 +505,6 @@ func TestASliceThatTemporalGaveAwayOpensNoFile(t *testing.T) {
 func TestMessagesThatAreNotUTF8AreReportedAllTheSame(t *testing.T) {
 	b := newBench(t, 2)
 	b.ship = func(int) error { return errors.New(strings.Repeat("é", 600) + "\xff") }
-	b.closing = errors.New("never opened")
 	_, err := b.run()
 	class, _ := failed(t, err)
 	require.Equal(t, workflows.ClassPassing, class)
@@ -459,7 +526,7 @@ func TestAStoppingWorkerCancelsTheRequestAndReturnsItsCheckpoint(t *testing.T) {
 	result, err := b.run()
 	require.NoError(t, err)
 	require.Equal(t, workflows.EndStopped, result.End)
-	require.EqualValues(t, 2, result.Checkpoint.Totals.Confirmed)
+	require.EqualValues(t, 2, result.Checkpoint.Totals.Pages)
 	require.Equal(t, "/api/v1/users?after=2", result.Checkpoint.Position.Cursor)
 }
 
@@ -549,7 +616,7 @@ func TestFailuresHaveAClassAndACheckpoint(t *testing.T) {
 			require.Equal(t, test.class, class)
 			require.ErrorContains(t, err, "acme/users: ")
 			require.ErrorContains(t, err, test.says)
-			require.EqualValues(t, 1, c.Totals.Confirmed, "what was shipped before stays shipped")
+			require.EqualValues(t, 1, c.Totals.Pages, "what was shipped before stays shipped")
 			require.Equal(t, 1, b.shipped, "nothing of the failed page is shipped")
 		})
 	}
@@ -558,7 +625,6 @@ func TestFailuresHaveAClassAndACheckpoint(t *testing.T) {
 func TestASinkThatRefusesNeedsAPerson(t *testing.T) {
 	b := newBench(t, 3)
 	b.ship = func(int) error { return fmt.Errorf("certificate expired: %w", devo.ErrRefused) }
-	b.closing = errors.New("never opened")
 	_, err := b.run()
 	class, _ := failed(t, err)
 	require.Equal(t, workflows.ClassPerson, class)

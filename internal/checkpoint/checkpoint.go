@@ -13,7 +13,7 @@ import "time"
 
 // Checkpoint says from where a slice goes on.
 type Checkpoint struct {
-	// Position is the next page to ask Okta for. Every page before it was sent to Devo.
+	// Position is the next page to ask Okta for. Everything before it was delivered to Devo.
 	Position Position `json:"position"`
 	// Offset is the length in bytes of the file that a file sink had written when
 	// Position was taken. Nil until a file sink has recorded one.
@@ -35,10 +35,11 @@ func (c Checkpoint) Restarted() Checkpoint {
 	c.Position.Cursor = ""
 	c.Position.Parent = Parent{}
 	c.Position.Guard = Guard{}
+	c.Position.Part = Part{}
 	return c
 }
 
-// Totals count what was shipped.
+// Totals count what was delivered.
 type Totals struct {
 	Pages  int64 `json:"pages"`
 	Events int64 `json:"events"`
@@ -46,8 +47,6 @@ type Totals struct {
 	Pulls  int64 `json:"pulls"` // complete ones
 	// Cut counts objects above DEVO_MAX_EVENT that were shipped cut and marked.
 	Cut int64 `json:"cut,omitempty"`
-	// Confirmed is the number of Pages that Devo's side is known to have read.
-	Confirmed int64 `json:"confirmed"`
 }
 
 // Position is where the source goes on.
@@ -56,6 +55,8 @@ type Position struct {
 	Pull *Pull `json:"pull,omitempty"`
 	// Cursor is the path and query of the next page; empty at the start of a listing.
 	Cursor string `json:"cursor,omitempty"`
+	// Part is what was delivered already of the page at Cursor.
+	Part Part `json:"part,omitzero"`
 	// Parent is where the listing above is, for services that hang under another.
 	Parent Parent `json:"parent,omitzero"`
 	// Limit is a reduced page size, after Okta timed out or sent too much; 0 is the service's own.
@@ -74,6 +75,13 @@ type Position struct {
 	Newest time.Time `json:"newest,omitzero"`
 	// IdlePolls is how many polls in a row found nothing.
 	IdlePolls int `json:"idlePolls,omitempty"`
+}
+
+// Part is the beginning of a page. It counts as delivered if the page, when it is asked for again,
+// still begins with the same objects.
+type Part struct {
+	Objects int    `json:"objects"`
+	IDs     uint64 `json:"ids"` // hash of their ids, in order
 }
 
 // PullKind says what a pull asks for.

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"okta-collector/internal/config"
+	"okta-collector/internal/devo"
 	"okta-collector/internal/okta"
 	"okta-collector/internal/secret"
 )
@@ -181,6 +182,7 @@ func TestSettingsAreRead(t *testing.T) {
 		{"DEVO_SERVER_NAME", "collector.devo.io", func(c config.Config) any { return c.Tenants[0].Devo.ServerName }, "collector.devo.io"},
 		{"DEVO_ENVIRONMENT", "prod é", func(c config.Config) any { return c.Tenants[0].Devo.Environment }, "prod é"},
 		{"DEVO_HOSTNAME", "okta-1.acme", func(c config.Config) any { return c.Tenants[0].Devo.Hostname }, "okta-1.acme"},
+		{"DEVO_CONFIRM", "kernel", func(c config.Config) any { return c.Tenants[0].Devo.Confirm }, devo.ConfirmKernel},
 		{"DEVO_MAX_EVENT", "64KiB", func(c config.Config) any { return c.Tenants[0].Devo.MaxEvent }, 64 << 10},
 		{"DEVO_MAX_EVENT", "65536", func(c config.Config) any { return c.Tenants[0].Devo.MaxEvent }, 64 << 10},
 		{"DEVO_TABLES", "app_users = my.app.acme.users, logs=auth.okta.test", func(c config.Config) any { return c.Tenants[0].Tables["app_users"] }, "my.app.acme.users"},
@@ -252,6 +254,7 @@ func TestWhatIsWrongIsNamedWithWhatIsAllowed(t *testing.T) {
 		{"https with two tokens", valid().with(https...).with("DEVO_TOKEN_FILE", tokenFile), []string{"DEVO_TOKEN and DEVO_TOKEN_FILE are both set"}},
 		{"host name with a blank", valid().with("DEVO_HOSTNAME", "my host"), []string{"DEVO_HOSTNAME", "letters"}},
 		{"environment that is a book", valid().with("DEVO_ENVIRONMENT", strings.Repeat("x", 257)), []string{"DEVO_ENVIRONMENT", "256"}},
+		{"confirmation of another kind", valid().with("DEVO_CONFIRM", "relp"), []string{"DEVO_CONFIRM", `"relp"`, "close or kernel"}},
 		{"small events only", valid().with("DEVO_MAX_EVENT", "1KiB"), []string{"DEVO_MAX_EVENT", "4096 to 16777216"}},
 		{"huge events", valid().with("DEVO_MAX_EVENT", "1GiB"), []string{"DEVO_MAX_EVENT", "4096 to 16777216"}},
 		{"size that is none", valid().with("DEVO_MAX_EVENT", "big"), []string{"DEVO_MAX_EVENT", `"big"`}},

@@ -29,6 +29,7 @@ func (t tenant) devo(found *findings) devo.Config {
 		Token:       t.devoToken(found),
 		Environment: t.DevoEnvironment,
 		Hostname:    t.DevoHostname,
+		Confirm:     devo.Confirm(t.DevoConfirm),
 	}
 	size, err := parseSize(t.DevoMaxEvent)
 	if err != nil {

@@ -54,6 +54,7 @@ type sharedVariables struct {
 	DevoTokenFile   string     `envconfig:"DEVO_TOKEN_FILE" desc:"https: a file with the token"`
 	DevoEnvironment string     `envconfig:"DEVO_ENVIRONMENT" desc:"added to every object as @devo_environment"`
 	DevoHostname    string     `envconfig:"DEVO_HOSTNAME" desc:"the host in each record; default: this machine's name"`
+	DevoConfirm     string     `envconfig:"DEVO_CONFIRM" default:"close" desc:"tls, tcp: what proves delivery: close (the server closes the connection in answer) or kernel (its kernel acknowledges)"`
 	DevoTables      string     `envconfig:"DEVO_TABLES" desc:"other tables than the usual ones: app_users=my.app.acme.users,..."`
 	DevoMaxEvent    string     `envconfig:"DEVO_MAX_EVENT" default:"1MiB" desc:"larger objects are shipped cut and marked"`
 }

@@ -27,6 +27,17 @@ const (
 // maxEnvironment bounds [Config.Environment] in bytes.
 const maxEnvironment = 256
 
+// Confirm is what proves that a syslog server has read what was sent to it.
+type Confirm string
+
+const (
+	// ConfirmClose: it closes its side of the connection after ours was closed.
+	ConfirmClose Confirm = "close"
+	// ConfirmKernel: its kernel has acknowledged every byte. For servers that do not close; what
+	// they, or a proxy before them, had not read when they died is lost. Linux only.
+	ConfirmKernel Confirm = "kernel"
+)
+
 // Config says where and how events are delivered.
 type Config struct {
 	// URL is tls://host:port, tcp://host:port, https://host (http only for loopback),
@@ -42,6 +53,8 @@ type Config struct {
 	Token  secret.Secret
 	// Environment, if set, is added to every object as @devo_environment; at most 256 bytes.
 	Environment string
+	// Confirm says what proves to tls and tcp that events were read; default [ConfirmClose].
+	Confirm Confirm
 	// Hostname is the host of each record; default: the machine's name.
 	Hostname string
 	// MaxEvent is the largest object in bytes that is shipped whole, added members
@@ -74,6 +87,14 @@ func New(cfg Config) (Sink, error) {
 	}
 	if cfg.MaxEvent < minMaxEvent || cfg.MaxEvent > maxMaxEvent {
 		wrong("DEVO_MAX_EVENT", "is %d, must be %d to %d bytes", cfg.MaxEvent, minMaxEvent, maxMaxEvent)
+	}
+	switch {
+	case cfg.Confirm == "":
+		cfg.Confirm = ConfirmClose
+	case cfg.Confirm != ConfirmClose && cfg.Confirm != ConfirmKernel:
+		wrong("DEVO_CONFIRM", "is %q, must be %s or %s", cfg.Confirm, ConfirmClose, ConfirmKernel)
+	case cfg.Confirm == ConfirmKernel && !kernelTells:
+		wrong("DEVO_CONFIRM", "can be %s on Linux only", ConfirmKernel)
 	}
 	if cfg.Hostname == "" {
 		cfg.Hostname = machineName()

@@ -6,94 +6,109 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
-	"sync"
 	"syscall"
 	"time"
 )
 
 // limits bound everything that waits for the other side.
 type limits struct {
-	dial   time.Duration // connecting and shaking hands
-	stall  time.Duration // a peer that takes nothing at all
-	answer time.Duration // a peer's answer to a half-close
-	// accept is how long, after a TLS 1.3 handshake, a server that sends no session
-	// tickets may take to refuse the certificate: a moment from the handshake's own
-	// duration, within these bounds.
+	dial  time.Duration // connecting and shaking hands
+	stall time.Duration // a peer that takes nothing at all
+	// answer is how long a peer may take to answer a close while it takes nothing more.
+	answer time.Duration
+	// word is how long the answer is waited for where the kernel's word suffices.
+	word time.Duration
+	// nudge is how long after TLS's close_notify a FIN follows, for peers that wait for one. Not
+	// at once: some proxies take a FIN for the end of both directions, and the answer is lost.
+	nudge time.Duration
+	// accept is how long, after a TLS 1.3 handshake, a server may take to hang up on a
+	// certificate: twice the handshake's own duration, within these bounds.
 	acceptMin, acceptMax time.Duration
 	// check is how long Check waits for a server that hangs up after the handshake.
 	check time.Duration
 	// cancelled is how long a write that is under way may go on when it is cancelled, so
 	// that it normally ends with a whole record.
 	cancelled time.Duration
-	// rotatePages and rotateAge bound what is sent again when a connection is lost.
-	rotatePages int
-	rotateAge   time.Duration
-	// idle is well below the 30 s after which Devo's balancer closes a connection.
-	idle time.Duration
+	// fresh is how old a connection may be that was opened ahead; well below the 30 s after which
+	// Devo's balancer closes an idle one.
+	fresh time.Duration
 }
 
 var defaultLimits = limits{
-	dial:        10 * time.Second,
-	stall:       30 * time.Second,
-	answer:      4 * time.Second,
-	acceptMin:   10 * time.Millisecond,
-	acceptMax:   300 * time.Millisecond,
-	check:       500 * time.Millisecond,
-	cancelled:   200 * time.Millisecond,
-	rotateAge:   15 * time.Second,
-	idle:        10 * time.Second,
-	rotatePages: 32,
+	dial:      10 * time.Second,
+	stall:     30 * time.Second,
+	answer:    30 * time.Second,
+	word:      time.Second,
+	nudge:     2 * time.Second,
+	acceptMin: 2 * time.Millisecond,
+	acceptMax: 300 * time.Millisecond,
+	check:     500 * time.Millisecond,
+	cancelled: 200 * time.Millisecond,
+	fresh:     10 * time.Second,
 }
 
-// maxWrite bounds one write, and so the least speed that is not a stall, in bytes. A chunk
+// maxWrite bounds one write, and so the least speed that is not a stall, in bytes. A block
 // is written whole unless a very large object is in it, so that a cancelled stream ends
 // with a whole record.
-const maxWrite = 2 * chunk
+const maxWrite = 2 * blockSize
 
-// Bounds of the pause between two looks at what is unacknowledged: acknowledgements take
-// from some 50 µs on the same machine to some 200 ms around the world.
-const (
-	minLook = 20 * time.Microsecond
-	maxLook = 5 * time.Millisecond
+var (
+	errHungUp = errors.New("the peer closed the connection")
+	errCut    = errors.New("the connection ended without the close_notify that this server sends: something on the way has cut it, and it is not known what the server has read")
 )
 
-var errHungUp = errors.New("the peer closed the connection")
+// farewell is how a peer ended a connection that was closed on this side.
+type farewell int
+
+const (
+	// unanswered: not in time.
+	unanswered farewell = iota
+	// bareEOF: with a FIN. Anything on the way can send one, although it has taken all bytes
+	// itself and the peer none.
+	bareEOF
+	// closeNotify: as TLS demands, which nobody but the peer can do.
+	closeNotify
+)
+
+// wire is the TCP connection below TLS. It notes a FIN, since crypto/tls reports a connection
+// that just ended and one that ended with close_notify in the same way.
+type wire struct {
+	*net.TCPConn
+	fin bool // valid when nothing reads any more
+}
+
+func (w *wire) Read(b []byte) (int, error) {
+	n, err := w.TCPConn.Read(b)
+	w.fin = w.fin || errors.Is(err, io.EOF)
+	return n, err
+}
 
 // conn is one TCP or TLS connection to a server that only reads.
 type conn struct {
-	net.Conn // TLS, or the same as tcp
-	tcp      *net.TCPConn
+	net.Conn           // secured, or else tcp
+	secured  *tls.Conn // nil without TLS
+	tcp      *wire
 	raw      syscall.RawConn
 	limits   limits
 	unacked  func(syscall.RawConn) (int, error)
-
-	opened time.Time
-	pages  int         // pages written to this connection
-	upTo   int         // pages of the stream up to the last one written here
-	broken bool        // a write failed: it may have ended inside a record
-	timer  *time.Timer // closes the connection when it has been idle
+	opened   time.Time
 
 	ended chan struct{} // closed when nothing more can be read
 	cause error         // why; valid after ended
-
-	finish     sync.Once
-	finished   chan struct{} // closed when it is known what became of everything written
-	verdict    error         // nil: the peer has read it all; valid after finished
-	unanswered bool          // the verdict is the kernel's, not the peer's; valid after finished
 }
 
-// newConn starts the connection's reader. The connection must be released by retire or
-// abandon.
-func newConn(tcp *net.TCPConn, secured net.Conn, l limits, unacked func(syscall.RawConn) (int, error)) (*conn, error) {
+// newConn starts the connection's reader. The connection must be released.
+func newConn(tcp *wire, secured *tls.Conn, l limits, unacked func(syscall.RawConn) (int, error)) (*conn, error) {
 	raw, err := tcp.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{
-		Conn: secured, tcp: tcp, raw: raw, limits: l, unacked: unacked, opened: time.Now(),
-		ended: make(chan struct{}), finished: make(chan struct{}),
+	c := &conn{Conn: tcp, secured: secured, tcp: tcp, raw: raw, limits: l, unacked: unacked, opened: time.Now(), ended: make(chan struct{})}
+	if secured != nil {
+		c.Conn = secured
 	}
 	go c.read()
 	return c, nil
@@ -131,18 +146,16 @@ func (c *conn) lost() error {
 	return explain(c.cause)
 }
 
-// eof says whether the peer closed its side in order. Many servers do so without TLS's
-// close_notify, which crypto/tls reports as an unexpected EOF.
+// eof says whether the peer closed its side. A FIN in the middle of a TLS record is an
+// unexpected EOF.
 func (c *conn) eof() bool {
 	return errors.Is(c.cause, io.EOF) || errors.Is(c.cause, io.ErrUnexpectedEOF)
 }
 
-// accepted waits for a sign that the server accepts the client's certificate, or for long
-// enough to believe so.
-func (c *conn) accepted(ctx context.Context, ticket firstTicket, wait time.Duration) error {
+// accepted waits long enough to believe that the server accepts the client's certificate. A
+// session ticket is no sign of that: some servers look at the certificate after they sent it.
+func (c *conn) accepted(ctx context.Context, wait time.Duration) error {
 	select {
-	case <-ticket:
-		return nil
 	case <-time.After(wait):
 		return nil
 	case <-c.ended:
@@ -167,7 +180,6 @@ func (c *conn) write(ctx context.Context, records []byte) error {
 		}
 		piece := records[:min(len(records), maxWrite)]
 		if _, err := c.Conn.Write(piece); err != nil {
-			c.broken = true
 			return c.writeError(ctx, err)
 		}
 		records = records[len(piece):]
@@ -195,113 +207,80 @@ func (c *conn) writeError(ctx context.Context, err error) error {
 // hurry ends a write that is under way, soon.
 func (c *conn) hurry() { _ = c.SetWriteDeadline(time.Now().Add(c.limits.cancelled)) }
 
-// acknowledged waits until the peer's kernel has acknowledged everything written. Its
-// error is errors.ErrUnsupported where that cannot be known.
-func (c *conn) acknowledged(ctx context.Context) error {
-	pause := minLook
-	last, since := -1, time.Now()
+// finish closes our side and waits for the peer to close its own, which it does when it has
+// read everything, for as long as it takes something at all in each wait. After an error it
+// is not known what the peer has read. The connection is released.
+func (c *conn) finish(ctx context.Context, wait time.Duration) (farewell, error) {
+	defer c.release()
+	fins := 0
+	nudge := make(<-chan time.Time)
+	if c.secured != nil {
+		if err := c.secured.CloseWrite(); err != nil {
+			return unanswered, c.writeError(ctx, err)
+		}
+		nudge = time.After(c.limits.nudge)
+	} else {
+		if err := c.tcp.CloseWrite(); err != nil {
+			return unanswered, c.writeError(ctx, err)
+		}
+		fins = 1
+	}
+	last := math.MaxInt
+	over := time.NewTimer(wait)
+	defer over.Stop()
 	for {
-		n, err := c.unacked(c.raw)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return c.alive()
-		}
-		if n != last {
-			last, since = n, time.Now()
-		} else if time.Since(since) > c.limits.stall {
-			return fmt.Errorf("the peer has not acknowledged %d bytes for %s", n, c.limits.stall)
-		}
 		select {
-		case <-time.After(pause):
-			pause = min(2*pause, maxLook)
 		case <-c.ended:
-			return c.lost()
+			return c.answer(fins)
+		case <-nudge:
+			if err := c.tcp.CloseWrite(); err != nil {
+				return unanswered, c.writeError(ctx, err)
+			}
+			fins = 1
+		case <-over.C:
+			n, err := c.unacked(c.raw)
+			if err != nil || n == 0 {
+				return unanswered, nil
+			}
+			if n >= last {
+				return unanswered, fmt.Errorf("the peer has not acknowledged %d bytes for %s", n, wait)
+			}
+			last = n
+			over.Reset(wait)
 		case <-ctx.Done():
-			return ctx.Err()
+			return unanswered, ctx.Err()
 		}
 	}
 }
 
-// rest arranges for an idle connection to be confirmed and closed before a balancer on the
-// way closes it, which would leave it unknown whether everything was read.
-func (c *conn) rest() { c.timer = time.AfterFunc(c.limits.idle, c.retire) }
-
-// wake ends a rest. It says false if the connection has closed itself meanwhile.
-func (c *conn) wake() bool { return c.timer == nil || c.timer.Stop() }
-
-// retire begins to close the connection in order; finished says when that is over, which
-// takes a little more than limits.answer at most. Nothing may be written any more.
-func (c *conn) retire() {
-	c.finish.Do(func() {
-		go func() {
-			c.verdict = c.farewell()
-			c.release()
-		}()
-	})
-}
-
-// abandon closes the connection at once. What was written to it stays unconfirmed.
-func (c *conn) abandon() {
-	c.finish.Do(func() {
-		c.verdict = errors.New("the connection was given up")
-		c.release()
-	})
-	<-c.finished
+// answer says what the end of the connection means that came after ours. fins is how many FINs
+// were sent.
+func (c *conn) answer(fins int) (farewell, error) {
+	if !c.eof() {
+		return unanswered, c.lost()
+	}
+	// An answer acknowledges what it answers. A peer that hung up by itself, perhaps
+	// without having read everything, has not seen our end yet.
+	if n, err := c.unacked(c.raw); err == nil && n > fins {
+		return unanswered, errHungUp
+	}
+	if c.secured != nil && errors.Is(c.cause, io.EOF) && !c.tcp.fin {
+		return closeNotify, nil
+	}
+	return bareEOF, nil
 }
 
 // release closes the socket, not TLS: whoever gets here has said goodbye or has no time to.
+// What was written and not confirmed stays unknown.
 func (c *conn) release() {
 	_ = c.tcp.Close()
 	<-c.ended
-	close(c.finished)
 }
 
-// closeWrite closes our side: in TLS with close_notify, and then with a FIN.
-func (c *conn) closeWrite() error {
-	if secured, ok := c.Conn.(*tls.Conn); ok {
-		if err := secured.CloseWrite(); err != nil {
-			return err
-		}
+// leave closes a connection that nothing was written to, out of politeness in order.
+func (c *conn) leave() {
+	if c.secured != nil {
+		_ = c.secured.CloseWrite()
 	}
-	return c.tcp.CloseWrite()
-}
-
-// farewell closes our side and waits for the peer to close its own, which it does when it
-// has read everything.
-func (c *conn) farewell() error {
-	ctx, cancel := context.WithTimeout(context.Background(), c.limits.answer)
-	defer cancel()
-	// With nothing under way the goodbye itself cannot block.
-	if err := c.acknowledged(ctx); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return err
-	}
-	fin := 0
-	if _, ok := c.Conn.(*tls.Conn); ok {
-		fin = 1
-	}
-	if err := c.closeWrite(); err != nil {
-		return explain(err)
-	}
-
-	select {
-	case <-c.ended:
-		if !c.eof() {
-			return c.lost()
-		}
-		// An answer acknowledges what it answers: close_notify in TLS, whose FIN may be
-		// still on its way, and else the FIN. A peer that hung up by itself, perhaps
-		// without having read everything, has not seen it yet.
-		if n, err := c.unacked(c.raw); err == nil && n > fin {
-			return errHungUp
-		}
-		return nil
-	case <-ctx.Done():
-		if n, err := c.unacked(c.raw); err == nil && n > 0 {
-			return fmt.Errorf("the peer has not acknowledged the end of the connection for %s", c.limits.answer)
-		}
-		c.unanswered = true
-		return nil
-	}
+	c.release()
 }

@@ -8,8 +8,7 @@ import (
 
 // Waits replace what a syslog sink waits for, so that tests do not. Zero leaves as it is.
 type Waits struct {
-	Dial, Stall, Answer, Cancelled, Idle, RotateAge time.Duration
-	RotatePages                                     int
+	Dial, Stall, Answer, Word, Nudge, Cancelled, Fresh time.Duration
 }
 
 // SetWaits changes the waits of a syslog sink.
@@ -19,15 +18,12 @@ func SetWaits(s Sink, w Waits) {
 		of *time.Duration
 		to time.Duration
 	}{
-		{&l.dial, w.Dial}, {&l.stall, w.Stall}, {&l.answer, w.Answer}, {&l.cancelled, w.Cancelled},
-		{&l.idle, w.Idle}, {&l.rotateAge, w.RotateAge},
+		{&l.dial, w.Dial}, {&l.stall, w.Stall}, {&l.answer, w.Answer}, {&l.word, w.Word},
+		{&l.nudge, w.Nudge}, {&l.cancelled, w.Cancelled}, {&l.fresh, w.Fresh},
 	} {
 		if d.to != 0 {
 			*d.of = d.to
 		}
-	}
-	if w.RotatePages != 0 {
-		l.rotatePages = w.RotatePages
 	}
 }
 
@@ -37,8 +33,12 @@ func SetUnacknowledged(s Sink, f func(syscall.RawConn) (int, error)) { s.(*syslo
 // Unacknowledged is what the kernel says.
 var Unacknowledged = unacknowledged
 
-// HungUp is closed when the stream has noticed that its connection ended.
-func HungUp(s Stream) <-chan struct{} { return s.(*syslogStream).current.ended }
+// HungUp is closed when the stream has noticed that the connection opened ahead has ended.
+func HungUp(s Stream) <-chan struct{} {
+	a := s.(*syslogStream).next
+	<-a.done
+	return a.conn.ended
+}
 
 // SetOutput lets a stdout sink write elsewhere.
 func SetOutput(s Sink, w io.Writer) { s.(*stdoutSink).out = w }

@@ -148,10 +148,9 @@ type fileStream struct {
 	sink *fileSink
 	file *os.File
 	framer
-	size    int64
-	torn    bool // the file ends inside a line
-	shipped int
-	failed  error
+	size   int64
+	torn   bool // the file ends inside a line
+	failed error
 }
 
 // resume locks the file and takes it back to the offset.
@@ -207,7 +206,6 @@ func (s *fileStream) Ship(ctx context.Context, page Page) (Stats, error) {
 		s.failed = fmt.Errorf("writing %s: %w", s.file.Name(), classify(err))
 		return Stats{}, s.failed
 	}
-	s.shipped++
 	s.sink.cfg.Metrics.shipped(started)
 	return stats, nil
 }
@@ -236,8 +234,6 @@ func (s *fileStream) write(ctx context.Context, b []byte) error {
 	s.size += int64(n)
 	return err
 }
-
-func (s *fileStream) Confirmed() int { return s.shipped }
 
 func (s *fileStream) Offset() *int64 {
 	size := s.size

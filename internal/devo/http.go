@@ -55,8 +55,8 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpStream, error) {
 		TLSHandshakeTimeout:   defaultLimits.dial,
 		ResponseHeaderTimeout: defaultLimits.stall,
 		MaxIdleConnsPerHost:   1,
-		IdleConnTimeout:       defaultLimits.idle,
-		WriteBufferSize:       chunk,
+		IdleConnTimeout:       defaultLimits.fresh,
+		WriteBufferSize:       blockSize,
 	}
 	if s.base.Scheme == "https" {
 		if transport.TLSClientConfig, err = s.security.config(ctx); err != nil {
@@ -106,11 +106,10 @@ type httpStream struct {
 	url    url.URL // has the token in it
 	token  string
 	framer
-	body    bytes.Buffer
-	zip     *gzip.Writer
-	size    int // of the body before compression
-	shipped int
-	failed  error
+	body   bytes.Buffer
+	zip    *gzip.Writer
+	size   int // of the body before compression
+	failed error
 }
 
 func (s *httpStream) Ship(ctx context.Context, page Page) (Stats, error) {
@@ -123,7 +122,6 @@ func (s *httpStream) Ship(ctx context.Context, page Page) (Stats, error) {
 		s.failed = err
 		return Stats{}, err
 	}
-	s.shipped++
 	s.sink.cfg.Metrics.shipped(started)
 	return stats, nil
 }
@@ -223,8 +221,6 @@ func statusError(status int) error {
 		return fmt.Errorf("%w: the server answers %d, see DEVO_URL", ErrRefused, status)
 	}
 }
-
-func (s *httpStream) Confirmed() int { return s.shipped }
 
 func (s *httpStream) Offset() *int64 { return nil }
 

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// chunk is how many bytes of lines are gathered before they are written. It bounds the
+// blockSize is how many bytes of lines are gathered before they are written. It bounds the
 // memory of a stream, whatever the size of its pages, and makes system calls rare.
-const chunk = 128 << 10
+const blockSize = 128 << 10
 
 // maxMembers bounds [Page.Members] in bytes.
 const maxMembers = 1 << 10
@@ -77,7 +77,7 @@ type framer struct {
 }
 
 // frame renders each object of the page as one line that begins with head, and passes
-// them to flush in chunks of whole lines, which are flush's until it returns. A page that
+// them to flush in blocks of whole lines, which are flush's until it returns. A page that
 // cannot be rendered fails before anything is flushed.
 func (f *framer) frame(head []byte, page Page, flush func(lines []byte) error) (Stats, error) {
 	members, err := f.members(page)
@@ -104,7 +104,7 @@ func (f *framer) frame(head []byte, page Page, flush func(lines []byte) error) (
 		joinOneLine(f.buf[start:])
 		stats.Bytes += int64(len(f.buf) - start)
 		f.buf = append(f.buf, '\n')
-		if len(f.buf) >= chunk {
+		if len(f.buf) >= blockSize {
 			if err := flush(f.buf); err != nil {
 				return Stats{}, err
 			}

@@ -20,7 +20,7 @@ func render(t testing.TB, f *framer, head []byte, page Page) (string, Stats, err
 	t.Helper()
 	var out bytes.Buffer
 	stats, err := f.frame(head, page, func(lines []byte) error {
-		require.True(t, bytes.HasSuffix(lines, []byte("\n")), "a chunk ends with a whole line")
+		require.True(t, bytes.HasSuffix(lines, []byte("\n")), "a block ends with a whole line")
 		out.Write(lines)
 		return nil
 	})

@@ -35,7 +35,7 @@ type Target struct {
 	Offset *int64
 }
 
-// Page is one page of objects, in Okta's order.
+// Page is a page of objects, or a chunk of one, in Okta's order.
 type Page struct {
 	// Objects are compact JSON objects, each on one line. They belong to the caller
 	// again when Ship returns.
@@ -43,6 +43,8 @@ type Page struct {
 	// Members are added to each object: rendered JSON members without braces, such
 	// as `"@devo_pulling_id":1795332420123,"@okta_app_id":"0oa1"`. May be empty.
 	Members []byte
+	// More says that another page is going to follow soon.
+	More bool
 }
 
 // Stats says what a page became.
@@ -55,20 +57,15 @@ type Stats struct {
 
 // Stream delivers the pages of one slice in order. It is used by one goroutine.
 type Stream interface {
-	// Ship returns when the page is sent: it may then be checkpointed. On an error
-	// nothing is known about this page; the stream is unusable but for
-	// Confirmed and Close, and pages after Confirmed must be shipped again.
+	// Ship returns when the page is delivered for good, as far as the sink can know: it may then
+	// be checkpointed. On an error nothing is known about this page, which must be shipped again
+	// by another stream; this one is unusable but for Close.
 	Ship(ctx context.Context, page Page) (Stats, error)
-	// Confirmed is how many pages, counted from the stream's first, are known to be
-	// delivered for good. It only grows.
-	Confirmed() int
 	// Offset is what to record in the checkpoint with the pages shipped so far; nil
 	// if the sink has none. Where it is not nil, its first value must be
 	// checkpointed before the first Ship.
 	Offset() *int64
-	// Close confirms what was shipped and releases everything. After an error, pages
-	// after Confirmed must be shipped again. Close does its work even when ctx is
-	// already over, since that is how a slice is told to end; it takes 5 s at most. It
-	// may be called after a failed Ship. A second Close does nothing.
+	// Close releases everything. It may be called after a failed Ship, and when ctx is already
+	// over. A second Close does nothing.
 	Close(ctx context.Context) error
 }

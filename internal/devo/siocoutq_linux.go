@@ -7,6 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// kernelTells says that unacknowledged works.
+const kernelTells = true
+
 // unacknowledged asks the kernel how many bytes written to a TCP connection its peer has
 // not acknowledged, a FIN counting as one. After a reset it stays above 0 for what was
 // lost, so that 0 always means delivered to the peer's kernel.

@@ -7,5 +7,8 @@ import (
 	"syscall"
 )
 
-// unacknowledged is not known here: every page is confirmed by closing its connection.
+// kernelTells says that unacknowledged does not work.
+const kernelTells = false
+
+// unacknowledged is not known here.
 func unacknowledged(syscall.RawConn) (int, error) { return 0, errors.ErrUnsupported }

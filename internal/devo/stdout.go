@@ -33,8 +33,7 @@ type stdoutStream struct {
 	sink *stdoutSink
 	tag  string
 	framer
-	shipped int
-	failed  error
+	failed error
 }
 
 func (s *stdoutStream) Ship(ctx context.Context, page Page) (Stats, error) {
@@ -56,12 +55,9 @@ func (s *stdoutStream) Ship(ctx context.Context, page Page) (Stats, error) {
 		s.failed = fmt.Errorf("printing: %w", err)
 		return Stats{}, s.failed
 	}
-	s.shipped++
 	s.sink.cfg.Metrics.shipped(started)
 	return stats, nil
 }
-
-func (s *stdoutStream) Confirmed() int { return s.shipped }
 
 func (s *stdoutStream) Offset() *int64 { return nil }
 

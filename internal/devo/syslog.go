@@ -15,9 +15,11 @@ import (
 
 // syslogSink sends records over TCP, with TLS unless security is nil.
 //
-// Syslog acknowledges nothing. What is known of a page comes from below: it is sent when
-// the peer's kernel has acknowledged its last byte, and confirmed when, after our half of
-// the connection was closed, the peer has closed its own.
+// Syslog acknowledges nothing, and a kernel's acknowledgement is worth little: a proxy, a
+// sidecar or a balancer on the way gives one for bytes that its own death destroys. What proves
+// that a page was read is the end of its connection: ours is closed in order, and the peer closes its
+// own when it has read everything. With TLS that answer is authentic. So each page has a
+// connection, and the next one is opened while it is shipped.
 type syslogSink struct {
 	cfg      Config
 	address  string
@@ -25,7 +27,13 @@ type syslogSink struct {
 	limits   limits
 	// unacked is nil but in tests.
 	unacked func(syscall.RawConn) (int, error)
-	warned  sync.Once // that the peer answers no half-close
+	warned  sync.Once // that the peer answers no close
+
+	// manners guards known and expected: how this server answers a close, found out before
+	// anything is sent to it, and bettered when it does better.
+	manners  sync.Mutex
+	expected farewell
+	known    bool
 }
 
 func (s *syslogSink) Open(_ context.Context, target Target) (Stream, error) {
@@ -38,24 +46,25 @@ func (s *syslogSink) Open(_ context.Context, target Target) (Stream, error) {
 // OffsetOf is empty: there is nothing to take back.
 func (*syslogSink) OffsetOf() string { return "" }
 
+// Check closes a connection that nothing was sent over, and so learns whether a page could be
+// confirmed.
 func (s *syslogSink) Check(ctx context.Context) error {
 	c, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		_ = c.closeWrite() // out of politeness: nothing was written that could be lost
-		c.abandon()
-	}()
 	// A server may hang up after the handshake, on a certificate that is valid but not its.
 	select {
 	case <-c.ended:
+		defer c.release()
 		return fmt.Errorf("connecting to %s: %w", s.address, afterHandshake(c.lost()))
 	case <-time.After(s.limits.check):
-		return nil
 	case <-ctx.Done():
+		c.leave()
 		return ctx.Err()
 	}
+	_, err = s.finish(ctx, c)
+	return err
 }
 
 // afterHandshake explains a connection that ended before anything was written to it. Some
@@ -113,50 +122,138 @@ func (s *syslogSink) secure(ctx context.Context, tcp *net.TCPConn, cfg *tls.Conf
 		unacked = unacknowledged
 	}
 	if cfg == nil {
-		return newConn(tcp, tcp, s.limits, unacked)
+		return newConn(&wire{TCPConn: tcp}, nil, s.limits, unacked)
 	}
 
-	ticket := make(firstTicket, 1)
-	cfg.ClientSessionCache = ticket
-	secured := tls.Client(tcp, cfg)
+	below := &wire{TCPConn: tcp}
+	secured := tls.Client(below, cfg)
 	started := time.Now()
 	if err := secured.HandshakeContext(ctx); err != nil {
 		return nil, fmt.Errorf("TLS handshake: %w", err)
 	}
-	c, err := newConn(tcp, secured, s.limits, unacked)
+	c, err := newConn(below, secured, s.limits, unacked)
 	if err != nil {
 		return nil, err
 	}
 	// In TLS 1.2 the server has spoken last, after it saw the certificate.
 	if secured.ConnectionState().Version >= tls.VersionTLS13 {
 		wait := min(max(2*time.Since(started), s.limits.acceptMin), s.limits.acceptMax)
-		if err := c.accepted(ctx, ticket, wait); err != nil {
-			c.abandon()
+		if err := c.accepted(ctx, wait); err != nil {
+			c.release()
 			return nil, afterHandshake(err)
 		}
 	}
 	return c, nil
 }
 
-// syslogStream carries a slice's pages over one connection after the other.
-//
-// A connection is closed, and so confirmed, after limits.rotatePages pages, at the first
-// page after limits.rotateAge, and when it was idle for limits.idle. The next one is opened
-// while it is being confirmed, so that there are two at most. A connection that the server
-// closes by itself counts as lost, in order or not: a server that was stopped closes in
-// order, too, with what it had not worked through.
+// finish closes a connection and returns how the server answered, or why that does not prove
+// that it has read everything.
+func (s *syslogSink) finish(ctx context.Context, c *conn) (farewell, error) {
+	wait := s.limits.answer
+	if s.cfg.Confirm == ConfirmKernel {
+		wait = s.limits.word
+	}
+	answer, err := c.finish(ctx, wait)
+	switch {
+	case err != nil:
+		return answer, fmt.Errorf("closing the connection to %s: %w", s.address, err)
+	case answer == unanswered && s.cfg.Confirm == ConfirmKernel:
+		s.cfg.Metrics.closeUnanswered()
+		s.warned.Do(func() {
+			s.cfg.Log.Warn("the server does not close a connection that was closed on this side; what its kernel acknowledged is taken as delivered", zap.String("server", s.address))
+		})
+		return answer, nil
+	case answer == unanswered:
+		return answer, fmt.Errorf("the server %s did not close its side within %s, and so nothing says what it has read; if it never does, DEVO_CONFIRM=kernel makes do with its kernel's word", s.address, wait)
+	}
+	return answer, nil
+}
+
+// acquaint finds out how the server answers a close, once, with connections that nothing is
+// sent over. A server that ends TLS properly is held to that.
+func (s *syslogSink) acquaint(ctx context.Context) error {
+	s.manners.Lock()
+	defer s.manners.Unlock()
+	if s.known || s.cfg.Confirm == ConfirmKernel {
+		return nil
+	}
+	// Twice, since a single bare end may be that of a connection that was cut.
+	for range 2 {
+		c, err := s.connect(ctx)
+		if err != nil {
+			return err
+		}
+		if s.expected, err = s.finish(ctx, c); err != nil {
+			return err
+		}
+		if s.expected == closeNotify || s.security == nil {
+			break
+		}
+	}
+	s.known = true
+	if s.expected != closeNotify && s.security != nil {
+		s.cfg.Log.Warn("the server ends TLS without close_notify: a connection that something cuts on the way cannot be told from one that it has read", zap.String("server", s.address))
+	}
+	return nil
+}
+
+// proves says whether an answer is as good as this server can give.
+func (s *syslogSink) proves(answer farewell) bool {
+	s.manners.Lock()
+	defer s.manners.Unlock()
+	s.expected = max(s.expected, answer)
+	return answer >= s.expected
+}
+
+// ahead is a connection that is being opened for the next page.
+type ahead struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+	conn   *conn // nil if it could not be opened; valid after done
+}
+
+func (s *syslogSink) openAhead() *ahead {
+	ctx, cancel := context.WithCancel(context.Background())
+	a := &ahead{cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(a.done)
+		a.conn, _ = s.connect(ctx) // the page itself will find out what is wrong
+	}()
+	return a
+}
+
+// take returns the connection if it is still good.
+func (a *ahead) take(ctx context.Context) *conn {
+	select {
+	case <-a.done:
+	case <-ctx.Done():
+	}
+	c := a.conn
+	if ctx.Err() != nil || c == nil || c.alive() != nil || time.Since(c.opened) > c.limits.fresh {
+		a.drop()
+		return nil
+	}
+	a.cancel()
+	return c
+}
+
+// drop closes the connection, whether it is open by now or not.
+func (a *ahead) drop() {
+	a.cancel()
+	<-a.done
+	if a.conn != nil {
+		a.conn.leave()
+	}
+}
+
+// syslogStream ships each page over a connection of its own.
 type syslogStream struct {
 	sink *syslogSink
 	tag  string
 	framer
-	head []byte
-
-	current   *conn // open; nil before the first page
-	retired   *conn // being confirmed; kept when that failed
-	shipped   int
-	confirmed int
-	failed    error
-	closed    bool
+	head   []byte
+	next   *ahead // nil unless another page was announced
+	failed error
 }
 
 func (s *syslogStream) Ship(ctx context.Context, page Page) (Stats, error) {
@@ -174,167 +271,60 @@ func (s *syslogStream) Ship(ctx context.Context, page Page) (Stats, error) {
 }
 
 func (s *syslogStream) ship(ctx context.Context, page Page) (Stats, error) {
-	if err := s.settle(); err != nil {
-		return Stats{}, err
-	}
 	if len(page.Objects) == 0 {
-		s.count()
 		return Stats{}, nil
 	}
-	if err := s.connect(ctx); err != nil {
+	if err := s.sink.acquaint(ctx); err != nil {
 		return Stats{}, err
 	}
-	c := s.current
-	stop := context.AfterFunc(ctx, c.hurry)
-	defer stop()
-	s.head = appendHead(s.head[:0], s.sink.cfg.Now(), s.sink.cfg.Hostname, s.tag)
-	stats, err := s.frame(s.head, page, func(records []byte) error { return c.write(ctx, records) })
+	c, err := s.connection(ctx)
 	if err != nil {
 		return Stats{}, err
 	}
-	switch err := c.acknowledged(ctx); {
-	case errors.Is(err, errors.ErrUnsupported):
-		return stats, s.confirmPage(ctx)
-	case err != nil:
+	if page.More {
+		s.next = s.sink.openAhead()
+	}
+	s.head = appendHead(s.head[:0], s.sink.cfg.Now(), s.sink.cfg.Hostname, s.tag)
+	stop := context.AfterFunc(ctx, c.hurry)
+	stats, err := s.frame(s.head, page, func(records []byte) error { return c.write(ctx, records) })
+	stop()
+	if err != nil {
+		c.release()
+		s.sink.cfg.Metrics.connectionLost()
 		return Stats{}, err
 	}
-	c.pages++
-	s.count()
-	c.rest()
+	answer, err := s.sink.finish(ctx, c)
+	if err == nil && !s.sink.proves(answer) {
+		err = errCut
+	}
+	if err != nil {
+		s.sink.cfg.Metrics.connectionLost()
+		return Stats{}, err
+	}
 	return stats, nil
 }
 
-// confirmPage closes the connection to learn about its one page, where the kernel tells
-// nothing.
-func (s *syslogStream) confirmPage(ctx context.Context) error {
-	c := s.current
-	s.count()
-	s.current, s.retired = nil, c
-	c.retire()
-	select {
-	case <-c.finished:
-		return s.settle()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// count counts one more page as shipped, over the newest connection.
-func (s *syslogStream) count() {
-	s.shipped++
-	switch {
-	case s.current != nil:
-		s.current.upTo = s.shipped
-	case s.retired != nil:
-		s.retired.upTo = s.shipped
-	default:
-		s.confirmed = s.shipped
-	}
-}
-
-// connect makes sure that there is a connection to write the next page to.
-func (s *syslogStream) connect(ctx context.Context) error {
-	if c := s.current; c != nil {
-		awake := c.wake()
-		if err := c.alive(); awake && err != nil {
-			c.broken = true
-			return err
+// connection returns the one that was opened ahead, or a new one.
+func (s *syslogStream) connection(ctx context.Context) (*conn, error) {
+	if a := s.next; a != nil {
+		s.next = nil
+		if c := a.take(ctx); c != nil {
+			return c, nil
 		}
-		due := c.pages >= s.sink.limits.rotatePages || time.Since(c.opened) >= s.sink.limits.rotateAge
-		if awake && (!due || s.retired != nil) {
-			return nil // what is due can wait until the one before is confirmed
-		}
-		if err := s.await(ctx); err != nil {
-			return err
-		}
-		c.retire()
-		s.current, s.retired = nil, c
 	}
-	c, err := s.sink.connect(ctx)
-	if err != nil {
-		return err
-	}
-	c.upTo = s.shipped
-	s.current = c
-	return nil
-}
-
-// await waits for the retired connection.
-func (s *syslogStream) await(ctx context.Context) error {
-	if s.retired == nil {
-		return nil
-	}
-	select {
-	case <-s.retired.finished:
-		return s.settle()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// settle looks whether the retired connection is confirmed. An error remains.
-func (s *syslogStream) settle() error {
-	c := s.retired
-	if c == nil {
-		return nil
-	}
-	select {
-	case <-c.finished:
-	default:
-		return nil
-	}
-	if c.verdict != nil {
-		return fmt.Errorf("the connection was lost before it was confirmed: %w", c.verdict)
-	}
-	if c.unanswered {
-		s.sink.cfg.Metrics.closeUnanswered()
-		s.sink.warned.Do(func() {
-			s.sink.cfg.Log.Warn("the server does not close a connection that was closed on this side; what its kernel acknowledged is taken as delivered",
-				zap.String("server", s.sink.address), zap.Duration("waited", s.sink.limits.answer))
-		})
-	}
-	s.confirmed = c.upTo
-	s.retired = nil
-	return nil
-}
-
-func (s *syslogStream) Confirmed() int {
-	_ = s.settle() // an error means that nothing was added
-	return s.confirmed
+	return s.sink.connect(ctx)
 }
 
 func (s *syslogStream) Offset() *int64 { return nil }
 
-// Close does not need ctx: each connection's farewell is bounded by limits.answer, and both
-// go on at the same time.
+// Close has nothing to confirm, and does not need ctx.
 func (s *syslogStream) Close(context.Context) error {
-	if s.closed {
-		return nil
+	if s.next != nil {
+		s.next.drop()
+		s.next = nil
 	}
-	s.closed = true
 	if s.failed == nil {
 		s.failed = errors.New("the stream is closed")
 	}
-	c := s.current
-	if c != nil {
-		c.wake()
-		if c.broken {
-			c.abandon()
-		} else {
-			c.retire()
-		}
-	}
-	err := s.await(context.Background())
-	if c != nil {
-		<-c.finished
-		if err == nil {
-			s.current, s.retired = nil, c
-			err = s.settle()
-		}
-	}
-	if s.confirmed == s.shipped {
-		return nil // what a connection was lost with, Ship has told
-	}
-	s.sink.cfg.Metrics.connectionLost()
-	return fmt.Errorf("closing the connection to %s: %d pages are unconfirmed: %w", s.sink.address, s.shipped-s.confirmed, err)
+	return nil
 }

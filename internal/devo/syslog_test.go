@@ -3,10 +3,12 @@ package devo_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -22,162 +24,239 @@ import (
 
 const patience = 20 * time.Second // of tests, for what must happen at once
 
-func TestRecordsArriveWholeAndInOrder(t *testing.T) {
-	s := serve(t, nil, readAll)
-	at := time.Date(2026, 11, 22, 6, 27, 0, 123e6, time.UTC)
-	stream := open(t, devo.Config{URL: s.url("tcp"), Hostname: "host-1", Now: func() time.Time { return at }}, devo.Waits{})
-	page := objects(0, 2, 1)
-	page.Members = []byte(`"@devo_pulling_id":7`)
-	stats, err := stream.Ship(t.Context(), page)
-	require.NoError(t, err)
-	require.NoError(t, stream.Close(t.Context()))
-	want := `<14>2026-11-22T06:27:00.123Z host-1 auth.okta.system: {"n":0,"pad":"x","@devo_pulling_id":7}
-<14>2026-11-22T06:27:00.123Z host-1 auth.okta.system: {"n":1,"pad":"x","@devo_pulling_id":7}
-`
-	require.Equal(t, want, s.text())
-	require.EqualValues(t, 2*len(`{"n":0,"pad":"x","@devo_pulling_id":7}`), stats.Bytes)
-	require.Nil(t, stream.Offset())
+var target = devo.Target{Name: "okta/acme/logs", Tag: "auth.okta.system"}
+
+// overBoth runs a test over TCP and over TLS, with a server of its handler and a sink for it.
+func overBoth(t *testing.T, handle func(s *server, c net.Conn, number int), test func(t *testing.T, s *server, cfg devo.Config)) {
+	for _, scheme := range []string{"tcp", "tls"} {
+		t.Run(scheme, func(t *testing.T) {
+			cfg, secure := devo.Config{}, (*tls.Config)(nil)
+			if scheme == "tls" {
+				ca := newAuthority(t, "ca")
+				f := clientFiles(t, ca, ca, "client")
+				cfg, secure = devo.Config{ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, ca.serverTLS(t, nil)
+			}
+			s := serve(t, secure, handle)
+			cfg.URL = s.url(scheme)
+			test(t, s, cfg)
+		})
+	}
 }
 
-func TestPageIsSentBeforeItIsConfirmed(t *testing.T) {
+// onceAcquainted answers every connection as it should be until the client has found out how the
+// server does that, and leaves those with something in them to a handler, numbered from 0.
+func onceAcquainted(handle func(s *server, c net.Conn, number int)) func(*server, net.Conn, int) {
+	var number atomic.Int32
+	return func(s *server, c net.Conn, _ int) {
+		buffered := bufio.NewReaderSize(c, 16)
+		if _, err := buffered.Peek(1); err != nil {
+			_ = c.Close()
+			return
+		}
+		handle(s, peeked{c, buffered}, int(number.Add(1)-1))
+	}
+}
+
+// peeked is a connection of which something was read ahead.
+type peeked struct {
+	net.Conn
+	buffered *bufio.Reader
+}
+
+func (p peeked) Read(b []byte) (int, error) { return p.buffered.Read(b) }
+
+// reset ends a connection with a RST.
+func reset(c net.Conn) {
+	if p, ok := c.(peeked); ok {
+		c = p.Conn
+	}
+	_ = tcpOf(c).SetLinger(0)
+	_ = tcpOf(c).Close()
+}
+
+func TestRecordsArriveWholeAndInOrder(t *testing.T) {
+	overBoth(t, readAll, func(t *testing.T, s *server, cfg devo.Config) {
+		at := time.Date(2026, 11, 22, 6, 27, 0, 123e6, time.UTC)
+		cfg.Hostname, cfg.Now = "host-1", func() time.Time { return at }
+		stream := open(t, cfg, devo.Waits{})
+		page := objects(0, 2, 1)
+		page.Members = []byte(`"@devo_pulling_id":7`)
+		stats, err := stream.Ship(t.Context(), page)
+		require.NoError(t, err)
+		want := `<14>2026-11-22T06:27:00.123Z host-1 auth.okta.system: {"n":0,"pad":"x","@devo_pulling_id":7}
+<14>2026-11-22T06:27:00.123Z host-1 auth.okta.system: {"n":1,"pad":"x","@devo_pulling_id":7}
+`
+		require.Equal(t, want, s.text())
+		require.EqualValues(t, 2*len(`{"n":0,"pad":"x","@devo_pulling_id":7}`), stats.Bytes)
+		require.Nil(t, stream.Offset())
+		require.NoError(t, stream.Close(t.Context()))
+		require.NoError(t, stream.Close(t.Context()), "a second Close does nothing")
+		_, err = stream.Ship(t.Context(), objects(0, 1, 10))
+		require.Error(t, err, "a closed stream ships nothing")
+	})
+}
+
+func TestAPageIsShippedWhenTheServerHasReadIt(t *testing.T) {
 	answer := make(chan struct{})
-	s := serve(t, nil, func(s *server, c net.Conn, _ int) {
+	overBoth(t, onceAcquainted(func(s *server, c net.Conn, _ int) {
 		_, _ = io.Copy(s, c)
 		<-answer
 		_ = c.Close()
+	}), func(t *testing.T, s *server, cfg devo.Config) {
+		answer = make(chan struct{})
+		stream := open(t, cfg, devo.Waits{})
+		shipped := make(chan error)
+		go func() { _, err := stream.Ship(t.Context(), objects(0, 1, 10)); shipped <- err }()
+		require.Eventually(t, func() bool { return s.text() != "" }, patience, time.Millisecond)
+		select {
+		case err := <-shipped:
+			require.Fail(t, "what a kernel took is no confirmation", "%v", err)
+		case answer <- struct{}{}:
+		}
+		require.NoError(t, <-shipped)
 	})
-	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{})
-	ship(t, stream, objects(0, 1, 10))
-	ship(t, stream, devo.Page{})
-	require.Zero(t, stream.Confirmed(), "what the kernel took is no confirmation")
-	close(answer)
-	require.NoError(t, stream.Close(t.Context()))
-	require.Equal(t, 2, stream.Confirmed())
-	require.NoError(t, stream.Close(t.Context()), "a second Close does nothing")
-	_, err := stream.Ship(t.Context(), objects(0, 1, 10))
-	require.Error(t, err, "a closed stream ships nothing")
 }
 
 func TestEmptyPageNeedsNoConnection(t *testing.T) {
 	stream := open(t, devo.Config{URL: "tcp://127.0.0.1:1"}, devo.Waits{})
 	ship(t, stream, devo.Page{})
-	require.Equal(t, 1, stream.Confirmed())
 }
 
-func TestCloseConfirmsEvenWhenItsContextIsOver(t *testing.T) {
-	s := serve(t, nil, readAll)
-	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{})
-	ship(t, stream, objects(0, 1, 10))
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.NoError(t, stream.Close(ctx))
-	require.Equal(t, 1, stream.Confirmed())
+func TestConnectionForAPageThatIsAnnouncedIsOpenedAhead(t *testing.T) {
+	overBoth(t, readAll, func(t *testing.T, s *server, cfg devo.Config) {
+		reg := prometheus.NewRegistry()
+		cfg.Metrics = devo.NewMetrics(reg)
+		stream := open(t, cfg, devo.Waits{Fresh: patience})
+		for i := range 5 {
+			page := objects(i, 1, 10)
+			page.More = i < 4
+			ship(t, stream, page)
+		}
+		require.Equal(t, 5, strings.Count(s.text(), "\n"))
+		require.EqualValues(t, 6, counter(t, reg, "okta_collector_devo_connections_total"), "one to find out, and one for each page")
+	})
 }
 
-func TestRotationDoesNotWaitForTheConfirmation(t *testing.T) {
-	answer := make(chan struct{})
+func TestConnectionOpenedAheadThatHasEndedIsReplaced(t *testing.T) {
 	s := serve(t, nil, func(s *server, c net.Conn, number int) {
-		_, _ = io.Copy(s, c)
-		if number == 0 {
-			<-answer
+		if number != 2 { // 0 finds out, 1 is the first page, 2 was opened ahead
+			readAll(s, c, number)
+			return
 		}
 		_ = c.Close()
 	})
-	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{RotatePages: 2, Answer: patience})
-	for i := range 6 { // the first connection carries 2 pages, the second all others
-		ship(t, stream, objects(i, 1, 10))
-	}
-	require.Zero(t, stream.Confirmed())
-	close(answer)
-	require.Eventually(t, func() bool { return stream.Confirmed() == 2 }, patience, time.Millisecond)
-	require.NoError(t, stream.Close(t.Context()))
-	require.Equal(t, 6, stream.Confirmed())
-	require.Equal(t, 6, strings.Count(s.text(), "\n"))
-}
-
-func TestIdleConnectionIsConfirmedAndReplaced(t *testing.T) {
-	s := serve(t, nil, readAll)
-	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{Idle: time.Millisecond})
-	for i := range 3 {
-		ship(t, stream, objects(i, 1, 10))
-		<-devo.HungUp(stream)
-	}
-	require.NoError(t, stream.Close(t.Context()))
-	require.Equal(t, 3, stream.Confirmed())
-	require.Equal(t, 3, strings.Count(s.text(), "\n"))
-}
-
-func TestServerThatHangsUpIsNoticedBeforeTheNextWrite(t *testing.T) {
-	s := serve(t, nil, func(s *server, c net.Conn, _ int) {
-		line, _ := bufio.NewReaderSize(c, 16).ReadString('\n')
-		_, _ = io.WriteString(s, line)
-		_ = c.(*net.TCPConn).CloseWrite() // and goes on reading
-		_, _ = io.Copy(s, c)
-	})
-	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{})
-	ship(t, stream, objects(0, 1, 10))
+	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{Fresh: patience})
+	page := objects(0, 1, 10)
+	page.More = true
+	ship(t, stream, page)
 	<-devo.HungUp(stream)
-	_, err := stream.Ship(t.Context(), objects(1, 1, 10))
-	require.ErrorContains(t, err, "closed the connection")
-	require.NotErrorIs(t, err, devo.ErrRefused)
-	require.Error(t, stream.Close(t.Context()))
-	require.Zero(t, stream.Confirmed(), "a server that hangs up by itself may not have read everything")
-	require.Equal(t, 1, strings.Count(s.text(), "\n"))
+	ship(t, stream, objects(1, 1, 10))
+	require.Equal(t, 2, strings.Count(s.text(), "\n"))
+}
+
+func TestConnectionOpenedAheadThatIsNotNeededIsClosed(t *testing.T) {
+	overBoth(t, readAll, func(t *testing.T, s *server, cfg devo.Config) {
+		stream := open(t, cfg, devo.Waits{})
+		page := objects(0, 1, 10)
+		page.More = true
+		ship(t, stream, page)
+		require.NoError(t, stream.Close(t.Context())) // goleak sees what is left
+	})
 }
 
 func TestUnsolicitedHangUpIsNoConfirmation(t *testing.T) {
-	for _, scheme := range []string{"tcp", "tls"} {
-		t.Run(scheme, func(t *testing.T) {
-			ca := newAuthority(t, "ca")
-			secure := ca.serverTLS(t, nil)
-			if scheme == "tcp" {
-				secure = nil
-			}
-			s := serve(t, secure, func(_ *server, c net.Conn, _ int) {
-				_, _ = bufio.NewReader(c).ReadString('\n')
-				_ = c.Close()
+	overBoth(t, onceAcquainted(func(_ *server, c net.Conn, _ int) {
+		_, _ = bufio.NewReader(c).ReadString('\n')
+		_ = c.Close()
+	}), func(t *testing.T, _ *server, cfg devo.Config) {
+		stream := open(t, cfg, devo.Waits{})
+		_, err := stream.Ship(t.Context(), huge())
+		require.Error(t, err)
+		require.NotErrorIs(t, err, devo.ErrRefused)
+	})
+}
+
+func TestResetIsNoConfirmation(t *testing.T) {
+	for name, handle := range map[string]func(*server, net.Conn, int){
+		"in the middle of a page": func(_ *server, c net.Conn, _ int) {
+			_, _ = io.CopyN(io.Discard, c, 1<<20)
+			reset(c)
+		},
+		"in place of the answer": func(_ *server, c net.Conn, _ int) {
+			_, _ = io.Copy(io.Discard, c)
+			reset(c)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			overBoth(t, onceAcquainted(handle), func(t *testing.T, _ *server, cfg devo.Config) {
+				stream := open(t, cfg, devo.Waits{})
+				_, err := stream.Ship(t.Context(), huge())
+				require.Error(t, err)
+				require.NotErrorIs(t, err, devo.ErrRefused)
 			})
-			f := clientFiles(t, ca, ca, "client")
-			stream := open(t, devo.Config{URL: s.url(scheme), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Waits{})
-			_, err := stream.Ship(t.Context(), objects(0, 1, 10))
-			if err == nil {
-				<-devo.HungUp(stream)
-			}
-			require.Error(t, errors.Join(err, stream.Close(t.Context())))
-			require.Zero(t, stream.Confirmed())
 		})
 	}
 }
 
-func TestResetIsNeverTakenForSent(t *testing.T) {
-	for _, scheme := range []string{"tcp", "tls"} {
-		t.Run(scheme, func(t *testing.T) {
-			ca := newAuthority(t, "ca")
-			secure := ca.serverTLS(t, nil)
-			if scheme == "tcp" {
-				secure = nil
-			}
-			s := serve(t, secure, func(_ *server, c net.Conn, _ int) {
-				_, _ = io.CopyN(io.Discard, c, 1<<20)
-				_ = tcpOf(c).SetLinger(0)
-				_ = tcpOf(c).Close()
-			})
-			f := clientFiles(t, ca, ca, "client")
-			stream := open(t, devo.Config{URL: s.url(scheme), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Waits{})
-			_, err := stream.Ship(t.Context(), huge())
-			require.Error(t, err)
-			require.NotErrorIs(t, err, devo.ErrRefused)
-			require.NoError(t, stream.Close(t.Context()), "nothing was shipped that could be unconfirmed")
-			require.Zero(t, stream.Confirmed())
-		})
-	}
+// A proxy or sidecar takes all bytes, and dies with them.
+func TestCutOnTheWayIsNoConfirmation(t *testing.T) {
+	ca := newAuthority(t, "ca")
+	s := serve(t, ca.serverTLS(t, nil), onceAcquainted(func(s *server, c net.Conn, _ int) {
+		_, _ = io.Copy(s, c)
+		_ = tcpOf(c.(peeked).Conn).Close() // no close_notify
+	}))
+	f := clientFiles(t, ca, ca, "client")
+	stream := open(t, devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Waits{})
+	_, err := stream.Ship(t.Context(), objects(0, 1, 10))
+	require.ErrorContains(t, err, "close_notify")
+	require.NotErrorIs(t, err, devo.ErrRefused)
+}
+
+func TestServerWithoutCloseNotifyIsUsedWithAWarning(t *testing.T) {
+	ca := newAuthority(t, "ca")
+	var polite atomic.Bool
+	s := serve(t, ca.serverTLS(t, nil), func(s *server, c net.Conn, _ int) {
+		_, _ = io.Copy(s, c)
+		if polite.Load() {
+			_ = c.Close()
+		} else {
+			_ = tcpOf(c).Close()
+		}
+	})
+	f := clientFiles(t, ca, ca, "client")
+	core, logs := observer.New(zapcore.WarnLevel)
+	sink, err := devo.New(devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key, Log: zap.New(core)})
+	require.NoError(t, err)
+	stream := openStream(t, sink, target)
+	ship(t, stream, objects(0, 1, 10))
+	require.Equal(t, 1, logs.Len())
+	require.Contains(t, logs.All()[0].Message, "without close_notify")
+
+	polite.Store(true)
+	ship(t, stream, objects(1, 1, 10))
+	polite.Store(false)
+	_, err = stream.Ship(t.Context(), objects(2, 1, 10))
+	require.ErrorContains(t, err, "close_notify", "once it has done better it is held to that")
+	require.Equal(t, 1, logs.Len())
+}
+
+func TestServerThatWaitsForAFINGetsOne(t *testing.T) {
+	ca := newAuthority(t, "ca")
+	s := serve(t, ca.serverTLS(t, nil), func(s *server, c net.Conn, _ int) {
+		_, _ = io.Copy(s, c)                 // to the close_notify
+		_, _ = io.Copy(io.Discard, tcpOf(c)) // to the FIN
+		_ = c.Close()
+	})
+	f := clientFiles(t, ca, ca, "client")
+	stream := open(t, devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Waits{Nudge: time.Millisecond})
+	ship(t, stream, objects(0, 1, 10))
+	require.Equal(t, 1, strings.Count(s.text(), "\n"))
 }
 
 func TestKernelDoesNotAcknowledgeWhatAResetDestroyed(t *testing.T) {
 	s := serve(t, nil, func(_ *server, c net.Conn, _ int) {
 		_, _ = io.ReadFull(c, make([]byte, 1))
-		_ = c.(*net.TCPConn).SetLinger(0)
-		_ = c.Close()
+		reset(c)
 	})
 	c, err := net.Dial("tcp", s.Addr().String())
 	require.NoError(t, err)
@@ -195,102 +274,97 @@ func TestKernelDoesNotAcknowledgeWhatAResetDestroyed(t *testing.T) {
 	require.Positive(t, n)
 }
 
-func TestServerThatNeverReadsIsAPassingError(t *testing.T) {
-	for _, scheme := range []string{"tcp", "tls"} {
-		t.Run(scheme, func(t *testing.T) {
-			ca := newAuthority(t, "ca")
-			secure := ca.serverTLS(t, nil)
-			if scheme == "tcp" {
-				secure = nil
-			}
-			s := serve(t, secure, func(*server, net.Conn, int) {})
-			f := clientFiles(t, ca, ca, "client")
-			stream := open(t, devo.Config{URL: s.url(scheme), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key},
-				devo.Waits{Stall: 200 * time.Millisecond})
-			_, err := stream.Ship(t.Context(), huge())
-			require.ErrorContains(t, err, "200ms")
-			require.NotErrorIs(t, err, devo.ErrRefused)
-			_, again := stream.Ship(t.Context(), huge())
-			require.Equal(t, err, again, "a failed stream stays failed")
-			require.Zero(t, stream.Confirmed())
-		})
-	}
-}
-
-func TestUnansweredCloseIsTakenAtTheKernelsWordWithOneWarning(t *testing.T) {
-	for _, scheme := range []string{"tcp", "tls"} {
-		t.Run(scheme, func(t *testing.T) {
-			ca := newAuthority(t, "ca")
-			secure := ca.serverTLS(t, nil)
-			if scheme == "tcp" {
-				secure = nil
-			}
-			s := serve(t, secure, func(s *server, c net.Conn, _ int) { _, _ = io.Copy(s, c) })
-			f := clientFiles(t, ca, ca, "client")
-			core, logs := observer.New(zapcore.WarnLevel)
-			reg := prometheus.NewRegistry()
-			sink, err := devo.New(devo.Config{
-				URL: s.url(scheme), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key,
-				Log: zap.New(core), Metrics: devo.NewMetrics(reg),
+func TestServerThatStopsReadingIsAPassingError(t *testing.T) {
+	for name, page := range map[string]devo.Page{"in the middle of a page": huge(), "before the end of a small one": objects(0, 1, 10)} {
+		t.Run(name, func(t *testing.T) {
+			overBoth(t, onceAcquainted(func(*server, net.Conn, int) {}), func(t *testing.T, _ *server, cfg devo.Config) {
+				stream := open(t, cfg, devo.Waits{Stall: 200 * time.Millisecond, Answer: 200 * time.Millisecond})
+				_, err := stream.Ship(t.Context(), page)
+				require.ErrorContains(t, err, "200ms")
+				require.NotErrorIs(t, err, devo.ErrRefused)
+				_, again := stream.Ship(t.Context(), page)
+				require.Equal(t, err, again, "a failed stream stays failed")
 			})
-			require.NoError(t, err)
-			devo.SetWaits(sink, devo.Waits{Answer: 100 * time.Millisecond})
-			for range 2 {
-				stream := openStream(t, sink, devo.Target{Name: "okta/acme/logs", Tag: "auth.okta.system"})
-				ship(t, stream, objects(0, 3, 10))
-				require.NoError(t, stream.Close(t.Context()))
-				require.Equal(t, 1, stream.Confirmed())
-			}
-			require.Equal(t, 1, logs.Len())
-			require.EqualValues(t, 2, counter(t, reg, "okta_collector_devo_closes_unanswered_total"))
 		})
 	}
 }
 
-func TestRetiredConnectionThatIsLostFailsTheStream(t *testing.T) {
-	lose := make(chan struct{})
-	s := serve(t, nil, func(s *server, c net.Conn, number int) {
-		_, _ = io.Copy(s, c)
-		if number == 0 {
-			<-lose
-			_ = c.(*net.TCPConn).SetLinger(0)
-		}
-		_ = c.Close()
+func TestNothingIsSentToAServerThatAnswersNoClose(t *testing.T) {
+	overBoth(t, func(s *server, c net.Conn, _ int) { _, _ = io.Copy(s, c) }, func(t *testing.T, s *server, cfg devo.Config) {
+		sink, err := devo.New(cfg)
+		require.NoError(t, err)
+		devo.SetWaits(sink, devo.Waits{Answer: 100 * time.Millisecond})
+		require.ErrorContains(t, sink.Check(t.Context()), "DEVO_CONFIRM=kernel")
+		stream := openStream(t, sink, target)
+		_, err = stream.Ship(t.Context(), objects(0, 3, 10))
+		require.ErrorContains(t, err, "DEVO_CONFIRM=kernel")
+		require.NotErrorIs(t, err, devo.ErrRefused, "it may be busy")
+		require.Empty(t, s.text())
 	})
-	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{RotatePages: 1, Answer: patience})
-	ship(t, stream, objects(0, 1, 10))
-	ship(t, stream, objects(1, 1, 10))
-	close(lose)
-	var err error
-	require.Eventually(t, func() bool { _, err = stream.Ship(t.Context(), devo.Page{}); return err != nil }, patience, time.Millisecond)
-	require.ErrorContains(t, err, "lost before it was confirmed")
-	require.ErrorContains(t, stream.Close(t.Context()), "unconfirmed")
-	require.Zero(t, stream.Confirmed(), "a later connection confirms nothing while an earlier one is lost")
 }
 
-func TestWithoutWordFromTheKernelEachPageIsConfirmed(t *testing.T) {
+func TestTheKernelsWordIsTakenWhereThatIsConfigured(t *testing.T) {
+	overBoth(t, func(s *server, c net.Conn, _ int) { _, _ = io.Copy(s, c) }, func(t *testing.T, s *server, cfg devo.Config) {
+		core, logs := observer.New(zapcore.WarnLevel)
+		reg := prometheus.NewRegistry()
+		cfg.Confirm, cfg.Log, cfg.Metrics = devo.ConfirmKernel, zap.New(core), devo.NewMetrics(reg)
+		sink, err := devo.New(cfg)
+		require.NoError(t, err)
+		devo.SetWaits(sink, devo.Waits{Word: 50 * time.Millisecond})
+		stream := openStream(t, sink, target)
+		for i := range 2 {
+			ship(t, stream, objects(i, 1, 10))
+		}
+		require.Equal(t, 2, strings.Count(s.text(), "\n"))
+		require.Equal(t, 1, logs.Len())
+		require.EqualValues(t, 2, counter(t, reg, "okta_collector_devo_closes_unanswered_total"))
+	})
+}
+
+func TestTheKernelsWordIsNotTakenForWhatItHasNotAcknowledged(t *testing.T) {
+	s := serve(t, nil, readAll)
+	sink, err := devo.New(devo.Config{URL: s.url("tcp"), Confirm: devo.ConfirmKernel})
+	require.NoError(t, err)
+	devo.SetWaits(sink, devo.Waits{Word: 20 * time.Millisecond})
+	devo.SetUnacknowledged(sink, func(syscall.RawConn) (int, error) { return 100, nil })
+	_, err = openStream(t, sink, target).Ship(t.Context(), objects(0, 1, 10))
+	require.Error(t, err)
+}
+
+func TestConfirmationNeedsNoWordFromTheKernel(t *testing.T) {
 	s := serve(t, nil, readAll)
 	sink, err := devo.New(devo.Config{URL: s.url("tcp")})
 	require.NoError(t, err)
 	devo.SetUnacknowledged(sink, func(syscall.RawConn) (int, error) { return 0, errors.ErrUnsupported })
-	stream := openStream(t, sink, devo.Target{Name: "okta/acme/logs", Tag: "auth.okta.system"})
+	stream := openStream(t, sink, target)
 	for i := range 3 {
 		ship(t, stream, objects(i, 1, 10))
-		require.Equal(t, i+1, stream.Confirmed())
 	}
-	require.NoError(t, stream.Close(t.Context()))
 	require.Equal(t, 3, strings.Count(s.text(), "\n"))
 }
 
 func TestCancelledShip(t *testing.T) {
 	t.Run("while the server does not read", func(t *testing.T) {
-		s := serve(t, nil, func(*server, net.Conn, int) {})
-		stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{Cancelled: time.Millisecond, Answer: time.Millisecond})
+		s := serve(t, nil, onceAcquainted(func(*server, net.Conn, int) {}))
+		stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{Cancelled: time.Millisecond})
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		_, err := stream.Ship(ctx, huge())
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.NotErrorIs(t, err, devo.ErrRefused)
+	})
+	t.Run("while the server does not answer", func(t *testing.T) {
+		s := serve(t, nil, onceAcquainted(func(s *server, c net.Conn, _ int) { _, _ = io.Copy(s, c) }))
+		stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{})
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			for s.text() == "" {
+				time.Sleep(time.Millisecond)
+			}
+			cancel()
+		}()
+		_, err := stream.Ship(ctx, objects(0, 1, 10))
+		require.ErrorIs(t, err, context.Canceled)
 	})
 	t.Run("while nobody shakes hands", func(t *testing.T) {
 		s := serve(t, nil, func(*server, net.Conn, int) {})
@@ -305,22 +379,22 @@ func TestCancelledShip(t *testing.T) {
 		require.ErrorContains(t, err, "50ms")
 		require.NotErrorIs(t, err, context.DeadlineExceeded)
 	})
-	t.Run("ends with a whole record and confirms the pages before", func(t *testing.T) {
+	t.Run("ends with a whole record", func(t *testing.T) {
 		begun := make(chan struct{})
-		s := serve(t, nil, func(s *server, c net.Conn, _ int) {
+		done := make(chan struct{})
+		s := serve(t, nil, onceAcquainted(func(s *server, c net.Conn, _ int) {
 			_, _ = io.CopyN(s, c, 1<<20)
 			close(begun)
 			_, _ = io.Copy(s, c)
 			_ = c.Close()
-		})
-		stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{Cancelled: patience, Answer: patience})
-		ship(t, stream, objects(0, 1, 10))
+			close(done)
+		}))
+		stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{Cancelled: patience})
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() { <-begun; cancel() }()
 		_, err := stream.Ship(ctx, objects(1, 1_000_000, 100))
 		require.ErrorIs(t, err, context.Canceled)
-		require.NoError(t, stream.Close(ctx))
-		require.Equal(t, 1, stream.Confirmed())
+		<-done
 		require.True(t, strings.HasSuffix(s.text(), "}\n"))
 	})
 }
@@ -334,7 +408,7 @@ func TestServerThatIsAwayIsAPassingError(t *testing.T) {
 	err = sink.Check(t.Context())
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	require.NotErrorIs(t, err, devo.ErrRefused)
-	_, err = openStream(t, sink, devo.Target{Name: "okta/acme/logs", Tag: "auth.okta.system"}).Ship(t.Context(), objects(0, 1, 1))
+	_, err = openStream(t, sink, target).Ship(t.Context(), objects(0, 1, 1))
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 }
 
@@ -345,7 +419,6 @@ func TestWordsOfTheServerAreRead(t *testing.T) {
 	})
 	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{})
 	ship(t, stream, objects(0, 1, 10))
-	require.NoError(t, stream.Close(t.Context()))
 	require.Equal(t, 1, strings.Count(s.text(), "\n"))
 }
 

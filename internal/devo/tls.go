@@ -116,20 +116,6 @@ func readPEM(setting, path string) ([]byte, error) {
 	return data, nil
 }
 
-// firstTicket hears of a server's first session ticket. In TLS 1.3, where a client is done
-// before the server has looked at its certificate, that is the only sign of acceptance.
-// No session is ever resumed: each connection proves its certificate anew.
-type firstTicket chan struct{}
-
-func (t firstTicket) Put(string, *tls.ClientSessionState) {
-	select {
-	case t <- struct{}{}:
-	default:
-	}
-}
-
-func (firstTicket) Get(string) (*tls.ClientSessionState, bool) { return nil, false }
-
 // refusals are the TLS alerts that only a person can mend (RFC 8446, section 6.2).
 var refusals = []tls.AlertError{
 	40,  // handshake_failure: TLS 1.2 without a certificate

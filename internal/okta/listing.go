@@ -114,7 +114,7 @@ func (r *Reader) parentsPage(ctx context.Context, pos checkpoint.Position) (*Pag
 		// The page's beginning, or a parent that is gone: then the page is gone through again,
 		// since nothing says where in it the parent was.
 		p.Position.Parent.ID = page.ids[0]
-		p.Position.Cursor, p.Position.Guard = "", checkpoint.Guard{}
+		p.Position.Cursor, p.Position.Guard, p.Position.Part = "", checkpoint.Guard{}, checkpoint.Part{}
 	case page.next != "":
 		p.Position.Parent = checkpoint.Parent{Cursor: page.next, Guard: page.guard}
 		return p, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -29,12 +30,11 @@ const (
 
 // Page is one answer of a list endpoint.
 type Page struct {
-	// Objects are compact JSON objects. They are valid until Release.
+	// Objects are compact JSON objects. They are valid until Release. The part of the page that was
+	// delivered before is not among them.
 	Objects [][]byte
 	// Members are the JSON members to be added to each object, without braces.
 	Members []byte
-	// From is where the page is fetched again, as part of the same pull; set where there are objects.
-	From checkpoint.Position
 	// Position is where to go on when this page was delivered.
 	Position checkpoint.Position
 	// CaughtUp says that there is nothing more for now, and that the next pull begins after Wait.
@@ -43,7 +43,36 @@ type Page struct {
 	// Warning is something odd that somebody should read.
 	Warning string
 
+	from    checkpoint.Position // where the page is fetched again, as part of the same pull
+	all     []object            // of the page, with those that were delivered before
 	release func()
+}
+
+// After is where to go on, as part of the same pull, when the first n of Objects were delivered: inside
+// the page, unless they are all of them.
+func (p *Page) After(n int) checkpoint.Position {
+	if n == len(p.Objects) {
+		return p.Position
+	}
+	pos := p.from
+	if done := len(p.all) - len(p.Objects) + n; done > 0 {
+		pos.Part = partOf(p.all, done)
+	}
+	return pos
+}
+
+// partOf is the beginning of a page.
+func partOf(page []object, objects int) checkpoint.Part {
+	h := fnv.New64a()
+	for _, o := range page[:objects] {
+		id := o.id
+		if id == nil {
+			id = o.raw
+		}
+		h.Write(id)
+		h.Write([]byte{0})
+	}
+	return checkpoint.Part{Objects: objects, IDs: h.Sum64()}
 }
 
 // Release gives the page's memory back.
@@ -201,9 +230,14 @@ func (r *Reader) newPage(a *answer, pos checkpoint.Position) *Page {
 	pull := from
 	pull.Events += int64(len(a.objects))
 	pos.Pull, pos.LastPullID = &from, pull.ID
-	p := &Page{From: pos, Objects: make([][]byte, len(a.objects)), release: func() { r.org.release(a) }}
-	for i, o := range a.objects {
-		p.Objects[i] = o.raw
+	done := pos.Part.Objects
+	if done < 0 || done > len(a.objects) || partOf(a.objects, done) != pos.Part {
+		done = 0 // the page is another one by now
+	}
+	pos.Part = checkpoint.Part{}
+	p := &Page{from: pos, all: a.objects, release: func() { r.org.release(a) }}
+	for _, o := range a.objects[done:] {
+		p.Objects = append(p.Objects, o.raw)
 	}
 	pos.Pull, pos.Limit = &pull, r.svc.grown(pos.Limit)
 	p.Position = pos
