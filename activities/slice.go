@@ -51,7 +51,7 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	if errors.Is(failed, errStop) {
 		end, failed = workflows.SliceResult{End: workflows.EndStopped}, nil
 	}
-	s.at.Window = s.tenant.Org.Window(s.svc, s.now(), false)
+	s.at.Window = s.reader.Window(false)
 	if failed != nil {
 		return workflows.SliceResult{}, s.fail(failed)
 	}
@@ -253,7 +253,7 @@ func (s *slice) open() error {
 // there the next page is shipped while this checkpoint is on its way; never two of them.
 func (s *slice) save() error {
 	c := s.at
-	c.Window = s.tenant.Org.Window(s.svc, s.now(), true)
+	c.Window = s.reader.Window(true)
 	if c.Offset == nil {
 		return s.lease.save(c)
 	}

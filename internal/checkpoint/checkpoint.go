@@ -73,6 +73,10 @@ type Position struct {
 	LastFull time.Time `json:"lastFull,omitzero"`
 	// Newest is the largest `published` of the shipped log events.
 	Newest time.Time `json:"newest,omitzero"`
+	// Covered is the end of what a backfill of logs has done so far; zero at its beginning.
+	Covered time.Time `json:"covered,omitzero"`
+	// Span is how much of a backfill of logs is asked for at once, after Okta timed out; 0 is all.
+	Span time.Duration `json:"span,omitempty"`
 	// IdlePolls is how many polls in a row found nothing.
 	IdlePolls int `json:"idlePolls,omitempty"`
 }
@@ -94,7 +98,16 @@ const (
 	PullFull PullKind = "full"
 	// PullChanges lists what changed since an earlier pull.
 	PullChanges PullKind = "changes"
+	// PullRange is a backfill of the System Log, or the part of it that is asked for at once.
+	PullRange PullKind = "range"
 )
+
+// Range is what a backfill of the System Log fetches: events with Since ≤ published < Until.
+// Zero for a backfill of anything else, which is one full pull.
+type Range struct {
+	Since time.Time `json:"since,omitzero"`
+	Until time.Time `json:"until,omitzero"`
+}
 
 // Pull is one complete listing of a service.
 type Pull struct {
@@ -102,8 +115,10 @@ type Pull struct {
 	ID int64 `json:"id"`
 	// Kind says what it asks for.
 	Kind PullKind `json:"kind"`
-	// Since is the lower bound that a PullChanges, or the first PullPoll, asks from.
+	// Since is the lower bound that a PullChanges, a PullRange or the first PullPoll asks from.
 	Since time.Time `json:"since,omitzero"`
+	// Until is the upper bound of a PullRange.
+	Until time.Time `json:"until,omitzero"`
 	// Began is the Date of Okta's first answer.
 	Began time.Time `json:"began,omitzero"`
 	// Events counts the objects shipped by this pull.

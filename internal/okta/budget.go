@@ -41,9 +41,10 @@ type bucket struct {
 	reset, past int64
 	// ends is when the window is over by our clock, zero until something told it.
 	ends time.Time
-	// answered is closed, and made anew, by each answer.
-	answered chan struct{}
-	// running are the readers that may send a request before what they sent is durable.
+	// changed is closed, and made anew, by each answer and by each live reader that ends.
+	changed chan struct{}
+	// running are the readers that may send a request before what they sent is durable; true for
+	// live ones.
 	running map[string]bool
 }
 
@@ -52,16 +53,17 @@ func newBudget(share float64, now func() time.Time) *budget {
 }
 
 // acquire takes one request of a bucket. The caller sends it and then calls answered, refused
-// or lost, once. Where the budget does not allow it the error is an [Error] of class
-// RateLimited that says how long to wait; otherwise it is why ctx ended.
-func (b *budget) acquire(ctx context.Context, name string) (*bucket, error) {
+// or lost, once. yields says that it is a backfill's: live collection goes first. Where the budget does
+// not allow it the error is an [Error] of class RateLimited that says how long to wait; otherwise it is
+// why ctx ended.
+func (b *budget) acquire(ctx context.Context, name string, yields bool) (*bucket, error) {
 	for ctx.Err() == nil {
-		k, answered, err := b.take(name)
-		if answered == nil {
+		k, changed, err := b.take(name, yields)
+		if changed == nil {
 			return k, err
 		}
 		select {
-		case <-answered:
+		case <-changed:
 		case <-ctx.Done():
 		}
 	}
@@ -69,16 +71,27 @@ func (b *budget) acquire(ctx context.Context, name string) (*bucket, error) {
 }
 
 // take takes a request, or returns a channel to wait for.
-func (b *budget) take(name string) (*bucket, <-chan struct{}, error) {
+func (b *budget) take(name string, yields bool) (*bucket, <-chan struct{}, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	k := b.bucket(name)
 	b.roll(k)
 	if k.unsure && k.inFlight > 0 {
 		// One request asks, the others wait for its answer.
-		return nil, k.answered, nil
+		return nil, k.changed, nil
 	}
-	if !b.allows(k) {
+	if yields && k.limit != 0 && b.allows(k, 0) {
+		if k.live() {
+			return nil, k.changed, nil
+		}
+		if reserve := b.reserve(k); !b.allows(k, reserve) {
+			return nil, nil, &Error{
+				Class: RateLimited, Wait: max(k.ends.Sub(b.now()), margin) + headStart, path: name,
+				err: fmt.Errorf("the last %d requests of this minute are left to live collection", reserve),
+			}
+		}
+	}
+	if !b.allows(k, 0) {
 		// Without an answer that told the end, as when all were refused or lost, there has to
 		// be one all the same.
 		b.endsIn(k, windowLength+margin)
@@ -95,7 +108,7 @@ func (b *budget) take(name string) (*bucket, <-chan struct{}, error) {
 func (b *budget) bucket(name string) *bucket {
 	k := b.buckets[name]
 	if k == nil {
-		k = &bucket{name: name, unsure: true, answered: make(chan struct{}), running: map[string]bool{}}
+		k = &bucket{name: name, unsure: true, changed: make(chan struct{}), running: map[string]bool{}}
 		b.buckets[name] = k
 	}
 	return k
@@ -131,12 +144,19 @@ func (b *budget) allowed(k *bucket) int {
 	return max(1, int(b.share*float64(k.limit)+1e-9))
 }
 
-func (b *budget) allows(k *bucket) bool {
+// headStart is how much later than live collection a backfill looks at a new window.
+const headStart = 2 * time.Second
+
+// reserve is what a backfill leaves of a window's share, for polls to come.
+func (b *budget) reserve(k *bucket) int { return min((b.allowed(k)+3)/4, b.allowed(k)-1) }
+
+// allows says whether one more request may be sent, and as many as are reserved after it.
+func (b *budget) allows(k *bucket, reserved int) bool {
 	if k.limit == 0 {
 		return true // unknown: the first request asks
 	}
 	lastTenth := min((k.limit+9)/10, k.limit-1) // a limit of 1 would otherwise allow nothing
-	return k.used() < b.allowed(k) && k.remaining-k.inFlight > lastTenth
+	return k.used()+reserved < b.allowed(k) && k.remaining-k.inFlight-reserved > lastTenth
 }
 
 // answered records what an answer said about its bucket.
@@ -224,22 +244,38 @@ func (b *budget) lost(k *bucket) {
 
 func (k *bucket) done() {
 	k.inFlight--
-	close(k.answered)
-	k.answered = make(chan struct{})
+	k.wake()
+}
+
+// wake lets everybody look again who waits for a change.
+func (k *bucket) wake() {
+	close(k.changed)
+	k.changed = make(chan struct{})
+}
+
+// live says whether live collection is using the bucket.
+func (k *bucket) live() bool {
+	for _, live := range k.running {
+		if live {
+			return true
+		}
+	}
+	return false
 }
 
 // window is a bucket's state for a checkpoint of a reader, nil if there is none to speak of.
 // at is the present by the clock that the checkpoint is kept in. running says that the
 // reader may send one more request before its next checkpoint is durable.
-func (b *budget) window(name, reader string, at time.Time, running bool) *checkpoint.Window {
+func (b *budget) window(name, reader string, at time.Time, running, live bool) *checkpoint.Window {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	k := b.bucket(name)
 	b.roll(k)
 	if running {
-		k.running[reader] = true
+		k.running[reader] = live
 	} else {
 		delete(k.running, reader)
+		k.wake()
 	}
 	if k.limit == 0 || k.ends.IsZero() {
 		return nil
@@ -248,7 +284,7 @@ func (b *budget) window(name, reader string, at time.Time, running bool) *checkp
 		Bucket: name, Limit: k.limit, Remaining: k.remaining, Used: k.used(), Reset: k.reset,
 		Ends: at.Add(k.ends.Sub(b.now())).Round(time.Millisecond).UTC(),
 	}
-	if running && b.allows(k) {
+	if running && b.allows(k, 0) {
 		// One for each that shares the bucket: they are killed together.
 		w.Used = min(k.used()+len(k.running), b.allowed(k))
 	}

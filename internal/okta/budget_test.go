@@ -54,7 +54,7 @@ func (o *oktaBucket) request(own bool) rateLimit {
 // spend sends requests until the time is over, waiting as it is told.
 func spend(t *testing.T, b *budget, o *oktaBucket, until time.Time) {
 	for time.Now().Before(until) {
-		k, err := b.acquire(context.Background(), "logs")
+		k, err := b.acquire(context.Background(), "logs", false)
 		if err != nil {
 			var e *Error
 			require.ErrorAs(t, err, &e)
@@ -134,13 +134,13 @@ func TestBudgetOfAKilledWorkerGoesOnInTheCheckpoint(t *testing.T) {
 		server := func() time.Time { return time.Now().Add(42 * time.Minute) } // Temporal's clock
 		b := newBudget(0.5, time.Now)
 		for range 4 {
-			k, err := b.acquire(context.Background(), "logs")
+			k, err := b.acquire(context.Background(), "logs", false)
 			require.NoError(t, err)
 			b.answered(k, o.request(true))
 		}
-		w := b.window("logs", "logs", server(), true)
+		w := b.window("logs", "logs", server(), true, true)
 		require.Equal(t, 5, w.Used, "a request that may be under way is counted")
-		_, err := b.acquire(context.Background(), "logs") // killed after it was sent
+		_, err := b.acquire(context.Background(), "logs", false) // killed after it was sent
 		require.NoError(t, err)
 		o.request(true)
 
@@ -159,10 +159,10 @@ func TestBudgetOfAFinishedSliceIsNotCountedTwice(t *testing.T) {
 		o := &oktaBucket{limit: 12}
 		b := newBudget(0.5, time.Now)
 		for range 6 {
-			k, err := b.acquire(context.Background(), "logs")
+			k, err := b.acquire(context.Background(), "logs", false)
 			require.NoError(t, err)
 			b.answered(k, o.request(true))
-			b.adopt(*b.window("logs", "logs", time.Now(), false), time.Now())
+			b.adopt(*b.window("logs", "logs", time.Now(), false, true), time.Now())
 		}
 	})
 }
@@ -170,10 +170,10 @@ func TestBudgetOfAFinishedSliceIsNotCountedTwice(t *testing.T) {
 func TestBudgetWaitsForTheFirstAnswerBeforeItSendsMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget(1, time.Now)
-		first, err := b.acquire(context.Background(), "logs")
+		first, err := b.acquire(context.Background(), "logs", false)
 		require.NoError(t, err)
 		second := make(chan error)
-		go func() { _, err := b.acquire(context.Background(), "logs"); second <- err }()
+		go func() { _, err := b.acquire(context.Background(), "logs", false); second <- err }()
 		synctest.Wait()
 		select {
 		case <-second:
@@ -185,9 +185,9 @@ func TestBudgetWaitsForTheFirstAnswerBeforeItSendsMore(t *testing.T) {
 
 		stop, cancel := context.WithCancelCause(context.Background())
 		b = newBudget(1, time.Now)
-		_, err = b.acquire(stop, "logs")
+		_, err = b.acquire(stop, "logs", false)
 		require.NoError(t, err)
-		go func() { _, err := b.acquire(stop, "logs"); second <- err }()
+		go func() { _, err := b.acquire(stop, "logs", false); second <- err }()
 		synctest.Wait()
 		cancel(errors.New("stopped"))
 		require.EqualError(t, <-second, "stopped")
@@ -199,7 +199,7 @@ func TestBudgetWithoutHeadersIsCareful(t *testing.T) {
 		b := newBudget(0.5, time.Now)
 		sent := 0
 		for start := time.Now(); time.Since(start) < 3*time.Minute; {
-			k, err := b.acquire(context.Background(), "logs")
+			k, err := b.acquire(context.Background(), "logs", false)
 			var e *Error
 			if errors.As(err, &e) {
 				time.Sleep(e.Wait)
@@ -217,21 +217,21 @@ func TestBudgetHonours429s(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &oktaBucket{limit: 100}
 		b := newBudget(0.5, time.Now)
-		k, err := b.acquire(context.Background(), "logs")
+		k, err := b.acquire(context.Background(), "logs", false)
 		require.NoError(t, err)
 		// A cap of the token that the headers do not show: refused with most of the bucket left.
 		wait := b.refused(k, o.request(true))
 		require.InDelta(t, time.Minute, wait, float64(2*time.Second))
-		_, err = b.acquire(context.Background(), "logs")
+		_, err = b.acquire(context.Background(), "logs", false)
 		require.Error(t, err, "the other services do not try either")
 		time.Sleep(wait)
-		k, err = b.acquire(context.Background(), "logs")
+		k, err = b.acquire(context.Background(), "logs", false)
 		require.NoError(t, err)
 
 		// Too many at once: short, and it says nothing about the bucket.
 		wait = b.refused(k, rateLimit{known: true, left: 114 * time.Second, reset: time.Now().Unix() + 113})
 		require.Less(t, wait, 5*time.Second)
-		_, err = b.acquire(context.Background(), "logs")
+		_, err = b.acquire(context.Background(), "logs", false)
 		require.NoError(t, err)
 	})
 }
@@ -239,7 +239,7 @@ func TestBudgetHonours429s(t *testing.T) {
 // allowed is how many requests a bucket allows at this moment, none of which is answered.
 func allowed(t *testing.T, b *budget) (n int, wait time.Duration) {
 	for {
-		_, err := b.acquire(context.Background(), "logs")
+		_, err := b.acquire(context.Background(), "logs", false)
 		var e *Error
 		if errors.As(err, &e) {
 			return n, e.Wait
@@ -251,7 +251,7 @@ func allowed(t *testing.T, b *budget) (n int, wait time.Duration) {
 
 func ask(t *testing.T, b *budget) *bucket {
 	t.Helper()
-	k, err := b.acquire(context.Background(), "logs")
+	k, err := b.acquire(context.Background(), "logs", false)
 	require.NoError(t, err)
 	return k
 }
@@ -275,7 +275,7 @@ func TestBudgetIsNotUsedUpForeverByRequestsWithoutAnAnswerOfUse(t *testing.T) {
 				time.Sleep(2 * time.Minute)
 				sent := 0
 				for start := time.Now(); time.Since(start) < 10*time.Minute; {
-					k, err := b.acquire(context.Background(), "logs")
+					k, err := b.acquire(context.Background(), "logs", false)
 					if err != nil {
 						var e *Error
 						require.ErrorAs(t, err, &e)
@@ -341,7 +341,7 @@ func TestBudgetInACheckpointCountsARequestForEachThatRuns(t *testing.T) {
 		o := &oktaBucket{limit: 20}
 		b := newBudget(0.5, time.Now)
 		b.answered(ask(t, b), o.request(true))
-		used := func(reader string, running bool) int { return b.window("logs", reader, time.Now(), running).Used }
+		used := func(reader string, running bool) int { return b.window("logs", reader, time.Now(), running, true).Used }
 		require.Equal(t, 2, used("apps", true))
 		require.Equal(t, 3, used("app_users", true))
 		require.Equal(t, 3, used("app_users", true))
@@ -360,7 +360,7 @@ func TestBudgetAdoptsWhatWasUsedOfTheSameWindowOnly(t *testing.T) {
 		o := &oktaBucket{limit: 12}
 		b := newBudget(0.5, time.Now)
 		b.answered(ask(t, b), o.request(true))
-		w := *b.window("logs", "logs", time.Now(), false)
+		w := *b.window("logs", "logs", time.Now(), false, true)
 
 		w.Used, w.Remaining = 5, 7
 		other := w
@@ -398,7 +398,7 @@ func TestBudgetTakesWhatIsGoneSinceTheCheckpointForTheKilledWorkers(t *testing.T
 			for range 2 {
 				b.answered(ask(t, b), o.request(true))
 			}
-			w := *b.window("logs", "logs", time.Now(), true)
+			w := *b.window("logs", "logs", time.Now(), true, true)
 			for range 3 { // of another service, whose checkpoint is not here yet
 				b.answered(ask(t, b), o.request(true))
 			}
@@ -407,7 +407,7 @@ func TestBudgetTakesWhatIsGoneSinceTheCheckpointForTheKilledWorkers(t *testing.T
 			b.adopt(w, time.Now())
 			first := ask(t, b)
 			second := make(chan error)
-			go func() { _, err := b.acquire(context.Background(), "logs"); second <- err }()
+			go func() { _, err := b.acquire(context.Background(), "logs", false); second <- err }()
 			synctest.Wait()
 			select {
 			case <-second:
@@ -434,7 +434,7 @@ func TestBudgetOfAWorkerThatWasKilledAsAWindowBegan(t *testing.T) {
 		o := &oktaBucket{limit: 12}
 		b := newBudget(0.5, time.Now)
 		b.answered(ask(t, b), o.request(true))
-		w := *b.window("logs", "logs", time.Now(), false)
+		w := *b.window("logs", "logs", time.Now(), false, true)
 		time.Sleep(62 * time.Second)
 		for range 3 { // and nothing of that is in a checkpoint
 			b.answered(ask(t, b), o.request(true))
@@ -484,10 +484,10 @@ func TestBudgetAdoptsNothingThatIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget(0.5, time.Now)
 		b.adopt(checkpoint.Window{Bucket: "logs", Limit: 12, Used: 6, Ends: time.Now()}, time.Now())
-		_, err := b.acquire(context.Background(), "logs")
+		_, err := b.acquire(context.Background(), "logs", false)
 		require.NoError(t, err)
 		b.adopt(checkpoint.Window{Bucket: "users", Limit: 12, Used: 6, Ends: time.Now().Add(1000 * time.Hour)}, time.Now())
-		_, err = b.acquire(context.Background(), "users")
+		_, err = b.acquire(context.Background(), "users", false)
 		var e *Error
 		require.ErrorAs(t, err, &e)
 		require.LessOrEqual(t, e.Wait, maxWait, "a wait is bounded, whatever a checkpoint says")

@@ -20,7 +20,7 @@ func (o *Org) Check(ctx context.Context, service string) error {
 	path := svc.Path
 	if svc.Parent != "" {
 		parent, _ := Lookup(svc.Parent)
-		a, err := o.get(ctx, parent, withLimit(parent.Path, parent.MinLimit), false)
+		a, err := o.get(ctx, question{svc: parent, cursor: withLimit(parent.Path, parent.MinLimit)})
 		if err != nil {
 			return err
 		}
@@ -35,7 +35,7 @@ func (o *Org) Check(ctx context.Context, service string) error {
 		r := o.Reader(svc, time.Time{}, time.Now)
 		cursor = r.first(path, checkpoint.Position{Limit: svc.MinLimit, Pull: &checkpoint.Pull{Since: time.Now().Add(-time.Hour)}})
 	}
-	a, err := o.get(ctx, svc, cursor, false)
+	a, err := o.get(ctx, question{svc: svc, cursor: cursor})
 	var e *Error
 	switch {
 	case err == nil:

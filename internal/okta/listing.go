@@ -16,7 +16,7 @@ import (
 // and the parent of that page, by its id, with the cursor of its own listing. So parents that come
 // or go meanwhile shift nothing.
 func (r *Reader) listingPage(ctx context.Context, pos checkpoint.Position) (*Page, error) {
-	above := r.org.parentsAt(r.svc, pos)
+	above := r.parentsAt(pos)
 	if above == nil {
 		return r.parentsPage(ctx, pos)
 	}
@@ -59,10 +59,10 @@ type parentPage struct {
 // parentsAt returns the page of the listing above that pos is in, nil if it is not at hand. It
 // is kept in the Org for the slices to come: each would otherwise begin with a request for it,
 // and with a share of one request a minute never get any further.
-func (o *Org) parentsAt(svc Service, pos checkpoint.Position) *parentPage {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	page := o.parents[svc.Name]
+func (r *Reader) parentsAt(pos checkpoint.Position) *parentPage {
+	r.org.mu.Lock()
+	defer r.org.mu.Unlock()
+	page := r.org.parents[r.name()]
 	if page == nil || page.pull != pos.Pull.ID || page.cursor != pos.Parent.Cursor || !slices.Contains(page.ids, pos.Parent.ID) {
 		return nil
 	}
@@ -78,7 +78,7 @@ func (r *Reader) parentsPage(ctx context.Context, pos checkpoint.Position) (*Pag
 	if !stored {
 		cursor = parents.first(svc.Path, checkpoint.Position{Pull: &checkpoint.Pull{Kind: checkpoint.PullFull}})
 	}
-	a, err := r.org.get(ctx, svc, cursor, stored)
+	a, err := r.org.get(ctx, question{svc, cursor, stored, r.backfill != nil})
 	var e *Error
 	if errors.As(err, &e) && e.Class == tooMuch {
 		limit, err := r.org.shrink(ctx, svc, limitOf(cursor, svc.Limit), e)
@@ -124,6 +124,6 @@ func (r *Reader) parentsPage(ctx context.Context, pos checkpoint.Position) (*Pag
 	}
 	r.org.mu.Lock()
 	defer r.org.mu.Unlock()
-	r.org.parents[r.svc.Name] = page
+	r.org.parents[r.name()] = page
 	return p, nil
 }

@@ -46,7 +46,7 @@ type Org struct {
 
 	mu  sync.Mutex
 	sdk *sdk.Client
-	// parents are, by service, the parents that are being gone through.
+	// parents are, by reader, the parents that are being gone through.
 	parents map[string]*parentPage
 }
 
@@ -115,13 +115,6 @@ func (o *Org) Adopt(w *checkpoint.Window, now time.Time) {
 	}
 }
 
-// Window is the state of the service's rate-limit window, nil if nothing is known of one. now
-// is the present by the clock that it is to be kept in. running says that another request may
-// be sent before what is returned here is durable.
-func (o *Org) Window(svc Service, now time.Time, running bool) *checkpoint.Window {
-	return o.budget.window(svc.Bucket, svc.Name, now, running)
-}
-
 // answer is a page as Okta sent it.
 type answer struct {
 	body    *[]byte // from Org.bodies
@@ -131,9 +124,17 @@ type answer struct {
 	date         time.Time
 }
 
-// get asks for one page of svc's collection. stored says that the cursor is one that Okta gave.
-// Every error is an *Error, or why ctx ended.
-func (o *Org) get(ctx context.Context, svc Service, cursor string, stored bool) (*answer, error) {
+// question is a page to ask for.
+type question struct {
+	svc    Service
+	cursor string
+	stored bool // the cursor is one that Okta gave
+	yields bool // live collection goes first
+}
+
+// get asks for one page. Every error is an *Error, or why ctx ended.
+func (o *Org) get(ctx context.Context, q question) (*answer, error) {
+	svc, cursor, stored := q.svc, q.cursor, q.stored
 	if err := checkCursor(cursor); err != nil {
 		class := Person
 		if stored {
@@ -150,7 +151,7 @@ func (o *Org) get(ctx context.Context, svc Service, cursor string, stored bool) 
 	if err != nil {
 		return nil, &Error{Class: Person, path: path, err: err}
 	}
-	bucket, err := o.budget.acquire(ctx, svc.Bucket)
+	bucket, err := o.budget.acquire(ctx, svc.Bucket, q.yields)
 	if err != nil {
 		if ctx.Err() == nil {
 			o.cfg.Metrics.wait(o.cfg.Tenant, svc.Bucket)

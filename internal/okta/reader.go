@@ -89,12 +89,34 @@ type Reader struct {
 	svc   Service
 	since time.Time // the System Log's first event
 	now   func() time.Time
+	// backfill is nil for live collection.
+	backfill *checkpoint.Range
 }
 
 // Reader returns a reader of svc. since is where a first run of the System Log begins; zero
 // for the configured history, which is counted back from now.
 func (o *Org) Reader(svc Service, since time.Time, now func() time.Time) *Reader {
 	return &Reader{org: o, svc: svc, since: since, now: now}
+}
+
+// Backfill returns a reader of one more pull of svc: of the System Log's events in a range, or of everything
+// there is of any other service. It leaves the budget to live collection.
+func (o *Org) Backfill(svc Service, r checkpoint.Range, now func() time.Time) *Reader {
+	return &Reader{org: o, svc: svc, now: now, backfill: &r}
+}
+
+// name tells the org's readers apart.
+func (r *Reader) name() string {
+	if r.backfill != nil {
+		return r.svc.Name + " backfill " + r.backfill.Since.String() + r.backfill.Until.String()
+	}
+	return r.svc.Name
+}
+
+// Window is the state of the service's rate-limit window, nil if nothing is known of one.
+// running says that another request may be sent before what is returned here is durable.
+func (r *Reader) Window(running bool) *checkpoint.Window {
+	return r.org.budget.window(r.svc.Bucket, r.name(), r.now(), running, r.backfill == nil)
 }
 
 // Next fetches the page at pos, beginning a pull where none is under way. Its error is an
@@ -111,7 +133,10 @@ func (r *Reader) Next(ctx context.Context, pos checkpoint.Position) (*Page, erro
 	if err != nil {
 		return r.failed(ctx, pos, err)
 	}
-	if r.svc.Polled {
+	switch {
+	case pos.Pull.Kind == checkpoint.PullRange:
+		return r.rangePage(a, pos)
+	case r.svc.Polled:
 		return r.polledPage(a, pos)
 	}
 	p := r.newPage(a, pos)
@@ -140,6 +165,11 @@ func (r *Reader) failed(ctx context.Context, pos checkpoint.Position, err error)
 	if !errors.As(err, &e) || e.Class != tooMuch {
 		return nil, err
 	}
+	if pos.Pull.Kind == checkpoint.PullRange && pos.Cursor == "" && e.Status == http.StatusInternalServerError {
+		if p, err := r.shorterRange(ctx, pos, e); p != nil || err != nil {
+			return p, err
+		}
+	}
 	limit := r.svc.limit(pos.Limit)
 	if pos.Limit == 0 {
 		limit = limitOf(pos.Cursor, limit) // Okta may allow less than was asked for
@@ -161,6 +191,10 @@ func smallerPage(pos checkpoint.Position, e *Error, limit int) *Page {
 // begin decides what the next pull asks for.
 func (r *Reader) begin(pos checkpoint.Position) *checkpoint.Pull {
 	switch {
+	case r.backfill != nil && r.svc.Polled:
+		return r.nextRange(pos)
+	case r.backfill != nil:
+		return &checkpoint.Pull{Kind: checkpoint.PullFull}
 	case r.svc.Polled && !pos.Newest.IsZero():
 		return &checkpoint.Pull{Kind: checkpoint.PullPoll, Since: pos.Newest.Add(-logsOverlap)}
 	case r.svc.Polled && !r.since.IsZero():
@@ -192,6 +226,10 @@ func (r *Reader) first(path string, pos checkpoint.Position) string {
 		}
 		q.Set("since", since.UTC().Format(filterTime))
 		q.Set("sortOrder", "ASCENDING")
+		if pos.Pull.Kind == checkpoint.PullRange {
+			q.Set("since", since.Add(-time.Millisecond).UTC().Format(filterTime))
+			q.Set("until", pos.Pull.Until.UTC().Format(filterTime))
+		}
 	case pos.Pull.Kind == checkpoint.PullChanges && r.svc.Changed != nil:
 		q.Set("filter", r.svc.Changed(pos.Pull.Since))
 	case r.svc.FullFilter != "":
@@ -205,12 +243,16 @@ func (r *Reader) first(path string, pos checkpoint.Position) string {
 func (r *Reader) get(ctx context.Context, path string, pos checkpoint.Position) (*answer, error) {
 	switch {
 	case pos.Cursor == "":
-		return r.org.get(ctx, r.svc, r.first(path, pos), false)
+		return r.ask(ctx, r.first(path, pos), false)
 	case pos.Limit > 0:
-		return r.org.get(ctx, r.svc, withLimit(pos.Cursor, r.svc.limit(pos.Limit)), true)
+		return r.ask(ctx, withLimit(pos.Cursor, r.svc.limit(pos.Limit)), true)
 	default:
-		return r.org.get(ctx, r.svc, pos.Cursor, true)
+		return r.ask(ctx, pos.Cursor, true)
 	}
+}
+
+func (r *Reader) ask(ctx context.Context, cursor string, stored bool) (*answer, error) {
+	return r.org.get(ctx, question{r.svc, cursor, stored, r.backfill != nil})
 }
 
 // begun returns the pull that an answer of this date belongs to, which it begins if it is the first.

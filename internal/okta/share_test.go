@@ -55,16 +55,16 @@ func (w *worker) collect(t *testing.T, svc okta.Service) {
 			var e *okta.Error
 			switch {
 			case err == nil && page.CaughtUp:
-				w.save(svc.Name, page, w.org.Window(svc, time.Now(), false))
+				w.save(svc.Name, page, r.Window(false))
 				w.mu.Lock()
 				w.done[svc.Name] = true
 				w.mu.Unlock()
 				return
 			case err == nil:
 				at.Position = page.Position
-				w.save(svc.Name, page, w.org.Window(svc, time.Now(), true))
+				w.save(svc.Name, page, r.Window(true))
 			case errors.As(err, &e) && e.Class == okta.RateLimited:
-				w.save(svc.Name, nil, w.org.Window(svc, time.Now(), false))
+				w.save(svc.Name, nil, r.Window(false))
 				wait = e.Wait
 			default:
 				t.Error(err)

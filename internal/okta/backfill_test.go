@@ -1,0 +1,162 @@
+package okta_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/okta"
+	"okta-collector/internal/oktasim"
+)
+
+// publishedIn are the org's events of a range, in the order of their publishing.
+func publishedIn(t *testing.T, sim *oktasim.Org, r checkpoint.Range) []string {
+	t.Helper()
+	type event struct {
+		at   time.Time
+		json string
+	}
+	var events []event
+	for _, o := range sim.All("logs") {
+		var e struct {
+			Published time.Time `json:"published"`
+		}
+		require.NoError(t, json.Unmarshal(o, &e))
+		if !e.Published.Before(r.Since) && e.Published.Before(r.Until) {
+			events = append(events, event{e.Published, string(o)})
+		}
+	}
+	slices.SortStableFunc(events, func(a, b event) int { return a.at.Compare(b.at) })
+	var all []string
+	for _, e := range events {
+		all = append(all, e.json)
+	}
+	return all
+}
+
+func TestABackfillOfLogsIsExactAtItsEdges(t *testing.T) {
+	sim, c := newSim(t, func(c *oktasim.Config) { c.Counts["logs"] = 5000; c.BacklogSpan = 10 * time.Second }) // several in a millisecond
+	org, w := newOrg(t, sim)
+	edges := []time.Time{epoch.Add(-8 * time.Second), epoch.Add(-5 * time.Second), epoch.Add(-2 * time.Second)}
+	var both []string
+	for i := range 2 {
+		r := checkpoint.Range{Since: edges[i], Until: edges[i+1]}
+		p := pull(t, org.Backfill(service(t, "logs"), r, c.Now), checkpoint.Position{})
+		want := publishedIn(t, sim, r)
+		require.Greater(t, len(want), 1000, "or the test shows little")
+		same(t, want, p.json())
+		p.id(t)
+		require.Equal(t, r.Until, p.position.Covered)
+		both = append(both, p.json()...)
+	}
+	same(t, publishedIn(t, sim, checkpoint.Range{Since: edges[0], Until: edges[2]}), both, "each once")
+	require.Contains(t, w.asked[0], "until=")
+}
+
+func TestABackfillOfLogsGoesOnFromAnyPage(t *testing.T) {
+	sim, c := newSim(t, func(c *oktasim.Config) { c.Counts["logs"] = 5000; c.BacklogSpan = 20 * 24 * time.Hour })
+	org, _ := newOrg(t, sim)
+	r := checkpoint.Range{Since: epoch.Add(-30 * 24 * time.Hour), Until: epoch}
+	whole := pull(t, org.Backfill(service(t, "logs"), r, c.Now), checkpoint.Position{})
+	require.Greater(t, len(whole.positions), 2)
+	done := 0
+	for i, pos := range whole.positions[:len(whole.positions)-1] {
+		done += whole.sizes[i]
+		other, _ := newOrg(t, sim)
+		rest := pull(t, other.Backfill(service(t, "logs"), r, c.Now), pos)
+		same(t, whole.json()[done:], rest.json())
+		if len(rest.objects) > 0 { // the last page may be empty
+			require.Equal(t, whole.id(t), rest.id(t))
+		}
+	}
+}
+
+func TestABackfillThatOktaTimesOutOnIsSplit(t *testing.T) {
+	inBubble(t, 0, func(c *oktasim.Config) {
+		c.Counts["logs"] = 3000
+		c.BacklogSpan = 16 * time.Hour
+		c.Faults = func(r *http.Request, _ int) oktasim.Fault {
+			since, _ := time.Parse(time.RFC3339, r.URL.Query().Get("since"))
+			until, _ := time.Parse(time.RFC3339, r.URL.Query().Get("until"))
+			if until.Sub(since) > 3*time.Hour {
+				return oktasim.Refuse(http.StatusInternalServerError, "E0000009")
+			}
+			return nil
+		}
+	}, func(t *testing.T, sim *oktasim.Org, orgs [2]*okta.Org, _ *wire) {
+		r := checkpoint.Range{Since: time.Now().Add(-16 * time.Hour).UTC(), Until: time.Now().UTC()}
+		p := pull(t, orgs[0].Backfill(service(t, "logs"), r, time.Now), checkpoint.Position{})
+		same(t, publishedIn(t, sim, r), p.json())
+		p.id(t) // all parts are one pull
+		require.NotEmpty(t, p.warnings)
+		require.Contains(t, p.warnings[0], "asked again for 8h0m0s at once")
+	})
+}
+
+func TestABackfillOfAnythingElseIsOneFullPull(t *testing.T) {
+	for _, name := range []string{"users", "apps", "group_members"} {
+		t.Run(name, func(t *testing.T) {
+			sim, c := newSim(t, nil)
+			org, _ := newOrg(t, sim)
+			p := pull(t, org.Backfill(service(t, name), checkpoint.Range{}, c.Now), checkpoint.Position{})
+			require.Len(t, p.objects, sim.Count(name))
+		})
+	}
+}
+
+func TestABackfillWaitsWhileLiveCollectionRunsAndLeavesItAReserve(t *testing.T) {
+	inBubble(t, 0, func(c *oktasim.Config) {
+		c.Counts["logs"] = 50_000
+		c.Unlimited = false
+		c.Limits = map[string]int{"/api/v1/logs": 24} // 12 are ours
+	}, func(t *testing.T, sim *oktasim.Org, orgs [2]*okta.Org, _ *wire) {
+		org, svc := orgs[0], service(t, "logs")
+		live := org.Reader(svc, time.Now().Add(-24*time.Hour), time.Now)
+		backfill := org.Backfill(svc, checkpoint.Range{Since: time.Now().Add(-20 * 24 * time.Hour), Until: time.Now()}, time.Now)
+		page, err := live.Next(t.Context(), checkpoint.Position{})
+		require.NoError(t, err)
+		live.Window(true) // it goes on
+
+		var pos checkpoint.Position
+		asked := make(chan error)
+		ask := func() {
+			page, err := backfill.Next(t.Context(), pos)
+			if err == nil {
+				pos = page.Position
+			}
+			asked <- err
+		}
+		go ask()
+		synctest.Wait()
+		select {
+		case err := <-asked:
+			require.Fail(t, "it did not wait", "%v", err)
+		default:
+		}
+		live.Window(false)
+		require.NoError(t, <-asked)
+
+		for range 7 { // 1 was live, 3 of 12 are reserved
+			go ask()
+			require.NoError(t, <-asked)
+		}
+		go ask()
+		var e *okta.Error
+		require.ErrorAs(t, <-asked, &e)
+		require.Equal(t, okta.RateLimited, e.Class)
+		require.ErrorContains(t, e, "left to live collection")
+		for range 3 {
+			page, err = live.Next(t.Context(), page.Position)
+			require.NoError(t, err)
+		}
+		_, err = live.Next(t.Context(), page.Position)
+		require.ErrorAs(t, err, &e)
+		require.Less(t, e.Wait, 62*time.Second)
+	})
+}
