@@ -41,7 +41,11 @@ type slice struct {
 // run is the pipeline: while a page is shipped and checkpointed, the next one is fetched.
 func (s *slice) run() (workflows.SliceResult, error) {
 	s.tenant.Org.Adopt(s.in.Checkpoint.Window, s.now())
-	s.reader = s.tenant.Org.Reader(s.svc, s.since, s.now)
+	if s.in.Backfill != nil {
+		s.reader = s.tenant.Org.Backfill(s.svc, *s.in.Backfill, s.now)
+	} else {
+		s.reader = s.tenant.Org.Reader(s.svc, s.since, s.now)
+	}
 
 	end, failed := s.pages()
 	if err := s.settle(); failed == nil {

@@ -115,6 +115,7 @@ func newWorker(temporal client.Client, taskQueue string, collector *activities.C
 		Interceptors:                           workflows.Interceptors(),
 	})
 	w.RegisterWorkflowWithOptions(workflows.Collect, workflow.RegisterOptions{Name: workflows.CollectName})
+	w.RegisterWorkflowWithOptions(workflows.Backfill, workflow.RegisterOptions{Name: workflows.BackfillName})
 	w.RegisterActivityWithOptions(collector.CollectSlice, activity.RegisterOptions{Name: workflows.CollectSliceName})
 	return w
 }

@@ -39,6 +39,8 @@ const (
 const (
 	errorInvalidInput   = "InvalidInput"
 	errorUnknownService = "UnknownService"
+	// errorRunsAlready is an update's: there is nothing to start.
+	errorRunsAlready = "RunsAlready"
 )
 
 // Collect collects one service of one tenant, for years. Its workflow id must be
@@ -47,30 +49,48 @@ const (
 // It runs slices, one after another, and continues as new when Temporal suggests it. When it
 // is cancelled it closes with its state as the result, from which a later one goes on.
 func Collect(ctx workflow.Context, in CollectInput) (*State, error) {
-	if err := in.validate(workflow.GetInfo(ctx).WorkflowExecution.ID); err != nil {
+	if in.Tenant == "" || in.Service == "" {
+		return nil, invalid(`the input names no tenant or no service: want {"tenant":"default","service":"logs"}`)
+	}
+	if err := checkID(ctx, WorkflowID(in.Tenant, in.Service), "it is the lock that keeps a service from being collected twice"); err != nil {
 		return nil, err
 	}
-	c := newCollector(ctx, in)
-	if err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (Status, error) { return c.status(), nil },
-		workflow.QueryHandlerOptions{Description: "state, checkpoint, next wake-up and its reason, totals, lag and last problem"}); err != nil {
-		return nil, fmt.Errorf("setting the query handler: %w", err)
+	c := newCollector(ctx, in.Tenant, in.Service, in.State)
+	c.since = in.Since
+	if err := c.answerQueries(ctx); err != nil {
+		return nil, err
+	}
+	c.signals.on(ctx, SignalPoll, "do not wait for the next poll", ignoringInput(c.onPoll))
+	c.signals.on(ctx, SignalBackfill, "fetch a range of logs once more, or all of another service, beside the live collection", c.onBackfill(ctx))
+	if err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateBackfill, c.startBackfill, workflow.UpdateHandlerOptions{
+		Description: "fetch a range of logs once more, or all of another service, beside the live collection; answers with the backfill's workflow id",
+		Validator: func(ctx workflow.Context, r checkpoint.Range) error {
+			return CheckRange(in.Service, r, workflow.Now(ctx))
+		},
+	}); err != nil {
+		return nil, fmt.Errorf("setting the update handler: %w", err)
 	}
 	return c.run(ctx)
 }
 
-func (in CollectInput) validate(id string) error {
-	if in.Tenant == "" || in.Service == "" {
-		return temporal.NewNonRetryableApplicationError(`the input names no tenant or no service: want {"tenant":"default","service":"logs"}`, errorInvalidInput, nil)
-	}
-	if want := WorkflowID(in.Tenant, in.Service); id != want {
-		return temporal.NewNonRetryableApplicationError(fmt.Sprintf("the workflow id is %q and must be %q: it is the lock that keeps a service from being collected twice", id, want), errorInvalidInput, nil)
+// invalid is the error of an input that can never work.
+func invalid(message string) error {
+	return temporal.NewNonRetryableApplicationError(message, errorInvalidInput, nil)
+}
+
+func checkID(ctx workflow.Context, want, why string) error {
+	if id := workflow.GetInfo(ctx).WorkflowExecution.ID; id != want {
+		return invalid(fmt.Sprintf("the workflow id is %q and must be %q: %s", id, want, why))
 	}
 	return nil
 }
 
-// collector is a running Collect.
+// collector is a running Collect or Backfill.
 type collector struct {
-	in      CollectInput
+	tenant, service string
+	since           *time.Time
+	backfill        *checkpoint.Range // nil for live collection
+
 	state   State
 	log     log.Logger
 	signals *signals
@@ -81,17 +101,27 @@ type collector struct {
 	running bool
 	// attribute is the search attribute's value, so that it is only upserted when it changes.
 	attribute string
+	// starting counts the backfills that were asked for and have not begun yet.
+	starting int
 }
 
-func newCollector(ctx workflow.Context, in CollectInput) *collector {
-	c := &collector{in: in, log: workflow.GetLogger(ctx), signals: newSignals(ctx)}
-	if in.State != nil {
-		c.state = *in.State
+func newCollector(ctx workflow.Context, tenant, service string, state *State) *collector {
+	c := &collector{tenant: tenant, service: service, log: workflow.GetLogger(ctx), signals: newSignals(ctx)}
+	if state != nil {
+		c.state = *state
 	}
-	c.signals.on(ctx, SignalPause, "stop within one page; the position is kept", c.onPause)
-	c.signals.on(ctx, SignalResume, "go on after pause; try again at once when blocked", c.onResume)
-	c.signals.on(ctx, SignalPoll, "do not wait for the next poll", c.onPoll)
+	c.signals.on(ctx, SignalPause, "stop within one page; the position is kept", ignoringInput(c.onPause))
+	c.signals.on(ctx, SignalResume, "go on after pause; try again at once when blocked", ignoringInput(c.onResume))
 	return c
+}
+
+func (c *collector) answerQueries(ctx workflow.Context) error {
+	err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (Status, error) { return c.status(), nil },
+		workflow.QueryHandlerOptions{Description: "state, checkpoint, next wake-up and its reason, totals, lag and last problem"})
+	if err != nil {
+		return fmt.Errorf("setting the query handler: %w", err)
+	}
+	return nil
 }
 
 func (c *collector) run(ctx workflow.Context) (*State, error) {
@@ -100,8 +130,14 @@ func (c *collector) run(ctx workflow.Context) (*State, error) {
 		if err := c.report(ctx); err != nil {
 			return nil, err
 		}
+		over := ctx.Err() != nil || c.done()
+		if (over || workflow.GetInfo(ctx).GetContinueAsNewSuggested()) && !c.idle(ctx) {
+			// A backfill begins only if this run is there until it has.
+			c.settle(ctx)
+			continue
+		}
 		switch {
-		case ctx.Err() != nil:
+		case over:
 			return &c.state, nil
 		case workflow.GetInfo(ctx).GetContinueAsNewSuggested():
 			return nil, c.continueAsNew(ctx)
@@ -113,6 +149,21 @@ func (c *collector) run(ctx workflow.Context) (*State, error) {
 			}
 		}
 	}
+}
+
+// done says whether a backfill has done what it was for.
+func (c *collector) done() bool { return c.backfill != nil && c.state.Checkpoint.Totals.Pulls > 0 }
+
+// idle says that nothing is being started.
+func (c *collector) idle(ctx workflow.Context) bool {
+	return c.starting == 0 && workflow.AllHandlersFinished(ctx)
+}
+
+// settle waits until nothing is being started.
+func (c *collector) settle(ctx workflow.Context) {
+	ctx, release := workflow.NewDisconnectedContext(ctx)
+	defer release()
+	_ = workflow.Await(ctx, func() bool { return c.idle(ctx) }) // it only fails when it is cancelled
 }
 
 func (c *collector) onPause() {
@@ -191,7 +242,7 @@ func (c *collector) slice(ctx workflow.Context) error {
 	defer func() { c.running = false }()
 
 	future := workflow.ExecuteActivity(sliceCtx, CollectSliceName, SliceInput{
-		Tenant: c.in.Tenant, Service: c.in.Service, Since: c.in.Since, Checkpoint: c.state.Checkpoint,
+		Tenant: c.tenant, Service: c.service, Since: c.since, Backfill: c.backfill, Checkpoint: c.state.Checkpoint,
 	})
 	selector := workflow.NewSelector(ctx)
 	done := false
@@ -237,7 +288,7 @@ func (c *collector) onResult(ctx workflow.Context, r SliceResult) {
 
 // advance takes over a slice's checkpoint and says whether anything moved.
 func (c *collector) advance(next checkpoint.Checkpoint) (moved bool) {
-	// Not windows and confirmations: they move without anything being collected.
+	// Not windows: they move without anything being collected.
 	before, after := c.state.Checkpoint, next
 	moved = before.Totals.Events != after.Totals.Events || before.Position.Cursor != after.Position.Cursor ||
 		before.Position.Parent.ID != after.Position.Parent.ID || before.Totals.Pulls != after.Totals.Pulls ||
@@ -307,7 +358,7 @@ func (c *collector) backOff(ctx workflow.Context, failures int) {
 func (c *collector) problem(ctx workflow.Context, class Class, message string) {
 	c.state.Problems++
 	c.state.LastProblem = &Problem{At: workflow.Now(ctx).UTC(), Class: class, Message: cut(message, maxProblem)}
-	c.log.Warn("problem", "tenant", c.in.Tenant, "service", c.in.Service, "class", class, "message", message)
+	c.log.Warn("problem", "tenant", c.tenant, "service", c.service, "class", class, "message", message)
 }
 
 func (c *collector) warn(ctx workflow.Context, message string) {
@@ -352,7 +403,8 @@ func readFailure(err error) sliceFailure {
 // continueAsNew is the only place that builds the next run's input. Messages were handled just
 // before, in the same workflow task.
 func (c *collector) continueAsNew(ctx workflow.Context) error {
-	in := c.in
-	in.State = &c.state
-	return workflow.NewContinueAsNewError(ctx, CollectName, in)
+	if c.backfill != nil {
+		return workflow.NewContinueAsNewError(ctx, BackfillName, BackfillInput{Tenant: c.tenant, Service: c.service, Range: *c.backfill, State: &c.state})
+	}
+	return workflow.NewContinueAsNewError(ctx, CollectName, CollectInput{Tenant: c.tenant, Service: c.service, Since: c.since, State: &c.state})
 }

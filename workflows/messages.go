@@ -15,6 +15,8 @@ const TaskQueue = "okta-collector"
 const (
 	// CollectName is the workflow type of [Collect].
 	CollectName = "Collect"
+	// BackfillName is the workflow type of [Backfill].
+	BackfillName = "Backfill"
 	// CollectSliceName is the activity type that does one slice.
 	CollectSliceName = "CollectSlice"
 
@@ -24,6 +26,10 @@ const (
 	SignalResume = "resume"
 	// SignalPoll ends the wait for the next poll. It does not end a rate limit.
 	SignalPoll = "poll"
+	// SignalBackfill starts a [Backfill] of a [checkpoint.Range], beside the live collection. As an
+	// update of the same name it refuses a range that cannot be, and answers with the workflow id.
+	SignalBackfill = "backfill"
+	UpdateBackfill = SignalBackfill
 	// QueryStatus answers with a [Status].
 	QueryStatus = "status"
 )
@@ -34,10 +40,11 @@ func WorkflowID(tenant, service string) string {
 	return fmt.Sprintf("okta/%s/%s", tenant, service)
 }
 
-// ParseWorkflowID is the inverse of [WorkflowID].
+// ParseWorkflowID is the inverse of [WorkflowID], and says whose backfill a [BackfillID] is.
 func ParseWorkflowID(id string) (tenant, service string, err error) {
 	parts := strings.Split(id, "/")
-	if len(parts) != 3 || parts[0] != "okta" || parts[1] == "" || parts[2] == "" {
+	ofBackfill := len(parts) == 5 && parts[3] == "backfill" && parts[4] != ""
+	if len(parts) != 3 && !ofBackfill || parts[0] != "okta" || parts[1] == "" || parts[2] == "" {
 		return "", "", fmt.Errorf("%q is not a workflow id of this collector: want okta/<tenant>/<service>, such as okta/default/logs", id)
 	}
 	return parts[1], parts[2], nil
@@ -80,6 +87,8 @@ type State struct {
 	CaughtUpAt time.Time `json:"caughtUpAt,omitzero"`
 	// Slices counts the activities run.
 	Slices int64 `json:"slices"`
+	// Began is when a backfill began.
+	Began time.Time `json:"began,omitzero"`
 }
 
 // Problem is a failed slice.
@@ -113,6 +122,8 @@ const (
 	StateWaiting CollectorState = "waiting"
 	StatePaused  CollectorState = "paused"
 	StateBlocked CollectorState = "blocked"
+	// StateDone is that of a backfill that has ended.
+	StateDone CollectorState = "done"
 )
 
 // Status is the answer to [QueryStatus].
@@ -136,6 +147,8 @@ type Status struct {
 	Problems    int       `json:"problems"`
 	LastProblem *Problem  `json:"lastProblem,omitempty"`
 	LastWarning *Warning  `json:"lastWarning,omitempty"`
+	// Backfill is nil for live collection.
+	Backfill *BackfillStatus `json:"backfill,omitempty"`
 }
 
 // Search attributes that Collect sets. All are keywords; they must be registered in the

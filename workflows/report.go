@@ -3,9 +3,12 @@ package workflows
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
+
+	"okta-collector/internal/checkpoint"
 )
 
 // What people see of a running Collect: its status, the details and summaries in the Web UI, and the
@@ -23,27 +26,34 @@ const summaryLimit = 200
 // clock is how times are shown to people; a full pull may be a day away.
 const clock = "Jan 2 15:04:05Z"
 
+// Values of the search attribute CollectorState.
+const (
+	collecting = "collecting"
+	paused     = "paused"
+	blocked    = "blocked"
+)
+
 // report brings the Web UI up to date.
 func (c *collector) report(ctx workflow.Context) error {
-	workflow.SetCurrentDetails(ctx, c.details())
-	attribute := "collecting"
+	workflow.SetCurrentDetails(ctx, c.details(ctx))
+	attribute := collecting
 	switch {
 	case c.state.Paused:
-		attribute = "paused"
+		attribute = paused
 	case c.state.Blocked:
-		attribute = "blocked"
+		attribute = blocked
 	}
 	if attribute == c.attribute {
 		return nil
 	}
 	// Each upsert costs an action, so it is only made when something changed.
-	if c.attribute == "" && attributesHave(ctx, c.in.Tenant, c.in.Service, attribute) {
+	if c.attribute == "" && attributesHave(ctx, c.tenant, c.service, attribute) {
 		c.attribute = attribute
 		return nil
 	}
 	c.attribute = attribute
 	if err := workflow.UpsertTypedSearchAttributes(ctx,
-		attributeTenant.ValueSet(c.in.Tenant), attributeService.ValueSet(c.in.Service), attributeState.ValueSet(attribute)); err != nil {
+		attributeTenant.ValueSet(c.tenant), attributeService.ValueSet(c.service), attributeState.ValueSet(attribute)); err != nil {
 		return fmt.Errorf("upserting search attributes: %w", err)
 	}
 	return nil
@@ -63,13 +73,17 @@ func attributesHave(ctx workflow.Context, tenant, service, state string) bool {
 // the time of the present.
 func (c *collector) status() Status {
 	s := Status{
-		Tenant: c.in.Tenant, Service: c.in.Service, State: c.collectorState(), Reason: c.reason(),
+		Tenant: c.tenant, Service: c.service, State: c.collectorState(), Reason: c.reason(),
 		Checkpoint: c.state.Checkpoint, CaughtUp: c.state.CaughtUp,
 		Slices: c.state.Slices, Failures: c.state.Failures, Problems: c.state.Problems, LastProblem: c.state.LastProblem, LastWarning: c.state.LastWarning,
 	}
 	if !c.state.WakeAt.IsZero() && !c.state.Paused {
 		at := c.state.WakeAt
 		s.WakeAt = &at
+	}
+	if c.backfill != nil {
+		s.Backfill = c.backfillStatus(c.state.Checkpoint)
+		return s
 	}
 	if !c.state.CaughtUp {
 		s.BehindSince = c.state.CaughtUpAt
@@ -80,8 +94,19 @@ func (c *collector) status() Status {
 	return s
 }
 
+func (c *collector) backfillStatus(at checkpoint.Checkpoint) *BackfillStatus {
+	s := &BackfillStatus{Range: *c.backfill, Began: c.state.Began}
+	if *c.backfill != (checkpoint.Range{}) {
+		progress := Progress(*c.backfill, at)
+		s.Progress = &progress
+	}
+	return s
+}
+
 func (c *collector) collectorState() CollectorState {
 	switch {
+	case c.done():
+		return StateDone
 	case c.running:
 		return StateRunning // a slice that was asked to pause still confirms its last page
 	case c.state.Paused:
@@ -138,12 +163,18 @@ func (c *collector) waitSummary() string { return summary(c.reason()) }
 func (c *collector) sliceSummary() string {
 	p := c.state.Checkpoint.Position
 	switch {
+	case c.backfill != nil:
+		s := fmt.Sprintf("backfill %s: %d events so far", c.service, c.state.Checkpoint.Totals.Events)
+		if b := c.backfillStatus(c.state.Checkpoint); b.Progress != nil {
+			s += fmt.Sprintf(", %.0f %%", 100**b.Progress)
+		}
+		return summary(s)
 	case p.Pull == nil && c.state.Checkpoint.Totals.Pulls == 0:
-		return summary("collect " + c.in.Service + " from the beginning")
+		return summary("collect " + c.service + " from the beginning")
 	case p.Pull == nil:
-		return summary("collect " + c.in.Service + ": a new pull")
+		return summary("collect " + c.service + ": a new pull")
 	default:
-		return summary(fmt.Sprintf("collect %s: go on with the %s pull after %d events", c.in.Service, p.Pull.Kind, p.Pull.Events))
+		return summary(fmt.Sprintf("collect %s: go on with the %s pull after %d events", c.service, p.Pull.Kind, p.Pull.Events))
 	}
 }
 
@@ -158,9 +189,13 @@ func cut(s string, limit int) string {
 }
 
 // details is the Markdown that the Web UI shows above a workflow's history.
-func (c *collector) details() string {
+func (c *collector) details(ctx workflow.Context) string {
 	t := c.state.Checkpoint.Totals
-	heading := fmt.Sprintf("**%s** of **%s**: **%s**", c.in.Service, c.in.Tenant, c.collectorState())
+	what := c.service
+	if c.backfill != nil {
+		what = "backfill of " + what
+	}
+	heading := fmt.Sprintf("**%s** of **%s**: **%s**", what, c.tenant, c.collectorState())
 	if r := c.reason(); r != "" {
 		heading += " (" + plain(r) + ")"
 	}
@@ -171,6 +206,9 @@ func (c *collector) details() string {
 	}
 	lines = append(lines, "| | |", "|---|---|",
 		fmt.Sprintf("| shipped | %d events in %d pages, %.1f MB |", t.Events, t.Pages, float64(t.Bytes)/1e6))
+	if c.backfill != nil {
+		lines = append(lines, c.backfillDetails(ctx)...)
+	}
 	position := c.state.Checkpoint.Position
 	if position.Pull != nil {
 		lines = append(lines, fmt.Sprintf("| pull under way | %s, %d events so far |", position.Pull.Kind, position.Pull.Events))
@@ -183,6 +221,22 @@ func (c *collector) details() string {
 		lines = append(lines, "", fmt.Sprintf("Last warning, %s: %s", w.At.Format(clock), plain(w.Message)))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// backfillDetails are the lines of the table that only a backfill has.
+func (c *collector) backfillDetails(ctx workflow.Context) []string {
+	b := c.backfillStatus(c.state.Checkpoint)
+	if b.Progress == nil {
+		return []string{"| fetches | everything there is, once |"}
+	}
+	lines := []string{
+		fmt.Sprintf("| range | %s to %s |", b.Since.Format(time.RFC3339), b.Until.Format(time.RFC3339)),
+		fmt.Sprintf("| done | %.1f %% |", 100**b.Progress),
+	}
+	if end := b.End(workflow.Now(ctx)); !end.IsZero() && !c.done() {
+		lines = append(lines, fmt.Sprintf("| estimated end | %s |", end.Format(clock)))
+	}
+	return lines
 }
 
 // plain keeps a text from being read as Markdown.

@@ -51,7 +51,8 @@ type signals struct {
 
 type signal struct {
 	channel workflow.ReceiveChannel
-	handle  func()
+	// handle is given what reads the signal's input; it says false if that cannot be read.
+	handle func(receive func(input any) bool)
 }
 
 func newSignals(ctx workflow.Context) *signals {
@@ -62,8 +63,17 @@ func newSignals(ctx workflow.Context) *signals {
 	return &signals{order: order, known: map[string]signal{}}
 }
 
+// ignoringInput handles a signal that needs none.
+func ignoringInput(handle func()) func(receive func(any) bool) {
+	return func(receive func(any) bool) {
+		if receive(nil) {
+			handle()
+		}
+	}
+}
+
 // on says what a signal does. description is what the Web UI shows.
-func (s *signals) on(ctx workflow.Context, name, description string, handle func()) {
+func (s *signals) on(ctx workflow.Context, name, description string, handle func(receive func(any) bool)) {
 	channel := workflow.GetSignalChannelWithOptions(ctx, name, workflow.SignalChannelOptions{Description: description})
 	s.known[name] = signal{channel, handle}
 	s.names = append(s.names, name)
@@ -82,8 +92,8 @@ func (s *signals) handleAll() {
 		name := s.order.names[0]
 		s.order.names = s.order.names[1:]
 		// A signal of another name stays in its own channel and does nothing.
-		if known, ok := s.known[name]; ok && known.channel.ReceiveAsync(nil) {
-			known.handle()
+		if known, ok := s.known[name]; ok {
+			known.handle(func(input any) bool { return known.channel.ReceiveAsync(input) })
 		}
 	}
 }

@@ -11,6 +11,7 @@ type SliceInput struct {
 	Tenant     string                `json:"tenant"`
 	Service    string                `json:"service"`
 	Since      *time.Time            `json:"since,omitempty"`
+	Backfill   *checkpoint.Range     `json:"backfill,omitempty"` // nil for live collection
 	Checkpoint checkpoint.Checkpoint `json:"checkpoint"`
 }
 

@@ -1,0 +1,176 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"okta-collector/internal/checkpoint"
+)
+
+// maxHistory is how far back Okta's System Log goes.
+const maxHistory = 90 * 24 * time.Hour
+
+// BackfillInput is the input of [Backfill].
+type BackfillInput struct {
+	Tenant  string `json:"tenant"`
+	Service string `json:"service"`
+	// Since and Until bound the System Log's events: Since ≤ published < Until, in whole
+	// milliseconds. Any other service has neither.
+	checkpoint.Range
+	// State is what an earlier run of the same backfill had, to go on from.
+	State *State `json:"state,omitempty"`
+}
+
+// BackfillStatus is what a [Status] says of a backfill.
+type BackfillStatus struct {
+	checkpoint.Range
+	Began time.Time `json:"began"`
+	// Progress is the share of the range that is done, 0 to 1; nil where there is no range.
+	Progress *float64 `json:"progress,omitempty"`
+}
+
+// End estimates when the backfill ends, from how long it took so far; zero if nothing can be said.
+func (s BackfillStatus) End(now time.Time) time.Time {
+	if s.Progress == nil || *s.Progress <= 0 || !now.After(s.Began) {
+		return time.Time{}
+	}
+	return s.Began.Add(time.Duration(float64(now.Sub(s.Began)) / *s.Progress))
+}
+
+// BackfillID is the id under which a range is backfilled, so that Temporal runs at most one for each:
+// okta/<tenant>/<service>/backfill/<since>--<until>, in UTC with milliseconds, or …/backfill/full.
+func BackfillID(tenant, service string, r checkpoint.Range) string {
+	what := "full"
+	if r != (checkpoint.Range{}) {
+		const layout = "2006-01-02T15:04:05.000Z"
+		what = r.Since.UTC().Format(layout) + "--" + r.Until.UTC().Format(layout)
+	}
+	return WorkflowID(tenant, service) + "/backfill/" + what
+}
+
+// HasRange says whether a service is backfilled by ranges of time: the System Log is. Anything
+// else is listed whole.
+func HasRange(service string) bool { return service == "logs" }
+
+// CheckRange says what is wrong with a range that is to be backfilled, and what is allowed.
+func CheckRange(service string, r checkpoint.Range, now time.Time) error {
+	const layout = time.RFC3339
+	switch {
+	case !HasRange(service) && r != (checkpoint.Range{}):
+		return fmt.Errorf("%s has no times: leave since and until away, and all of it is pulled once more", service)
+	case !HasRange(service):
+		return nil
+	case r.Since.IsZero() || r.Until.IsZero():
+		return errors.New(`since or until is missing: want {"since":"2026-11-01T00:00:00Z","until":"2026-11-02T00:00:00Z"}`)
+	case !r.Since.Before(r.Until):
+		return fmt.Errorf("since, %s, is not before until, %s", r.Since.Format(layout), r.Until.Format(layout))
+	case r.Until.After(now):
+		return fmt.Errorf("until, %s, is in the future: it is now %s", r.Until.Format(layout), now.UTC().Format(layout))
+	case now.Sub(r.Since) > maxHistory:
+		return fmt.Errorf("since, %s, is more than 90 days ago, which is as far back as Okta's System Log goes: the earliest is %s", r.Since.Format(layout), now.Add(-maxHistory).UTC().Format(layout))
+	}
+	return nil
+}
+
+// wholeMilliseconds is the range as ids and Okta's queries have it.
+func wholeMilliseconds(r checkpoint.Range) checkpoint.Range {
+	return checkpoint.Range{Since: r.Since.UTC().Truncate(time.Millisecond), Until: r.Until.UTC().Truncate(time.Millisecond)}
+}
+
+// Progress is the share of a range that is done at a checkpoint, 0 to 1.
+func Progress(r checkpoint.Range, c checkpoint.Checkpoint) float64 {
+	if c.Totals.Pulls > 0 {
+		return 1
+	}
+	at := r.Since
+	for _, t := range []time.Time{c.Position.Covered, c.Position.Newest} {
+		if t.After(at) {
+			at = t
+		}
+	}
+	return min(float64(at.Sub(r.Since))/float64(r.Until.Sub(r.Since)), 1)
+}
+
+// Backfill fetches once more: a range of the System Log, or everything there is of another service. It
+// ends when that is done. Its workflow id must be that of [BackfillID].
+//
+// It runs slices as [Collect] does, and leaves the budget to it; it can be paused, resumed and
+// cancelled, and answers the same query.
+func Backfill(ctx workflow.Context, in BackfillInput) (*State, error) {
+	in.Range = wholeMilliseconds(in.Range)
+	if err := in.validate(ctx); err != nil {
+		return nil, err
+	}
+	c := newCollector(ctx, in.Tenant, in.Service, in.State)
+	c.backfill = &in.Range
+	if c.state.Began.IsZero() {
+		c.state.Began = workflow.Now(ctx).UTC()
+	}
+	if err := c.answerQueries(ctx); err != nil {
+		return nil, err
+	}
+	return c.run(ctx)
+}
+
+func (in BackfillInput) validate(ctx workflow.Context) error {
+	if in.Tenant == "" || in.Service == "" {
+		return invalid(`the input names no tenant or no service: want {"tenant":"default","service":"logs","since":"2026-11-01T00:00:00Z","until":"2026-11-02T00:00:00Z"}`)
+	}
+	if in.State == nil { // one that goes on may be older than Okta's memory by now
+		if err := CheckRange(in.Service, in.Range, workflow.Now(ctx)); err != nil {
+			return invalid(err.Error())
+		}
+	}
+	return checkID(ctx, BackfillID(in.Tenant, in.Service, in.Range), "it is the lock that keeps a range from being backfilled twice at once")
+}
+
+// onBackfill starts what the signal asks for. What is wrong with that is a warning, since nobody waits
+// for an answer.
+func (c *collector) onBackfill(ctx workflow.Context) func(receive func(any) bool) {
+	return func(receive func(any) bool) {
+		var r checkpoint.Range
+		if !receive(&r) {
+			c.warn(ctx, "the signal backfill was not understood: "+CheckRange("logs", checkpoint.Range{}, time.Time{}).Error())
+			return
+		}
+		c.starting++
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			defer func() { c.starting-- }()
+			err := CheckRange(c.service, r, workflow.Now(ctx))
+			if err == nil {
+				_, err = c.startBackfill(ctx, r)
+			}
+			if err != nil {
+				c.warn(ctx, "the backfill was not started: "+err.Error())
+			}
+		})
+	}
+}
+
+// startBackfill starts a Backfill that outlives this run, and returns its workflow id.
+func (c *collector) startBackfill(ctx workflow.Context, r checkpoint.Range) (string, error) {
+	r = wholeMilliseconds(r)
+	id := BackfillID(c.tenant, c.service, r)
+	// Whoever stops the live collection does not stop its backfills.
+	ctx, release := workflow.NewDisconnectedContext(ctx)
+	defer release()
+	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID:            id,
+		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_ABANDON,
+		TypedSearchAttributes: temporal.NewSearchAttributes(attributeTenant.ValueSet(c.tenant), attributeService.ValueSet(c.service), attributeState.ValueSet(collecting)),
+		StaticSummary:         summary("backfill of " + c.service + " of " + c.tenant),
+	}), BackfillName, BackfillInput{Tenant: c.tenant, Service: c.service, Range: r})
+	err := child.GetChildWorkflowExecution().Get(ctx, nil)
+	switch {
+	case temporal.IsWorkflowExecutionAlreadyStartedError(err), errors.As(err, new(*temporal.ChildWorkflowExecutionAlreadyStartedError)):
+		return "", temporal.NewApplicationError(fmt.Sprintf("%s runs already", id), errorRunsAlready)
+	case err != nil:
+		return "", fmt.Errorf("starting %s: %w", id, err)
+	}
+	return id, nil
+}
