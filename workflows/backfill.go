@@ -156,9 +156,9 @@ func (c *collector) onBackfill(ctx workflow.Context) func(receive func(any) bool
 func (c *collector) startBackfill(ctx workflow.Context, r checkpoint.Range) (string, error) {
 	r = wholeMilliseconds(r)
 	id := BackfillID(c.tenant, c.service, r)
-	// Whoever stops the live collection does not stop its backfills.
-	ctx, release := workflow.NewDisconnectedContext(ctx)
-	defer release()
+	// Whoever stops the live collection does not stop its backfills: they are on a context that is
+	// never cancelled.
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:            id,
 		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_ABANDON,
@@ -167,7 +167,7 @@ func (c *collector) startBackfill(ctx workflow.Context, r checkpoint.Range) (str
 	}), BackfillName, BackfillInput{Tenant: c.tenant, Service: c.service, Range: r})
 	err := child.GetChildWorkflowExecution().Get(ctx, nil)
 	switch {
-	case temporal.IsWorkflowExecutionAlreadyStartedError(err), errors.As(err, new(*temporal.ChildWorkflowExecutionAlreadyStartedError)):
+	case errors.As(err, new(*temporal.ChildWorkflowExecutionAlreadyStartedError)):
 		return "", temporal.NewApplicationError(fmt.Sprintf("%s runs already", id), errorRunsAlready)
 	case err != nil:
 		return "", fmt.Errorf("starting %s: %w", id, err)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
@@ -100,6 +101,21 @@ func (s *collectSuite) TestABackfillIsPausedAndResumed() {
 	_, err := s.backfill(workflows.BackfillInput{Tenant: "acme", Service: "logs", Range: s.yesterday()})
 	s.NoError(err)
 	s.InDelta(2*3600, s.at(1), 2)
+}
+
+func (s *collectSuite) TestABackfillThatIsStoppedIsCancelled() {
+	s.after(time.Second, s.env.CancelWorkflow)
+	s.next = func(_ int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		r := halfway(in)
+		r.End, r.Wait = workflows.EndRateLimited, time.Minute
+		return r, nil
+	}
+	_, err := s.backfill(workflows.BackfillInput{Tenant: "acme", Service: "logs", Range: s.yesterday()})
+	var cancelled *temporal.CanceledError
+	s.Require().ErrorAs(err, &cancelled)
+	var state workflows.State
+	s.NoError(cancelled.Details(&state))
+	s.EqualValues(10, state.Checkpoint.Totals.Events)
 }
 
 func (s *collectSuite) TestABackfillContinuesAsNew() {

@@ -137,6 +137,8 @@ func (c *collector) run(ctx workflow.Context) (*State, error) {
 			continue
 		}
 		switch {
+		case over && c.backfill != nil && !c.done():
+			return nil, temporal.NewCanceledError(c.state) // it is not what was asked for
 		case over:
 			return &c.state, nil
 		case workflow.GetInfo(ctx).GetContinueAsNewSuggested():
