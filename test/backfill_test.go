@@ -64,6 +64,13 @@ func (s *stack) deliveredOnce(ranges ...checkpoint.Range) {
 	}
 }
 
+// rangeInput is a range as a signal or update takes it.
+func rangeInput(t *testing.T, r checkpoint.Range) string {
+	data, err := json.Marshal(r)
+	require.NoError(t, err)
+	return string(data)
+}
+
 // TestOperatorsNeedNothingButTheTemporalCLI pauses, resumes, backfills two adjacent ranges, blocks and
 // unblocks a service.
 func TestOperatorsNeedNothingButTheTemporalCLI(t *testing.T) {
@@ -84,24 +91,19 @@ func TestOperatorsNeedNothingButTheTemporalCLI(t *testing.T) {
 	// Two adjacent ranges: one by the update, which answers with the workflow id, one by the signal.
 	middle := time.Now().Add(-6 * time.Hour).UTC().Truncate(time.Millisecond)
 	ranges := []checkpoint.Range{{Since: middle.Add(-4 * time.Hour), Until: middle}, {Since: middle, Until: middle.Add(3 * time.Hour)}}
-	input := func(r checkpoint.Range) string {
-		data, err := json.Marshal(r)
-		require.NoError(t, err)
-		return string(data)
-	}
-	out := s.temporal("workflow", "update", "execute", "--workflow-id", id, "--name", "backfill", "--input", input(ranges[0]))
+	out := s.temporal("workflow", "update", "execute", "--workflow-id", id, "--name", "backfill", "--input", rangeInput(t, ranges[0]))
 	first := workflows.BackfillID(s.tenant, "logs", ranges[0])
 	require.Contains(t, out, first)
 	s.temporal("workflow", "signal", "--workflow-id", first, "--name", "pause")
 	s.cliInState(first, workflows.StatePaused)
-	refused, code := s.command(environment.cli, "workflow", "update", "execute", "--workflow-id", id, "--name", "backfill", "--input", input(ranges[0]))
+	refused, code := s.command(environment.cli, "workflow", "update", "execute", "--workflow-id", id, "--name", "backfill", "--input", rangeInput(t, ranges[0]))
 	require.NotZero(t, code, refused)
 	require.Contains(t, refused, "runs already")
 	refused, code = s.command(environment.cli, "workflow", "update", "execute", "--workflow-id", id, "--name", "backfill",
-		"--input", input(checkpoint.Range{Since: middle, Until: middle.Add(24 * time.Hour)}))
+		"--input", rangeInput(t, checkpoint.Range{Since: middle, Until: middle.Add(24 * time.Hour)}))
 	require.NotZero(t, code, refused)
 	require.Contains(t, refused, "in the future")
-	s.temporal("workflow", "signal", "--workflow-id", id, "--name", "backfill", "--input", input(ranges[1]))
+	s.temporal("workflow", "signal", "--workflow-id", id, "--name", "backfill", "--input", rangeInput(t, ranges[1]))
 	s.temporal("workflow", "signal", "--workflow-id", first, "--name", "resume")
 	for _, r := range ranges {
 		backfill := workflows.BackfillID(s.tenant, "logs", r)

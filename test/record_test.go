@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/api/history/v1"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/oktasim"
 	"okta-collector/workflows"
 )
@@ -79,6 +80,20 @@ func TestRecordHistories(t *testing.T) {
 				s.inState("logs", workflows.StateWaiting)
 			}
 		},
+		"backfills": func(s *stack, _ *atomic.Value) {
+			s.caughtUp("logs")
+			r := recordedRange()
+			s.temporal("workflow", "update", "execute", "--workflow-id", s.id("logs"), "--name", "backfill", "--input", rangeInput(s.t, r))
+			s.temporal("workflow", "signal", "--workflow-id", s.id("logs"), "--name", "backfill", "--input", rangeInput(s.t, r)) // runs already
+			backfill := workflows.BackfillID(s.tenant, "logs", r)
+			s.temporal("workflow", "signal", "--workflow-id", backfill, "--name", "pause")
+			s.cliInState(backfill, workflows.StatePaused)
+			s.temporal("workflow", "signal", "--workflow-id", backfill, "--name", "resume")
+			s.temporal("workflow", "result", "--workflow-id", backfill)
+			s.record("backfill", backfill)
+			s.signal("logs", "poll")
+			s.inState("logs", workflows.StateWaiting)
+		},
 		"rate_limited": func(s *stack, failing *atomic.Value) {
 			failing.Store(oktasim.Fault(func(a *oktasim.Answer) {
 				a.Status = http.StatusTooManyRequests
@@ -105,19 +120,31 @@ func TestRecordHistories(t *testing.T) {
 			out, code := s.starter("stop", s.id("logs"))
 			require.Zero(t, code, out)
 
-			require.NoError(t, os.MkdirAll("../workflows/testdata", 0o755))
-			for n, run := 1, s.firstRun("logs"); run != ""; n++ {
-				var h *history.History
-				h, run = s.history("logs", run)
-				data, err := protojson.MarshalOptions{Indent: " "}.Marshal(h)
-				require.NoError(t, err)
-				file := filepath.Join("../workflows/testdata", name+".json")
-				if n > 1 {
-					file = filepath.Join("../workflows/testdata", fmt.Sprintf("%s_%d.json", name, n))
-				}
-				require.NoError(t, os.WriteFile(file, data, 0o644))
-			}
+			s.record(name, s.id("logs"))
 		})
+	}
+}
+
+// recordedRange is most of the backlog, so that a backfill of it takes a while.
+func recordedRange() checkpoint.Range {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	return checkpoint.Range{Since: now.Add(-19 * time.Hour), Until: now.Add(-time.Hour)}
+}
+
+// record writes the history of a workflow, with that of all runs that it continued as.
+func (s *stack) record(name, id string) {
+	s.t.Helper()
+	require.NoError(s.t, os.MkdirAll("../workflows/testdata", 0o755))
+	for n, run := 1, s.firstRun(id); run != ""; n++ {
+		var h *history.History
+		h, run = s.history(id, run)
+		data, err := protojson.MarshalOptions{Indent: " "}.Marshal(h)
+		require.NoError(s.t, err)
+		file := filepath.Join("../workflows/testdata", name+".json")
+		if n > 1 {
+			file = filepath.Join("../workflows/testdata", fmt.Sprintf("%s_%d.json", name, n))
+		}
+		require.NoError(s.t, os.WriteFile(file, data, 0o644))
 	}
 }
 
@@ -128,16 +155,16 @@ func (s *stack) run(service string) string {
 	return described.WorkflowExecutionInfo.Execution.RunId
 }
 
-func (s *stack) firstRun(service string) string {
-	described, err := s.client.DescribeWorkflowExecution(s.t.Context(), s.id(service), "")
+func (s *stack) firstRun(id string) string {
+	described, err := s.client.DescribeWorkflowExecution(s.t.Context(), id, "")
 	require.NoError(s.t, err)
 	return described.WorkflowExecutionInfo.FirstRunId
 }
 
 // history is the history of a run, and the run that it continued as.
-func (s *stack) history(service, run string) (h *history.History, next string) {
+func (s *stack) history(id, run string) (h *history.History, next string) {
 	h = &history.History{}
-	events := s.client.GetWorkflowHistory(s.t.Context(), s.id(service), run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	events := s.client.GetWorkflowHistory(s.t.Context(), id, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 	for events.HasNext() {
 		event, err := events.Next()
 		require.NoError(s.t, err)
