@@ -299,6 +299,14 @@ func TestNothingNeedsRoot(t *testing.T) {
 		close(p.done)
 	}()
 	s.worker = p
+	s.eventually("the worker is ready", func() bool {
+		resp, err := http.Get("http://" + s.env["COLLECTOR_LISTEN"] + "/readyz")
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	})
 	s.start("logs")
 	s.caughtUp("logs")
 	require.Zero(t, s.complete("logs"))
