@@ -572,7 +572,8 @@ func FuzzRateLimit(f *testing.F) {
 			b.lost(k)
 		}
 		if refused == nil {
-			require.GreaterOrEqual(t, most, 300)
+			// Before an answer has named a limit nothing is charged; the pauses after failures bound it.
+			require.True(t, most >= 300 || b.buckets["logs"].limit == 0)
 			return
 		}
 		require.LessOrEqual(t, sent, max(2, most), "both answers may have begun a window")
