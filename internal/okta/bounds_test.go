@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/stretchr/testify/require"
 
@@ -88,4 +89,23 @@ func TestALimitThatIsNoneOfOktasIsReplacedByOneThatIs(t *testing.T) {
 			require.LessOrEqual(t, len(w.requests("/")), 4)
 		})
 	}
+}
+
+func TestWhatOktaSaysIsOneLineOfPrintableText(t *testing.T) {
+	org, _ := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Okta-Request-Id", strings.Repeat("i", 10_000))
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprintf(w, `{"errorCode":%q,"errorSummary":"Größe\u001b[31m\u009b31m\u202e\u2028\u0000x%s"}`, strings.Repeat("E", 10_000), strings.Repeat("é", 10_000))
+	}))
+	e := refused(t, org.Reader(service(t, "zones"), time.Time{}, time.Now), checkpoint.Position{})
+	require.Len(t, e.RequestID, 64)
+	require.Len(t, e.Code, 40)
+	require.LessOrEqual(t, len(e.Summary), 200)
+	require.True(t, strings.HasPrefix(e.Summary, "Größe [31m 31m   xéé"), e.Summary)
+	require.NotContains(t, strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return -1
+		}
+		return '!'
+	}, e.Error()), "!")
 }
