@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -197,53 +196,6 @@ func TestDevoMayBeAwayForAsLongAsItLikes(t *testing.T) {
 	s.caughtUp("logs", "users")
 	s.complete("logs")
 	s.complete("users")
-}
-
-func TestSecretsAreFoundNowhere(t *testing.T) {
-	t.Parallel()
-	s := newStack(t, oktasim.Config{Seed: 9, Counts: map[string]int{"logs": 2_000, "users": 100}, Unlimited: true})
-	s.env["COLLECTOR_LOG_LEVEL"] = "debug"
-	s.env["DEVO_URL"], s.env["DEVO_DOMAIN"], s.env["DEVO_TOKEN"] = s.devo.HTTPURL(), "acme", "devo-"+s.token
-	s.startWorker()
-	s.start("logs", "users")
-	s.caughtUp("logs", "users")
-
-	// Every error that a secret could slip into: Okta and Devo refuse it, and are away.
-	var failing atomic.Bool
-	s.org.SetFaults(func(*http.Request, int) oktasim.Fault {
-		if failing.Load() {
-			return oktasim.HangUp()
-		}
-		return nil
-	})
-	failing.Store(true)
-	s.temporal("workflow", "signal", "-w", s.id("logs"), "--name", "poll")
-	s.eventually("a request fails", func() bool { status, err := s.status("logs"); return err == nil && status.Problems > 0 })
-	failing.Store(false)
-	s.org.SetToken("another")
-	s.temporal("workflow", "signal", "-w", s.id("users"), "--name", "poll")
-	s.eventually("users is blocked", func() bool {
-		status, err := s.status("users")
-		return err == nil && status.State == workflows.StateBlocked
-	})
-	statusOut, code := s.starter("status", "--tenant", s.tenant)
-	require.Equal(t, 1, code, "something is blocked")
-	require.Contains(t, statusOut, "OKTA_API_TOKEN")
-	check, code := s.starter("check")
-	require.Equal(t, 1, code)
-	_, _ = s.worker.terminate(t)
-
-	places := map[string]string{"logs": s.worker.out.String(), "status": statusOut, "check": check}
-	for _, file := range []string{"", "-wal"} {
-		data, err := os.ReadFile(environment.database + file)
-		if err == nil {
-			places["temporal.db"+file] = string(data)
-		}
-	}
-	require.Contains(t, places["temporal.db"]+places["temporal.db-wal"], s.tenant, "it is the right database")
-	for place, text := range places {
-		require.NotContains(t, text, s.token, place)
-	}
 }
 
 // forbidding answers 403 to requests of a path.

@@ -6,7 +6,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
@@ -90,4 +92,33 @@ func TestMetricsAreThoseOfTheProcessAndOfTemporalsSDK(t *testing.T) {
 	require.Contains(t, body, "temporal_test_total 2")
 	require.Contains(t, body, `temporal_test_latency_seconds_bucket{le="0.05"} 1`)
 	require.Contains(t, body, `temporal_test_latency_seconds_bucket{le="0.025"} 0`)
+}
+
+func TestWhatAClientMaySendIsBounded(t *testing.T) {
+	var options client.Options
+	registry, err := newRegistry(zap.NewNop(), &options)
+	require.NoError(t, err)
+	server, err := serve("127.0.0.1:0", registry, &readiness{}, zap.NewNop())
+	require.NoError(t, err)
+	defer server.close()
+
+	request, err := http.NewRequest(http.MethodGet, "http://"+server.address+"/healthz", nil)
+	require.NoError(t, err)
+	request.Header.Set("X-Long", strings.Repeat("x", 32<<10))
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	response.Body.Close()
+	require.Equal(t, http.StatusRequestHeaderFieldsTooLarge, response.StatusCode)
+
+	response, err = http.Post("http://"+server.address+"/metrics", "text/plain", strings.NewReader("x"))
+	require.NoError(t, err)
+	response.Body.Close()
+	require.Equal(t, http.StatusMethodNotAllowed, response.StatusCode)
+
+	for what, timeout := range map[string]time.Duration{
+		"header": server.server.ReadHeaderTimeout, "request": server.server.ReadTimeout, "answer": server.server.WriteTimeout, "pause between two": server.server.IdleTimeout,
+	} {
+		require.Positive(t, timeout, "nobody holds a connection forever: "+what)
+		require.LessOrEqual(t, timeout, 2*time.Minute, what)
+	}
 }

@@ -129,11 +129,11 @@ func read(found *findings) (processVariables, []tenant, error) {
 	if err := envconfig.Process(processPrefix, &process); err != nil {
 		return process, nil, err
 	}
-	tidy(&process)
+	tidy(processPrefix, &process, func(variable string) string { return variable }, found)
 	names := tenantNames(process.Tenants, found)
 	tenants := make([]tenant, 0, len(names))
 	for _, name := range names {
-		t, err := readTenant(name, names)
+		t, err := readTenant(name, names, found)
 		if err != nil {
 			return process, nil, err
 		}

@@ -12,6 +12,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -273,6 +274,12 @@ func TestWhatIsWrongIsNamedWithWhatIsAllowed(t *testing.T) {
 		{"no tenants", valid().with("COLLECTOR_TENANTS", ","), []string{"COLLECTOR_TENANTS names no tenant"}},
 		{"tenant with a slash", two().with("COLLECTOR_TENANTS", "acme,globex-eu,a/b"), []string{"COLLECTOR_TENANTS", `"a/b"`}},
 		{"tenant that no variable can be named after", two().with("COLLECTOR_TENANTS", "acme,globex-eu,1st"), []string{"COLLECTOR_TENANTS", `"1st"`}},
+		{"more tenants than a worker has room for", valid().with("COLLECTOR_TENANTS", strings.Repeat("acme,", 101)), []string{"COLLECTOR_TENANTS has 101 items; want at most 100"}},
+		{"more services than there can be", valid().with("OKTA_SERVICES", strings.Repeat("x,", 101)), []string{"OKTA_SERVICES has 101 items; want at most 100"}},
+		{"more tables than there can be", valid().with("DEVO_TABLES", strings.Repeat("x,", 101)), []string{"DEVO_TABLES has 101 items; want at most 100"}},
+		{"a whole file for a name", valid().with("COLLECTOR_TASK_QUEUE", strings.Repeat("x", 8<<10+1)), []string{"COLLECTOR_TASK_QUEUE has 8193 bytes; want at most 8192"}},
+		{"a whole file for every tenant", two().with("DEVO_ENVIRONMENT", strings.Repeat("x", 100_000)), []string{"DEVO_ENVIRONMENT has 100000 bytes; want at most 8192"}},
+		{"a whole file for a token", valid().with("OKTA_API_TOKEN", strings.Repeat("x", 64<<10+1)), []string{"OKTA_API_TOKEN cannot be used", "larger than 65536 bytes"}},
 		{"tenant twice", two().with("COLLECTOR_TENANTS", "acme,acme,globex-eu"), []string{"COLLECTOR_TENANTS", `"acme" twice`}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -445,32 +452,63 @@ func TestUsageNamesEverySettingAndShowsNoValue(t *testing.T) {
 	require.NotContains(t, usage.String(), "shown-nowhere")
 }
 
-// FuzzLoad: whatever is in a setting, Load either refuses it or returns something in bounds.
+// FuzzLoad: whatever is in a setting, Load either refuses it in a few words that do not repeat a token, or
+// returns something in bounds.
 func FuzzLoad(f *testing.F) {
-	f.Add("https://acme.okta.com", "stdout:", "0.5", "24h", "1MiB", "users=my.app.x", "logs", "acme")
-	f.Add("http://[::1]:1/", "tls://h:1", "1e-9", "1y", "4kb", "users", "all", "default")
-	f.Add("https://a@b", "file:///", "NaN", "-1s", "-1", "=,=", ",", "a,b")
-	f.Fuzz(func(t *testing.T, url, sink, share, history, size, tables, services, tenants string) {
-		e := env{"OKTA_URL": url, "OKTA_API_TOKEN": "x", "DEVO_URL": sink, "OKTA_RATE_SHARE": share, "OKTA_LOGS_HISTORY": history,
-			"DEVO_MAX_EVENT": size, "DEVO_TABLES": tables, "OKTA_SERVICES": services, "COLLECTOR_TENANTS": tenants}
-		for _, value := range e {
+	f.Add("https://acme.okta.com", "00t0ken", "stdout:", "0.5", "24h", "1MiB", "users=my.app.x", "logs", "acme", "127.0.0.1:9464", "okta-collector", "host-1", "prod")
+	f.Add("http://[::1]:1/", "two words", "tls://h:1", "1e-9", "1y", "4kb", "users", "all", "default", ":0", "a\nb", "..", "é\"")
+	f.Add("https://a@b", "\x00", "file:///", "NaN", "-1s", "-1", "=,=", ",", "a,b", "x", "", "a b", "\x1b[31m")
+	f.Fuzz(func(t *testing.T, url, token, sink, share, duration, size, tables, services, tenants, listen, queue, host, environment string) {
+		token = "s3cr3t-" + token
+		e := env{
+			"COLLECTOR_TENANTS": tenants, "COLLECTOR_LISTEN": listen, "COLLECTOR_TASK_QUEUE": queue,
+			"OKTA_RATE_SHARE": share, "OKTA_SERVICES": services, "OKTA_LOGS_HISTORY": duration, "OKTA_POLL_LOGS": duration,
+			"DEVO_URL": sink, "DEVO_DOMAIN": "acme", "DEVO_TOKEN": token, "DEVO_MAX_EVENT": size, "DEVO_TABLES": tables, "DEVO_HOSTNAME": host, "DEVO_ENVIRONMENT": environment,
+			"OKTA_URL": url, "OKTA_API_TOKEN": token,
+		}
+		for _, name := range regexp.MustCompile(`[a-z][a-z0-9-]*`).FindAllString(tenants, 3) {
+			prefix := strings.ToUpper(strings.ReplaceAll(name, "-", "_")) + "_"
+			e[prefix+"OKTA_URL"], e[prefix+"OKTA_API_TOKEN"] = url, token
+		}
+		for name, value := range e {
 			if strings.Contains(value, "\x00") {
 				t.Skip("no variable can have a NUL in it")
 			}
+			if !strings.HasSuffix(name, "TOKEN") && strings.Contains(value, "s3cr3t") {
+				t.Skip("no secret any more")
+			}
 		}
-		c, _, err := e.load(t)
+		c, warnings, err := e.load(t)
+		require.NotContains(t, strings.Join(warnings, "\n"), "s3cr3t")
+		require.NotContains(t, fmt.Sprintf("%+v", c), "s3cr3t")
 		if err != nil {
-			require.NotEmpty(t, err.Error())
+			var problems config.Problems
+			require.ErrorAs(t, err, &problems)
+			require.NotContains(t, err.Error(), "s3cr3t")
+			require.Less(t, len(err.Error()), 1<<20)
+			for _, problem := range problems {
+				require.Regexp(t, `^[A-Z][A-Z0-9_]* `, problem, "it begins with the setting")
+			}
 			return
 		}
+		require.NotEmpty(t, c.Tenants)
+		require.LessOrEqual(t, len(c.Tenants), 100)
+		require.Regexp(t, `^.*:\d+$`, c.Listen)
+		require.LessOrEqual(t, len(c.TaskQueue), 1000)
+		require.NotContains(t, c.TaskQueue, "\n")
 		for _, tenant := range c.Tenants {
+			require.Regexp(t, `^[a-z][a-z0-9-]{0,62}$`, tenant.Name)
 			require.Regexp(t, `^https?://[^/?#@]+$`, tenant.Okta.URL)
 			require.True(t, tenant.Okta.RateShare > 0 && tenant.Okta.RateShare <= 1)
 			require.LessOrEqual(t, tenant.Okta.LogsHistory, 90*24*time.Hour)
 			require.GreaterOrEqual(t, tenant.Okta.LogsHistory, time.Second)
+			require.LessOrEqual(t, tenant.Okta.PollLogs, 24*time.Hour)
+			require.GreaterOrEqual(t, tenant.Okta.PollLogs, time.Second)
 			require.NotEmpty(t, tenant.Services)
 			require.LessOrEqual(t, tenant.Devo.MaxEvent, 16<<20)
 			require.GreaterOrEqual(t, tenant.Devo.MaxEvent, 4<<10)
+			require.LessOrEqual(t, len(tenant.Devo.Environment), 256)
+			require.Regexp(t, `^[\w:.-]{0,256}$`, tenant.Devo.Hostname)
 			for _, tag := range tenant.Tables {
 				require.Regexp(t, `^[\w-]+(\.[\w-]+){1,5}$`, tag)
 			}

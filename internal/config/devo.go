@@ -106,9 +106,13 @@ func (t tenant) tables(found *findings) map[string]string {
 
 // parseTables reads app_users=my.app.acme.users,logs=auth.okta.system.
 func parseTables(text string) (map[string]string, error) {
+	items, err := splitList(text)
+	if err != nil {
+		return nil, err
+	}
 	tables := make(map[string]string)
 	var problems []string
-	for _, item := range splitList(text) {
+	for _, item := range items {
 		service, tag, _ := strings.Cut(item, "=")
 		service, tag = strings.TrimSpace(service), strings.TrimSpace(tag)
 		_, known := okta.Lookup(service)

@@ -71,12 +71,14 @@ func (t tenant) oktaToken(found *findings) secret.Secret {
 
 // services are the names in OKTA_SERVICES, in the catalog's order.
 func (t tenant) services(found *findings) []string {
-	names := splitList(t.Services)
-	if slices.Equal(names, []string{"all"}) {
-		return okta.ServiceNames()
-	}
 	variable := t.source("OKTA_SERVICES")
-	if len(names) == 0 {
+	names, err := splitList(t.Services)
+	switch {
+	case err != nil:
+		found.add(variable, "%v", err)
+	case slices.Equal(names, []string{"all"}):
+		return okta.ServiceNames()
+	case len(names) == 0:
 		found.add(variable, "names no service; want some of %s, or all", strings.Join(okta.ServiceNames(), ", "))
 	}
 	for _, name := range names {

@@ -25,7 +25,11 @@ var tenantName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
 // settings of the others are checked too.
 func tenantNames(list string, found *findings) []string {
 	var names []string
-	for _, name := range splitList(list) {
+	items, err := splitList(list)
+	if err != nil {
+		found.add("COLLECTOR_TENANTS", "%v; a second worker can collect others", err)
+	}
+	for _, name := range items {
 		switch {
 		case len(name) > maxTenantName || !tenantName.MatchString(name):
 			found.add("COLLECTOR_TENANTS", "has %q; want names of a-z, 0-9 and -, from a letter on, at most %d characters", name, maxTenantName)
@@ -49,7 +53,7 @@ type tenant struct {
 	sharedVariables
 }
 
-func readTenant(name string, all []string) (tenant, error) {
+func readTenant(name string, all []string, found *findings) (tenant, error) {
 	t := tenant{name: name}
 	if len(all) > 1 || name != defaultTenant {
 		t.prefix = strings.ToUpper(strings.ReplaceAll(name, "-", "_")) + "_"
@@ -58,7 +62,7 @@ func readTenant(name string, all []string) (tenant, error) {
 		if err := envconfig.Process(strings.TrimSuffix(t.prefix, "_"), variables); err != nil {
 			return t, fmt.Errorf("reading the settings of tenant %s: %w", name, err)
 		}
-		tidy(variables)
+		tidy("", variables, t.source, found)
 	}
 	return t, nil
 }

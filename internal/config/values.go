@@ -47,15 +47,22 @@ func parseSize(text string) (int, error) {
 	return int(n), nil
 }
 
-// splitList splits at commas. Blanks around the items and empty items are dropped.
-func splitList(text string) []string {
+// maxItems bounds a list: there are ten services, and a worker runs a hundred slices at once.
+const maxItems = 100
+
+// splitList splits at commas. Blanks around the items and empty items are dropped. It is an error
+// if there are more than maxItems.
+func splitList(text string) ([]string, error) {
 	var items []string
 	for item := range strings.SplitSeq(text, ",") {
 		if item = strings.TrimSpace(item); item != "" {
 			items = append(items, item)
 		}
 	}
-	return items
+	if len(items) > maxItems {
+		return nil, fmt.Errorf("has %d items; want at most %d", len(items), maxItems)
+	}
+	return items, nil
 }
 
 // printable says whether a text has no control characters.

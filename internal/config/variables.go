@@ -72,17 +72,25 @@ func (c *credential) Decode(value string) error {
 	return nil
 }
 
+// maxVariable bounds a variable's text in bytes: a list of a hundred names is shorter. What somebody
+// has put into it by mistake, such as a whole file, is not repeated in an error.
+const maxVariable = 8 << 10
+
 // tidy removes surrounding white space, which files and templates leave behind, and gives
 // empty variables their default: envconfig does so only for absent ones, but a Compose file
-// cannot leave a variable out.
-func tidy(variables any) {
+// cannot leave a variable out. source is the variable that one was read from.
+func tidy(prefix string, variables any, source func(variable string) string, found *findings) {
 	v := reflect.ValueOf(variables).Elem()
-	for i := range v.NumField() {
+	for i, name := range names(prefix, variables) {
 		field := v.Field(i)
 		if field.Kind() != reflect.String {
 			continue
 		}
 		text := strings.TrimSpace(field.String())
+		if len(text) > maxVariable {
+			found.add(source(name), "has %d bytes; want at most %d", len(text), maxVariable)
+			text = ""
+		}
 		if text == "" {
 			text = v.Type().Field(i).Tag.Get("default")
 		}

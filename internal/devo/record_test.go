@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"okta-collector/internal/devosim"
 )
 
 var recordPattern = regexp.MustCompile(`^<14>2026-11-22T06:27:00\.123Z host-1 auth\.okta\.system: (\{.*\})$`)
@@ -130,26 +132,31 @@ func TestTagIsCheckedByDevosRules(t *testing.T) {
 	}
 }
 
-// Whatever JSON objects there are, each becomes one record; a cut one stays below the limit.
+// FuzzRecord: whatever objects there are, under whatever parent, each becomes one record; a cut one
+// stays below the limit; and one that is as Okta's are is read by the stand-in with every byte of it.
 func FuzzRecord(f *testing.F) {
 	for _, seed := range []string{`{}`, `{"a":1}`, "{\n\"a\"\r\n:[{},null]}", `{"uuid":"x","id":"\u0000\\"}`, "{\"a\":\"\xff\"}", "not JSON", `{"a":`, "}{", "{\n<14>2026 x y: {}\n}"} {
-		f.Add([]byte(seed), "prod", uint16(1))
-		f.Add([]byte(seed), "", uint16(9000))
+		f.Add([]byte(seed), "prod", "0oa1", uint16(1))
+		f.Add([]byte(seed), "", "a\"\r\n<14>", uint16(9000))
 	}
-	f.Fuzz(func(t *testing.T, object []byte, environment string, pad uint16) {
+	f.Fuzz(func(t *testing.T, object []byte, environment, parent string, pad uint16) {
 		if len(environment) > maxEnvironment {
 			return
 		}
+		original := bytes.Clone(object)
 		// Padding after the opening brace makes large objects of small seeds.
 		if len(object) > 0 && object[0] == '{' {
 			object = append(append([]byte{'{'}, bytes.Repeat([]byte{' '}, int(pad))...), object[1:]...)
 		}
+		id, err := json.Marshal(parent)
+		require.NoError(t, err)
+		members := append([]byte(`"@devo_pulling_id":1,"@okta_app_id":`), id...)
 		fr := newFramer(Config{MaxEvent: minMaxEvent, Environment: environment})
-		out, stats, err := render(t, &fr, appendHead(nil, at, "host-1", "auth.okta.system"), Page{
-			Objects: [][]byte{object, []byte(`{"last":true}`)}, Members: []byte(`"@devo_pulling_id":1`),
-		})
-		if !isObject(object) {
+		head := appendHead(nil, at, "host-1", "auth.okta.system")
+		out, stats, err := render(t, &fr, head, Page{Objects: [][]byte{object, []byte(`{"last":true}`)}, Members: members})
+		if !isObject(object) || len(members) > maxMembers {
 			require.Error(t, err)
+			require.Empty(t, out)
 			return
 		}
 		require.NoError(t, err)
@@ -167,6 +174,20 @@ func FuzzRecord(f *testing.F) {
 			}
 		}
 		require.Equal(t, stats.Bytes, total)
+
+		// The source gives compact objects only, and none of Okta's has our members.
+		if _, err := devosim.ParseObject(original); err != nil || bytes.Contains(original, []byte(`"@`)) {
+			return
+		}
+		out, stats, err = render(t, &fr, head, Page{Objects: [][]byte{original}, Members: members})
+		require.NoError(t, err)
+		r, err := devosim.ParseRecord([]byte(strings.TrimSuffix(out, "\n")))
+		require.NoError(t, err, out)
+		require.Equal(t, "auth.okta.system", r.Tag)
+		require.EqualValues(t, 1, r.Object.Pull)
+		if stats.Cut == 0 {
+			require.Equal(t, devosim.Sum(original), r.Object.Sum)
+		}
 	})
 }
 

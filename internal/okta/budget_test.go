@@ -524,13 +524,64 @@ func TestRateLimitHeaders(t *testing.T) {
 	}
 }
 
+// FuzzRateLimit: whatever two answers say, a wait is bounded, what is sent meanwhile too, and after the
+// wait something may be sent again.
 func FuzzRateLimit(f *testing.F) {
-	f.Add("50", "49", "1795332420", "1795332421", "Sun, 22 Nov 2026 06:00:00 GMT")
-	f.Fuzz(func(t *testing.T, limit, remaining, reset, again, date string) {
-		rl := readRateLimit(http.Header{"X-Rate-Limit-Limit": {limit}, "X-Rate-Limit-Remaining": {remaining}, "X-Rate-Limit-Reset": {reset, again}, "Date": {date}})
-		require.Positive(t, rl.left)
-		require.LessOrEqual(t, rl.left, maxWait+margin)
-		require.GreaterOrEqual(t, rl.limit, 0)
-		require.GreaterOrEqual(t, rl.remaining, 0)
+	const date = "Sun, 22 Nov 2026 06:00:00 GMT"
+	f.Add("50", "49", "1795332420", "1795332421", date, "50, 60", "48", "1795332425", 200, 200)
+	f.Add("0", "0", "1795332534", "", date, "50", "-1", "99999999999999999999", 429, 200)
+	f.Fuzz(func(t *testing.T, limit, remaining, reset, again, date, limit2, remaining2, reset2 string, status, status2 int) {
+		now := time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
+		b := newBudget(0.5, func() time.Time { return now })
+		most, sent := 1, 0
+		for _, answer := range []struct {
+			h      http.Header
+			status int
+		}{
+			{http.Header{"X-Rate-Limit-Limit": {limit}, "X-Rate-Limit-Remaining": {remaining}, "X-Rate-Limit-Reset": {reset, again}, "Date": {date}}, status},
+			{http.Header{"X-Rate-Limit-Limit": {limit2}, "X-Rate-Limit-Remaining": {remaining2}, "X-Rate-Limit-Reset": {reset2}, "Date": {date}}, status2},
+		} {
+			rl := readRateLimit(answer.h)
+			require.Positive(t, rl.left)
+			require.LessOrEqual(t, rl.left, maxWait+margin)
+			require.GreaterOrEqual(t, rl.limit, 0)
+			require.GreaterOrEqual(t, rl.remaining, 0)
+
+			k, err := b.acquire(context.Background(), "logs")
+			if err != nil {
+				break
+			}
+			sent++
+			if answer.status == http.StatusTooManyRequests {
+				wait := b.refused(k, rl)
+				require.Positive(t, wait)
+				require.LessOrEqual(t, wait, maxWait+margin)
+			} else {
+				b.answered(k, rl)
+			}
+			most = max(most, k.limit)
+		}
+		// Nothing more is answered: half of the largest limit that was named is the end of it.
+		var refused *Error
+		for ; sent < 300 && refused == nil; sent++ {
+			k, err := b.acquire(context.Background(), "logs")
+			if errors.As(err, &refused) {
+				break
+			}
+			require.NoError(t, err)
+			b.lost(k)
+		}
+		if refused == nil {
+			// Before an answer has named a limit nothing is charged; the pauses after failures bound it.
+			require.True(t, most >= 300 || b.buckets["logs"].limit == 0)
+			return
+		}
+		require.LessOrEqual(t, sent, max(2, most), "both answers may have begun a window")
+		require.Equal(t, RateLimited, refused.Class)
+		require.Positive(t, refused.Wait)
+		require.LessOrEqual(t, refused.Wait, maxWait+margin)
+		now = now.Add(refused.Wait)
+		_, err := b.acquire(context.Background(), "logs")
+		require.NoError(t, err, "it goes on after the wait")
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Class says what kind of failure an [Error] is: what may be done about it.
@@ -124,13 +125,14 @@ func outside(s string, limit int, token string) string {
 	return printable(strings.ReplaceAll(s, token, "[redacted]"), limit)
 }
 
-// printable bounds a text from outside and keeps it on one line.
+// printable bounds a text from outside in bytes and keeps it on one line: whoever reads it at a terminal
+// sees a text and nothing else.
 func printable(s string, limit int) string {
 	if len(s) > limit {
 		s = s[:limit]
 	}
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r

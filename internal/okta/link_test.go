@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"okta-collector/internal/secret"
 )
 
 func TestNextCursorUnderstandsEverySpellingOfALink(t *testing.T) {
@@ -74,18 +76,47 @@ func TestNextCursorRefusesWhatIsNoLink(t *testing.T) {
 	}
 }
 
+// FuzzNextCursor: whatever a Link header says, the request that follows goes to the org's own host, to
+// a path that is in the header byte for byte.
 func FuzzNextCursor(f *testing.F) {
 	f.Add(`<https://a.okta.com/x?after=1>; rel="next"`, `<https://a.okta.com/x>; rel=self, <//h/y>; rel="a next"; t="\""`)
+	f.Add(`<https://u:p@evil.example:8443/x?limit=9&after=1&limit=7>; rel="next"`, `</x#f>; rel=next`)
+	org, err := New(Config{Tenant: "acme", URL: "https://acme.okta.com", Token: secret.Value("00token"), RateShare: 0.5})
+	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, first, second string) {
 		cursor, err := nextCursor(http.Header{"Link": {first, second}})
-		if err != nil || cursor == "" {
+		if err != nil {
+			require.Empty(t, cursor)
+			require.Less(t, len(err.Error()), 200, "a link may be long")
+			return
+		}
+		// Headers may be folded into one on the way.
+		_, errFirst := nextCursor(http.Header{"Link": {first}})
+		_, errSecond := nextCursor(http.Header{"Link": {second}})
+		if errFirst == nil && errSecond == nil {
+			folded, err := nextCursor(http.Header{"Link": {first + ", " + second}})
+			require.NoError(t, err)
+			require.Equal(t, cursor, folded)
+		}
+		if cursor == "" {
 			return
 		}
 		require.NoError(t, checkCursor(cursor))
-		// Whatever the link was, the request goes to the org's own host.
-		req, err := http.NewRequest(http.MethodGet, "https://acme.okta.com"+cursor, nil)
-		require.NoError(t, err)
-		require.Equal(t, "acme.okta.com", req.URL.Host)
-		require.Nil(t, req.URL.User)
+		require.True(t, strings.Contains(first, cursor) || strings.Contains(second, cursor), "as Okta spelt it: %q", cursor)
+		for _, asked := range []string{cursor, withLimit(cursor, 50)} {
+			if checkCursor(asked) != nil {
+				require.Greater(t, len(asked), maxCursor, "a limit breaks nothing")
+				continue
+			}
+			req, err := org.request(asked, "00token")
+			require.NoError(t, err)
+			require.Equal(t, "acme.okta.com", req.URL.Host)
+			require.Equal(t, "https", req.URL.Scheme)
+			require.Nil(t, req.URL.User)
+			require.True(t, req.Host == "" || req.Host == "acme.okta.com")
+		}
+		require.Equal(t, 50, limitOf(withLimit(cursor, 50), 0))
+		_, query, _ := strings.Cut(withLimit(cursor, 50), "?")
+		require.Equal(t, 1, strings.Count("&"+query, "&limit="), "Okta refuses a second limit")
 	})
 }

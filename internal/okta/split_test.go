@@ -61,24 +61,26 @@ func TestSplitRefusesWhatIsNoWholeArrayOfObjects(t *testing.T) {
 	}
 }
 
-// FuzzSplit holds split against encoding/json: both accept the same arrays of objects,
-// and the objects are what json.Compact makes of them.
+// FuzzSplit holds split against encoding/json: both accept the same arrays of objects, the objects
+// are what json.Compact makes of them, and what is kept of each is what a decoder finds at its top.
 func FuzzSplit(f *testing.F) {
-	for _, seed := range []string{`[]`, `[{}]`, ` [ { "id" : "a\u00e9" , "x" : [ 1E5 , -0.0 , null ] } , {} ] `, `[{"a":"\"}]`, `[{"a":tru}]`} {
+	for _, seed := range []string{
+		`[]`, `[{}]`, ` [ { "id" : "a\u00e9" , "x" : [ 1E5 , -0.0 , null ] } , {} ] `, `[{"a":"\"}]`, `[{"a":tru}]`,
+		`[{"uuid":7,"client_id":"c","id":"i","published":"p","published":"q"},{"\u0069d":"no","published":null}]`,
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var want []json.RawMessage
-		valid := json.Unmarshal(body, &want) == nil && want != nil
+		valid := json.Unmarshal(body, &want) == nil && want != nil && depth(body) <= maxDepth+1
 		for _, w := range want {
 			valid = valid && bytes.HasPrefix(bytes.TrimLeft(w, " \t\r\n"), []byte("{"))
 		}
 		got, err := split(bytes.Clone(body))
-		if bytes.Count(body, []byte("["))+bytes.Count(body, []byte("{")) > maxDepth {
-			return
-		}
 		require.Equal(t, valid, err == nil, "%q: %v", body, err)
 		if !valid {
+			require.Empty(t, got)
+			require.Less(t, len(err.Error()), 100, "an error repeats nothing of the answer")
 			return
 		}
 		require.Len(t, got, len(want))
@@ -87,8 +89,58 @@ func FuzzSplit(f *testing.F) {
 			require.NoError(t, json.Compact(&compact, want[i]))
 			require.Equal(t, compact.String(), string(got[i].raw))
 			require.NotContains(t, string(got[i].raw), "\n")
+			require.Equal(t, len(got[i].raw), cap(got[i].raw), "whoever appends to an object does not write into the next one")
+			id, published := identity(t, compact.Bytes())
+			require.Equal(t, id, got[i].id)
+			require.Equal(t, published, got[i].published)
 		}
 	})
+}
+
+// depth is how deep the brackets of a JSON text are nested.
+func depth(text []byte) (deepest int) {
+	open, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[', c == '{':
+			open++
+			deepest = max(deepest, open)
+		case c == ']', c == '}':
+			open--
+		}
+	}
+	return deepest
+}
+
+// identity is what encoding/json finds in a compact object where split looks for its identity.
+func identity(t *testing.T, object []byte) (id, published []byte) {
+	dec := json.NewDecoder(bytes.NewReader(object))
+	_, err := dec.Token() // the brace
+	require.NoError(t, err)
+	for dec.More() {
+		before := dec.InputOffset()
+		_, err := dec.Token()
+		require.NoError(t, err)
+		// As it is spelt: an escaped name is another one.
+		name := string(bytes.TrimPrefix(object[before:dec.InputOffset()], []byte(",")))
+		var value json.RawMessage
+		require.NoError(t, dec.Decode(&value))
+		if value[0] != '"' {
+			continue
+		}
+		switch text := []byte(value[1 : len(value)-1]); {
+		case (name == `"id"` || name == `"uuid"` || name == `"client_id"`) && id == nil:
+			id = text
+		case name == `"published"`:
+			published = text
+		}
+	}
+	return id, published
 }
 
 func BenchmarkSplit(b *testing.B) {

@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// maxFileSize bounds a secret file, in bytes. Tokens are below 100 bytes, JWTs
-// a few kilobytes; anything larger is the wrong file.
-const maxFileSize = 64 << 10
+// maxSize bounds a secret, in bytes. Tokens are below 100 bytes, JWTs a few
+// kilobytes; anything larger is the wrong file.
+const maxSize = 64 << 10
 
 const redacted = "[redacted]"
 
@@ -41,11 +41,15 @@ func (s Secret) IsSet() bool { return s.value != nil && *s.value != "" || s.file
 
 // Read returns the secret's value. It fails with [ErrEmpty] when there is none,
 // and with an error that names the file, never its content, when the file cannot
-// be read, is larger than 64 KiB, or holds characters that no HTTP header may have.
+// be read, or when the value is larger than 64 KiB or holds characters that no HTTP
+// header may have.
 func (s Secret) Read() (string, error) {
 	if s.file == "" {
 		if s.value == nil {
 			return "", ErrEmpty
+		}
+		if len(*s.value) > maxSize {
+			return "", fmt.Errorf("secret is larger than %d bytes", maxSize)
 		}
 		return clean(*s.value)
 	}
@@ -54,12 +58,12 @@ func (s Secret) Read() (string, error) {
 		return "", fmt.Errorf("reading secret: %w", err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFileSize+1))
+	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
 	if err != nil {
 		return "", fmt.Errorf("reading secret: %w", err)
 	}
-	if len(data) > maxFileSize {
-		return "", fmt.Errorf("reading secret: %s is larger than %d bytes", s.file, maxFileSize)
+	if len(data) > maxSize {
+		return "", fmt.Errorf("reading secret: %s is larger than %d bytes", s.file, maxSize)
 	}
 	v, err := clean(string(data))
 	if err != nil {

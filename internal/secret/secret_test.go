@@ -88,6 +88,7 @@ func TestWhatCannotBeASecretIsRefusedWithoutShowingIt(t *testing.T) {
 	}{
 		{"unset", secret.Secret{}, "empty"},
 		{"blank", secret.Value(" "), "empty"},
+		{"too large", secret.Value(strings.Repeat("x", 64<<10+1)), "larger than"},
 		{"file absent", secret.File(absent), absent},
 		{"file empty", secret.File(empty), empty},
 		{"file too large", secret.File(large), "larger than"},
@@ -107,6 +108,8 @@ func TestWhatCannotBeASecretIsRefusedWithoutShowingIt(t *testing.T) {
 	require.ErrorIs(t, err, secret.ErrEmpty)
 }
 
+// FuzzReadReturnsOnlyWhatAHeaderMayHave: it is the text without the white space around it, or an error
+// that repeats nothing of it.
 func FuzzReadReturnsOnlyWhatAHeaderMayHave(f *testing.F) {
 	f.Add("00abc")
 	f.Add(" a\tb\r\n")
@@ -114,9 +117,10 @@ func FuzzReadReturnsOnlyWhatAHeaderMayHave(f *testing.F) {
 		got, err := secret.Value(text).Read()
 		if err != nil {
 			require.Empty(t, got)
+			require.Contains(t, []string{"secret is empty", "secret has a blank, a control character or one that is not ASCII"}, err.Error())
 			return
 		}
-		require.NotEmpty(t, got)
+		require.Equal(t, strings.TrimSpace(text), got)
 		require.Regexp(t, `^[!-~]+$`, got)
 	})
 }

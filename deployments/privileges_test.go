@@ -1,0 +1,97 @@
+package deployments_test
+
+import (
+	"os"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+)
+
+// That no program needs more is shown in test/secrets_test.go, which runs them as nobody.
+
+func TestTheImageRunsAsSomebodyWithoutRights(t *testing.T) {
+	content, err := os.ReadFile("Dockerfile")
+	require.NoError(t, err)
+	stages := regexp.MustCompile(`(?m)^FROM .*$`).FindAllIndex(content, -1)
+	last := content[stages[len(stages)-1][0]:]
+	users := regexp.MustCompile(`(?m)^USER (\d+):(\d+)$`).FindAllSubmatch(last, -1)
+	require.Len(t, users, 1, "by number, since Kubernetes cannot tell who a name is")
+	require.NotEqual(t, "0", string(users[0][1]))
+	require.NotEqual(t, "0", string(users[0][2]))
+	require.Regexp(t, `(?m)^FROM scratch$`, string(last), "nothing else is in it to be run")
+}
+
+func TestKubernetesGivesNoRights(t *testing.T) {
+	content, err := os.ReadFile("kubernetes/worker.yaml")
+	require.NoError(t, err)
+	var deployment struct {
+		Spec struct {
+			Template struct {
+				Spec struct {
+					AutomountServiceAccountToken *bool `yaml:"automountServiceAccountToken"`
+					HostNetwork                  bool  `yaml:"hostNetwork"`
+					HostPID                      bool  `yaml:"hostPID"`
+					SecurityContext              struct {
+						RunAsNonRoot   bool                  `yaml:"runAsNonRoot"`
+						RunAsUser      int                   `yaml:"runAsUser"`
+						RunAsGroup     int                   `yaml:"runAsGroup"`
+						SeccompProfile struct{ Type string } `yaml:"seccompProfile"`
+					} `yaml:"securityContext"`
+					Containers []struct {
+						SecurityContext struct {
+							AllowPrivilegeEscalation *bool `yaml:"allowPrivilegeEscalation"`
+							Privileged               bool
+							ReadOnlyRootFilesystem   bool `yaml:"readOnlyRootFilesystem"`
+							Capabilities             struct{ Add, Drop []string }
+						} `yaml:"securityContext"`
+					}
+				}
+			}
+		}
+	}
+	require.NoError(t, yaml.Unmarshal(content, &deployment))
+	pod := deployment.Spec.Template.Spec
+	require.True(t, pod.SecurityContext.RunAsNonRoot)
+	require.Equal(t, 65532, pod.SecurityContext.RunAsUser, "that of the image")
+	require.Equal(t, 65532, pod.SecurityContext.RunAsGroup)
+	require.Equal(t, "RuntimeDefault", pod.SecurityContext.SeccompProfile.Type)
+	require.False(t, pod.HostNetwork || pod.HostPID)
+	require.NotNil(t, pod.AutomountServiceAccountToken)
+	require.False(t, *pod.AutomountServiceAccountToken, "it asks nothing of the cluster")
+	require.Len(t, pod.Containers, 1)
+	container := pod.Containers[0].SecurityContext
+	require.NotNil(t, container.AllowPrivilegeEscalation)
+	require.False(t, *container.AllowPrivilegeEscalation)
+	require.False(t, container.Privileged)
+	require.True(t, container.ReadOnlyRootFilesystem)
+	require.Equal(t, []string{"ALL"}, container.Capabilities.Drop)
+	require.Empty(t, container.Capabilities.Add)
+}
+
+func TestComposeGivesNoRights(t *testing.T) {
+	content, err := os.ReadFile("compose.yaml")
+	require.NoError(t, err)
+	var compose struct {
+		Services map[string]struct {
+			Privileged  bool
+			ReadOnly    bool     `yaml:"read_only"`
+			CapDrop     []string `yaml:"cap_drop"`
+			SecurityOpt []string `yaml:"security_opt"`
+			Ports       []string
+		}
+	}
+	require.NoError(t, yaml.Unmarshal(content, &compose))
+	worker, ok := compose.Services["worker"]
+	require.True(t, ok)
+	require.False(t, worker.Privileged)
+	require.True(t, worker.ReadOnly)
+	require.Equal(t, []string{"ALL"}, worker.CapDrop)
+	require.Contains(t, worker.SecurityOpt, "no-new-privileges")
+	for name, service := range compose.Services {
+		for _, port := range service.Ports {
+			require.Regexp(t, `^127\.0\.0\.1:`, port, name+" is for this machine only")
+		}
+	}
+}
