@@ -15,9 +15,9 @@ import (
 	"okta-collector/workflows"
 )
 
-// maxEvents bounds how many events of a history are looked through. A checkpoint is among the last
-// dozen, unless somebody has sent many signals since.
-const maxEvents = 1000
+// maxEvents bounds how many events of a history are looked through; Temporal ends a run with more. A
+// checkpoint is among the last dozen, unless somebody has sent many signals since.
+const maxEvents = 51_200
 
 // record is what a run's history says of the collector, for when no worker answers for it.
 type record struct {
@@ -63,7 +63,7 @@ func (c *temporal) record(ctx context.Context, id, run string) (record, error) {
 				}
 			}
 		}
-		seen += len(page.GetHistory().GetEvents())
+		seen += max(len(page.GetHistory().GetEvents()), 1)
 		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
 			break
 		}

@@ -61,7 +61,7 @@ func list(ctx context.Context, c *temporal, query, tenant string) ([]string, err
 				ids = append(ids, id)
 			}
 		}
-		seen += len(page.Executions)
+		seen += max(len(page.Executions), 1)
 		if request.NextPageToken = page.NextPageToken; len(request.NextPageToken) == 0 {
 			break
 		}

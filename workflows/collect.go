@@ -199,7 +199,7 @@ func (c *collector) wake() {
 // and continuing as new.
 func (c *collector) wakeAfter(ctx workflow.Context, d time.Duration, reason WaitReason, detail string) {
 	c.state.WakeAt = workflow.Now(ctx).Add(d).UTC()
-	c.state.WakeReason, c.state.WakeDetail = reason, detail
+	c.state.WakeReason, c.state.WakeDetail = reason, cut(detail, maxProblem)
 }
 
 // wait waits for a message, the wake-up time, or the end. It is the only place that does.

@@ -50,13 +50,14 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpStream, error) {
 		return nil, fmt.Errorf("%w: Devo's token: %w", ErrRefused, err)
 	}
 	transport := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: defaultLimits.dial}).DialContext,
-		TLSHandshakeTimeout:   defaultLimits.dial,
-		ResponseHeaderTimeout: defaultLimits.stall,
-		MaxIdleConnsPerHost:   1,
-		IdleConnTimeout:       defaultLimits.fresh,
-		WriteBufferSize:       blockSize,
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: defaultLimits.dial}).DialContext,
+		TLSHandshakeTimeout:    defaultLimits.dial,
+		ResponseHeaderTimeout:  defaultLimits.stall,
+		MaxResponseHeaderBytes: maxAnswer,
+		MaxIdleConnsPerHost:    1,
+		IdleConnTimeout:        defaultLimits.fresh,
+		WriteBufferSize:        blockSize,
 	}
 	if s.base.Scheme == "https" {
 		if transport.TLSClientConfig, err = s.security.config(ctx); err != nil {

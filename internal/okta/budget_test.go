@@ -547,7 +547,7 @@ func FuzzRateLimit(f *testing.F) {
 			require.GreaterOrEqual(t, rl.limit, 0)
 			require.GreaterOrEqual(t, rl.remaining, 0)
 
-			k, err := b.acquire(context.Background(), "logs")
+			k, err := b.acquire(context.Background(), "logs", false)
 			if err != nil {
 				break
 			}
@@ -564,7 +564,7 @@ func FuzzRateLimit(f *testing.F) {
 		// Nothing more is answered: half of the largest limit that was named is the end of it.
 		var refused *Error
 		for ; sent < 300 && refused == nil; sent++ {
-			k, err := b.acquire(context.Background(), "logs")
+			k, err := b.acquire(context.Background(), "logs", false)
 			if errors.As(err, &refused) {
 				break
 			}
@@ -581,7 +581,7 @@ func FuzzRateLimit(f *testing.F) {
 		require.Positive(t, refused.Wait)
 		require.LessOrEqual(t, refused.Wait, maxWait+margin)
 		now = now.Add(refused.Wait)
-		_, err := b.acquire(context.Background(), "logs")
+		_, err := b.acquire(context.Background(), "logs", false)
 		require.NoError(t, err, "it goes on after the wait")
 	})
 }

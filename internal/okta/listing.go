@@ -100,12 +100,19 @@ func (r *Reader) parentsPage(ctx context.Context, pos checkpoint.Position) (*Pag
 	if parents.loops(p, &page.guard, a) {
 		page.next = ""
 	}
-	seen := map[string]bool{"": true} // an id twice would lead from the second back to the first
+	seen := map[string]bool{} // an id twice would lead from the second back to the first
+	nameless := 0
 	for _, o := range a.objects {
-		if id := string(o.id); !seen[id] {
+		switch id := string(o.id); {
+		case id == "":
+			nameless++
+		case !seen[id]:
 			seen[id] = true
 			page.ids = append(page.ids, id)
 		}
+	}
+	if nameless > 0 {
+		p.Warning = fmt.Sprintf("%d of %s have no id of at most %d bytes: what is listed under them is not collected", nameless, svc.Name, maxID)
 	}
 	p.Position.Parent.Cursor = page.cursor
 	switch {

@@ -390,3 +390,19 @@ func TestAShareOfOneRequestAMinuteStillGetsToTheEnd(t *testing.T) {
 		}
 	})
 }
+
+func TestAParentWithoutAUsableIDIsSkippedWithAWarning(t *testing.T) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/v1/apps" {
+			fmt.Fprintf(w, `[{"id":"0oa1"},{"id":"%s"},{"name":"none"},{"id":"0oa2"}]`, strings.Repeat("x", 3<<20))
+			return
+		}
+		fmt.Fprintf(w, `[{"id":"00u1"}]`)
+	})
+	org, w := newOrg(t, handler)
+	p := pull(t, org.Reader(service(t, "app_users"), time.Time{}, time.Now), checkpoint.Position{})
+	require.Len(t, p.objects, 2)
+	require.Len(t, p.warnings, 1)
+	require.Contains(t, p.warnings[0], "2 of apps have no id of at most 256 bytes")
+	require.Len(t, w.requests("/api/v1/apps/"), 2)
+}

@@ -20,9 +20,13 @@ type object struct {
 	// raw is the object's JSON as Okta sent it, without insignificant white space.
 	raw []byte
 	// id is the raw text of the first of its members id, uuid and client_id, published
-	// that of its member published; without quotes, nil where absent or no string.
+	// that of its member published; without quotes, nil where absent, no string, or longer than maxID.
 	id, published []byte
 }
+
+// maxID bounds an id in bytes. Okta's have 20 to 36 characters; those of parents are part of
+// cursors and checkpoints.
+const maxID = 256
 
 var errNoArray = errors.New("answer is no JSON array of objects")
 
@@ -182,6 +186,9 @@ func (s *splitter) object(depth int, top *object) error {
 			}
 			*keep = s.compacted(value)
 			*keep = (*keep)[: len(*keep)-1 : len(*keep)-1]
+			if len(*keep) > maxID {
+				*keep = nil
+			}
 		} else if err := s.value(depth + 1); err != nil {
 			return err
 		}
