@@ -3,6 +3,7 @@ package test
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -281,22 +282,35 @@ func (p *pair) alone() {
 	defer p.mu.Unlock()
 	require.NotEmpty(p.t, p.slices)
 	// holder is who has the newest slice at a time.
-	holder := func(at time.Time) *member {
+	holder := func(at time.Time) event {
 		i, _ := slices.BinarySearchFunc(p.slices, at, func(e event, at time.Time) int { return e.at.Compare(at) })
-		return p.slices[max(i-1, 0)].by
+		return p.slices[max(i-1, 0)]
 	}
 	begin := p.slices[0].at
+	var wrong []string
 	requests := p.org.Requests()
 	slices.SortFunc(requests, func(a, b oktasim.Request) int { return cmp.Compare(a.N, b.N) })
 	for i, r := range requests {
 		by := p.requests[r.N]
-		require.Equalf(p.t, holder(r.Start).name, by.name, "request %d, %s after the first slice, is not from who has the newest one", r.N, r.Start.Sub(begin))
-		if i > 0 && p.requests[requests[i-1].N] != by {
-			require.Falsef(p.t, requests[i-1].End.After(r.Start), "request %d overlaps with the one before, of the other worker", r.N)
+		if h := holder(r.Start); h.by != by {
+			wrong = append(wrong, fmt.Sprintf("%s sent request %d (%s) %s after the first slice, when the newest was %s's for %s", by.name, r.N, r.Target, r.Start.Sub(begin), h.by.name, r.Start.Sub(h.at)))
+		}
+		if i > 0 && p.requests[requests[i-1].N] != by && requests[i-1].End.After(r.Start) {
+			wrong = append(wrong, fmt.Sprintf("%s sent request %d while another's was being answered", by.name, r.N))
 		}
 	}
-	for i, e := range p.records {
-		require.Equalf(p.t, holder(e.at).name, e.by.name, "record %d, %s after the first slice, is not from who has the newest one", i, e.at.Sub(begin))
+	strangers := map[string]int{}
+	for _, e := range p.records {
+		if h := holder(e.at); h.by != e.by {
+			strangers[e.by.name]++
+		}
+	}
+	for name, records := range strangers {
+		wrong = append(wrong, fmt.Sprintf("%s sent %d records when the newest slice was another's", name, records))
+	}
+	for _, e := range p.slices {
+		p.t.Logf("%s got a slice %s after the first", e.by.name, e.at.Sub(begin))
 	}
 	p.t.Logf("%d slices, %d requests, %d records, %d of them sent again", len(p.slices), len(requests), len(p.records), repeated)
+	require.Empty(p.t, wrong)
 }
