@@ -228,9 +228,9 @@ func newCell(t *testing.T, step step, way way, service string, page int) *cell {
 			c.env["DEVO_URL"], c.env["DEVO_DOMAIN"], c.env["DEVO_TOKEN"] = c.devo.HTTPURL(), "acme", "devo-"+c.token
 		}
 	}
+	step.arm(c)
 	c.org.SetFaults(c.okta)
 	c.proxy.intercept(c.temporal)
-	step.arm(c)
 	return c
 }
 
