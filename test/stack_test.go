@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -99,6 +98,7 @@ type stack struct {
 	client client.Client
 
 	worker *process
+	out    *output // of all its workers
 }
 
 // tenants counts the tenants of all tests: each has a name of its own.
@@ -108,7 +108,7 @@ var tenants atomic.Int32
 func newStack(t *testing.T, org oktasim.Config) *stack {
 	setUp()
 	require.NoError(t, environment.err)
-	s := &stack{t: t, dir: t.TempDir(), client: environment.temporal.Client()}
+	s := &stack{t: t, dir: t.TempDir(), client: environment.temporal.Client(), out: &output{}}
 	s.tenant = fmt.Sprintf("tenant%d", tenants.Add(1))
 	s.token = "00secret-of-" + s.tenant
 
@@ -187,22 +187,24 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
-func (s *stack) environ() []string {
-	var env []string
-	for name, value := range maps.All(s.env) {
-		env = append(env, name+"="+value)
+func environ(env map[string]string) []string {
+	var all []string
+	for name, value := range env {
+		all = append(all, name+"="+value)
 	}
-	return env
+	return all
 }
 
 // startWorker starts bin/worker. Its output is kept over restarts, for the test to search.
 func (s *stack) startWorker() *process {
-	out := &output{}
-	if s.worker != nil {
-		out = s.worker.out
-	}
-	p := &process{cmd: exec.Command(filepath.Join(environment.dir, "worker")), out: out, done: make(chan struct{})}
-	p.cmd.Env = s.environ()
+	s.worker = s.launch(s.env)
+	return s.worker
+}
+
+// launch starts a worker with an environment of its own.
+func (s *stack) launch(env map[string]string) *process {
+	p := &process{cmd: exec.Command(filepath.Join(environment.dir, "worker")), out: s.out, done: make(chan struct{})}
+	p.cmd.Env = environ(env)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(s.t, p.cmd.Start())
@@ -210,14 +212,13 @@ func (s *stack) startWorker() *process {
 		p.err = p.cmd.Wait()
 		close(p.done)
 	}()
-	s.worker = p
 	s.eventually("the worker is ready", func() bool {
 		select {
 		case <-p.done:
 			s.t.Fatalf("the worker exited: %v\n%s", p.err, tail(p.out.String()))
 		default:
 		}
-		resp, err := http.Get("http://" + s.env["COLLECTOR_LISTEN"] + "/readyz")
+		resp, err := http.Get("http://" + env["COLLECTOR_LISTEN"] + "/readyz")
 		if err != nil {
 			return false
 		}
@@ -259,7 +260,7 @@ func (s *stack) temporal(args ...string) string {
 
 func (s *stack) command(name string, args ...string) (string, int) {
 	cmd := exec.Command(name, args...)
-	cmd.Env = s.environ()
+	cmd.Env = environ(s.env)
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState == nil {
 		require.NoError(s.t, err)
@@ -296,7 +297,7 @@ func (s *stack) eventually(what string, condition func() bool) {
 	for !condition() {
 		if time.Now().After(deadline) {
 			report, _ := json.Marshal(s.devo.Report())
-			s.t.Fatalf("%s: not within %s\nDevo: %s\nworker:\n%s", what, patience, report, tail(s.worker.out.String()))
+			s.t.Fatalf("%s: not within %s\nDevo: %s\nworker:\n%s", what, patience, report, tail(s.out.String()))
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

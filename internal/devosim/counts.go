@@ -159,3 +159,13 @@ func (c *counts) delivered(tag string) iter.Seq[Delivery] {
 		}
 	}
 }
+
+// records is how many records arrived under a tag.
+func (c *counts) records(tag string) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t := c.tags[tag]; t != nil {
+		return t.records
+	}
+	return 0
+}

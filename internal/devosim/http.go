@@ -65,7 +65,13 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), status)
 		return
 	}
-	s.deliver(records...)
+	refusal := s.posted(r, records)
+	if refusal == nil || refusal.Delivered {
+		s.deliver(records...)
+	}
+	if refusal != nil {
+		http.Error(w, http.StatusText(refusal.Status), refusal.Status)
+	}
 }
 
 func readBody(r io.Reader) ([]byte, error) {

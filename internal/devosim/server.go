@@ -5,7 +5,8 @@
 //
 // A record that is not exactly as it has to be is remembered and makes the run fail
 // (see [Server.Err]). It can also be a bad peer on demand: see [Server.StopReading],
-// [Server.CloseConnections], [Server.ResetConnections] and [Server.AnswerHalfCloses].
+// [Server.CloseConnections], [Server.ResetConnections] and [Server.AnswerHalfCloses]. Tests
+// can act at every step of a delivery: see [Server.SetHooks].
 package devosim
 
 import (
@@ -19,6 +20,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -45,6 +47,7 @@ type Server struct {
 	httpServer     *http.Server
 	conns          *connections
 	counts         counts
+	hooks          atomic.Pointer[Hooks]
 	problems       problems
 	out            sync.Mutex
 	serving        sync.WaitGroup
@@ -66,6 +69,7 @@ func Start(config Config) (*Server, error) {
 		conns:  newConnections(),
 		counts: counts{tags: map[string]*tagCounts{}},
 	}
+	s.SetHooks(Hooks{})
 	for _, l := range []struct {
 		address  string
 		listener *net.Listener

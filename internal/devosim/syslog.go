@@ -36,6 +36,7 @@ func (s *Server) acceptSyslog(l net.Listener, config *tls.Config) {
 			if !s.readRecords(conn) {
 				return
 			}
+			s.ended(conn)
 			s.conns.answering.wait(raw.done)
 			if conn.Close() == nil { // over TLS this sends close_notify too
 				s.conns.count(answered)
@@ -64,6 +65,7 @@ func (s *Server) readRecords(conn net.Conn) (ended bool) {
 			continue
 		}
 		s.deliver(record)
+		s.arrived(conn, record)
 	}
 	if errors.Is(lines.Err(), bufio.ErrTooLong) {
 		s.problems.record("syslog", from, fmt.Errorf("longer than %d bytes", maxRecord), nil)

@@ -18,6 +18,8 @@ type Answer struct {
 	// Cut closes the connection after the first Keep bytes of the body; with none, nothing at all is sent.
 	Cut  bool
 	Keep int
+	// Midway, if set, is called when the first half of what is sent of the body is on its way, before the rest; see [Midway].
+	Midway func()
 }
 
 // Fault is something that goes wrong with one answer.

@@ -287,8 +287,7 @@ func (a *Answer) send(w http.ResponseWriter, r *http.Request) {
 	if a.Cut {
 		keep = a.Keep
 	}
-	// A client that is gone needs no answer.
-	_, _ = w.Write(a.Body[:min(keep, len(a.Body))])
+	a.writeBody(w, a.Body[:min(keep, len(a.Body))])
 	if a.Cut {
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)

@@ -1,0 +1,399 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	commandpb "go.temporal.io/api/command/v1"
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
+	"google.golang.org/protobuf/proto"
+
+	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/devosim"
+	"okta-collector/internal/oktasim"
+	"okta-collector/workflows"
+)
+
+// cell is one test of the matrix: a tenant with a worker behind a proxy, and a fault that strikes once.
+type cell struct {
+	*stack
+	proxy   *temporalProxy
+	step    step
+	way     way
+	service string
+	// page is where the fault strikes, from 1; size is that of a full one, and total all there is.
+	page, size, total int
+
+	// call says at which call to Temporal the fault strikes; afterwards: when that has been forwarded.
+	call       func(request any) bool
+	afterwards bool
+	struck     chan struct{}
+
+	mu      sync.Mutex
+	reached bool // the place where the fault strikes
+	// hooks are for the request that comes after so many objects.
+	hooks map[int]requestHook
+	// before is how many objects come before each cursor that Okta gave.
+	before map[string]int
+	// recorded is the largest Totals.Events that Temporal has.
+	recorded int64
+	// cancelled says that the worker was told that its slice is cancelled.
+	cancelled bool
+	wrong     []string
+}
+
+// requestHook decides, once, what goes wrong with a request.
+type requestHook struct {
+	when timing
+	do   func() oktasim.Fault
+}
+
+type timing bool
+
+const (
+	atOnce  timing = false // when the request arrives
+	patient timing = true  // when everything before it has been checkpointed
+)
+
+func newCell(t *testing.T, step step, way way, service string, page int) *cell {
+	c := &cell{step: step, way: way, service: service, page: page, size: 1000, total: 4500,
+		struck: make(chan struct{}), hooks: map[int]requestHook{}, before: map[string]int{}}
+	if service != "logs" {
+		c.size, c.total = 200, 900
+	}
+	c.stack = newStack(t, oktasim.Config{Seed: 100, Counts: map[string]int{service: c.total}, Unlimited: true})
+	c.proxy = newTemporalProxy(t, c.env["TEMPORAL_ADDRESS"])
+	c.env["TEMPORAL_ADDRESS"] = c.proxy.address
+	for _, needed := range step.https {
+		if way == needed {
+			c.env["DEVO_URL"], c.env["DEVO_DOMAIN"], c.env["DEVO_TOKEN"] = c.devo.HTTPURL(), "acme", "devo-"+c.token
+		}
+	}
+	step.arm(c)
+	c.org.SetFaults(c.okta)
+	c.proxy.intercept(c.temporal)
+	return c
+}
+
+// run collects everything, through the fault, and says what must hold afterwards.
+func (c *cell) run(results *results) {
+	where := fmt.Sprintf("%s, %s, %s, page %d", c.service, c.step.name, c.way, c.page)
+	results.set(c.step, c.way, c.service, "FAILED")
+	c.startWorker()
+	c.start(c.service)
+	c.eventually(where+": the fault strikes", func() bool {
+		select {
+		case <-c.struck:
+			return true
+		default:
+			return false
+		}
+	})
+	switch c.way {
+	case killed:
+		c.startWorker()
+	case terminated:
+		<-c.worker.done
+		require.Zero(c.t, c.worker.cmd.ProcessState.ExitCode(), "%s: the worker stops in order\n%s", where, tail(c.worker.out.String()))
+		c.startWorker()
+	case paused:
+		c.inState(c.service, workflows.StatePaused)
+		c.tell(workflows.SignalResume)
+	}
+	var status workflows.Status
+	c.eventually(where+": everything is collected", func() bool {
+		var err error
+		status, err = c.status(c.service)
+		return err == nil && status.State == workflows.StateWaiting && status.Checkpoint.Position.Pull == nil && status.Checkpoint.Totals.Pulls > 0
+	})
+	repeated := c.complete(c.service)
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	results.set(c.step, c.way, c.service, fmt.Sprintf("%d FAILED", repeated))
+	if len(c.wrong) > 0 {
+		c.t.Errorf("%s: %d checkpoints were wrong, such as:\n%s", where, len(c.wrong), strings.Join(c.wrong[:min(3, len(c.wrong))], "\n"))
+	}
+	if bound := c.step.again[c.way]; repeated > bound {
+		c.t.Errorf("%s: %d objects were sent again, and at most %d may be", where, repeated, bound)
+	}
+	require.EqualValues(c.t, c.total, status.Checkpoint.Totals.Events, "%s: the totals count each object once", where)
+	if !c.t.Failed() {
+		results.set(c.step, c.way, c.service, fmt.Sprint(repeated))
+	}
+}
+
+// objects is how many there are on the first pages.
+func (c *cell) objects(pages int) int { return min(pages*c.size, c.total) }
+
+// strikes is true once.
+func (c *cell) strikes() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	first := !c.reached
+	c.reached = true
+	return first
+}
+
+// strike says that the fault has struck.
+func (c *cell) strike() { close(c.struck) }
+
+// act strikes the worker, from a hook, and returns when it is dead or has heard of it.
+func (c *cell) act() {
+	defer c.strike()
+	switch c.way {
+	case killed:
+		c.worker.kill()
+	case terminated:
+		_ = c.worker.cmd.Process.Signal(syscall.SIGTERM)
+		c.soon(func() bool { return strings.Contains(c.worker.out.String(), "stopping: what was shipped") })
+	case paused:
+		c.tell(workflows.SignalPause)
+		c.soon(c.cancelling)
+	}
+}
+
+// tell sends a signal, past the proxy.
+func (c *cell) tell(signal string) {
+	if err := c.client.SignalWorkflow(context.Background(), c.id(c.service), "", signal, nil); err != nil {
+		c.fail("the signal %s: %v", signal, err)
+	}
+}
+
+// cancelling says whether the slice is asked to stop, or there is none.
+func (c *cell) cancelling() bool {
+	d, err := c.client.DescribeWorkflowExecution(context.Background(), c.id(c.service), "")
+	if err != nil {
+		return false
+	}
+	for _, a := range d.PendingActivities {
+		if a.State != enums.PENDING_ACTIVITY_STATE_CANCEL_REQUESTED {
+			return false
+		}
+	}
+	return true
+}
+
+// actAndHold is act for a hook that is not in the way of the worker's heartbeats: the fault has
+// reached the slice when it goes on.
+func (c *cell) actAndHold() {
+	c.act()
+	if c.way == paused {
+		c.soon(func() bool {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.cancelled
+		})
+	}
+}
+
+// soon waits for what a hook would like to be so before it goes on. That it is not is no failure: the
+// worker then meets the fault a little later.
+func (c *cell) soon(condition func() bool) {
+	for deadline := time.Now().Add(4 * time.Second); !condition() && time.Now().Before(deadline); {
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func (c *cell) fail(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wrong = append(c.wrong, fmt.Sprintf(format, args...))
+}
+
+// onRequest decides what goes wrong with the first request that comes after so many pages.
+func (c *cell) onRequest(pages int, when timing, do func() oktasim.Fault) {
+	c.hooks[c.objects(pages)] = requestHook{when, do}
+}
+
+// spoilRequest is what happens to a request that was sent.
+func (c *cell) spoilRequest() oktasim.Fault {
+	switch c.way {
+	case cut:
+		c.strike()
+		return oktasim.HangUp()
+	case refused:
+		c.strike()
+		return oktasim.Refuse(http.StatusInternalServerError, "E0000009")
+	case tookEffect:
+		c.strike()
+		return oktasim.Page(http.StatusGatewayTimeout) // Okta has served it, and somebody on the way gave up
+	}
+	c.actAndHold()
+	return nil
+}
+
+// okta answers a page only when everything before it has been checkpointed: so Okta is slower than
+// Devo, and pages are shipped in chunks, however busy this machine is.
+func (c *cell) okta(r *http.Request, _ int) oktasim.Fault {
+	c.mu.Lock()
+	before := c.before[r.URL.RequestURI()]
+	hook, hooked := c.hooks[before]
+	delete(c.hooks, before)
+	c.mu.Unlock()
+	var fault oktasim.Fault
+	if hooked && hook.when == atOnce {
+		fault = hook.do()
+	}
+	c.soon(func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.recorded >= int64(before) || r.Context().Err() != nil
+	})
+	if hooked && hook.when == patient {
+		fault = hook.do()
+	}
+	return func(a *oktasim.Answer) {
+		for _, link := range a.Header.Values("Link") {
+			if target, ok := strings.CutSuffix(link, `>; rel="next"`); ok {
+				c.follows(strings.TrimPrefix(target, "<"+c.org.URL), before+c.size)
+			}
+		}
+		if fault != nil {
+			fault(a)
+		}
+	}
+}
+
+// follows notes how many objects come before a cursor.
+func (c *cell) follows(cursor string, objects int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, known := c.before[cursor]; !known {
+		c.before[cursor] = min(objects, c.total)
+	}
+}
+
+// spoilDelivery strikes at a syslog connection.
+func (c *cell) spoilDelivery(there bool) {
+	switch {
+	case !there || !c.strikes():
+	case c.way == cut:
+		c.devo.ResetConnections()
+		c.strike()
+	default:
+		c.actAndHold()
+	}
+}
+
+// spoilPost strikes at a request over HTTPS.
+func (c *cell) spoilPost(there bool) *devosim.Refusal {
+	if !there || !c.strikes() {
+		return nil
+	}
+	c.strike()
+	return &devosim.Refusal{Status: http.StatusServiceUnavailable, Delivered: c.way == tookEffect}
+}
+
+// atTemporal strikes at a call, before or after it was forwarded.
+func (c *cell) atTemporal(call func(request any) bool, afterwards bool) {
+	c.call, c.afterwards = call, afterwards
+}
+
+// isCheckpoint says whether a call is the first checkpoint in the second half of the page.
+func (c *cell) isCheckpoint(request any) bool {
+	_, heartbeat := request.(*workflowservice.RecordActivityTaskHeartbeatRequest)
+	at, ok := checkpointOf(request)
+	return heartbeat && ok && at.Totals.Events >= int64(c.objects(c.page-1)+c.size/2)
+}
+
+func isResult(request any) bool {
+	_, ok := request.(*workflowservice.RespondActivityTaskCompletedRequest)
+	return ok
+}
+
+func isContinueAsNew(request any) bool {
+	r, ok := request.(*workflowservice.RespondWorkflowTaskCompletedRequest)
+	return ok && slices.ContainsFunc(r.Commands, func(command *commandpb.Command) bool {
+		return command.CommandType == enums.COMMAND_TYPE_CONTINUE_AS_NEW_WORKFLOW_EXECUTION
+	})
+}
+
+// temporal checks every checkpoint that passes.
+func (c *cell) temporal(_ context.Context, request any, forward func() (any, error)) (any, error) {
+	at, ok := checkpointOf(request)
+	if ok {
+		c.check(at, request)
+	}
+	return c.spoilCall(request, func() (any, error) {
+		answer, err := forward()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if ok && err == nil {
+			c.recorded = max(c.recorded, at.Totals.Events)
+		}
+		if beat, ok := answer.(*workflowservice.RecordActivityTaskHeartbeatResponse); ok && beat.GetCancelRequested() {
+			c.cancelled = true
+		}
+		return answer, err
+	})
+}
+
+// check compares a checkpoint with what Devo has read: it is never ahead, and one page behind at most.
+func (c *cell) check(at checkpoint.Checkpoint, request any) {
+	read := c.devo.Stats()[tables[c.service]].Distinct
+	switch call := request.(proto.Message).ProtoReflect().Descriptor().Name(); {
+	case at.Totals.Events > read:
+		c.fail("%s: the checkpoint is at %d when Devo has read %d", call, at.Totals.Events, read)
+	case at.Totals.Events < read-int64(c.size):
+		c.fail("%s: the checkpoint is at %d, more than a page behind when Devo has read %d", call, at.Totals.Events, read)
+	}
+}
+
+// spoilCall strikes at a call to Temporal.
+func (c *cell) spoilCall(request any, forward func() (any, error)) (any, error) {
+	if c.call == nil || !c.call(request) || !c.strikes() {
+		return forward()
+	}
+	if c.way == tookEffect || c.afterwards {
+		answer, err := forward()
+		switch c.way {
+		case terminated, paused:
+			c.act()
+			return answer, err
+		}
+	}
+	switch c.way {
+	case terminated, paused:
+		c.act()
+		return forward()
+	case cut:
+		c.proxy.cut()
+		c.strike()
+	default:
+		c.act() // which strikes nobody but the killed
+	}
+	return nil, errUnavailable
+}
+
+// checkpointOf returns the checkpoint that a call bears.
+func checkpointOf(request any) (at checkpoint.Checkpoint, ok bool) {
+	decode := func(payloads *commonpb.Payloads, into any) bool {
+		return len(payloads.GetPayloads()) > 0 && converter.GetDefaultDataConverter().FromPayloads(payloads, into) == nil
+	}
+	switch r := request.(type) {
+	case *workflowservice.RecordActivityTaskHeartbeatRequest:
+		ok = decode(r.Details, &at)
+		return at, ok
+	case *workflowservice.RespondActivityTaskCompletedRequest:
+		var result workflows.SliceResult
+		ok = decode(r.Result, &result)
+		return result.Checkpoint, ok
+	case *workflowservice.RespondActivityTaskFailedRequest:
+		var failure workflows.Failure
+		ok = decode(r.Failure.GetApplicationFailureInfo().GetDetails(), &failure)
+		return failure.Checkpoint, ok
+	}
+	return at, false
+}

@@ -1,0 +1,192 @@
+package test
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+
+	"okta-collector/internal/devosim"
+	"okta-collector/internal/oktasim"
+	"okta-collector/workflows"
+)
+
+// way is a way to fail.
+type way string
+
+const (
+	killed     way = "killed with -9"
+	terminated way = "stopped with SIGTERM"
+	paused     way = "cancelled by pause"
+	cut        way = "connection cut"
+	refused    way = "error returned"
+	// tookEffect is the error that says less than was done: the other side has done what was asked.
+	tookEffect way = "error returned although it took effect"
+)
+
+var ways = []way{killed, terminated, paused, cut, refused, tookEffect}
+
+// chunk is how many objects may be sent again when nobody could say that they had arrived.
+const chunk = 250
+
+// step is a row of the matrix: a place between two things that a slice does, as they are seen from
+// outside of the worker.
+type step struct {
+	name string
+	// arm sets the hook that makes the fault strike when a slice first gets there.
+	arm func(*cell)
+	// again bounds how many objects may be sent again. A way that is not in it: none.
+	again map[way]int
+	// leftOut says why a way to fail has no meaning here.
+	leftOut map[way]string
+	// https are the ways that need a Devo that answers: syslog says nothing.
+	https []way
+}
+
+var matrix = []step{
+	{
+		name: "request sent",
+		// Nothing else is under way: all before it is checkpointed.
+		arm: func(c *cell) { c.onRequest(c.page-1, patient, c.spoilRequest) },
+	},
+	{
+		name: "answer half read",
+		arm: func(c *cell) {
+			c.onRequest(c.page-1, patient, func() oktasim.Fault {
+				switch c.way {
+				case cut:
+					c.strike()
+					return oktasim.CutShort()
+				case refused:
+					c.strike()
+					return oktasim.Truncate()
+				}
+				return oktasim.Midway(c.actAndHold)
+			})
+		},
+		leftOut: map[way]string{tookEffect: "the status has gone out before the body: an error here is a body that ends early"},
+	},
+	{
+		name: "answer read",
+		// The next request is there, and the page before it at the beginning of its way to Devo.
+		arm:   func(c *cell) { c.onRequest(c.page, atOnce, c.spoilRequest) },
+		again: map[way]int{killed: chunk},
+	},
+	{
+		name: "page half shipped",
+		arm: func(c *cell) {
+			inside := c.objects(c.page-1) + c.size*5/8 // in the middle of a chunk
+			c.devo.SetHooks(devosim.Hooks{
+				Record: func(a devosim.Arrival) { c.spoilDelivery(a.Tag == tables[c.service] && a.Records >= int64(inside)) },
+				Post: func(a devosim.Arrival) *devosim.Refusal {
+					return c.spoilPost(a.Records+int64(a.Posted) >= int64(inside))
+				},
+			})
+		},
+		again:   map[way]int{killed: chunk, cut: chunk},
+		https:   []way{refused},
+		leftOut: map[way]string{tookEffect: "over HTTPS a request is taken as a whole: see the next step"},
+	},
+	{
+		name: "page shipped and not confirmed",
+		arm: func(c *cell) {
+			end := c.objects(c.page-1) + c.size*3/4
+			c.devo.SetHooks(devosim.Hooks{
+				End:  func(devosim.Arrival) { c.spoilDelivery(c.shipped(tables[c.service]) >= end) },
+				Post: func(a devosim.Arrival) *devosim.Refusal { return c.spoilPost(a.Records+int64(a.Posted) >= int64(end)) },
+			})
+		},
+		again:   map[way]int{killed: chunk, cut: chunk, tookEffect: chunk},
+		https:   []way{tookEffect},
+		leftOut: map[way]string{refused: "over HTTPS what is refused was not shipped: see the step before"},
+	},
+	{
+		name:    "confirmed and not checkpointed",
+		arm:     func(c *cell) { c.atTemporal(c.isCheckpoint, false) },
+		again:   map[way]int{killed: chunk},
+		leftOut: map[way]string{tookEffect: "then it is checkpointed: see the next step"},
+	},
+	{
+		name:    "checkpointed",
+		arm:     func(c *cell) { c.atTemporal(c.isCheckpoint, true) },
+		leftOut: map[way]string{refused: "then it is not checkpointed: see the step before"},
+	},
+	{
+		name: "slice returned and not recorded",
+		arm:  func(c *cell) { c.atTemporal(isResult, false) },
+	},
+	{
+		name: "continue-as-new",
+		arm: func(c *cell) {
+			// So many messages that Temporal suggests it, while a page is waited for; then the slice ends.
+			c.onRequest(c.page, atOnce, func() oktasim.Fault {
+				for range 100 {
+					c.tell(workflows.SignalPoll)
+				}
+				return oktasim.Refuse(http.StatusInternalServerError, "E0000009")
+			})
+			c.atTemporal(isContinueAsNew, false)
+		},
+	},
+}
+
+// TestEachStepOfASliceMayFailInEachWay is the crash matrix. Whatever fails between any two steps:
+// nothing is lost, no more is sent again than the step's bound, and no checkpoint is ever ahead of
+// what Devo has read, nor more than a page behind it.
+func TestEachStepOfASliceMayFailInEachWay(t *testing.T) {
+	t.Parallel()
+	results := &results{cells: map[string]string{}}
+	t.Run("when", func(t *testing.T) {
+		for i, step := range matrix {
+			for j, way := range ways {
+				if why, ok := step.leftOut[way]; ok {
+					results.set(step, way, "logs", "·")
+					t.Logf("%s, %s: left out: %s", step.name, way, why)
+					continue
+				}
+				t.Run(fmt.Sprintf("%s, %s", step.name, way), func(t *testing.T) {
+					t.Parallel()
+					newCell(t, step, way, "logs", 1+(i+j)%4).run(results)
+				})
+			}
+			t.Run(fmt.Sprintf("%s of a listing, %s", step.name, killed), func(t *testing.T) {
+				t.Parallel()
+				newCell(t, step, killed, "users", 1+i%4).run(results)
+			})
+		}
+	})
+	t.Log("\n" + results.String())
+}
+
+// results are the matrix as it came out: how many objects were sent again.
+type results struct {
+	mu    sync.Mutex
+	cells map[string]string
+}
+
+func (r *results) set(step step, way way, service, result string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cells[fmt.Sprint(step.name, way, service)] = result
+}
+
+func (r *results) String() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w := table.NewWriter()
+	header := table.Row{"objects sent again"}
+	for _, way := range ways {
+		header = append(header, string(way))
+	}
+	w.AppendHeader(append(header, string(killed)+", users"))
+	for _, step := range matrix {
+		row := table.Row{step.name}
+		for _, way := range ways {
+			row = append(row, r.cells[fmt.Sprint(step.name, way, "logs")])
+		}
+		w.AppendRow(append(row, r.cells[fmt.Sprint(step.name, killed, "users")]))
+	}
+	return w.Render()
+}
