@@ -32,9 +32,10 @@ type Tenant struct {
 // Collector holds the activities. Its tenants are looked up by name, so that nothing secret is
 // in an activity's input.
 type Collector struct {
-	tenants map[string]Tenant
-	log     *zap.Logger
-	metrics *Metrics
+	tenants  map[string]Tenant
+	log      *zap.Logger
+	metrics  *Metrics
+	punctual punctuality
 	// lease begins a slice's lease. Tests replace it, since the SDK's test environment has
 	// neither a client nor a heartbeat timeout.
 	lease func(ctx context.Context, info activity.Info, log *zap.Logger) *lease
@@ -86,6 +87,15 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	}
 	s.lease = c.lease(ctx, info, log)
 	defer s.lease.end()
+	begun := started.Sub(info.StartedTime)
+	if c.punctual.late(begun) {
+		// A worker that was suspended when it was given the slice may have lost it since: nothing is
+		// asked for before Temporal has said otherwise.
+		if err := s.lease.confirm(); err != nil {
+			return workflows.SliceResult{}, s.fail(err)
+		}
+	}
+	c.punctual.note(begun)
 	return s.run()
 }
 

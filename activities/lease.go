@@ -87,6 +87,13 @@ func newLease(ctx context.Context, c heartbeats, info activity.Info, log *zap.Lo
 	return l
 }
 
+// confirm returns when Temporal has said that the slice is still this worker's.
+func (l *lease) confirm() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.send()
+}
+
 func (l *lease) length() time.Duration { return l.timeout * 2 / 3 }
 
 // renew makes the lease last from the sending of an acknowledged heartbeat.

@@ -120,7 +120,9 @@ func (s *slice) fetch(from checkpoint.Position) chan fetched {
 			}
 			c <- f
 		}()
-		f.page, f.err = s.reader.Next(s.lease.fetching, from)
+		if f.err = s.lease.check(); f.err == nil {
+			f.page, f.err = s.reader.Next(s.lease.fetching, from)
+		}
 	}()
 	return c
 }

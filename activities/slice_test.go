@@ -496,10 +496,48 @@ func TestACancelledActivityContextStopsTheSliceWithoutTearingAPage(t *testing.T)
 
 func TestASliceThatTemporalGaveAwayOpensNoFile(t *testing.T) {
 	b := newBench(t, 3)
-	b.heartbeat = func(int, *checkpoint.Checkpoint) error { return serviceerror.NewNotFound("activity not found") }
+	b.heartbeat = func(_ int, c *checkpoint.Checkpoint) error {
+		if c == nil {
+			return nil // given away after the slice began
+		}
+		return serviceerror.NewNotFound("activity not found")
+	}
 	_, err := b.run()
 	require.Error(t, err)
 	require.NotContains(t, b.diary, "open")
+}
+
+func TestASliceThatMayHaveBeenGivenAwayBeforeItBeganAsksOktaNothing(t *testing.T) {
+	b := newBench(t, 3)
+	b.heartbeat = func(int, *checkpoint.Checkpoint) error { return serviceerror.NewNotFound("activity not found") }
+	b.okta = func(int, http.ResponseWriter) bool {
+		t.Error("another worker may be asking")
+		return false
+	}
+	_, err := b.run() // the first slice of a worker, which knows of none that was on time
+	require.Error(t, err)
+}
+
+func TestASliceIsLateIfOthersBeganSooner(t *testing.T) {
+	var p activities.Punctuality
+	for i, test := range []struct {
+		after      time.Duration
+		late, ours bool
+	}{
+		{4 * time.Hour, true, false}, // one that was given away says nothing of the others
+		{4 * time.Hour, true, false},
+		{3 * time.Hour, true, true}, // Temporal's clock is hours behind this one
+		{3 * time.Hour, false, true},
+		{3*time.Hour + time.Second, false, true},
+		{3*time.Hour + 20*time.Second, true, true},
+		{3*time.Hour - time.Second, false, true},
+		{3*time.Hour + 2*time.Second, true, true},
+	} {
+		require.Equal(t, test.late, p.Late(test.after), i)
+		if test.ours {
+			p.Note(test.after)
+		}
+	}
 }
 
 func TestMessagesThatAreNotUTF8AreReportedAllTheSame(t *testing.T) {

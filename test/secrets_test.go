@@ -290,7 +290,7 @@ func TestNothingNeedsRoot(t *testing.T) {
 	worker := filepath.Join(s.dir, "worker")
 	require.NoError(t, os.Link(filepath.Join(environment.dir, "worker"), worker))
 	p := &process{cmd: exec.Command(worker), out: &output{}, done: make(chan struct{})}
-	p.cmd.Env, p.cmd.Dir = s.environ(), s.dir
+	p.cmd.Env, p.cmd.Dir = environ(s.env), s.dir
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	require.NoError(t, p.cmd.Start())
@@ -358,7 +358,7 @@ func (s *stack) argumentsOfStarter(args ...string) string {
 	})
 	defer s.org.SetFaults(nil)
 	cmd := exec.Command(filepath.Join(environment.dir, "starter"), args...)
-	cmd.Env = s.environ()
+	cmd.Env = environ(s.env)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(s.t, cmd.Start())
 	seen := arguments(s.t, cmd.Process.Pid)
@@ -383,16 +383,16 @@ func certificateOf(t *testing.T, name string) (tls.Certificate, string) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, file
 }
 
-// proxy forwards connections and writes down what clients send.
-type proxy struct {
+// connectProxy forwards connections and writes down what clients send.
+type connectProxy struct {
 	address string
 	seen    output
 }
 
 // startProxy starts a proxy that knows where some hosts are, and no others.
-func startProxy(t *testing.T, hosts map[string]string) *proxy {
+func startProxy(t *testing.T, hosts map[string]string) *connectProxy {
 	t.Helper()
-	p := &proxy{}
+	p := &connectProxy{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var head bytes.Buffer
 		_ = r.Header.Write(&head)

@@ -337,6 +337,7 @@ func (c *collector) onFailure(ctx workflow.Context, err error) error {
 		due := c.state.Checkpoint.Due
 		if c.state.Checkpoint.Position.Pull == nil && due.After(workflow.Now(ctx)) {
 			// It failed behind the last page of a pull, so the next one is not due yet.
+			c.state.CaughtUp, c.state.CaughtUpAt = true, workflow.Now(ctx).UTC()
 			c.wakeAfter(ctx, due.Sub(workflow.Now(ctx)), WaitPoll, "")
 			return nil
 		}
