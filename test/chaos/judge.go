@@ -9,52 +9,62 @@ import (
 	"okta-collector/workflows"
 )
 
-// loss is what has not arrived, or not as it was sent.
-type loss struct {
-	lost int
-	// first names the first one.
-	first string
+// verdict is what a comparison of one service found.
+type verdict struct {
+	service string
+	// made is how many events there were, or objects in all complete pulls; of them lost have not arrived, or
+	// not as they were sent.
+	made, lost int
+	// wrong names the first thing that is not as it has to be; nil if there is none.
+	wrong error
 }
 
-func (l *loss) Error() string {
-	return fmt.Sprintf("%d lost or changed, the first: %s", l.lost, l.first)
+// miss counts one that has not arrived, or not as it was sent.
+func (v *verdict) miss(format string, args ...any) {
+	v.lost++
+	v.find(fmt.Errorf(format, args...))
 }
 
-func (l *loss) add(format string, args ...any) {
-	if l.lost++; l.lost == 1 {
-		l.first = fmt.Sprintf(format, args...)
+func (v *verdict) find(wrong error) {
+	if v.wrong == nil {
+		v.wrong = fmt.Errorf("%s: %w", v.service, wrong)
 	}
 }
 
 // judge waits until all services have caught up with what there is now, and compares everything. Nothing
-// may be wrong meanwhile. A [loss] is among its errors if something is lost.
-func (s *stage) judge(ctx context.Context) error {
-	errs := make([]error, len(services))
-	for i, service := range services {
-		before, err := s.caughtUp(ctx, service)
+// may go wrong meanwhile. Its error is what is not as it has to be.
+func (s *stage) judge(ctx context.Context) ([]verdict, error) {
+	var verdicts []verdict
+	var errs []error
+	for _, service := range services {
+		now, err := s.caughtUp(ctx, service)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		if err != nil {
-			errs[i] = fmt.Errorf("%s does not catch up: %w", service, err)
-			if ctx.Err() != nil {
-				return errs[i]
-			}
+			errs = append(errs, fmt.Errorf("%s does not catch up: %w", service, err))
 		}
-		lost := &loss{}
+		compare := s.comparePulls
 		if service == "logs" {
-			s.compareLogs(before, err == nil, lost)
-		} else {
-			s.comparePulls(service, before, lost)
+			compare = s.compareLogs
 		}
-		if lost.lost > 0 {
-			errs[i] = errors.Join(errs[i], fmt.Errorf("%s: %w", service, lost))
+		found := compare(service, now)
+		if found.lost > 0 {
+			errs = append(errs, fmt.Errorf("%d lost, the first: %w", found.lost, found.wrong))
+		} else if found.wrong != nil {
+			errs = append(errs, found.wrong)
 		}
+		verdicts = append(verdicts, found)
 	}
-	return errors.Join(append(errs, s.devo.Err())...)
+	return verdicts, errors.Join(append(errs, s.devo.Err())...)
 }
 
 // reached is how far a service has got.
 type reached struct {
-	// events is how many log events there were when the waiting began; Devo must have all of them.
+	// events is how many log events there were when the waiting began: Devo must have all of them, if whole
+	// says that the collector has caught up.
 	events int
+	whole  bool
 	// pull is the last pull that is complete: Devo must have all of it and of those before.
 	pull int64
 }
@@ -88,6 +98,7 @@ func (s *stage) caughtUp(ctx context.Context, service string) (reached, error) {
 		}
 		return fmt.Errorf("it is %s (%s) after %d slices, caught up: %v; last problem: %s", status.State, status.Reason, status.Slices, status.CaughtUp, problem)
 	})
+	now.whole = err == nil
 	return now, err
 }
 
@@ -102,40 +113,44 @@ func (s *stage) status(ctx context.Context, service string) (status workflows.St
 
 // compareLogs finds what is missing of the first log events, and what else arrived that is not Okta's. Where
 // the collector has not caught up, only that is missing which comes before something that arrived.
-func (s *stage) compareLogs(now reached, whole bool, lost *loss) {
+func (s *stage) compareLogs(service string, now reached) verdict {
+	v := verdict{service: service, made: now.events}
 	arrived := map[devosim.Identity]uint64{}
-	for d := range s.devo.Delivered(tables["logs"]) {
+	for d := range s.devo.Delivered(tables[service]) {
 		arrived[d.Identity] = d.Sum
 	}
 	var missing []int
-	for i, object := range s.org.All("logs") {
-		id := devosim.IdentityOf("", s.org.ID("logs", i))
+	lose := func() {
+		for _, i := range missing {
+			v.miss("event %d, uuid %s, has not arrived", i, s.org.ID(service, i))
+		}
+		missing = nil
+	}
+	for i, object := range s.org.All(service) {
+		id := devosim.IdentityOf("", s.org.ID(service, i))
 		sum, ok := arrived[id]
 		delete(arrived, id)
 		switch {
 		case ok && sum != devosim.Sum(object):
-			lost.add("event %d, uuid %s, arrived changed", i, s.org.ID("logs", i))
+			v.miss("event %d, uuid %s, arrived changed", i, s.org.ID(service, i))
+		case ok && !now.whole:
+			lose()
 		case !ok && i < now.events:
 			missing = append(missing, i)
-		case ok && !whole:
-			for _, m := range missing {
-				lost.add("event %d, uuid %s, although later ones arrived", m, s.org.ID("logs", m))
-			}
-			missing = nil
 		}
 	}
-	if whole {
-		for _, m := range missing {
-			lost.add("event %d, uuid %s", m, s.org.ID("logs", m))
-		}
+	if now.whole {
+		lose()
 	}
-	for range arrived {
-		lost.add("an event arrived that Okta does not have")
+	if len(arrived) > 0 {
+		v.find(fmt.Errorf("%d events arrived that Okta does not have", len(arrived)))
 	}
+	return v
 }
 
-// comparePulls finds what is missing of each complete pull of a service.
-func (s *stage) comparePulls(service string, now reached, lost *loss) {
+// comparePulls finds what is missing of each complete pull of a service, and what else arrived.
+func (s *stage) comparePulls(service string, now reached) verdict {
+	v := verdict{service: service}
 	pulls := map[int64]map[devosim.Identity]uint64{}
 	for d := range s.devo.Delivered(tables[service]) {
 		if pulls[d.Pull] == nil {
@@ -148,18 +163,22 @@ func (s *stage) comparePulls(service string, now reached, lost *loss) {
 		identity, sum := devosim.IdentityOf(parent, id), devosim.Sum(object)
 		for pull, arrived := range pulls {
 			got, ok := arrived[identity]
+			delete(arrived, identity)
+			if pull <= now.pull {
+				v.made++
+			}
 			switch {
 			case ok && got != sum:
-				lost.add("%s %s of pull %d arrived changed", id, parent, pull)
+				v.miss("%s %s of pull %d arrived changed", parent, id, pull)
 			case !ok && pull <= now.pull:
-				lost.add("%s %s of pull %d", id, parent, pull)
+				v.miss("%s %s of pull %d has not arrived", parent, id, pull)
 			}
-			delete(arrived, identity)
 		}
 	}
 	for pull, arrived := range pulls {
-		for range arrived {
-			lost.add("an object of pull %d arrived that Okta does not have", pull)
+		if len(arrived) > 0 {
+			v.find(fmt.Errorf("%d objects of pull %d arrived that Okta does not have", len(arrived), pull))
 		}
 	}
+	return v
 }

@@ -68,32 +68,35 @@ func (c *chaos) status() string {
 		humanize.Comma(logs.Distinct), humanize.Comma(int64(c.org.Count("logs"))), humanize.Comma(logs.Repeated), state)
 }
 
-// table is what came of it all, once nothing is found to be lost.
+// table is what came of it all.
 func (c *chaos) table() string {
 	faults := newTable("fault", "times", "longest recovery")
 	total, longest := 0, time.Duration(0)
 	for _, k := range kinds {
 		times, recovery := c.watch.of(k)
 		total, longest = total+times, max(longest, recovery)
-		faults.AppendRow(table.Row{k.name, times, seconds(recovery)})
+		if times > 0 {
+			faults.AppendRow(table.Row{k.name, times, seconds(recovery)})
+		}
 	}
 	faults.AppendFooter(table.Row{"all", total, seconds(longest)})
 
-	sums := newTable("collected", "delivered", "lost", "sent again", "full pulls")
+	sums := newTable("collected", "made", "delivered", "lost", "sent again", "full pulls")
 	stats := c.devo.Stats()
-	for _, service := range services {
-		arrived := stats[tables[service]]
-		pulls := ""
-		if service != "logs" {
+	for _, v := range c.verdicts {
+		arrived, pulls := stats[tables[v.service]], ""
+		if v.service != "logs" {
 			pulls = humanize.Comma(arrived.Pulls)
 		}
-		sums.AppendRow(table.Row{service, humanize.Comma(arrived.Distinct), 0, humanize.Comma(arrived.Repeated), pulls})
+		sums.AppendRow(table.Row{v.service, comma(v.made), comma(v.made - v.lost), comma(v.lost), humanize.Comma(arrived.Repeated), pulls})
 	}
 
 	var below strings.Builder
-	fmt.Fprintf(&below, "\n\n%v of faults in %v; the longest time without a new log event after a fault: %s", c.plan.length, time.Since(c.began).Round(time.Second), seconds(longest))
-	fmt.Fprintf(&below, "\nno service was read by two workers at once; %d of %d requests came late", c.late, len(c.requests))
-	for _, p := range append([]*program{c.temporal}, c.workers[0].program, c.workers[1].program) {
+	fmt.Fprintf(&below, "\n\nit took %v, of which faults began in %v", time.Since(c.began).Round(time.Second), c.plan.length)
+	if c.late >= 0 {
+		fmt.Fprintf(&below, "\n%s requests, %s of them late; no service was read by two workers at once", comma(len(c.requests)), comma(c.late))
+	}
+	for _, p := range []*program{c.temporal, c.workers[0].program, c.workers[1].program} {
 		pids, unwanted := p.life()
 		fmt.Fprintf(&below, "\n%s was started %d times", p.name, len(pids))
 		if len(unwanted) > 0 {
@@ -102,6 +105,8 @@ func (c *chaos) table() string {
 	}
 	return faults.Render() + "\n\n" + sums.Render() + below.String()
 }
+
+func comma(n int) string { return humanize.Comma(int64(n)) }
 
 // newTable is a table without lines, whose columns but the first are numbers.
 func newTable(header ...any) table.Writer {

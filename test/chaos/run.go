@@ -41,12 +41,12 @@ func run(ctx context.Context, screen *screen, p plan) (err error) {
 		return err
 	}
 	defer log.Close()
-	r := &chaos{stage: s, plan: p, screen: screen, watch: newWatch(s.devo), log: log, requests: map[int]oktasim.Request{}, began: time.Now()}
-	if err := r.unfold(ctx); err != nil {
-		return err
+	r := &chaos{stage: s, plan: p, screen: screen, watch: newWatch(s.devo), log: log, requests: map[int]oktasim.Request{}, began: time.Now(), late: -1}
+	err = r.unfold(ctx)
+	if ctx.Err() == nil {
+		screen.note("\n%s\n", r.table())
 	}
-	screen.note("\n%s", r.table())
-	return nil
+	return err
 }
 
 // chaos is a run under way.
@@ -67,7 +67,10 @@ type chaos struct {
 
 	// requests are all that the org saw, by number.
 	requests map[int]oktasim.Request
-	late     int
+	// late is how many of them came when it was not their worker's turn; -1: that was not looked at.
+	late int
+	// verdicts are those of the last comparison.
+	verdicts []verdict
 }
 
 // unfold goes through the schedule.
@@ -108,9 +111,12 @@ func (c *chaos) unfold(ctx context.Context) error {
 			storm = c.newStorm(ctx)
 		}
 	}
-	var err error
-	c.late, err = c.readTwice(ctx, c.seen())
-	return err
+	late, err := c.readTwice(ctx, c.seen())
+	if err != nil {
+		return err
+	}
+	c.late = late
+	return nil
 }
 
 // until waits until the schedule's clock shows a time.
@@ -137,7 +143,8 @@ func (c *chaos) compare(ctx context.Context) error {
 	defer c.setComparing(false)
 	began := time.Now()
 	c.seen() // the org forgets the oldest
-	err := c.judge(ctx)
+	var err error
+	c.verdicts, err = c.judge(ctx)
 	fmt.Fprintf(c.log, "%s everything is compared, after %v: %v\n", time.Now().UTC().Format(stamp), time.Since(began).Round(time.Second/10), err)
 	return err
 }
