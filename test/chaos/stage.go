@@ -43,8 +43,12 @@ var services = []string{"logs", "users", "groups", "clients", "app_users"}
 // counts is the org's size. There is a backlog; everything else is a few pages.
 var counts = map[string]int{"logs": 10_000, "users": 500, "groups": 300, "clients": 50, "apps": 10, "app_users": 20}
 
-// liveEvery is the time between two log events: a few hundred a second, so that every moment has some.
-const liveEvery = 5 * time.Millisecond
+const (
+	// liveEvery is the time between two log events: so many that most moments are in the middle of a page.
+	liveEvery = 2 * time.Millisecond
+	// answerTime is how long Okta takes over each answer.
+	answerTime = 100 * time.Millisecond
+)
 
 // stage is everything that takes part.
 type stage struct {
@@ -298,14 +302,14 @@ func (s *spoilers) add(f oktasim.Fault) (end func()) {
 	}
 }
 
-// fault spoils an answer in one of the ways of the moment.
+// fault gives an answer its time, and spoils it in one of the ways of the moment.
 func (s *spoilers) fault(_ *http.Request, _ int) oktasim.Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for f := range maps.Values(s.all) {
-		return f
+	for spoil := range maps.Values(s.all) {
+		return oktasim.All(oktasim.Delay(answerTime), spoil)
 	}
-	return nil
+	return oktasim.Delay(answerTime)
 }
 
 // freeAddress returns a loopback address that nobody listens on.
