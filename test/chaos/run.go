@@ -20,6 +20,7 @@ func run(ctx context.Context, screen *screen, p plan) (err error) {
 		return err
 	}
 	defer func() {
+		screen.clear()
 		switch {
 		case ctx.Err() != nil:
 			err = errors.New("interrupted")

@@ -46,8 +46,13 @@ func (s *screen) show(status string) {
 
 // note prints lines that stay, in the place of the status.
 func (s *screen) note(format string, args ...any) {
+	s.clear()
+	fmt.Fprintf(s.out, format+"\n", args...)
+}
+
+// clear takes the status away.
+func (s *screen) clear() {
 	if s.width() > 0 {
 		fmt.Fprint(s.out, clearLine)
 	}
-	fmt.Fprintf(s.out, format+"\n", args...)
 }
