@@ -45,7 +45,7 @@ var kinds = []*kind{
 	{"all workers killed", second / 10, 5 * second, everybody, nil, ended(workerPrograms, syscall.SIGKILL)},
 	{"worker told to stop", second / 10, 5 * second, anybody, nil, ended(workerPrograms, syscall.SIGTERM)},
 	// Longer than the heartbeat timeout of 10 s: another worker has its slices when it wakes up.
-	{"worker suspended", 11 * second, 25 * second, anybody, nil, suspended},
+	{"worker suspended", 13 * second, 25 * second, anybody, nil, suspended},
 	{"Temporal killed", second / 10, 8 * second, nobody, nil, ended(temporalProgram, syscall.SIGKILL)},
 
 	{"road to Okta reset", second / 10, 8 * second, someOrAll, bytesOf, cut(toOkta, true)},
@@ -94,10 +94,17 @@ func workerPrograms(s *stage, f fault) (programs []*program) {
 
 func temporalProgram(s *stage, _ fault) []*program { return []*program{s.temporal} }
 
+// suspended suspends workers in the middle of a request, if there is one: they wake up with its answer.
 func suspended(ctx context.Context, s *stage, f fault) error {
-	for _, p := range workerPrograms(s, f) {
-		p.suspend()
-		defer p.wake()
+	for _, n := range f.workers {
+		w := s.workers[n]
+		select {
+		case <-s.answers.request(w.okta.address):
+		case <-time.After(2 * second):
+		case <-ctx.Done():
+		}
+		w.suspend()
+		defer w.wake()
 	}
 	<-ctx.Done()
 	return nil

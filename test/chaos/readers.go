@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,6 +54,7 @@ func (s *stage) readTwice(ctx context.Context, requests []oktasim.Request) (coun
 		turn    int // -1: before its first
 	}
 	lates := map[after]*late{}
+	slices.SortFunc(requests, func(a, b oktasim.Request) int { return a.Start.Compare(b.Start) })
 	for _, r := range requests {
 		key := after{service: r.Service, worker: hosts[r.Host]}
 		if r.Service == "apps" {

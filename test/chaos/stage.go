@@ -41,7 +41,7 @@ var tables = map[string]string{
 var services = []string{"logs", "users", "groups", "clients", "app_users"}
 
 // counts is the org's size. There is a backlog; everything else is a few pages.
-var counts = map[string]int{"logs": 10_000, "users": 500, "groups": 300, "clients": 50, "apps": 10, "app_users": 20}
+var counts = map[string]int{"logs": 10_000, "users": 500, "groups": 300, "clients": 50, "apps": 20, "app_users": 20}
 
 const (
 	// liveEvery is the time between two log events: so many that most moments are in the middle of a page.
@@ -73,7 +73,7 @@ type worker struct {
 
 // newStage builds the programs and starts everything. It has to be closed, also after an error.
 func newStage(ctx context.Context, dir string) (*stage, error) {
-	s := &stage{dir: dir, answers: &spoilers{all: map[int]oktasim.Fault{}}}
+	s := &stage{dir: dir, answers: newSpoilers()}
 	root, err := build(ctx, filepath.Join(dir, "bin"))
 	if err != nil {
 		return s, err
@@ -286,6 +286,21 @@ type spoilers struct {
 	mu   sync.Mutex
 	next int
 	all  map[int]oktasim.Fault
+	// awaited are those that wait for a request to a host.
+	awaited map[string][]chan struct{}
+}
+
+func newSpoilers() *spoilers {
+	return &spoilers{all: map[int]oktasim.Fault{}, awaited: map[string][]chan struct{}{}}
+}
+
+// request returns a channel that is closed at the next request to a host, before it is answered.
+func (s *spoilers) request(host string) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := make(chan struct{})
+	s.awaited[host] = append(s.awaited[host], c)
+	return c
 }
 
 // add spoils answers until the end is called.
@@ -303,9 +318,13 @@ func (s *spoilers) add(f oktasim.Fault) (end func()) {
 }
 
 // fault gives an answer its time, and spoils it in one of the ways of the moment.
-func (s *spoilers) fault(_ *http.Request, _ int) oktasim.Fault {
+func (s *spoilers) fault(r *http.Request, _ int) oktasim.Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, c := range s.awaited[r.Host] {
+		close(c)
+	}
+	delete(s.awaited, r.Host)
 	for spoil := range maps.Values(s.all) {
 		return oktasim.All(oktasim.Delay(answerTime), spoil)
 	}
