@@ -6,7 +6,11 @@ WORKFLOWCHECK  = go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 
 BUILD          = CGO_ENABLED=0 go build -trimpath -o bin/
 
-.PHONY: help build demo run test lint bench clean
+# Of make chaos.
+MINUTES        = 20
+SEED           = 1
+
+.PHONY: help build demo run test lint bench chaos clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +36,9 @@ lint: ## gofmt, vet, staticcheck, workflowcheck
 
 bench: bin/temporal ## events/s and CPU seconds of a backlog, beside a minimal reading loop
 	go run ./test/bench
+
+chaos: bin/temporal ## everything goes wrong for MINUTES, as SEED decides, and nothing may be lost
+	go run ./test/chaos --for $(MINUTES)m --seed $(SEED)
 
 clean: ## what was built and what the demo keeps
 	rm -rf bin .demo .run

@@ -3,6 +3,8 @@ package devosim
 import (
 	"net"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // ConnectionStats count connections, syslog and HTTP together.
@@ -56,6 +58,7 @@ func cut(s *ConnectionStats)      { s.Cut++ }
 // add registers an accepted connection.
 func (c *connections) add(conn net.Conn) *connection {
 	added := &connection{Conn: conn, all: c, done: make(chan struct{})}
+	added.heard.Store(time.Now().UnixNano())
 	c.mu.Lock()
 	c.counts.Accepted++
 	closed := c.closed
@@ -113,11 +116,14 @@ type connection struct {
 	all  *connections
 	once sync.Once
 	done chan struct{} // closed by Close
+	// heard is when something last came over it, in nanoseconds since the epoch; at first when it was accepted.
+	heard atomic.Int64
 }
 
 // Read waits while reading is held up, also with what arrived meanwhile.
 func (c *connection) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	c.heard.Store(time.Now().UnixNano())
 	c.all.reading.wait(c.done)
 	return n, err
 }

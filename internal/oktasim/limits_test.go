@@ -169,7 +169,7 @@ func TestRequestsAreRemembered(t *testing.T) {
 	seen := org.Requests()
 	require.Len(t, seen, 2)
 	require.Equal(t, oktasim.Request{
-		N: 1, Service: "logs", Target: "/api/v1/logs?limit=3&since=" + allHistory, Peer: "192.0.2.1:1234",
+		N: 1, Service: "logs", Host: "example.com", Target: "/api/v1/logs?limit=3&since=" + allHistory, Peer: "192.0.2.1:1234",
 		Start: epoch, End: epoch, Status: 200, Objects: 3,
 	}, seen[0])
 	require.Equal(t, "app_users", seen[1].Service)

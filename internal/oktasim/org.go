@@ -27,7 +27,9 @@ type Org struct {
 	limiter    *limiter
 	requests   requestLog
 	numbered   atomic.Int64
-	pages      sync.Pool
+	// skew is how far the clock that clients see is ahead, in nanoseconds.
+	skew  atomic.Int64
+	pages sync.Pool
 
 	mu     sync.RWMutex
 	token  string

@@ -13,8 +13,9 @@ type Request struct {
 	N int
 	// Service is what it asked for; "" if that does not exist.
 	Service string
-	// Target is its path and query, Agent its User-Agent, Peer the address of the connection.
-	Target, Agent, Peer string
+	// Host is the one that it was sent to, Target its path and query, Agent its User-Agent, Peer the address
+	// of the connection.
+	Host, Target, Agent, Peer string
 	// Start is when it came and End when its answer was written, by the org's clock.
 	Start, End time.Time
 	// Status is that of the answer, Objects how many there were in it.

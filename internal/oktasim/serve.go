@@ -38,8 +38,9 @@ const self = "self"
 func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n := int(o.numbered.Add(1))
 	now := o.cfg.Now()
+	shown := o.shown(now)
 	c, parentID := route(r.URL.Path)
-	entry := Request{N: n, Target: r.URL.RequestURI(), Agent: r.UserAgent(), Peer: r.RemoteAddr, Start: now}
+	entry := Request{N: n, Host: r.Host, Target: r.URL.RequestURI(), Agent: r.UserAgent(), Peer: r.RemoteAddr, Start: now}
 	bucket := bucketOther
 	if c != nil {
 		entry.Service, bucket = c.name, c.bucket
@@ -55,7 +56,7 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	buf := o.pages.Get().(*[]byte)
 	defer o.pages.Put(buf)
 	id := string(appendBase62([]byte("sim"), mix(o.cfg.Seed+uint64(n)), 10))
-	answer.Header.Set("Date", now.UTC().Format(http.TimeFormat))
+	answer.Header.Set("Date", shown.UTC().Format(http.TimeFormat))
 	answer.Header.Set("Content-Type", "application/json")
 	answer.Header.Set("Cache-Control", "no-cache, no-store")
 	answer.Header.Set("X-Okta-Request-Id", id)
@@ -63,20 +64,20 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	// A request without a good token is told nothing but that; it draws on the bucket all the same.
 	if !o.authorized(r) {
-		allowed, _ := o.limiter.charge(bucket, now)
+		allowed, _ := o.limiter.charge(bucket, shown)
 		setLimits(answer.Header, allowed)
 		refuse(badToken)
 		answer.send(w, r)
 		return
 	}
 	if !o.limiter.enter() {
-		setLimits(answer.Header, allowance{reset: now.Add(concurrencyReset)})
+		setLimits(answer.Header, allowance{reset: shown.Add(concurrencyReset)})
 		refuse(overLimit)
 		answer.send(w, r)
 		return
 	}
 	defer o.limiter.leave()
-	allowed, admitted := o.limiter.charge(bucket, now)
+	allowed, admitted := o.limiter.charge(bucket, shown)
 	setLimits(answer.Header, allowed)
 	if !admitted {
 		refuse(overLimit)

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+
+	"okta-collector/internal/oktasim"
+	"okta-collector/workflows"
+)
+
+// turn is the time in which a slice of a service was a worker's, by Temporal's record.
+type turn struct {
+	worker   int
+	from, to time.Time
+}
+
+// late are the requests of a worker after a turn of its own and before the next.
+type late struct {
+	requests []oktasim.Request
+	// places are those in the listings that they asked for.
+	places map[string]bool
+}
+
+// readTwice finds workers that went on reading a service when it was not their turn any more, so that there
+// were two at it. A request that comes late is no proof: it may have been on its way for long, since
+// roads stall. One that asks for what follows it is: its worker had an answer and went on. It returns how
+// many came late.
+func (s *stage) readTwice(ctx context.Context, requests []oktasim.Request) (count int, err error) {
+	hosts, pids := map[string]int{}, map[int]int{}
+	for n, w := range s.workers {
+		hosts[w.okta.address] = n
+		had, _ := w.life()
+		for _, pid := range had {
+			pids[pid] = n
+		}
+	}
+	turns := map[string][]turn{}
+	for _, service := range services {
+		if turns[service], err = s.turns(ctx, service, pids); err != nil {
+			return 0, err
+		}
+	}
+	type after struct {
+		service string
+		worker  int
+		turn    int // -1: before its first
+	}
+	lates := map[after]*late{}
+	slices.SortFunc(requests, func(a, b oktasim.Request) int { return a.Start.Compare(b.Start) })
+	for _, r := range requests {
+		key := after{service: r.Service, worker: hosts[r.Host]}
+		if r.Service == "apps" {
+			key.service = "app_users" // it lists them for their users
+		}
+		var own bool
+		if key.turn, own = lastTurn(turns[key.service], key.worker, r.Start); own {
+			continue
+		}
+		if lates[key] == nil {
+			lates[key] = &late{places: map[string]bool{}}
+		}
+		lates[key].requests = append(lates[key].requests, r)
+		lates[key].places[placeOf(r.Target)] = true
+		count++
+	}
+	var errs []error
+	for key, l := range lates {
+		if len(l.places) == 1 {
+			continue
+		}
+		over := "before its first"
+		if key.turn >= 0 {
+			over = "after it ended at " + turns[key.service][key.turn].to.Format(stamp)
+		}
+		said := fmt.Sprintf("worker %d read %s when it was not its turn, %s:", key.worker+1, key.service, over)
+		for _, r := range l.requests {
+			said += fmt.Sprintf("\n  %s %s", r.Start.UTC().Format(stamp), r.Target)
+		}
+		errs = append(errs, errors.New(said))
+	}
+	return count, errors.Join(errs...)
+}
+
+const stamp = "15:04:05.000"
+
+// lastTurn is the last turn of a worker that began before a time, and whether it was under way then.
+func lastTurn(turns []turn, worker int, at time.Time) (last int, own bool) {
+	last = -1
+	for i, t := range turns {
+		if t.worker != worker || t.from.After(at) {
+			continue
+		}
+		if last < 0 || t.to.After(turns[last].to) {
+			last = i
+		}
+	}
+	return last, last >= 0 && !at.After(turns[last].to)
+}
+
+// placeOf is what a request asks for, but for how many.
+func placeOf(target string) string {
+	u, err := url.Parse(target)
+	if err != nil {
+		return target
+	}
+	return u.Path + " after " + u.Query().Get("after")
+}
+
+// turns are whose turn it was to read a service, by the histories of all its runs.
+func (s *stage) turns(ctx context.Context, service string, pids map[int]int) (all []turn, err error) {
+	for run := ""; ; {
+		h := s.client.GetWorkflowHistory(ctx, workflows.WorkflowID(tenant, service), run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		run = ""
+		open := map[int64]turn{} // by the number of the event that scheduled the slice
+		for h.HasNext() {
+			event, err := h.Next()
+			if err != nil {
+				return nil, fmt.Errorf("reading the history of %s: %w", service, err)
+			}
+			scheduled := int64(0)
+			switch event.EventType {
+			case enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
+				run = event.GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId()
+				continue
+			case enums.EVENT_TYPE_ACTIVITY_TASK_STARTED:
+				started := event.GetActivityTaskStartedEventAttributes()
+				pid, _, _ := strings.Cut(started.GetIdentity(), "@")
+				n, _ := strconv.Atoi(pid)
+				worker, ok := pids[n]
+				if !ok {
+					return nil, fmt.Errorf("%s: a slice was started by %q, which is no worker of this run", service, started.GetIdentity())
+				}
+				open[started.GetScheduledEventId()] = turn{worker: worker, from: event.EventTime.AsTime()}
+				continue
+			case enums.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+				scheduled = event.GetActivityTaskCompletedEventAttributes().GetScheduledEventId()
+			case enums.EVENT_TYPE_ACTIVITY_TASK_FAILED:
+				scheduled = event.GetActivityTaskFailedEventAttributes().GetScheduledEventId()
+			case enums.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT:
+				scheduled = event.GetActivityTaskTimedOutEventAttributes().GetScheduledEventId()
+			case enums.EVENT_TYPE_ACTIVITY_TASK_CANCELED:
+				scheduled = event.GetActivityTaskCanceledEventAttributes().GetScheduledEventId()
+			default:
+				continue
+			}
+			if t, ok := open[scheduled]; ok {
+				t.to = event.EventTime.AsTime()
+				all = append(all, t)
+				delete(open, scheduled)
+			}
+		}
+		if run == "" {
+			return all, nil
+		}
+	}
+}

@@ -1,0 +1,342 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/log"
+
+	"okta-collector/internal/devosim"
+	"okta-collector/internal/oktasim"
+	"okta-collector/workflows"
+)
+
+const (
+	tenant = "chaos"
+	// token is what the simulated org lets one in with.
+	token = "00-token-of-the-simulated-org"
+	// patience is how long something may take once nothing is wrong any more. It is no expectation.
+	patience = 4 * time.Minute
+)
+
+// tables are the services that are collected, and where they are found in Devo.
+var tables = map[string]string{
+	"logs": "auth.okta.system", "users": "auth.okta.users", "groups": "auth.okta.groups",
+	"clients": "auth.okta.clients", "app_users": "my.app.okta.app_users",
+}
+
+// services are their names, in the order in which they are judged.
+var services = []string{"logs", "users", "groups", "clients", "app_users"}
+
+// counts is the org's size. There is a backlog; everything else is a few pages.
+var counts = map[string]int{"logs": 10_000, "users": 500, "groups": 300, "clients": 50, "apps": 20, "app_users": 20}
+
+const (
+	// liveEvery is the time between two log events: so many that most moments are in the middle of a page.
+	liveEvery = 2 * time.Millisecond
+	// answerTime is how long Okta takes over each answer.
+	answerTime = 100 * time.Millisecond
+)
+
+// stage is everything that takes part.
+type stage struct {
+	dir      string
+	org      *oktasim.Server
+	answers  *spoilers
+	devo     *devosim.Server
+	temporal *program
+	workers  []*worker
+	// address is Temporal's.
+	address string
+	client  client.Client
+}
+
+// worker is one bin/worker, with roads of its own.
+type worker struct {
+	*program
+	okta, devo *road
+	env        []string
+	listen     string
+}
+
+// newStage builds the programs and starts everything. It has to be closed, also after an error.
+func newStage(ctx context.Context, dir string) (*stage, error) {
+	s := &stage{dir: dir, answers: newSpoilers()}
+	root, err := build(ctx, filepath.Join(dir, "bin"))
+	if err != nil {
+		return s, err
+	}
+	s.org, err = oktasim.Start(oktasim.Config{
+		Seed: 1, Token: token, Counts: counts, BacklogSpan: 20 * time.Hour, LiveEvery: liveEvery, Faults: s.answers.fault,
+		// Small enough to be felt, large enough for a service to catch up.
+		Limits: map[string]int{"/api/v1/logs": 600, "/api/v1/users": 600, "/api/v1/groups": 600, "/oauth2/v1/clients": 600, "/api/v1/apps": 1200},
+	})
+	if err != nil {
+		return s, err
+	}
+	if s.devo, err = devosim.Start(devosim.Config{Dir: filepath.Join(dir, "certificates")}); err != nil {
+		return s, err
+	}
+	if err := s.startTemporal(ctx, filepath.Join(root, "bin", "temporal")); err != nil {
+		return s, err
+	}
+	for n := range workers {
+		w, err := s.newWorker(n)
+		if err != nil {
+			return s, err
+		}
+		s.workers = append(s.workers, w)
+	}
+	// The first one makes Temporal ready for the workflows.
+	if err := s.ready(ctx, s.workers[0].program, s.workers[0].ready); err != nil {
+		return s, err
+	}
+	return s, s.startServices(ctx)
+}
+
+// build builds the programs, as make build does, and returns the module's directory.
+func build(ctx context.Context, dir string) (root string, err error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Path}}\n{{.Dir}}").Output()
+	if err != nil {
+		return "", fmt.Errorf("finding the module: %w", err)
+	}
+	module, root, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", dir+"/", module+"/worker", module+"/starter")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building: %w\n%s", err, out)
+	}
+	return root, nil
+}
+
+func (s *stage) startTemporal(ctx context.Context, cli string) error {
+	if _, err := os.Stat(cli); err != nil {
+		return fmt.Errorf("%w: make bin/temporal builds it", err)
+	}
+	var err error
+	if s.address, err = freeAddress(); err != nil {
+		return err
+	}
+	host, port, err := net.SplitHostPort(s.address)
+	if err != nil {
+		return err
+	}
+	s.temporal = keepRunning(s.dir, "temporal", cli, nil, "server", "start-dev", "--headless", "--ip", host, "--port", port,
+		"--log-level", "warn", "--db-filename", filepath.Join(s.dir, "temporal.db"))
+	s.client, err = client.NewLazyClient(client.Options{HostPort: s.address, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	if err != nil {
+		return fmt.Errorf("connecting to Temporal: %w", err)
+	}
+	return s.ready(ctx, s.temporal, func(ctx context.Context) error {
+		_, err := s.client.CheckHealth(ctx, nil)
+		return err
+	})
+}
+
+func (s *stage) newWorker(n int) (*worker, error) {
+	name := fmt.Sprintf("worker%d", n+1)
+	w := &worker{}
+	var err error
+	if w.okta, err = newRoad(name+" to Okta", strings.TrimPrefix(s.org.URL, "http://")); err != nil {
+		return nil, err
+	}
+	if w.devo, err = newRoad(name+" to Devo", strings.TrimPrefix(s.devo.SyslogURL(), "tls://")); err != nil {
+		return nil, err
+	}
+	if w.listen, err = freeAddress(); err != nil {
+		return nil, err
+	}
+	pki := s.devo.PKI()
+	w.env = append(s.clientVariables(),
+		"COLLECTOR_TENANTS="+tenant, "COLLECTOR_LISTEN="+w.listen, "COLLECTOR_LOG_LEVEL=debug",
+		strings.ToUpper(tenant)+"_OKTA_URL=http://"+w.okta.address, strings.ToUpper(tenant)+"_OKTA_API_TOKEN="+token,
+		"OKTA_LOGS_HISTORY=24h", "OKTA_POLL_LOGS=1s",
+		// So that every pull is a full one.
+		"OKTA_POLL_RESOURCES=5s", "OKTA_FULL_SYNC=5s",
+		"DEVO_URL=tls://"+w.devo.address, "DEVO_CHAIN_FILE="+pki.ChainFile,
+		"DEVO_CERT_FILE="+pki.ClientCertFile, "DEVO_KEY_FILE="+pki.ClientKeyFile,
+	)
+	w.program = keepRunning(s.dir, name, filepath.Join(s.dir, "bin", "worker"), w.env)
+	return w, nil
+}
+
+// clientVariables point a program at the stage's Temporal, whatever profiles its user has.
+func (s *stage) clientVariables() []string {
+	return []string{
+		"TEMPORAL_ADDRESS=" + s.address,
+		"TEMPORAL_NAMESPACE=default",
+		"TEMPORAL_CONFIG_FILE=" + filepath.Join(s.dir, "no-temporal.toml"), // a file that is not there is no profile
+	}
+}
+
+// ready says whether the worker says so.
+func (w *worker) ready(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.listen+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return errors.New(response.Status)
+	}
+	return nil
+}
+
+// startServices starts the services with bin/starter.
+func (s *stage) startServices(ctx context.Context) error {
+	args := []string{"start"}
+	for _, service := range services {
+		args = append(args, workflows.WorkflowID(tenant, service))
+	}
+	starter := exec.CommandContext(ctx, filepath.Join(s.dir, "bin", "starter"), args...)
+	starter.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir}, s.workers[0].env...)
+	if out, err := starter.CombinedOutput(); err != nil {
+		return fmt.Errorf("starting the services: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// ready waits until a look at a program succeeds.
+func (s *stage) ready(ctx context.Context, p *program, look func(context.Context) error) error {
+	err := eventually(ctx, look)
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%s does not get ready: %w; see %s", p.name, err, p.log)
+	}
+	return err
+}
+
+// eventually waits until a look succeeds. Its error is that of the last look, or why ctx ended.
+func eventually(ctx context.Context, look func(context.Context) error) error {
+	limit, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		attempt, done := context.WithTimeout(limit, 10*time.Second)
+		err := look(attempt)
+		done()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-limit.Done():
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("not within %v: %w", patience, err)
+		}
+	}
+}
+
+// close ends everything at once.
+func (s *stage) close() {
+	for _, w := range s.workers {
+		w.stop()
+	}
+	if s.temporal != nil {
+		s.temporal.stop()
+	}
+	if s.client != nil {
+		s.client.Close()
+	}
+	for _, w := range s.workers {
+		_, _ = w.okta.close()
+		_, _ = w.devo.close()
+	}
+	if s.devo != nil {
+		_ = s.devo.Close()
+	}
+	if s.org != nil {
+		_ = s.org.Close()
+	}
+}
+
+// onRoads changes the roads of a fault's workers until ctx ends.
+func (s *stage) onRoads(ctx context.Context, which side, f fault, change func(*road) (undo func() error, err error)) error {
+	var undos []func() error
+	var errs []error
+	for _, n := range f.workers {
+		undo, err := change(which(s.workers[n]))
+		undos, errs = append(undos, undo), append(errs, err)
+	}
+	<-ctx.Done()
+	for _, undo := range undos {
+		errs = append(errs, undo())
+	}
+	return errors.Join(errs...)
+}
+
+// spoilers are what spoils Okta's answers.
+type spoilers struct {
+	mu   sync.Mutex
+	next int
+	all  map[int]oktasim.Fault
+	// awaited are those that wait for a request to a host.
+	awaited map[string][]chan struct{}
+}
+
+func newSpoilers() *spoilers {
+	return &spoilers{all: map[int]oktasim.Fault{}, awaited: map[string][]chan struct{}{}}
+}
+
+// request returns a channel that is closed at the next request to a host, before it is answered.
+func (s *spoilers) request(host string) <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := make(chan struct{})
+	s.awaited[host] = append(s.awaited[host], c)
+	return c
+}
+
+// add spoils answers until the end is called.
+func (s *spoilers) add(f oktasim.Fault) (end func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.next
+	s.next++
+	s.all[n] = f
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.all, n)
+	}
+}
+
+// fault gives an answer its time, and spoils it in one of the ways of the moment.
+func (s *spoilers) fault(r *http.Request, _ int) oktasim.Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.awaited[r.Host] {
+		close(c)
+	}
+	delete(s.awaited, r.Host)
+	for spoil := range maps.Values(s.all) {
+		return oktasim.All(oktasim.Delay(answerTime), spoil)
+	}
+	return oktasim.Delay(answerTime)
+}
+
+// freeAddress returns a loopback address that nobody listens on.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("finding a free port: %w", err)
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
