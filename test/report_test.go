@@ -43,6 +43,8 @@ type reportRecord struct {
 	Seconds   float64   `json:"duration_seconds"`
 	PerSecond float64   `json:"events_per_second"`
 	Dropped   int64     `json:"dropped"`
+	// Added as to every object.
+	Environment string `json:"@devo_environment"`
 }
 
 // keepEverything replaces the stack's Devo by one that keeps each object that arrives, a line each.
@@ -231,4 +233,21 @@ func TestAPullThatTakesSeveralSlicesIsToldAboutInParts(t *testing.T) {
 	require.Equal(t, first.PullID, second.PullID, "it is the same pull")
 	require.EqualValues(t, 10_000, first.Events+second.Events)
 	require.True(t, second.Complete)
+}
+
+func TestADevoThatReadsNothingHoldsUpNoStop(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, oktasim.Config{Seed: 34, Counts: map[string]int{"users": 100}, Unlimited: true})
+	arrived := s.keepEverything()
+	s.startWorker()
+	s.start("users")
+	s.caughtUp("users")
+	s.eventually("the first reports", func() bool { return strings.Contains(arrived.String(), `"event":"pull"`) })
+	s.devo.StopReading()
+	code, took := s.worker.terminate(t)
+	require.Zero(t, code, s.worker.out.String())
+	require.Less(t, took, 10*time.Second)
+	require.NotContains(t, arrived.String(), `"event":"stop"`)
+	require.Contains(t, s.worker.out.String(), "last reports about itself did not reach Devo")
+	s.devo.ResumeReading()
 }

@@ -95,6 +95,7 @@ func (r *Reporter) Stop(ctx context.Context, failed bool) {
 	select {
 	case <-r.done:
 	case <-ctx.Done():
+		r.cfg.Log.Warn("the collector's last reports about itself did not reach Devo in time, which the events do not depend on")
 	}
 	r.giveUp()
 }
