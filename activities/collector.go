@@ -14,6 +14,7 @@ import (
 
 	"okta-collector/internal/devo"
 	"okta-collector/internal/okta"
+	"okta-collector/internal/report"
 	"okta-collector/workflows"
 )
 
@@ -27,6 +28,8 @@ type Tenant struct {
 	Sink devo.Sink
 	// Tables maps services to Devo tables other than the catalog's.
 	Tables map[string]string
+	// Reports tells this Devo about the collector itself; nil if it is not to be told.
+	Reports *report.Reporter
 }
 
 // Collector holds the activities. Its tenants are looked up by name, so that nothing secret is
@@ -62,7 +65,7 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 		metrics: c.metrics.of(in.Tenant, in.Service),
 		// Temporal's clock: the same for all workers, whatever their own say.
 		now:   func() time.Time { return info.StartedTime.Add(time.Since(started)) },
-		until: started.Add(sliceTime),
+		began: started, until: started.Add(sliceTime),
 	}
 	var ok bool
 	if s.svc, ok = okta.Lookup(in.Service); !ok {

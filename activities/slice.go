@@ -24,6 +24,7 @@ type slice struct {
 	target  devo.Target
 	since   time.Time
 	now     func() time.Time // Temporal's clock
+	began   time.Time        // by this machine's clock
 	until   time.Time        // by this machine's clock
 	lease   *lease
 	log     *zap.Logger
@@ -36,6 +37,7 @@ type slice struct {
 	// saving is where the answer to the checkpoint under way will be; nil if there is none.
 	saving  chan error
 	warning string
+	pull    checkpoint.PullKind // of the last page
 }
 
 // run is the pipeline: while a page is shipped and checkpointed, the next one is fetched.
@@ -56,6 +58,7 @@ func (s *slice) run() (workflows.SliceResult, error) {
 		end, failed = workflows.SliceResult{End: workflows.EndStopped}, nil
 	}
 	s.at.Window = s.reader.Window(false)
+	s.report(end.End, failed)
 	if failed != nil {
 		return workflows.SliceResult{}, s.fail(failed)
 	}
@@ -154,6 +157,7 @@ func (s *slice) deliver(page *okta.Page, next <-chan fetched) error {
 	if page.Warning != "" {
 		s.warning = page.Warning
 	}
+	s.pull = page.Pull
 	if len(page.Objects) == 0 {
 		s.pass(page)
 		if page.CaughtUp {
@@ -315,6 +319,7 @@ func (s *slice) failure(class workflows.Class, err error) error {
 	if len(message) > maxMessage {
 		message = message[:maxMessage] + "…"
 	}
+	s.reportProblem(class, message)
 	// Temporal's protocol takes no text that is not UTF-8.
 	return temporal.NewApplicationErrorWithOptions(strings.ToValidUTF8(message, "?"), string(class), temporal.ApplicationErrorOptions{
 		// What follows a failure is the workflow's decision.

@@ -130,6 +130,7 @@ func newPair(t *testing.T) *pair {
 		m.env["TEMPORAL_ADDRESS"] = m.proxy.address
 		m.env["COLLECTOR_LISTEN"] = "127.0.0.1:" + freePort(t)
 		m.env[okta] = "http://" + p.door(m, strings.TrimPrefix(p.org.URL, "http://"))
+		m.env["DEVO_REPORT"] = "off" // both workers report, whoever collects
 		m.env["DEVO_URL"] = "tls://" + p.door(m, strings.TrimPrefix(p.devo.SyslogURL(), "tls://"))
 		m.process = p.launch(m.env)
 		t.Cleanup(func() { m.process.kill() })

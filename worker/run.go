@@ -27,6 +27,8 @@ const (
 	// wholeStop bounds the whole stop, so that it is over before whoever sent the SIGTERM
 	// sends a SIGKILL after its usual 10 s.
 	wholeStop = 9500 * time.Millisecond
+	// reportStop is how long the last reports to Devo may take of it.
+	reportStop = 3 * time.Second
 
 	// maxSlices is how many slices run at once: more than all services of a few tenants,
 	// since one that has to wait for another one's end would fall behind.
@@ -42,7 +44,14 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	if err != nil {
 		return err
 	}
-	collector, err := newCollector(cfg.Tenants, registry, log)
+	if options.Identity == "" {
+		options.Identity = workerID()
+	}
+	reports, err := newReports(cfg.Tenants, options.Identity, log)
+	if err != nil {
+		return err
+	}
+	collector, err := newCollector(cfg.Tenants, reports, registry, log)
 	if err != nil {
 		return err
 	}
@@ -72,6 +81,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 		return fmt.Errorf("starting the worker: %w", err)
 	}
 	ready.set(temporal)
+	reports.start(cfg.TaskQueue)
 	log.Info("working", zap.String("metrics", "http://"+server.address+"/metrics"))
 
 	select {
@@ -81,11 +91,16 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 		err = fmt.Errorf("the worker cannot go on: %w", err)
 	}
 	ready.unset("stopping")
-	return errors.Join(err, stopWithin(wholeStop, w))
+	over := time.Now().Add(wholeStop)
+	failure := errors.Join(err, stopWithin(wholeStop, w))
+	reporting, cancel := context.WithTimeout(context.Background(), min(reportStop, time.Until(over)))
+	defer cancel()
+	reports.stop(reporting, failure != nil)
+	return failure
 }
 
 // newCollector makes the activities with every tenant's source and sink. It connects to nothing.
-func newCollector(tenants []config.Tenant, registry prometheus.Registerer, log *zap.Logger) (*activities.Collector, error) {
+func newCollector(tenants []config.Tenant, reports reports, registry prometheus.Registerer, log *zap.Logger) (*activities.Collector, error) {
 	oktaMetrics, devoMetrics := okta.NewMetrics(registry), devo.NewMetrics(registry)
 	collected := make(map[string]activities.Tenant, len(tenants))
 	for _, t := range tenants {
@@ -100,7 +115,7 @@ func newCollector(tenants []config.Tenant, registry prometheus.Registerer, log *
 		if err != nil {
 			return nil, fmt.Errorf("tenant %s: %w", t.Name, err)
 		}
-		collected[t.Name] = activities.Tenant{Org: org, Sink: sink, Tables: t.Tables}
+		collected[t.Name] = activities.Tenant{Org: org, Sink: sink, Tables: t.Tables, Reports: reports[t.Name]}
 	}
 	return activities.New(collected, log, activities.NewMetrics(registry)), nil
 }

@@ -39,6 +39,8 @@ type Tenant struct {
 	Services []string
 	// Tables gives every service of the catalog its Devo table.
 	Tables map[string]string
+	// Report says whether Devo is told about the collector itself.
+	Report bool
 }
 
 // LogFormat is how log lines are written.
@@ -93,6 +95,7 @@ func Load() (Config, []string, error) {
 			Devo:     t.devo(&found),
 			Services: t.services(&found),
 			Tables:   t.tables(&found),
+			Report:   t.report(&found),
 		})
 	}
 	warnings := unknown(tenants)

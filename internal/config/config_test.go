@@ -184,6 +184,7 @@ func TestSettingsAreRead(t *testing.T) {
 		{"DEVO_ENVIRONMENT", "prod é", func(c config.Config) any { return c.Tenants[0].Devo.Environment }, "prod é"},
 		{"DEVO_HOSTNAME", "okta-1.acme", func(c config.Config) any { return c.Tenants[0].Devo.Hostname }, "okta-1.acme"},
 		{"DEVO_CONFIRM", "kernel", func(c config.Config) any { return c.Tenants[0].Devo.Confirm }, devo.ConfirmKernel},
+		{"DEVO_REPORT", "on", func(c config.Config) any { return c.Tenants[0].Report }, true},
 		{"DEVO_MAX_EVENT", "64KiB", func(c config.Config) any { return c.Tenants[0].Devo.MaxEvent }, 64 << 10},
 		{"DEVO_MAX_EVENT", "65536", func(c config.Config) any { return c.Tenants[0].Devo.MaxEvent }, 64 << 10},
 		{"DEVO_TABLES", "app_users = my.app.acme.users, logs=auth.okta.test", func(c config.Config) any { return c.Tenants[0].Tables["app_users"] }, "my.app.acme.users"},
@@ -256,6 +257,7 @@ func TestWhatIsWrongIsNamedWithWhatIsAllowed(t *testing.T) {
 		{"host name with a blank", valid().with("DEVO_HOSTNAME", "my host"), []string{"DEVO_HOSTNAME", "letters"}},
 		{"environment that is a book", valid().with("DEVO_ENVIRONMENT", strings.Repeat("x", 257)), []string{"DEVO_ENVIRONMENT", "256"}},
 		{"confirmation of another kind", valid().with("DEVO_CONFIRM", "relp"), []string{"DEVO_CONFIRM", `"relp"`, "close or kernel"}},
+		{"report that is half on", valid().with("DEVO_REPORT", "yes"), []string{"DEVO_REPORT", `"yes"`, "auto, on or off"}},
 		{"small events only", valid().with("DEVO_MAX_EVENT", "1KiB"), []string{"DEVO_MAX_EVENT", "4096 to 16777216"}},
 		{"huge events", valid().with("DEVO_MAX_EVENT", "1GiB"), []string{"DEVO_MAX_EVENT", "4096 to 16777216"}},
 		{"size that is none", valid().with("DEVO_MAX_EVENT", "big"), []string{"DEVO_MAX_EVENT", `"big"`}},
@@ -292,6 +294,20 @@ func TestWhatIsWrongIsNamedWithWhatIsAllowed(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestReportsGoWhereTheyAreNotInTheWayUnlessTheSettingSaysOtherwise(t *testing.T) {
+	for url, want := range map[string]bool{
+		"tls://relay:443": true, "tcp://relay:13000": true, "https://http-us.devo.io": true,
+		"file:///var/lib/okta": false, "stdout:": false,
+	} {
+		e := valid().with("DEVO_URL", url, "DEVO_DOMAIN", "acme", "DEVO_TOKEN", "devo-token")
+		require.Equal(t, want, e.mustLoad(t).Tenants[0].Report, url)
+		require.False(t, e.with("DEVO_REPORT", "off").mustLoad(t).Tenants[0].Report, url)
+		require.True(t, e.with("DEVO_REPORT", "on").mustLoad(t).Tenants[0].Report, url)
+	}
+	c := two().with("ACME_DEVO_REPORT", "off").mustLoad(t)
+	require.Equal(t, []bool{false, true}, []bool{c.Tenants[0].Report, c.Tenants[1].Report}, "each tenant for itself")
 }
 
 func TestAllProblemsAreReportedTogether(t *testing.T) {

@@ -88,6 +88,21 @@ func (t tenant) devoToken(found *findings) secret.Secret {
 	return valueOrFile(t.source("DEVO_TOKEN"), t.source("DEVO_TOKEN_FILE"), value, file, found)
 }
 
+// report says whether Devo is told about the collector itself. Files and stdout are looked at for
+// the events, so there it has to be asked for.
+func (t tenant) report(found *findings) bool {
+	switch t.DevoReport {
+	case "on":
+		return true
+	case "off":
+		return false
+	case "auto":
+		return !strings.HasPrefix(t.DevoURL, "file:") && !strings.HasPrefix(t.DevoURL, "stdout:")
+	}
+	found.add(t.source("DEVO_REPORT"), "is %q; want auto, on or off", t.DevoReport)
+	return false
+}
+
 // tables gives every service its Devo table, that of DEVO_TABLES or the catalog's.
 func (t tenant) tables(found *findings) map[string]string {
 	tables := make(map[string]string)

@@ -57,6 +57,7 @@ type sharedVariables struct {
 	DevoConfirm     string     `envconfig:"DEVO_CONFIRM" default:"close" desc:"tls, tcp: what proves delivery: close (the server closes the connection in answer) or kernel (its kernel acknowledges)"`
 	DevoTables      string     `envconfig:"DEVO_TABLES" desc:"other tables than the usual ones: app_users=my.app.acme.users,..."`
 	DevoMaxEvent    string     `envconfig:"DEVO_MAX_EVENT" default:"1MiB" desc:"larger objects are shipped cut and marked"`
+	DevoReport      string     `envconfig:"DEVO_REPORT" default:"auto" desc:"report about the collector itself to devo.collectors.out.global.*: on, off, or auto: on for tls, tcp and https"`
 }
 
 // refused are the names of settings that are not there yet, and that must not be ignored:

@@ -39,7 +39,7 @@ func (r *Reader) shorterRange(ctx context.Context, pos checkpoint.Position, e *E
 		return nil, err
 	}
 	pos.Pull, pos.Span = nil, half
-	return &Page{Position: pos, Warning: fmt.Sprintf("%s; asked again for %s at once", e, half)}, nil
+	return &Page{Position: pos, Pull: checkpoint.PullRange, Warning: fmt.Sprintf("%s; asked again for %s at once", e, half)}, nil
 }
 
 // rangePage makes a page of a bounded query.

@@ -78,7 +78,7 @@ func (r *Reader) parentsPage(ctx context.Context, pos checkpoint.Position) (*Pag
 	if !stored {
 		cursor = parents.first(svc.Path, checkpoint.Position{Pull: &checkpoint.Pull{Kind: checkpoint.PullFull}})
 	}
-	a, err := r.org.get(ctx, question{svc, cursor, stored, r.backfill != nil})
+	a, err := r.org.get(ctx, question{svc, cursor, stored, r.backfill != nil, &r.sent})
 	var e *Error
 	if errors.As(err, &e) && e.Class == tooMuch {
 		limit, err := r.org.shrink(ctx, svc, limitOf(cursor, svc.Limit), e)
@@ -95,7 +95,7 @@ func (r *Reader) parentsPage(ctx context.Context, pos checkpoint.Position) (*Pag
 
 	pull := begun(pos, a.date)
 	pos.Pull, pos.LastPullID = &pull, pull.ID
-	p := &Page{Position: pos}
+	p := &Page{Position: pos, Pull: pull.Kind}
 	page := &parentPage{pull: pull.ID, cursor: cursor, next: a.next, guard: pos.Parent.Guard}
 	if parents.loops(p, &page.guard, a) {
 		page.next = ""

@@ -130,6 +130,8 @@ type question struct {
 	cursor string
 	stored bool // the cursor is one that Okta gave
 	yields bool // live collection goes first
+	// sent counts the requests that were sent; nil where nobody asks.
+	sent *int64
 }
 
 // get asks for one page. Every error is an *Error, or why ctx ended.
@@ -157,6 +159,9 @@ func (o *Org) get(ctx context.Context, q question) (*answer, error) {
 			o.cfg.Metrics.wait(o.cfg.Tenant, svc.Bucket)
 		}
 		return nil, err
+	}
+	if q.sent != nil {
+		*q.sent++
 	}
 	timed, cancel := context.WithTimeoutCause(ctx, requestTimeout, fmt.Errorf("no whole answer within %s", requestTimeout))
 	defer cancel()

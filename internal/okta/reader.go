@@ -42,6 +42,8 @@ type Page struct {
 	Wait     time.Duration
 	// Warning is something odd that somebody should read.
 	Warning string
+	// Pull is the kind of the pull that the page is of.
+	Pull checkpoint.PullKind
 
 	from    checkpoint.Position // where the page is fetched again, as part of the same pull
 	all     []object            // of the page, with those that were delivered before
@@ -91,6 +93,7 @@ type Reader struct {
 	now   func() time.Time
 	// backfill is nil for live collection.
 	backfill *checkpoint.Range
+	sent     int64 // requests
 }
 
 // Reader returns a reader of svc. since is where a first run of the System Log begins; zero
@@ -112,6 +115,9 @@ func (r *Reader) name() string {
 	}
 	return r.svc.Name
 }
+
+// Requests is how many requests were sent to Okta, whatever came of them.
+func (r *Reader) Requests() int64 { return r.sent }
 
 // Window is the state of the service's rate-limit window, nil if nothing is known of one.
 // running says that another request may be sent before what is returned here is durable.
@@ -182,10 +188,11 @@ func (r *Reader) failed(ctx context.Context, pos checkpoint.Position, err error)
 
 // smallerPage is a page without objects that only moves the position to a smaller limit.
 func smallerPage(pos checkpoint.Position, e *Error, limit int) *Page {
+	kind := pos.Pull.Kind
 	if pos.Pull.ID == 0 {
 		pos.Pull = nil // no answer has begun it
 	}
-	return &Page{Position: pos, Warning: fmt.Sprintf("%s; asked again with limit=%d", e, limit)}
+	return &Page{Position: pos, Pull: kind, Warning: fmt.Sprintf("%s; asked again with limit=%d", e, limit)}
 }
 
 // begin decides what the next pull asks for.
@@ -252,7 +259,7 @@ func (r *Reader) get(ctx context.Context, path string, pos checkpoint.Position) 
 }
 
 func (r *Reader) ask(ctx context.Context, cursor string, stored bool) (*answer, error) {
-	return r.org.get(ctx, question{r.svc, cursor, stored, r.backfill != nil})
+	return r.org.get(ctx, question{r.svc, cursor, stored, r.backfill != nil, &r.sent})
 }
 
 // begun returns the pull that an answer of this date belongs to, which it begins if it is the first.
@@ -277,7 +284,7 @@ func (r *Reader) newPage(a *answer, pos checkpoint.Position) *Page {
 		done = 0 // the page is another one by now
 	}
 	pos.Part = checkpoint.Part{}
-	p := &Page{from: pos, all: a.objects, release: func() { r.org.release(a) }}
+	p := &Page{Pull: pull.Kind, from: pos, all: a.objects, release: func() { r.org.release(a) }}
 	for _, o := range a.objects[done:] {
 		p.Objects = append(p.Objects, o.raw)
 	}

@@ -1,0 +1,52 @@
+package activities
+
+import (
+	"time"
+
+	"okta-collector/internal/report"
+	"okta-collector/workflows"
+)
+
+// endFailed is how a slice ended that failed, in a report.
+const endFailed = "failed"
+
+// report tells Devo what the slice did.
+func (s *slice) report(end workflows.End, failed error) {
+	if failed != nil {
+		end = endFailed
+	}
+	before, after := s.in.Checkpoint.Totals, s.at.Totals
+	var id int64
+	if under := s.at.Position.Pull; under != nil {
+		id, s.pull = under.ID, under.Kind
+	} else if s.pull != "" {
+		id = s.at.Position.LastPullID
+	}
+	// A slice that found the budget used up did nothing.
+	if s.reader.Requests() > 0 {
+		s.tenant.Reports.Pull(s.source(), report.Pull{
+			ID: id, Kind: string(s.pull), Complete: after.Pulls > before.Pulls, End: string(end), Requests: s.reader.Requests(),
+			Events: after.Events - before.Events, Bytes: after.Bytes - before.Bytes, Pages: after.Pages - before.Pages, Cut: after.Cut - before.Cut,
+			Took: time.Since(s.began),
+		})
+	}
+	if s.warning != "" {
+		s.tenant.Reports.Warning(s.source(), s.warning)
+	}
+}
+
+// reportProblem tells Devo that the slice failed, and what to do.
+func (s *slice) reportProblem(class workflows.Class, message string) {
+	action, blocked := "nothing: it tries again by itself", false
+	switch class {
+	case workflows.ClassPerson:
+		action, blocked = "mend what the message says; it tries again every 15 minutes, or at once after the signal resume", true
+	case workflows.ClassCursorRefused:
+		action = "nothing: the pull starts again by itself, and some events are sent twice"
+	}
+	s.tenant.Reports.Problem(s.source(), string(class), message, action, blocked)
+}
+
+func (s *slice) source() report.Source {
+	return report.Source{Service: s.svc.Name, Workflow: s.target.Name}
+}
