@@ -29,11 +29,9 @@ type syslogSink struct {
 	unacked func(syscall.RawConn) (int, error)
 	warned  sync.Once // that the peer answers no close
 
-	// manners guards known and expected: how this server answers a close, found out before
-	// anything is sent to it, and bettered when it does better.
-	manners  sync.Mutex
-	expected farewell
-	known    bool
+	// manners is how this server answers a close: found out before anything is sent to it, and
+	// bettered when it does better.
+	manners manners
 }
 
 func (s *syslogSink) Open(_ context.Context, target Target) (Stream, error) {
@@ -172,37 +170,56 @@ func (s *syslogSink) finish(ctx context.Context, c *conn) (farewell, error) {
 // acquaint finds out how the server answers a close, once, with connections that nothing is
 // sent over. A server that ends TLS properly is held to that.
 func (s *syslogSink) acquaint(ctx context.Context) error {
-	s.manners.Lock()
-	defer s.manners.Unlock()
-	if s.known || s.cfg.Confirm == ConfirmKernel {
+	if s.cfg.Confirm == ConfirmKernel || s.manners.known() {
 		return nil
 	}
+	var expected farewell
 	// Twice, since a single bare end may be that of a connection that was cut.
 	for range 2 {
 		c, err := s.connect(ctx)
 		if err != nil {
 			return err
 		}
-		if s.expected, err = s.finish(ctx, c); err != nil {
+		if expected, err = s.finish(ctx, c); err != nil {
 			return err
 		}
-		if s.expected == closeNotify || s.security == nil {
+		if expected == closeNotify || s.security == nil {
 			break
 		}
 	}
-	s.known = true
-	if s.expected != closeNotify && s.security != nil {
+	if s.manners.learn(expected) && expected != closeNotify && s.security != nil {
 		s.cfg.Log.Warn("the server ends TLS without close_notify: a connection that something cuts on the way cannot be told from one that it has read", zap.String("server", s.address))
 	}
 	return nil
 }
 
-// proves says whether an answer is as good as this server can give.
-func (s *syslogSink) proves(answer farewell) bool {
-	s.manners.Lock()
-	defer s.manners.Unlock()
-	s.expected = max(s.expected, answer)
-	return answer >= s.expected
+// manners are the best answer that a server has given to a close.
+type manners struct {
+	mu   sync.Mutex
+	best farewell // unanswered until something is known
+}
+
+func (m *manners) known() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.best != unanswered
+}
+
+// learn notes an answer, and says whether it is the first.
+func (m *manners) learn(answer farewell) (first bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	first = m.best == unanswered
+	m.best = max(m.best, answer)
+	return first
+}
+
+// prove says whether an answer is as good as this server can give.
+func (m *manners) prove(answer farewell) bool {
+	m.learn(answer)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return answer >= m.best
 }
 
 // ahead is a connection that is being opened for the next page.
@@ -294,7 +311,7 @@ func (s *syslogStream) ship(ctx context.Context, page Page) (Stats, error) {
 		return Stats{}, err
 	}
 	answer, err := s.sink.finish(ctx, c)
-	if err == nil && !s.sink.proves(answer) {
+	if err == nil && s.sink.cfg.Confirm == ConfirmClose && !s.sink.manners.prove(answer) {
 		err = errCut
 	}
 	if err != nil {

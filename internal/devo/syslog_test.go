@@ -321,6 +321,22 @@ func TestTheKernelsWordIsTakenWhereThatIsConfigured(t *testing.T) {
 	})
 }
 
+func TestTheKernelsWordIsTakenOfAServerThatAnswersNowAndThen(t *testing.T) {
+	overBoth(t, func(s *server, c net.Conn, number int) {
+		_, _ = io.Copy(s, c)
+		if number == 0 {
+			_ = c.Close()
+		}
+	}, func(t *testing.T, s *server, cfg devo.Config) {
+		cfg.Confirm = devo.ConfirmKernel
+		stream := open(t, cfg, devo.Waits{Word: 50 * time.Millisecond})
+		for i := range 2 {
+			ship(t, stream, objects(i, 1, 10))
+		}
+		require.Equal(t, 2, strings.Count(s.text(), "\n"))
+	})
+}
+
 func TestTheKernelsWordIsNotTakenForWhatItHasNotAcknowledged(t *testing.T) {
 	s := serve(t, nil, readAll)
 	sink, err := devo.New(devo.Config{URL: s.url("tcp"), Confirm: devo.ConfirmKernel})
