@@ -73,7 +73,7 @@ TEMPORAL_NAMESPACE and the like; start and check read the same settings as the w
 	root.PersistentFlags().String("tenant", "", "act on this tenant only")
 	root.AddCommand(
 		newStart(connect), newStatus(connect),
-		newPause(connect), newResume(connect), newPoll(connect),
+		newPause(connect), newResume(connect), newPoll(connect), newBackfill(connect),
 		newStop(connect), newCheck(),
 	)
 	return root
