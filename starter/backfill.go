@@ -27,7 +27,7 @@ func newBackfill(connect connector) *cobra.Command {
 	var since, until string
 	var following bool
 	cmd := &cobra.Command{
-		Use:   "backfill okta/<tenant>/<service>",
+		Use:   "backfill okta/<tenant>/<service>[/backfill/<range>]",
 		Short: "Fetch a range of logs, or all of another service, once more beside the live collection",
 		Long: `Fetches once more what was collected before, or should have been: of logs the events that were
 published from --since on and before --until, of any other service everything there is, without
@@ -35,21 +35,23 @@ times. The live collection goes on meanwhile, and goes first where Okta's limits
 
 The collector must be running, and a worker. Prints the workflow id of the backfill, which pause,
 resume, stop and status take. With --follow it shows the progress until the end; exit code 1 if the
-backfill failed or was stopped. To follow one that runs already, give the same times.`,
+backfill failed or was stopped. To follow one that runs already, give its id.`,
 		Example: `  starter backfill okta/acme/logs --since 7d --follow
   starter backfill okta/acme/logs --since 2026-11-01T00:00:00Z --until 2026-11-02T00:00:00Z
-  starter backfill okta/acme/users`,
+  starter backfill okta/acme/users
+  starter backfill okta/acme/users/backfill/full --follow`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := cobra.ExactArgs(1)(cmd, args); err != nil {
 				return err
 			}
-			_, service, err := workflows.ParseWorkflowID(args[0])
-			switch _, backfill := rangeOf(args[0]); {
-			case err != nil:
+			if err := checkSelection(cmd, args); err != nil {
 				return err
-			case backfill:
-				return fmt.Errorf("%s is a backfill; want the service, okta/<tenant>/<service>, and --since and --until", args[0])
-			case workflows.HasRange(service) && since == "":
+			}
+			_, service, _ := workflows.ParseWorkflowID(args[0])
+			switch _, again := rangeOf(args[0]); {
+			case again && since+until != "":
+				return errors.New("the times are in the backfill's id: leave --since and --until away")
+			case !again && workflows.HasRange(service) && since == "":
 				return errors.New("--since is missing: a time such as 2026-11-01T00:00:00Z or how long ago, such as 7d")
 			}
 			if _, ok := okta.Lookup(service); !ok {
@@ -59,23 +61,28 @@ backfill failed or was stopped. To follow one that runs already, give the same t
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			r, err := parseRange(args[0], since, until, time.Now())
-			if err != nil {
-				return usageError{err}
+			tenant, service, _ := workflows.ParseWorkflowID(args[0])
+			collector := workflows.WorkflowID(tenant, service)
+			r, again := rangeOf(args[0])
+			if !again {
+				var err error
+				if r, err = parseRange(service, since, until, time.Now()); err != nil {
+					return usageError{err}
+				}
 			}
 			c, err := connect(ctx)
 			if err != nil {
 				return err
 			}
 			defer c.Close()
-			id, err := c.backfill(ctx, args[0], r)
+			id, err := c.backfill(ctx, collector, r)
 			switch {
 			case err == nil:
 				fmt.Fprintln(cmd.OutOrStdout(), id)
 			case following && c.isRunning(ctx, id):
 				fmt.Fprintln(cmd.OutOrStdout(), id, "runs already")
 			case errors.As(err, new(*serviceerror.NotFound)):
-				return notCollected(cmd, args[0], id, r)
+				return notCollected(cmd, collector, id, r)
 			default:
 				return err
 			}
@@ -92,8 +99,7 @@ backfill failed or was stopped. To follow one that runs already, give the same t
 }
 
 // parseRange reads the times, in whole milliseconds. What is wrong with the range is for the collector to say.
-func parseRange(id, since, until string, now time.Time) (r checkpoint.Range, err error) {
-	_, service, _ := workflows.ParseWorkflowID(id) // it was checked
+func parseRange(service, since, until string, now time.Time) (r checkpoint.Range, err error) {
 	if since != "" {
 		if r.Since, err = parseTime("--since", since, now); err != nil {
 			return r, err

@@ -44,6 +44,17 @@ func TestBackfillAsksTheRunningCollectorAndPrintsTheID(t *testing.T) {
 	require.Equal(t, []any{day}, asked.Args)
 }
 
+func TestBackfillTakesTheRangeFromTheIDOfABackfill(t *testing.T) {
+	o := newTemporal(t)
+	asked := o.updated(nil)
+	code, stdout, _ := o.call("backfill", dayID)
+
+	require.Zero(t, code)
+	require.Equal(t, dayID+"\n", stdout)
+	require.Equal(t, logs, asked.WorkflowID)
+	require.Equal(t, []any{day}, asked.Args)
+}
+
 func TestBackfillOfAnythingElseHasNoTimes(t *testing.T) {
 	o := newTemporal(t)
 	asked := o.updated(nil)
@@ -56,7 +67,7 @@ func TestBackfillOfAnythingElseHasNoTimes(t *testing.T) {
 
 func TestTheTimesOfABackfillAreWholeMilliseconds(t *testing.T) {
 	now := noon.Add(1234567 * time.Nanosecond)
-	r, err := parseRange(logs, "1d", "", now)
+	r, err := parseRange("logs", "1d", "", now)
 
 	require.NoError(t, err)
 	require.Equal(t, checkpoint.Range{Since: day.Since.Add(time.Millisecond), Until: day.Until.Add(time.Millisecond)}, r)
@@ -177,7 +188,7 @@ func TestFollowingEndsWithTheBackfill(t *testing.T) {
 func TestInterruptingEndsTheFollowingAndNotTheBackfill(t *testing.T) {
 	_, err := followed(t, seen(workflows.StateRunning, "", halfway()))
 
-	require.ErrorContains(t, err, "the backfill goes on: starter status "+dayID)
+	require.ErrorContains(t, err, "the backfill goes on: starter backfill "+dayID+" --follow")
 }
 
 func TestOnATerminalTheBarIsDrawn(t *testing.T) {

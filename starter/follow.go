@@ -56,7 +56,7 @@ func (f *following) run(ctx context.Context, tick <-chan time.Time, out io.Write
 		}
 		if ctx.Err() != nil {
 			b.end()
-			return fmt.Errorf("not followed any longer; the backfill goes on: starter status %s", f.id)
+			return fmt.Errorf("not followed any longer; the backfill goes on: starter backfill %s --follow", f.id)
 		}
 	}
 }

@@ -131,21 +131,10 @@ func rangeOf(id string) (checkpoint.Range, bool) {
 
 // startCommand is what starts what has an id.
 func startCommand(id string) string {
-	r, backfill := rangeOf(id)
-	if !backfill {
-		return "starter start " + id
+	if _, backfill := rangeOf(id); backfill {
+		return "starter backfill " + id
 	}
-	tenant, service, _ := workflows.ParseWorkflowID(id)
-	return backfillCommand(workflows.WorkflowID(tenant, service), r)
-}
-
-// backfillCommand is what backfills a range of a collector.
-func backfillCommand(id string, r checkpoint.Range) string {
-	command := "starter backfill " + id
-	if r == (checkpoint.Range{}) {
-		return command
-	}
-	return command + " --since " + r.Since.Format(time.RFC3339Nano) + " --until " + r.Until.Format(time.RFC3339Nano)
+	return "starter start " + id
 }
 
 // nothing says that a command found nothing to act on.

@@ -314,7 +314,7 @@ func TestWrongCallsExitWith2AndOneLine(t *testing.T) {
 		"strat", "start --frsh", "start users", "start okta/acme/user", "start --since tomorrow", "start --since 91d", "start --since 2099-01-01T00:00:00Z",
 		"start --tenant nobody", "start okta/acme/users", "start " + dayID, "status -o yaml", "status -w -o json", "pause users", "poll " + dayID,
 		"stop --tenant acme okta/acme/users", "check logs", "check -o yaml",
-		"backfill", "backfill users", "backfill okta/acme/user", "backfill okta/acme/logs", "backfill okta/acme/logs --since yesterday", "backfill --since 1d " + dayID,
+		"backfill", "backfill users", "backfill okta/acme/user", "backfill okta/acme/logs", "backfill okta/acme/logs --since yesterday", "backfill --since 1d " + dayID, "backfill --tenant acme okta/acme/users",
 	} {
 		t.Run(args, func(t *testing.T) {
 			code, _, stderr := newTemporal(t).call(strings.Fields(args)...)

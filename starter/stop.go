@@ -89,14 +89,18 @@ func andTheRest(id string, c checkpoint.Checkpoint) string {
 	if !backfill || c.Totals.Pulls > 0 {
 		return ""
 	}
+	tenant, service, _ := workflows.ParseWorkflowID(id)
+	command := "starter backfill " + workflows.WorkflowID(tenant, service)
+	if r == (checkpoint.Range{}) {
+		return "; fetch all again with: " + command
+	}
 	// Other events may have been published in the same millisecond as the last one, so that comes again.
 	for _, reached := range []time.Time{c.Position.Covered, c.Position.Newest} {
-		if reached.After(r.Since) && !r.Since.IsZero() {
+		if reached.After(r.Since) {
 			r.Since = reached
 		}
 	}
-	tenant, service, _ := workflows.ParseWorkflowID(id)
-	return "; fetch the rest with: " + backfillCommand(workflows.WorkflowID(tenant, service), r)
+	return fmt.Sprintf("; fetch the rest with: %s --since %s --until %s", command, r.Since.Format(time.RFC3339Nano), r.Until.Format(time.RFC3339Nano))
 }
 
 func stopProblem(ctx context.Context, err error) string {

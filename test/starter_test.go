@@ -115,10 +115,10 @@ func TestTheStarterPausesResumesAndStopsABackfill(t *testing.T) {
 	require.NoError(t, follower.cmd.Process.Signal(os.Interrupt))
 	<-follower.done
 	require.Equal(t, 1, follower.cmd.ProcessState.ExitCode())
-	require.Contains(t, follower.out.String(), "the backfill goes on: starter status "+id)
+	require.Contains(t, follower.out.String(), "the backfill goes on: starter backfill "+id+" --follow")
 	require.Equal(t, workflows.StatePaused, s.reports(id)[0].State)
 
-	follower = s.beside(append([]string{"backfill", s.id("logs"), "--follow"}, times(r)...)...)
+	follower = s.beside("backfill", id, "--follow")
 	s.eventually("it is followed", func() bool { return followsPaused(follower) })
 	out, code = s.starter("stop", id)
 	require.Zero(t, code, out)
