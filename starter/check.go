@@ -19,12 +19,20 @@ import (
 const checkTimeout = 30 * time.Second
 
 func newCheck() *cobra.Command {
-	return &cobra.Command{
+	var output string
+	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Ask Okta one cheap request for each service and connect to Devo; say what is missing",
 		Long: `Checks the settings, the permission for each service in OKTA_SERVICES, and the way to
-Devo, without Temporal and without collecting anything. Exit code 1 if something is missing.`,
-		Args: cobra.NoArgs,
+Devo, without Temporal and without collecting anything. Exit code 1 if something is missing.
+
+-o json prints an array of objects: tenant, check (what was asked), ok, and error where it is not.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := checkOutput(output); err != nil {
+				return err
+			}
+			return cobra.NoArgs(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, warnings, err := config.Load()
 			for _, warning := range warnings {
@@ -34,39 +42,60 @@ Devo, without Temporal and without collecting anything. Exit code 1 if something
 				return usageError{err}
 			}
 			wanted := tenantFlag(cmd)
-			t := newTable("tenant", "what", "result")
-			t.SetColumnConfigs([]table.ColumnConfig{{Name: "result", WidthMax: maxColumn, WidthMaxEnforcer: text.WrapSoft}})
 			found, failed := false, 0
+			var results []result
 			for _, tenant := range cfg.Tenants {
 				if wanted != "" && tenant.Name != wanted {
 					continue
 				}
 				found = true
-				for _, r := range checkTenant(cmd.Context(), tenant) {
-					result := "ok"
-					if r.err != nil {
-						failed++
-						result = "FAILED: " + r.err.Error()
-					}
-					t.AppendRow(table.Row{tenant.Name, r.what, result})
-				}
+				results = append(results, checkTenant(cmd.Context(), tenant)...)
 			}
 			if !found {
 				return usagef("tenant %q is not in COLLECTOR_TENANTS", wanted)
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), t.Render())
+			if output == outputJSON {
+				if err := printJSON(cmd.OutOrStdout(), results); err != nil {
+					return err
+				}
+			} else {
+				fmt.Fprintln(cmd.OutOrStdout(), renderResults(results))
+			}
+			for _, r := range results {
+				if !r.OK {
+					failed++
+				}
+			}
 			if failed > 0 {
-				return fmt.Errorf("%d of %d checks failed", failed, t.Length())
+				return fmt.Errorf("%d of %d checks failed", failed, len(results))
 			}
 			return nil
 		},
 	}
+	outputFlag(cmd, &output)
+	return cmd
 }
 
 // result is what came of one check.
 type result struct {
-	what string
-	err  error
+	Tenant string `json:"tenant"`
+	// Check is what was asked: okta and a service, or devo and its address.
+	Check string `json:"check"`
+	OK    bool   `json:"ok"`
+	Error string `json:"error,omitempty"`
+}
+
+func renderResults(results []result) string {
+	t := newTable("tenant", "what", "result")
+	t.SetColumnConfigs([]table.ColumnConfig{{Name: "result", WidthMax: maxColumn, WidthMaxEnforcer: text.WrapSoft}})
+	for _, r := range results {
+		said := "ok"
+		if !r.OK {
+			said = "FAILED: " + r.Error
+		}
+		t.AppendRow(table.Row{r.Tenant, r.Check, said})
+	}
+	return t.Render()
 }
 
 // checkTenant checks every service and the sink, whatever fails before.
@@ -79,7 +108,11 @@ func checkTenant(ctx context.Context, t config.Tenant) []result {
 		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			err = fmt.Errorf("no answer within %v: %w", checkTimeout, err)
 		}
-		results = append(results, result{what, err})
+		r := result{Tenant: t.Name, Check: what, OK: err == nil}
+		if err != nil {
+			r.Error = err.Error()
+		}
+		results = append(results, r)
 	}
 	org, err := okta.New(t.Okta)
 	for _, service := range t.Services {

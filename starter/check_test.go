@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -52,4 +53,18 @@ func TestCheckOfATenantThatIsNotConfiguredExitsWith2(t *testing.T) {
 
 	require.Equal(t, 2, code)
 	require.Contains(t, stderr, `"nobody" is not in COLLECTOR_TENANTS`)
+}
+
+func TestCheckForScriptsIsJSON(t *testing.T) {
+	code, stdout, _ := checked(t, http.NotFound, "-o", "json")
+
+	require.Equal(t, 1, code)
+	var results []result
+	require.NoError(t, json.Unmarshal([]byte(stdout), &results), stdout)
+	require.Len(t, results, 3)
+	require.Equal(t, "okta logs", results[0].Check)
+	require.False(t, results[0].OK)
+	require.Contains(t, results[0].Error, "404")
+	require.True(t, results[2].OK, "the directory")
+	require.Empty(t, results[2].Error)
 }

@@ -62,9 +62,10 @@ func newRoot(connect connector) *cobra.Command {
 		Long: `Starts, watches and controls the collection of Okta orgs.
 
 Commands act on the workflow ids given, such as okta/default/users, on those of
---tenant, or on all; start on those of the settings. Those that act print a line
-for each: its id and what came of it, or FAILED: and why. Temporal is found by TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE
-and the like; start and check read the same settings as the worker.`,
+--tenant, or on all; start on those of the settings. pause, resume, stop and status
+know backfills too, by their ids, which status shows. Commands that act print a line
+for each id: what came of it, or FAILED: and why. Temporal is found by TEMPORAL_ADDRESS,
+TEMPORAL_NAMESPACE and the like; start and check read the same settings as the worker.`,
 		Version:       buildVersion(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -72,7 +73,7 @@ and the like; start and check read the same settings as the worker.`,
 	root.PersistentFlags().String("tenant", "", "act on this tenant only")
 	root.AddCommand(
 		newStart(connect), newStatus(connect),
-		newPause(connect), newResume(connect), newPoll(connect),
+		newPause(connect), newResume(connect), newPoll(connect), newBackfill(connect),
 		newStop(connect), newCheck(),
 	)
 	return root
@@ -83,10 +84,27 @@ func tenantFlag(cmd *cobra.Command) string {
 	return cmd.Flag("tenant").Value.String()
 }
 
+// buildVersion is the revision that this was built from, as far as it was built where that is known.
 func buildVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
 	}
-	return info.Main.Version
+	return version(info)
+}
+
+func version(info *debug.BuildInfo) string {
+	settings := make(map[string]string)
+	for _, s := range info.Settings {
+		settings[s.Key] = s.Value
+	}
+	revision := settings["vcs.revision"]
+	if revision == "" {
+		return info.Main.Version
+	}
+	revision = revision[:min(len(revision), 12)]
+	if settings["vcs.modified"] == "true" {
+		revision += ", changed"
+	}
+	return revision + " of " + settings["vcs.time"]
 }

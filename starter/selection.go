@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/okta"
 	"okta-collector/workflows"
 )
@@ -18,15 +20,19 @@ import (
 // maxListed bounds how many executions are looked through.
 const maxListed = 10_000
 
-// Which collectors a command acts on where no ids are given.
+// Which workflows a command acts on where no ids are given. They are not found by search attributes: one
+// that was just started has none yet.
 const (
-	running     = `ExecutionStatus = "Running"`
-	everStarted = `ExecutionStatus != "ContinuedAsNew"`
+	// running are the collectors, without their backfills: to stop collecting does not stop those.
+	running = `WorkflowType = "` + workflows.CollectName + `" AND ExecutionStatus = "Running"`
+	// everStarted are all collectors, and the backfills that run.
+	everStarted = `WorkflowType = "` + workflows.CollectName + `" AND ExecutionStatus != "ContinuedAsNew"` +
+		` OR WorkflowType = "` + workflows.BackfillName + `" AND ExecutionStatus = "Running"`
 )
 
 // onCollectors is what a command runs that acts on collectors: it connects, and acts on the
 // workflow ids given, or on those that Temporal has, of the tenant or of all.
-func onCollectors(connect connector, which string, act func(ctx context.Context, cmd *cobra.Command, c *temporal, ids []string) error) func(*cobra.Command, []string) error {
+func onCollectors(connect connector, act func(ctx context.Context, cmd *cobra.Command, c *temporal, ids []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, ids []string) error {
 		ctx := cmd.Context()
 		c, err := connect(ctx)
@@ -35,9 +41,7 @@ func onCollectors(connect connector, which string, act func(ctx context.Context,
 		}
 		defer c.Close()
 		if len(ids) == 0 {
-			// Not by search attribute: a workflow that was just started has none yet.
-			query := fmt.Sprintf(`WorkflowType = %q AND %s`, workflows.CollectName, which)
-			if ids, err = list(ctx, c, query, tenantFlag(cmd)); err != nil {
+			if ids, err = list(ctx, c, running, tenantFlag(cmd)); err != nil {
 				return err
 			}
 		}
@@ -70,7 +74,8 @@ func list(ctx context.Context, c *temporal, query, tenant string) ([]string, err
 	return slices.Compact(ids), nil
 }
 
-// inCatalogOrder compares ids by tenant, and services as the catalog lists them.
+// inCatalogOrder compares ids by tenant, and services as the catalog lists them, each before its
+// backfills.
 func inCatalogOrder(a, b string) int {
 	tenantA, serviceA, _ := workflows.ParseWorkflowID(a)
 	tenantB, serviceB, _ := workflows.ParseWorkflowID(b)
@@ -79,6 +84,7 @@ func inCatalogOrder(a, b string) int {
 		cmp.Compare(tenantA, tenantB),
 		cmp.Compare(slices.Index(names, serviceA), slices.Index(names, serviceB)),
 		cmp.Compare(serviceA, serviceB),
+		cmp.Compare(a, b),
 	)
 }
 
@@ -93,6 +99,42 @@ func checkSelection(cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("give workflow ids or --tenant, not both")
 	}
 	return nil
+}
+
+// checkCollectors refuses the ids of backfills too.
+func checkCollectors(cmd *cobra.Command, args []string) error {
+	for _, id := range args {
+		if _, backfill := rangeOf(id); backfill {
+			return fmt.Errorf("%s is a backfill, which %s does not know; see starter backfill --help", id, cmd.Name())
+		}
+	}
+	return checkSelection(cmd, args)
+}
+
+// rangeOf is the range in the id of a backfill, zero for one that has none; false for any other id.
+func rangeOf(id string) (checkpoint.Range, bool) {
+	parts := strings.Split(id, "/")
+	if len(parts) != 5 || parts[3] != "backfill" {
+		return checkpoint.Range{}, false
+	}
+	from, to, _ := strings.Cut(parts[4], "--")
+	since, err := time.Parse(time.RFC3339, from)
+	if err != nil {
+		return checkpoint.Range{}, true
+	}
+	until, err := time.Parse(time.RFC3339, to)
+	if err != nil {
+		return checkpoint.Range{}, true
+	}
+	return checkpoint.Range{Since: since, Until: until}, true
+}
+
+// startCommand is what starts what has an id.
+func startCommand(id string) string {
+	if _, backfill := rangeOf(id); backfill {
+		return "starter backfill " + id
+	}
+	return "starter start " + id
 }
 
 // nothing says that a command found nothing to act on.

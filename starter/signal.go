@@ -12,24 +12,24 @@ import (
 )
 
 func newPause(connect connector) *cobra.Command {
-	return newSignal(connect, workflows.SignalPause, "Stop collecting within one page; the position is kept")
+	return newSignal(connect, workflows.SignalPause, "Stop collecting within one page; the position is kept", checkSelection)
 }
 
 func newResume(connect connector) *cobra.Command {
-	return newSignal(connect, workflows.SignalResume, "Go on after pause, and try again at once when blocked")
+	return newSignal(connect, workflows.SignalResume, "Go on after pause, and try again at once when blocked", checkSelection)
 }
 
 func newPoll(connect connector) *cobra.Command {
-	return newSignal(connect, workflows.SignalPoll, "Do not wait for the next poll")
+	return newSignal(connect, workflows.SignalPoll, "Do not wait for the next poll", checkCollectors)
 }
 
 // newSignal is a command that sends a signal. Temporal keeps it until a worker is there.
-func newSignal(connect connector, signal, short string) *cobra.Command {
+func newSignal(connect connector, signal, short string, args cobra.PositionalArgs) *cobra.Command {
 	return &cobra.Command{
 		Use:   signal + " [okta/<tenant>/<service>...]",
 		Short: short,
-		Args:  checkSelection,
-		RunE: onCollectors(connect, running, func(ctx context.Context, cmd *cobra.Command, c *temporal, ids []string) error {
+		Args:  args,
+		RunE: onCollectors(connect, func(ctx context.Context, cmd *cobra.Command, c *temporal, ids []string) error {
 			if len(ids) == 0 {
 				return errors.New(nothing(cmd, "is running"))
 			}
@@ -38,7 +38,7 @@ func newSignal(connect connector, signal, short string) *cobra.Command {
 			for _, id := range ids {
 				switch err := c.SignalWorkflow(ctx, id, "", signal, nil); {
 				case errors.As(err, new(*serviceerror.NotFound)):
-					failed.add(lines, id, "not running; start it with: starter start "+id)
+					failed.add(lines, id, "not running; start it with: "+startCommand(id))
 				case err != nil:
 					failed.add(lines, id, err.Error())
 				default:

@@ -37,7 +37,7 @@ from its position; --fresh forgets the position and begins anew.`,
 		Example: `  starter start
   starter start --tenant acme --since 7d
   starter start --fresh okta/default/users`,
-		Args: checkSelection,
+		Args: checkCollectors,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			from, err := parseSince(since, time.Now())
 			if err != nil {
@@ -70,13 +70,9 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	since, err := time.Parse(time.RFC3339, text)
+	since, err := parseTime("--since", text, now)
 	if err != nil {
-		ago, err := config.ParseDuration(text)
-		if err != nil {
-			return time.Time{}, fmt.Errorf("--since is %q; want a time such as 2026-11-01T00:00:00Z or how long ago, such as 7d", text)
-		}
-		since = now.Add(-ago)
+		return time.Time{}, err
 	}
 	if since.After(now) {
 		return time.Time{}, fmt.Errorf("--since is %s, which is in the future", text)
@@ -84,7 +80,20 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	if since.Before(now.Add(-maxHistory)) {
 		return time.Time{}, fmt.Errorf("--since is %s, but Okta's System Log goes back 90 days only", text)
 	}
-	return since.UTC(), nil
+	return since, nil
+}
+
+// parseTime reads a time or how long ago it was.
+func parseTime(flag, text string, now time.Time) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		ago, err := config.ParseDuration(text)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("%s is %q; want a time such as 2026-11-01T00:00:00Z or how long ago, such as 7d", flag, text)
+		}
+		t = now.Add(-ago)
+	}
+	return t.UTC(), nil
 }
 
 // loadPlan reads the settings and prints their warnings.
@@ -108,6 +117,11 @@ func startTargets(plan config.Plan, ids []string, tenant string) ([]config.Targe
 		}
 		return targets, nil
 	}
+	var known []string
+	for _, t := range plan.Targets {
+		known = append(known, t.Tenant)
+	}
+	known = slices.Compact(known)
 	var targets []config.Target
 	for _, id := range ids {
 		tenant, service, err := workflows.ParseWorkflowID(id)
@@ -116,6 +130,9 @@ func startTargets(plan config.Plan, ids []string, tenant string) ([]config.Targe
 		}
 		if _, ok := okta.Lookup(service); !ok {
 			return nil, usagef("%s: no service is named %q; there are %s", id, service, strings.Join(okta.ServiceNames(), ", "))
+		}
+		if !slices.Contains(known, tenant) {
+			return nil, usagef("%s: no settings are for tenant %q; COLLECTOR_TENANTS has %s", id, tenant, strings.Join(known, ", "))
 		}
 		targets = append(targets, config.Target{Tenant: tenant, Service: service})
 	}

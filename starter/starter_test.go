@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/failure/v1"
 	"go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflow/v1"
@@ -20,6 +22,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/mocks"
+	temporalsdk "go.temporal.io/sdk/temporal"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"okta-collector/internal/checkpoint"
 	"okta-collector/workflows"
@@ -27,7 +31,11 @@ import (
 
 const (
 	users = "okta/acme/users"
+	logs  = "okta/acme/logs"
 	run   = "run-1"
+
+	// dayID is the backfill of the day before [noon].
+	dayID = "okta/acme/logs/backfill/2026-11-21T12:00:00.000Z--2026-11-22T12:00:00.000Z"
 )
 
 var data = converter.GetDefaultDataConverter()
@@ -51,6 +59,13 @@ func newTemporal(t *testing.T) fakeTemporal {
 	c.On("Close").Maybe()
 	t.Cleanup(func() { c.AssertExpectations(t) })
 	return fakeTemporal{c, t}
+}
+
+// newAcme has settings for the tenant acme.
+func newAcme(t *testing.T) fakeTemporal {
+	f := newTemporal(t)
+	t.Setenv("COLLECTOR_TENANTS", "acme")
+	return f
 }
 
 // call runs the command line and returns what it wrote.
@@ -99,6 +114,13 @@ func (f fakeTemporal) ended(id string, state workflows.State) {
 	f.On("GetWorkflow", mock.Anything, id, mock.Anything).Return(result)
 }
 
+// stopped makes a backfill's state known, when it was cancelled.
+func (f fakeTemporal) stopped(id string, state workflows.State) {
+	result := mocks.NewWorkflowRun(f.t)
+	result.On("Get", mock.Anything, mock.Anything).Return(temporalsdk.NewCanceledError(state))
+	f.On("GetWorkflow", mock.Anything, id, mock.Anything).Return(result)
+}
+
 // starts expects one start and returns what was started.
 func (f fakeTemporal) starts(err error) (options *client.StartWorkflowOptions, in *workflows.CollectInput) {
 	options, in = new(client.StartWorkflowOptions), new(workflows.CollectInput)
@@ -116,12 +138,22 @@ func payloads(t *testing.T, values ...any) *common.Payloads {
 	return p
 }
 
+// day is the range of [dayID].
+var day = checkpoint.Range{Since: noon.Add(-24 * time.Hour), Until: noon}
+
+// halfway is a checkpoint in the middle of [day].
+func halfway() checkpoint.Checkpoint {
+	c := events(500)
+	c.Position.Newest = noon.Add(-12 * time.Hour)
+	return c
+}
+
 func events(n int64) checkpoint.Checkpoint {
 	return checkpoint.Checkpoint{Totals: checkpoint.Totals{Pages: n / 100, Events: n}}
 }
 
 func TestStartStartsWhatNeverRanWithAllThatFindsItAgain(t *testing.T) {
-	o := newTemporal(t)
+	o := newAcme(t)
 	o.hasNever(users)
 	options, in := o.starts(nil)
 	code, stdout, stderr := o.call("start", users)
@@ -151,7 +183,7 @@ func TestStartWithoutIdsStartsTheConfiguredServices(t *testing.T) {
 
 func TestStartLeavesAloneWhatRuns(t *testing.T) {
 	t.Run("already", func(t *testing.T) {
-		o := newTemporal(t)
+		o := newAcme(t)
 		o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING)
 		code, stdout, _ := o.call("start", "--fresh", users)
 
@@ -159,7 +191,7 @@ func TestStartLeavesAloneWhatRuns(t *testing.T) {
 		require.Contains(t, stdout, "running already")
 	})
 	t.Run("since a moment ago", func(t *testing.T) {
-		o := newTemporal(t)
+		o := newAcme(t)
 		o.hasNever(users)
 		o.starts(serviceerror.NewWorkflowExecutionAlreadyStarted("started", "", run))
 		code, stdout, _ := o.call("start", users)
@@ -170,7 +202,7 @@ func TestStartLeavesAloneWhatRuns(t *testing.T) {
 }
 
 func TestStartGoesOnFromTheResultOfTheLastRun(t *testing.T) {
-	o := newTemporal(t)
+	o := newAcme(t)
 	due := time.Now().Add(time.Hour).UTC()
 	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
 	o.ended(users, workflows.State{Checkpoint: events(12300), Paused: true, Slices: 7, WakeAt: due, WakeReason: workflows.WaitPoll})
@@ -186,7 +218,7 @@ func TestStartGoesOnFromTheResultOfTheLastRun(t *testing.T) {
 }
 
 func TestStartTriesAtOnceWhatWasBlocked(t *testing.T) {
-	o := newTemporal(t)
+	o := newAcme(t)
 	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
 	o.ended(users, workflows.State{Checkpoint: events(100), Blocked: true, Failures: 3, WakeAt: time.Now().Add(time.Hour), WakeReason: workflows.WaitBlocked})
 	_, in := o.starts(nil)
@@ -197,7 +229,7 @@ func TestStartTriesAtOnceWhatWasBlocked(t *testing.T) {
 }
 
 func TestStartGoesOnFromTheHistoryOfARunThatWasTerminated(t *testing.T) {
-	o := newTemporal(t)
+	o := newAcme(t)
 	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_TERMINATED)
 	o.history(&history.HistoryEvent{EventType: enums.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED}, sliceEnded(t, events(500)))
 	_, in := o.starts(nil)
@@ -209,7 +241,7 @@ func TestStartGoesOnFromTheHistoryOfARunThatWasTerminated(t *testing.T) {
 }
 
 func TestStartBeginsAnewWhatEndedBeforeItHadBegun(t *testing.T) {
-	o := newTemporal(t)
+	o := newAcme(t)
 	o.has("okta/acme/logs", enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
 	o.ended("okta/acme/logs", workflows.State{})
 	_, in := o.starts(nil)
@@ -222,7 +254,7 @@ func TestStartBeginsAnewWhatEndedBeforeItHadBegun(t *testing.T) {
 }
 
 func TestStartRefusesToForgetAPositionUnlessTold(t *testing.T) {
-	o := newTemporal(t)
+	o := newAcme(t)
 	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_TERMINATED)
 	o.history(&history.HistoryEvent{EventType: enums.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED}) // the rest is gone
 	code, stdout, stderr := o.call("start", users)
@@ -238,10 +270,9 @@ func TestStartRefusesToForgetAPositionUnlessTold(t *testing.T) {
 }
 
 func TestSinceIsForLogsThatBeginAnew(t *testing.T) {
-	const logs = "okta/acme/logs"
 	since := time.Now().Add(-48 * time.Hour).UTC().Truncate(time.Second)
 	t.Run("first run", func(t *testing.T) {
-		o := newTemporal(t)
+		o := newAcme(t)
 		o.hasNever(logs)
 		_, in := o.starts(nil)
 		code, _, _ := o.call("start", "--since", since.Format(time.RFC3339), logs)
@@ -249,7 +280,7 @@ func TestSinceIsForLogsThatBeginAnew(t *testing.T) {
 		require.Equal(t, since, *in.Since)
 	})
 	t.Run("a run with a position", func(t *testing.T) {
-		o := newTemporal(t)
+		o := newAcme(t)
 		o.has(logs, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
 		o.ended(logs, workflows.State{Checkpoint: events(100)})
 		_, in := o.starts(nil)
@@ -259,7 +290,7 @@ func TestSinceIsForLogsThatBeginAnew(t *testing.T) {
 		require.Nil(t, in.Since)
 	})
 	t.Run("other services", func(t *testing.T) {
-		o := newTemporal(t)
+		o := newAcme(t)
 		o.hasNever(users)
 		_, in := o.starts(nil)
 		code, _, _ := o.call("start", "--since", "2d", users)
@@ -269,7 +300,7 @@ func TestSinceIsForLogsThatBeginAnew(t *testing.T) {
 }
 
 func TestStartSaysThatAWorkerIsNeededFirst(t *testing.T) {
-	o := newTemporal(t)
+	o := newAcme(t)
 	o.hasNever(users)
 	o.starts(serviceerror.NewInvalidArgument("Namespace prod has no mapping defined for search attribute OktaTenant"))
 	code, stdout, _ := o.call("start", users)
@@ -281,7 +312,9 @@ func TestStartSaysThatAWorkerIsNeededFirst(t *testing.T) {
 func TestWrongCallsExitWith2AndOneLine(t *testing.T) {
 	for _, args := range []string{
 		"strat", "start --frsh", "start users", "start okta/acme/user", "start --since tomorrow", "start --since 91d", "start --since 2099-01-01T00:00:00Z",
-		"start --tenant nobody", "status -o yaml", "pause users", "stop --tenant acme okta/acme/users", "check logs",
+		"start --tenant nobody", "start okta/acme/users", "start " + dayID, "status -o yaml", "status -w -o json", "pause users", "poll " + dayID,
+		"stop --tenant acme okta/acme/users", "check logs", "check -o yaml",
+		"backfill", "backfill users", "backfill okta/acme/user", "backfill okta/acme/logs", "backfill okta/acme/logs --since yesterday", "backfill --since 1d " + dayID, "backfill --tenant acme okta/acme/users",
 	} {
 		t.Run(args, func(t *testing.T) {
 			code, _, stderr := newTemporal(t).call(strings.Fields(args)...)
@@ -297,6 +330,15 @@ func TestWrongSettingsExitWith2(t *testing.T) {
 
 	require.Equal(t, 2, code)
 	require.Contains(t, stderr, "OKTA_URL is missing")
+}
+
+func TestStartKnowsOnlyTheTenantsOfTheSettings(t *testing.T) {
+	o := newTemporal(t)
+	t.Setenv("COLLECTOR_TENANTS", "acme,globex")
+	code, _, stderr := o.call("start", "okta/amce/users")
+
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, `okta/amce/users: no settings are for tenant "amce"; COLLECTOR_TENANTS has acme, globex`)
 }
 
 func TestSignalsGoToTheIdsGiven(t *testing.T) {
@@ -368,6 +410,16 @@ func TestStopWaitsForTheEndAndSaysWhereItStopped(t *testing.T) {
 	require.Equal(t, "okta/acme/apps   not running\n"+users+"  stopped after 12,300 events\n", stdout)
 }
 
+func TestStopOfABackfillSaysHowToFetchTheRest(t *testing.T) {
+	o := newTemporal(t)
+	o.On("CancelWorkflow", mock.Anything, dayID, "").Return(nil)
+	o.stopped(dayID, workflows.State{Checkpoint: halfway()})
+	code, stdout, _ := o.call("stop", dayID)
+
+	require.Zero(t, code)
+	require.Equal(t, dayID+"  stopped after 500 events; fetch the rest with: starter backfill okta/acme/logs --since 2026-11-22T00:00:00Z --until 2026-11-22T12:00:00Z\n", stdout)
+}
+
 func TestStopIsDoneWhenNothingRuns(t *testing.T) {
 	o := newTemporal(t)
 	o.lists()
@@ -405,6 +457,106 @@ func TestStatusPrefersTheCheckpointOfTheRunningSlice(t *testing.T) {
 	require.Zero(t, code)
 	require.Equal(t, workflows.StateRunning, got.State)
 	require.Equal(t, events(700), got.Checkpoint)
+}
+
+func TestStatusOfARunningSliceHasItsRate(t *testing.T) {
+	o := newTemporal(t)
+	pending := heartbeat(t, events(700))
+	pending.Attempt, pending.LastFailure = 2, &failure.Failure{Message: "reset"}
+	pending.LastStartedTime, pending.LastHeartbeatTime = timestamppb.New(noon), timestamppb.New(noon.Add(3*time.Second))
+	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, pending)
+	o.answers(users, workflows.Status{State: workflows.StateRunning, Checkpoint: events(100)})
+	_, got := o.status(users)
+
+	require.Equal(t, &rate{Events: 200, Seconds: 3}, got.Rate)
+	require.Equal(t, &slice{State: "started", Began: noon, Heartbeat: noon.Add(3 * time.Second), Attempt: 2, LastFailure: "reset"}, got.Slice)
+}
+
+func TestStatusDoesNotGoBackToTheHeartbeatOfASliceThatHasEndedMeanwhile(t *testing.T) {
+	o := newTemporal(t)
+	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, heartbeat(t, events(700)))
+	o.answers(users, workflows.Status{State: workflows.StateWaiting, Checkpoint: events(900)})
+	_, got := o.status(users)
+
+	require.Equal(t, events(900), got.Checkpoint)
+}
+
+func TestStatusSaysHowFarBehindInSeconds(t *testing.T) {
+	for name, test := range map[string]struct {
+		status workflows.Status
+		known  bool
+	}{
+		"caught up":      {workflows.Status{State: workflows.StateWaiting, CaughtUp: true}, true},
+		"nothing is yet": {workflows.Status{State: workflows.StateRunning}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newTemporal(t)
+			o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING)
+			o.answers(users, test.status)
+			code, got := o.status(users)
+
+			require.Zero(t, code)
+			require.True(t, got.Healthy)
+			if test.known {
+				require.Equal(t, new(0.0), got.LagSeconds)
+			} else {
+				require.Nil(t, got.LagSeconds)
+			}
+		})
+	}
+}
+
+func TestStatusOfABackfillIsAsFarAsItsRunningSlice(t *testing.T) {
+	o := newTemporal(t)
+	o.has(dayID, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, heartbeat(t, halfway()))
+	began := time.Now().Add(-time.Hour).UTC()
+	o.answers(dayID, workflows.Status{Tenant: "acme", Service: "logs", State: workflows.StateRunning, Backfill: &workflows.BackfillStatus{Range: day, Began: began, Progress: new(0.1)}})
+	code, got := o.status(dayID)
+
+	require.Zero(t, code)
+	require.Equal(t, 0.5, *got.Backfill.Progress)
+	require.WithinDuration(t, began.Add(2*time.Hour), *got.EstimatedEnd, time.Minute)
+	require.Nil(t, got.LagSeconds)
+}
+
+func TestStatusOfABackfillThatHasEnded(t *testing.T) {
+	t.Run("because it is done", func(t *testing.T) {
+		o := newTemporal(t)
+		o.has(dayID, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+		done := halfway()
+		done.Totals.Pulls = 1
+		o.ended(dayID, workflows.State{Checkpoint: done})
+		code, got := o.status(dayID)
+
+		require.Zero(t, code)
+		require.Equal(t, workflows.StateDone, got.State)
+		require.Equal(t, 1.0, *got.Backfill.Progress)
+		require.Nil(t, got.EstimatedEnd)
+	})
+	t.Run("because it was stopped", func(t *testing.T) {
+		o := newTemporal(t)
+		o.has(dayID, enums.WORKFLOW_EXECUTION_STATUS_CANCELED)
+		o.stopped(dayID, workflows.State{Checkpoint: halfway()})
+		code, got := o.status(dayID)
+
+		require.Zero(t, code)
+		require.Equal(t, stateStopped, got.State)
+		require.Equal(t, 0.5, *got.Backfill.Progress)
+	})
+}
+
+func TestStatusShowsRunningBackfillsBelowTheirService(t *testing.T) {
+	o := newTemporal(t)
+	o.lists(dayID, users, logs)
+	for _, id := range []string{dayID, users, logs} {
+		o.has(id, enums.WORKFLOW_EXECUTION_STATUS_RUNNING)
+		o.answers(id, workflows.Status{State: workflows.StateRunning})
+	}
+	_, stdout, _ := o.call("status")
+
+	require.Regexp(t, `(?s)okta/acme/logs .*\n  backfill .*\nokta/acme/users `, stdout)
+	request := o.Calls[0].Arguments.Get(1).(*workflowservice.ListWorkflowExecutionsRequest)
+	require.Contains(t, request.Query, `OR WorkflowType = "Backfill" AND ExecutionStatus = "Running"`)
 }
 
 func TestStatusOfABlockedCollectorExitsWith1(t *testing.T) {
@@ -446,4 +598,13 @@ func TestStatusOfNothingIsAnEmptyList(t *testing.T) {
 
 	require.Zero(t, code)
 	require.Equal(t, "[]\n", stdout)
+}
+
+func TestTheVersionIsTheRevisionItWasBuiltFrom(t *testing.T) {
+	vcs := func(modified string) []debug.BuildSetting {
+		return []debug.BuildSetting{{Key: "vcs.revision", Value: "655fc86a0b1c2d3e4f"}, {Key: "vcs.time", Value: "2026-11-22T12:00:00Z"}, {Key: "vcs.modified", Value: modified}}
+	}
+	require.Equal(t, "655fc86a0b1c of 2026-11-22T12:00:00Z", version(&debug.BuildInfo{Settings: vcs("false")}))
+	require.Equal(t, "655fc86a0b1c, changed of 2026-11-22T12:00:00Z", version(&debug.BuildInfo{Settings: vcs("true")}))
+	require.Equal(t, "(devel)", version(&debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}), "built without git")
 }

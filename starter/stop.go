@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/serviceerror"
 
+	"okta-collector/internal/checkpoint"
 	"okta-collector/workflows"
 )
 
@@ -22,8 +23,11 @@ func newStop(connect connector) *cobra.Command {
 	return &cobra.Command{
 		Use:   "stop [okta/<tenant>/<service>...]",
 		Short: "End collecting and wait until it has ended; start goes on from the position",
-		Args:  checkSelection,
-		RunE: onCollectors(connect, running, func(ctx context.Context, cmd *cobra.Command, c *temporal, ids []string) error {
+		Long: `Ends the collection of the ids given, of --tenant or of all, and waits until it has ended;
+start goes on from the position. Backfills go on, unless their ids are given. For one that is
+stopped before it was done it prints the command that fetches the rest.`,
+		Args: checkSelection,
+		RunE: onCollectors(connect, func(ctx context.Context, cmd *cobra.Command, c *temporal, ids []string) error {
 			if len(ids) == 0 {
 				fmt.Fprintln(cmd.ErrOrStderr(), "starter:", nothing(cmd, "is running"))
 				return nil
@@ -55,8 +59,7 @@ func stop(ctx context.Context, c *temporal, cmd *cobra.Command, ids []string) er
 		waiting[id] = true
 		mu.Unlock()
 		all.Go(func() {
-			var state workflows.State
-			err := c.GetWorkflow(ctx, id, "").Get(ctx, &state)
+			state, err := endState(ctx, c.GetWorkflow(ctx, id, ""))
 			mu.Lock()
 			defer mu.Unlock()
 			delete(waiting, id)
@@ -64,7 +67,7 @@ func stop(ctx context.Context, c *temporal, cmd *cobra.Command, ids []string) er
 				failed.add(lines, id, stopProblem(ctx, err))
 				return
 			}
-			lines.print(id, fmt.Sprintf("stopped after %s events", humanize.Comma(state.Checkpoint.Totals.Events)))
+			lines.print(id, fmt.Sprintf("stopped after %s events", humanize.Comma(state.Checkpoint.Totals.Events))+andTheRest(id, state.Checkpoint))
 		})
 	}
 	patience := time.AfterFunc(stopPatience, func() {
@@ -77,6 +80,27 @@ func stop(ctx context.Context, c *temporal, cmd *cobra.Command, ids []string) er
 	defer patience.Stop()
 	all.Wait()
 	return failed.err(len(ids))
+}
+
+// andTheRest says how to fetch what a backfill that was stopped has not; empty where nothing is left,
+// or start goes on from the position.
+func andTheRest(id string, c checkpoint.Checkpoint) string {
+	r, backfill := rangeOf(id)
+	if !backfill || c.Totals.Pulls > 0 {
+		return ""
+	}
+	tenant, service, _ := workflows.ParseWorkflowID(id)
+	command := "starter backfill " + workflows.WorkflowID(tenant, service)
+	if r == (checkpoint.Range{}) {
+		return "; fetch all again with: " + command
+	}
+	// Other events may have been published in the same millisecond as the last one, so that comes again.
+	for _, reached := range []time.Time{c.Position.Covered, c.Position.Newest} {
+		if reached.After(r.Since) {
+			r.Since = reached
+		}
+	}
+	return fmt.Sprintf("; fetch the rest with: %s --since %s --until %s", command, r.Since.Format(time.RFC3339Nano), r.Until.Format(time.RFC3339Nano))
 }
 
 func stopProblem(ctx context.Context, err error) string {

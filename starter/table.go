@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strings"
 	"time"
@@ -16,9 +17,12 @@ import (
 const (
 	// maxColumn is how wide a column of text may get before it is wrapped.
 	maxColumn = 60
-	// maxRemark is what is left for remarks of 100 columns.
-	maxRemark = 41
-	maxWidth  = 100
+	// maxWidth is how wide the status gets, on a terminal that is wide enough, if its ids leave minRemark
+	// for the remarks.
+	maxWidth  = 120
+	minRemark = 30
+	// warningAge is for how long a warning is shown.
+	warningAge = 24 * time.Hour
 )
 
 // newTable is a table without lines, for people; scripts ask for JSON.
@@ -33,31 +37,94 @@ func newTable(header ...any) table.Writer {
 	return t
 }
 
-// renderReports shows the collectors, and below them at length what went wrong with whom; now is what
-// times are relative to.
-func renderReports(reports []report, now time.Time) string {
-	t := newTable("collector", "state", "pages", "events", "lag", "next", "remark")
-	t.SetColumnConfigs([]table.ColumnConfig{
-		{Name: "pages", Align: text.AlignRight, AlignHeader: text.AlignRight},
-		{Name: "events", Align: text.AlignRight, AlignHeader: text.AlignRight},
-		{Name: "lag", Align: text.AlignRight, AlignHeader: text.AlignRight},
-		{Name: "next", Align: text.AlignRight, AlignHeader: text.AlignRight},
-		{Name: "remark", WidthMax: maxRemark, WidthMaxEnforcer: text.WrapSoft},
-	})
-	var below strings.Builder
+// renderReports shows the collectors, each with its backfills, and below them at length what somebody
+// should read; now is what times are relative to, and width is that of the terminal.
+func renderReports(reports []report, now time.Time, width int) string {
+	width = min(width, maxWidth)
+	// The remarks get what the other columns leave.
+	remarks := max(minRemark, width-text.LongestLineLen(newReportTable(reports, now, 1).Render()))
+	shown := newReportTable(reports, now, remarks).Render()
 	for _, r := range reports {
-		t.AppendRow(table.Row{
-			r.ID, r.State, count(r, r.Checkpoint.Totals.Pages), count(r, r.Checkpoint.Totals.Events),
-			lag(r, now), next(r, now), remark(r),
-		})
-		if p := r.problem(); p != nil {
-			fmt.Fprintf(&below, "\n\n%s, %s:", r.ID, humanize.RelTime(p.At, now, "ago", "from now"))
-			for line := range strings.SplitSeq(text.WrapSoft(oneLine(p.Message), maxWidth-2), "\n") {
-				below.WriteString("\n  " + strings.TrimRight(line, " "))
-			}
+		for _, n := range r.notes(now, width) {
+			shown += "\n\n" + n
 		}
 	}
-	return t.Render() + below.String()
+	return shown
+}
+
+func newReportTable(reports []report, now time.Time, remarks int) table.Writer {
+	t := newTable("collector", "state", "events", "bytes", "events/s", "lag", "budget", "next", "remark")
+	configs := []table.ColumnConfig{{Name: "remark", WidthMax: remarks, WidthMaxEnforcer: text.WrapSoft}}
+	for _, number := range []string{"events", "bytes", "events/s", "lag", "budget", "next"} {
+		configs = append(configs, table.ColumnConfig{Name: number, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	}
+	t.SetColumnConfigs(configs)
+	above := ""
+	for _, r := range reports {
+		name := rowName(r, above)
+		if r.Backfill == nil {
+			above = r.ID
+		}
+		totals := r.Checkpoint.Totals
+		t.AppendRow(table.Row{
+			name, r.State, count(r, humanize.Comma(totals.Events)), count(r, humanize.Bytes(uint64(totals.Bytes))),
+			perSecond(r), lag(r, now), budget(r, now), next(r, now), remark(r, now),
+		})
+	}
+	return t
+}
+
+// rowName is short for a backfill, whose id is below the table; above is the service above it.
+func rowName(r report, above string) string {
+	if r.Backfill == nil {
+		return r.ID
+	}
+	tenant, service, _ := workflows.ParseWorkflowID(r.ID)
+	if of := workflows.WorkflowID(tenant, service); of != above {
+		return of + " backfill"
+	}
+	return "  backfill"
+}
+
+// notes are what is said of a collector at length.
+func (r report) notes(now time.Time, width int) []string {
+	var notes []string
+	note := func(what string, at time.Time, message string) {
+		head := r.ID
+		if what != "" {
+			head += ", " + what
+		}
+		if !at.IsZero() {
+			head += ", " + humanize.RelTime(at, now, "ago", "from now")
+		}
+		body := text.WrapSoft(oneLine(message), width-2)
+		var b strings.Builder
+		b.WriteString(head + ":")
+		for line := range strings.SplitSeq(body, "\n") {
+			b.WriteString("\n  " + strings.TrimRight(line, " "))
+		}
+		notes = append(notes, b.String())
+	}
+	if r.Backfill != nil {
+		why := r.Reason
+		if r.problem() != nil {
+			why, _, _ = strings.Cut(why, ":") // the problem itself follows
+		}
+		note("", time.Time{}, strings.TrimSuffix(r.progress(now)+"; "+why, "; "))
+	}
+	if r.Unanswered != "" && r.Unanswered != errNoWorker.Error() {
+		note("does not answer", time.Time{}, r.Unanswered)
+	}
+	if p := r.problem(); p != nil {
+		note("", p.At, p.Message)
+	}
+	if r.Slice != nil && r.Slice.LastFailure != "" {
+		note(fmt.Sprintf("attempt %d of the slice", r.Slice.Attempt), r.Slice.Began, r.Slice.LastFailure)
+	}
+	if w := r.LastWarning; w != nil && now.Sub(w.At) < warningAge {
+		note("warning", w.At, w.Message)
+	}
+	return notes
 }
 
 // problem is what keeps a collector from collecting; nil if nothing does.
@@ -69,11 +136,28 @@ func (r report) problem() *workflows.Problem {
 }
 
 // count is a number of the checkpoint, if there is one.
-func count(r report, n int64) string {
-	if n == 0 && r.State == stateMissing {
+func count(r report, n string) string {
+	if r.State == stateMissing {
 		return "-"
 	}
-	return humanize.Comma(n)
+	return n
+}
+
+// perSecond is the rate at which events are shipped.
+func perSecond(r report) string {
+	if r.Rate == nil {
+		return "-"
+	}
+	return humanize.CommafWithDigits(math.Round(r.Rate.Events), 0)
+}
+
+// budget is what a collector has used of Okta's limit in the present window.
+func budget(r report, now time.Time) string {
+	w := r.Checkpoint.Window
+	if w == nil || w.Limit == 0 || !w.Ends.After(now) {
+		return "-"
+	}
+	return fmt.Sprintf("%d/%d", w.Used, w.Limit)
 }
 
 // next is how long a collector still waits.
@@ -95,37 +179,68 @@ func duration(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// lag is how far a collector is behind; unknown where it has nothing to be behind of.
+// lag is how far a collector is behind.
 func lag(r report, now time.Time) string {
-	switch {
-	case r.State == stateStopped, !r.CaughtUp && r.BehindSince.IsZero():
+	behind, ok := r.lag(now)
+	if !ok {
 		return "-"
-	case r.CaughtUp:
-		return "0s"
 	}
-	return duration(max(0, now.Sub(r.BehindSince)))
+	return duration(behind)
 }
 
 // when is how a reason says until when a collector waits, which the table shows in a column of its own.
 var when = regexp.MustCompile(`(; next poll|, tries again| until)? \w{3} \d+ \d\d:\d\d:\d\dZ`)
 
 // remark says in a few words why a collector waits, or what it does.
-func remark(r report) string {
+func remark(r report, now time.Time) string {
 	reason := when.ReplaceAllString(r.Reason, "")
-	pull, window := r.Checkpoint.Position.Pull, r.Checkpoint.Window
-	switch limited := strings.HasPrefix(reason, string(workflows.WaitRateLimit)); {
-	case limited && window != nil:
-		reason = fmt.Sprintf("%s: %d of %d requests used", workflows.WaitRateLimit, window.Used, window.Limit)
+	pull := r.Checkpoint.Position.Pull
+	switch {
+	case strings.HasPrefix(reason, string(workflows.WaitRateLimit)):
+		reason = string(workflows.WaitRateLimit) // how much is in a column of its own
 	case r.problem() != nil:
 		reason, _, _ = strings.Cut(reason, ":")                 // the problem is below
 		reason = strings.TrimPrefix(reason+", see below", ", ") // there is no reason while it tries
-	case reason == "" && r.State == workflows.StateRunning && pull != nil:
+	case r.State == workflows.StateRunning && r.Slice != nil && r.Slice.State == sliceScheduled:
+		reason = "waits for a worker"
+	case reason == "" && r.State == workflows.StateRunning && r.Backfill == nil && pull != nil:
 		reason = fmt.Sprintf("%s pull under way", pull.Kind)
 	}
-	if r.Unanswered != "" {
+	if done := r.share(); done != "" {
+		reason = strings.TrimSuffix(done+"; "+reason, "; ")
+	}
+	switch r.Unanswered {
+	case "":
+	case errNoWorker.Error():
 		reason = strings.TrimSuffix(r.Unanswered+"; "+reason, "; ")
+	default:
+		reason = "does not answer, see below"
 	}
 	return oneLine(reason)
+}
+
+// share is how much of its range a backfill has done; empty where there is none.
+func (r report) share() string {
+	if r.Backfill == nil || r.Backfill.Progress == nil {
+		return ""
+	}
+	// Not rounded up: 100 % is all of it.
+	return fmt.Sprintf("%.1f %%", math.Floor(1000**r.Backfill.Progress)/10)
+}
+
+// progress says what a backfill has done, and when it will have ended.
+func (r report) progress(now time.Time) string {
+	said := humanize.Comma(r.Checkpoint.Totals.Events) + " events"
+	if done := r.share(); done != "" {
+		said = done + ", " + said
+	}
+	if r.Rate != nil {
+		said += ", " + perSecond(r) + "/s"
+	}
+	if r.EstimatedEnd != nil {
+		said += fmt.Sprintf(", ends in about %s, at %s", duration(max(0, r.EstimatedEnd.Sub(now))), r.EstimatedEnd.UTC().Format("Jan 2 15:04Z"))
+	}
+	return said
 }
 
 // oneLine keeps a message from elsewhere from breaking the table.

@@ -22,37 +22,41 @@ func TestTheTableSaysWhatEachCollectorDoesAndWhy(t *testing.T) {
 	}{
 		"collecting": {
 			status: workflows.Status{State: workflows.StateRunning, Checkpoint: events(1_234_500), BehindSince: noon.Add(-66 * time.Minute)},
-			want:   "running 12,345 1,234,500 1h6m -",
+			want:   "running 1,234,500 0 B - 1h6m - -",
 		},
 		"caught up": {
 			status: workflows.Status{State: workflows.StateWaiting, CaughtUp: true, WakeAt: at(90 * time.Second), Reason: "caught up; next poll Nov 22 12:01:30Z", Checkpoint: events(100)},
-			want:   "waiting 1 100 0s 1m30s caught up",
+			want:   "waiting 100 0 B - 0s - 1m30s caught up",
 		},
 		"rate limited": {
 			status: workflows.Status{State: workflows.StateWaiting, WakeAt: at(47 * time.Second), Reason: "rate limited until Nov 22 12:00:47Z: a long explanation", BehindSince: noon.Add(-72 * time.Hour),
-				Checkpoint: checkpoint.Checkpoint{Window: &checkpoint.Window{Used: 25, Limit: 50}}},
-			want: "waiting 0 0 3d 47s rate limited: 25 of 50 requests used",
+				Checkpoint: checkpoint.Checkpoint{Totals: checkpoint.Totals{Bytes: 24_100_000}, Window: &checkpoint.Window{Used: 25, Limit: 50, Ends: noon.Add(47 * time.Second)}}},
+			want: "waiting 0 24 MB - 3d 25/50 47s rate limited",
 		},
 		"no worker, waiting": {
 			status:     workflows.Status{State: workflows.StateWaiting, WakeAt: at(0), Reason: "caught up; next poll Nov 22 12:00:00Z", Checkpoint: events(100)},
 			unanswered: "no worker answers",
-			want:       "waiting 1 100 - 0s no worker answers; caught up",
+			want:       "waiting 100 0 B - - - 0s no worker answers; caught up",
+		},
+		"its rate-limit window is over": {
+			status: workflows.Status{State: workflows.StateRunning, Checkpoint: checkpoint.Checkpoint{Window: &checkpoint.Window{Used: 25, Limit: 50, Ends: noon}}},
+			want:   "running 0 0 B - - - -",
 		},
 		"stopped": {
 			status: workflows.Status{State: stateStopped, Checkpoint: events(200), CaughtUp: true},
-			want:   "stopped 2 200 - -",
+			want:   "stopped 200 0 B - - - -",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lines := strings.Split(renderReports([]report{{ID: users, Status: test.status, Unanswered: test.unanswered}}, noon), "\n")
+			lines := strings.Split(renderReports([]report{{ID: users, Status: test.status, Unanswered: test.unanswered}}, noon, maxWidth), "\n")
 			require.Len(t, lines, 2)
-			require.Equal(t, "COLLECTOR STATE PAGES EVENTS LAG NEXT REMARK", oneLine(lines[0]))
+			require.Equal(t, "COLLECTOR STATE EVENTS BYTES EVENTS/S LAG BUDGET NEXT REMARK", oneLine(lines[0]))
 			require.Equal(t, users+" "+test.want, oneLine(lines[1]))
 		})
 	}
 }
 
-func TestWhatWentWrongIsBelowTheTableAndFits100Columns(t *testing.T) {
+func TestWhatWentWrongIsBelowTheTableAndFitsTheTerminal(t *testing.T) {
 	wake := noon.Add(14 * time.Minute)
 	message := "acme/users: okta: GET /api/v1/users: 403:\n" + strings.Repeat("okta.users.read is missing ", 10)
 	blocked := report{ID: users, Status: workflows.Status{
@@ -66,15 +70,57 @@ func TestWhatWentWrongIsBelowTheTableAndFits100Columns(t *testing.T) {
 	over := passing
 	over.Failures, over.Reason = 0, "caught up; next poll Nov 22 12:14:00Z"
 
-	shown := renderReports([]report{blocked, passing, over, silent}, noon)
+	const width = 115
+	shown := renderReports([]report{blocked, passing, over, silent}, noon, width)
 	lines := strings.Split(shown, "\n")
-	require.Equal(t, users+" blocked 12,345 1,234,500 - 14m0s blocked, see below", oneLine(lines[1]))
-	require.Equal(t, users+" waiting 12,345 1,234,500 - 14m0s tries again, see below", oneLine(lines[2]))
-	require.Equal(t, users+" waiting 12,345 1,234,500 - 14m0s caught up", oneLine(lines[3]))
-	require.Equal(t, users+" blocked 12,345 1,234,500 - 14m0s no worker answers; blocked, see below", oneLine(lines[4]))
+	require.Equal(t, users+" blocked 1,234,500 0 B - - - 14m0s blocked, see below", oneLine(lines[1]))
+	require.Equal(t, users+" waiting 1,234,500 0 B - - - 14m0s tries again, see below", oneLine(lines[2]))
+	require.Equal(t, users+" waiting 1,234,500 0 B - - - 14m0s caught up", oneLine(lines[3]))
+	require.Equal(t, users+" blocked 1,234,500 0 B - - - 14m0s no worker answers; blocked, see below", oneLine(lines[4]))
 	require.Equal(t, 3, strings.Count(oneLine(shown), users+", 1 minute ago: "+oneLine(message)), shown)
 	for _, line := range lines {
-		require.LessOrEqual(t, len(line), maxWidth)
+		require.LessOrEqual(t, len(line), width)
 		require.Equal(t, strings.TrimRight(line, " "), line)
 	}
+}
+
+func TestABackfillIsBelowItsServiceAndItsIDBelowTheTable(t *testing.T) {
+	wake := noon.Add(30 * time.Second)
+	live := report{ID: logs, Status: workflows.Status{State: workflows.StateWaiting, CaughtUp: true}}
+	half := report{ID: dayID, Rate: &rate{Events: 1234.4}, Status: workflows.Status{
+		State: workflows.StateWaiting, WakeAt: &wake, Reason: "rate limited until Nov 22 12:00:30Z: the last 15 requests are left to live collection",
+		Checkpoint: halfway(), Backfill: &workflows.BackfillStatus{Began: noon.Add(-10 * time.Minute)},
+	}}
+	half.derive(noon)
+
+	lines := strings.Split(renderReports([]report{live, half}, noon, maxWidth), "\n")
+	require.Equal(t, "  backfill      waiting     500    0 B     1,234    -       -   30s  50.0 %; rate limited", lines[2])
+	require.Equal(t, dayID+":", lines[4])
+	require.Equal(t, "50.0 %, 500 events, 1,234/s, ends in about 11m0s, at Nov 22 12:11Z; rate limited until Nov 22 12:00:30Z: the last 15 requests are left to live collection",
+		oneLine(strings.Join(lines[5:], " ")))
+
+	alone := strings.Split(renderReports([]report{half}, noon, maxWidth), "\n")
+	require.True(t, strings.HasPrefix(alone[1], logs+" backfill  waiting"), alone[1])
+}
+
+func TestWarningsOfADayAreBelowTheTable(t *testing.T) {
+	warned := report{ID: users, Status: workflows.Status{State: workflows.StateWaiting, LastWarning: &workflows.Warning{At: noon.Add(-time.Hour), Message: "a page came back empty"}}}
+	require.Contains(t, oneLine(renderReports([]report{warned}, noon, maxWidth)), users+", warning, 1 hour ago: a page came back empty")
+
+	warned.LastWarning.At = noon.Add(-25 * time.Hour)
+	require.NotContains(t, renderReports([]report{warned}, noon, maxWidth), "warning")
+}
+
+func TestASliceThatFailedAndIsTriedAgainIsBelowTheTable(t *testing.T) {
+	r := report{ID: users, Status: workflows.Status{State: workflows.StateRunning}, Slice: &slice{State: "started", Attempt: 2, LastFailure: "connection refused"}}
+
+	require.Contains(t, oneLine(renderReports([]report{r}, noon, maxWidth)), users+", attempt 2 of the slice: connection refused")
+}
+
+func TestAWorkflowThatCannotAnswerSaysWhyBelowTheTable(t *testing.T) {
+	r := report{ID: users, Status: workflows.Status{State: stateUnknown}, Unanswered: "[TMPRL1100] invalid state transition"}
+
+	shown := oneLine(renderReports([]report{r}, noon, maxWidth))
+	require.Contains(t, shown, "does not answer, see below")
+	require.Contains(t, shown, users+", does not answer: [TMPRL1100]")
 }

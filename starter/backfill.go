@@ -1,0 +1,163 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	temporalsdk "go.temporal.io/sdk/temporal"
+
+	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/okta"
+	"okta-collector/workflows"
+)
+
+// updateTimeout is how long a collector may take to begin a backfill: it needs a worker.
+const updateTimeout = 30 * time.Second
+
+func newBackfill(connect connector) *cobra.Command {
+	var since, until string
+	var following bool
+	cmd := &cobra.Command{
+		Use:   "backfill okta/<tenant>/<service>[/backfill/<range>]",
+		Short: "Fetch a range of logs, or all of another service, once more beside the live collection",
+		Long: `Fetches once more what was collected before, or should have been: of logs the events that were
+published from --since on and before --until, of any other service everything there is, without
+times. The live collection goes on meanwhile, and goes first where Okta's limits are short.
+
+The collector must be running, and a worker. Prints the workflow id of the backfill, which pause,
+resume, stop and status take. With --follow it shows the progress until the end; exit code 1 if the
+backfill failed or was stopped. To follow one that runs already, give its id.`,
+		Example: `  starter backfill okta/acme/logs --since 7d --follow
+  starter backfill okta/acme/logs --since 2026-11-01T00:00:00Z --until 2026-11-02T00:00:00Z
+  starter backfill okta/acme/users
+  starter backfill okta/acme/users/backfill/full --follow`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := cobra.ExactArgs(1)(cmd, args); err != nil {
+				return err
+			}
+			if err := checkSelection(cmd, args); err != nil {
+				return err
+			}
+			_, service, _ := workflows.ParseWorkflowID(args[0])
+			switch _, again := rangeOf(args[0]); {
+			case again && since+until != "":
+				return errors.New("the times are in the backfill's id: leave --since and --until away")
+			case !again && workflows.HasRange(service) && since == "":
+				return errors.New("--since is missing: a time such as 2026-11-01T00:00:00Z or how long ago, such as 7d")
+			}
+			if _, ok := okta.Lookup(service); !ok {
+				return fmt.Errorf("no service is named %q; there are %s", service, strings.Join(okta.ServiceNames(), ", "))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			tenant, service, _ := workflows.ParseWorkflowID(args[0])
+			collector := workflows.WorkflowID(tenant, service)
+			r, again := rangeOf(args[0])
+			if !again {
+				var err error
+				if r, err = parseRange(service, since, until, time.Now()); err != nil {
+					return usageError{err}
+				}
+			}
+			c, err := connect(ctx)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			id, err := c.backfill(ctx, collector, r)
+			switch {
+			case err == nil:
+				fmt.Fprintln(cmd.OutOrStdout(), id)
+			case following && c.isRunning(ctx, id):
+				fmt.Fprintln(cmd.OutOrStdout(), id, "runs already")
+			case errors.As(err, new(*serviceerror.NotFound)):
+				return notCollected(cmd, collector, id, r)
+			default:
+				return err
+			}
+			if !following {
+				return nil
+			}
+			return c.follow(ctx, cmd.OutOrStdout(), id)
+		},
+	}
+	cmd.Flags().StringVar(&since, "since", "", "the first event's time of publication: an RFC 3339 time, or how long ago (7d)")
+	cmd.Flags().StringVar(&until, "until", "", "where it ends: the first time that does not belong to it; default now")
+	cmd.Flags().BoolVarP(&following, "follow", "f", false, "show the progress until it ends; Ctrl-C ends that, not the backfill")
+	return cmd
+}
+
+// parseRange reads the times, in whole milliseconds. What is wrong with the range is for the collector to say.
+func parseRange(service, since, until string, now time.Time) (r checkpoint.Range, err error) {
+	if since != "" {
+		if r.Since, err = parseTime("--since", since, now); err != nil {
+			return r, err
+		}
+	}
+	if until != "" || workflows.HasRange(service) {
+		if r.Until, err = parseTime("--until", cmp.Or(until, "0s"), now); err != nil {
+			return r, err
+		}
+	}
+	return checkpoint.Range{Since: r.Since.Truncate(time.Millisecond), Until: r.Until.Truncate(time.Millisecond)}, nil
+}
+
+// backfill asks a collector to begin a backfill. It returns the backfill's id with an error too.
+func (c *temporal) backfill(ctx context.Context, collector string, r checkpoint.Range) (string, error) {
+	tenant, service, _ := workflows.ParseWorkflowID(collector)
+	id := workflows.BackfillID(tenant, service, r)
+	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
+	defer cancel()
+	handle, err := c.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
+		WorkflowID: collector, UpdateName: workflows.UpdateBackfill, Args: []any{r}, WaitForStage: client.WorkflowUpdateStageCompleted,
+	})
+	if err == nil {
+		err = handle.Get(ctx, nil) // it answers with the same id
+	}
+	var refusal *temporalsdk.ApplicationError
+	switch {
+	case errors.As(err, &refusal):
+		return id, errors.New(refusal.Message())
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return id, fmt.Errorf("%s does not answer: is a worker running, on its task queue? It may still begin the backfill when one is; it is safe to try again", collector)
+	case err != nil:
+		return id, fmt.Errorf("asking %s for a backfill: %w", collector, err)
+	}
+	return id, nil
+}
+
+// isRunning says whether Temporal runs an id; not if it cannot be asked.
+func (c *temporal) isRunning(ctx context.Context, id string) bool {
+	d, err := c.DescribeWorkflowExecution(ctx, id, "")
+	return err == nil && d.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING
+}
+
+// notCollected says how to backfill a service whose collector does not run.
+func notCollected(cmd *cobra.Command, collector, id string, r checkpoint.Range) error {
+	plan, err := loadPlan(cmd)
+	if err != nil {
+		return err
+	}
+	tenant, service, _ := workflows.ParseWorkflowID(collector)
+	if err := workflows.CheckRange(service, r, time.Now()); err != nil {
+		return err
+	}
+	input, err := json.Marshal(workflows.BackfillInput{Tenant: tenant, Service: service, Range: r})
+	if err != nil {
+		return fmt.Errorf("writing the input: %w", err)
+	}
+	return fmt.Errorf(`%s is not running: start it with 'starter start %s', or backfill without it:
+  temporal workflow start --type %s --task-queue %s --workflow-id %s --input '%s'`,
+		collector, collector, workflows.BackfillName, plan.TaskQueue, id, input)
+}

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/mocks"
+	temporalsdk "go.temporal.io/sdk/temporal"
+
+	"okta-collector/internal/checkpoint"
+	"okta-collector/workflows"
+)
+
+// updated makes a collector answer the update, and returns what it was asked.
+func (f fakeTemporal) updated(err error) *client.UpdateWorkflowOptions {
+	asked := new(client.UpdateWorkflowOptions)
+	handle := mocks.NewWorkflowUpdateHandle(f.t)
+	handle.On("Get", mock.Anything, mock.Anything).Return(err)
+	f.On("UpdateWorkflow", mock.Anything, mock.Anything).Run(func(args mock.Arguments) {
+		*asked = args.Get(1).(client.UpdateWorkflowOptions)
+	}).Return(handle, nil)
+	return asked
+}
+
+// theDay are the flags for [day].
+var theDay = []string{"--since", "2026-11-21T12:00:00Z", "--until", "2026-11-22T12:00:00Z"}
+
+func TestBackfillAsksTheRunningCollectorAndPrintsTheID(t *testing.T) {
+	o := newTemporal(t)
+	asked := o.updated(nil)
+	code, stdout, stderr := o.call(append([]string{"backfill", logs}, theDay...)...)
+
+	require.Zero(t, code, stderr)
+	require.Equal(t, dayID+"\n", stdout)
+	require.Equal(t, logs, asked.WorkflowID)
+	require.Equal(t, "backfill", asked.UpdateName)
+	require.Equal(t, []any{day}, asked.Args)
+}
+
+func TestBackfillTakesTheRangeFromTheIDOfABackfill(t *testing.T) {
+	o := newTemporal(t)
+	asked := o.updated(nil)
+	code, stdout, _ := o.call("backfill", dayID)
+
+	require.Zero(t, code)
+	require.Equal(t, dayID+"\n", stdout)
+	require.Equal(t, logs, asked.WorkflowID)
+	require.Equal(t, []any{day}, asked.Args)
+}
+
+func TestBackfillOfAnythingElseHasNoTimes(t *testing.T) {
+	o := newTemporal(t)
+	asked := o.updated(nil)
+	code, stdout, _ := o.call("backfill", users)
+
+	require.Zero(t, code)
+	require.Equal(t, users+"/backfill/full\n", stdout)
+	require.Equal(t, []any{checkpoint.Range{}}, asked.Args)
+}
+
+func TestTheTimesOfABackfillAreWholeMilliseconds(t *testing.T) {
+	now := noon.Add(1234567 * time.Nanosecond)
+	r, err := parseRange("logs", "1d", "", now)
+
+	require.NoError(t, err)
+	require.Equal(t, checkpoint.Range{Since: day.Since.Add(time.Millisecond), Until: day.Until.Add(time.Millisecond)}, r)
+}
+
+func TestWhatTheUpdateRefusesIsShownInItsOwnWords(t *testing.T) {
+	o := newTemporal(t)
+	o.updated(temporalsdk.NewApplicationError("until is in the future", ""))
+	code, _, stderr := o.call(append([]string{"backfill", logs}, theDay...)...)
+
+	require.Equal(t, 1, code)
+	require.Equal(t, "starter: until is in the future\n", stderr)
+}
+
+func TestBackfillOfWhatDoesNotRunShowsTheCommandThatWorksWithoutIt(t *testing.T) {
+	o := newTemporal(t)
+	o.On("UpdateWorkflow", mock.Anything, mock.Anything).Return(nil, serviceerror.NewNotFound("no such workflow"))
+	t.Setenv("COLLECTOR_TASK_QUEUE", "elsewhere")
+	code, _, stderr := o.call("backfill", users)
+
+	require.Equal(t, 1, code)
+	require.Equal(t, `starter: okta/acme/users is not running: start it with 'starter start okta/acme/users', or backfill without it:
+  temporal workflow start --type Backfill --task-queue elsewhere --workflow-id okta/acme/users/backfill/full --input '{"tenant":"acme","service":"users"}'
+`, stderr)
+}
+
+func TestFollowingGoesOnUntilTheBackfillIsDone(t *testing.T) {
+	o := newTemporal(t)
+	o.updated(nil)
+	o.has(dayID, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+	done := halfway()
+	done.Totals.Pulls = 1
+	o.ended(dayID, workflows.State{Checkpoint: done})
+	code, stdout, stderr := o.call(append([]string{"backfill", logs, "--follow"}, theDay...)...)
+
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, "100.0 %, 500 events")
+	require.Contains(t, stdout, dayID+" is done: 500 events, 0 B\n")
+}
+
+func TestFollowingTakesWhatRunsAlready(t *testing.T) {
+	o := newTemporal(t)
+	o.updated(temporalsdk.NewApplicationError(dayID+" runs already", ""))
+	o.has(dayID, enums.WORKFLOW_EXECUTION_STATUS_RUNNING)
+	o.answers(dayID, workflows.Status{State: workflows.StateDone, Checkpoint: events(700)}) // it ends at this moment
+	code, stdout, stderr := o.call(append([]string{"backfill", logs, "--follow"}, theDay...)...)
+
+	require.Zero(t, code, stderr)
+	require.Contains(t, stdout, dayID+" runs already\n")
+	require.Contains(t, stdout, "is done: 700 events")
+}
+
+// followed is following the backfill of the day, as it was seen look by look.
+func followed(t *testing.T, looks ...func() (report, error)) (shown string, err error) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	tick := make(chan time.Time, len(looks))
+	now, n := noon, 0
+	var out strings.Builder
+	f := following{id: dayID, rates: rates{}, now: func() time.Time { return now }, look: func(context.Context, string) (report, error) {
+		now = now.Add(time.Second)
+		if n == len(looks) {
+			interrupt()
+			return report{}, ctx.Err()
+		}
+		tick <- now
+		n++
+		r, err := looks[n-1]()
+		r.ID = dayID
+		r.derive(now)
+		return r, err
+	}}
+	err = f.run(ctx, tick, &out, &printedBar{out: &out})
+	return out.String(), err
+}
+
+func seen(state workflows.CollectorState, reason string, c checkpoint.Checkpoint) func() (report, error) {
+	return func() (report, error) {
+		return report{Status: workflows.Status{State: state, Reason: reason, Checkpoint: c}}, nil
+	}
+}
+
+func TestFollowingSaysOnceWhatHoldsItUp(t *testing.T) {
+	const why = "rate limited until Nov 22 12:01:00Z: a long explanation"
+	waits := seen(workflows.StateWaiting, why, halfway())
+	done := halfway()
+	done.Totals.Pulls = 1
+	shown, err := followed(t, waits, waits, waits, seen(workflows.StateDone, "", done))
+
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(shown, why), shown)
+	require.Contains(t, shown, "12:00:01Z  50.0 %, 500 events; rate limited until Nov 22 12:01:00Z\n")
+}
+
+func TestFollowingRidesOutThatTemporalIsAway(t *testing.T) {
+	done := halfway()
+	done.Totals.Pulls = 1
+	shown, err := followed(t, func() (report, error) { return report{}, serviceerror.NewUnavailable("connection refused") }, seen(workflows.StateDone, "", done))
+
+	require.NoError(t, err)
+	require.Contains(t, shown, "12:00:01Z  no new status: connection refused\n")
+}
+
+func TestFollowingEndsWithTheBackfill(t *testing.T) {
+	for name, test := range map[string]struct {
+		last func() (report, error)
+		want string
+	}{
+		"stopped": {seen(stateStopped, "", halfway()), "was stopped after 500 events, 0 B; fetch the rest with: starter backfill okta/acme/logs --since 2026-11-22T00:00:00Z"},
+		"failed":  {seen("failed", "the input\nis wrong", checkpoint.Checkpoint{}), "is not done: failed, the input is wrong"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := followed(t, test.last)
+			require.ErrorContains(t, err, test.want)
+		})
+	}
+}
+
+func TestInterruptingEndsTheFollowingAndNotTheBackfill(t *testing.T) {
+	_, err := followed(t, seen(workflows.StateRunning, "", halfway()))
+
+	require.ErrorContains(t, err, "the backfill goes on: starter backfill "+dayID+" --follow")
+}
+
+func TestOnATerminalTheBarIsDrawn(t *testing.T) {
+	for name, test := range map[string]struct {
+		progress *workflows.BackfillStatus
+		want     string
+	}{
+		"with its share":        {&workflows.BackfillStatus{Progress: new(0.5)}, "║██████████████░░░░░░░░░░░░░░║  so far"},
+		"or as one without any": {&workflows.BackfillStatus{}, "▒█▒"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			b := newDrawnBar(&out)
+			b.show(report{Status: workflows.Status{Backfill: test.progress, Checkpoint: events(500)}}, "so far", noon)
+			b.note("paused")
+			b.end()
+			require.Contains(t, out.String(), test.want)
+			require.Contains(t, out.String(), "paused\n")
+		})
+	}
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"okta-collector/internal/checkpoint"
+	"okta-collector/workflows"
+)
+
+// watched is what a watch shows of some looks, two seconds apart, until it is interrupted.
+func watched(t *testing.T, looks ...func() ([]report, error)) (pictures []string, err error) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	tick := make(chan time.Time, len(looks))
+	now := noon
+	w := watching{
+		now: func() time.Time { return now }, width: func() int { return maxWidth }, rates: rates{}, nothing: "no collector was ever started",
+		look: func(context.Context) ([]report, error) {
+			now = now.Add(2 * time.Second)
+			return looks[len(pictures)]()
+		},
+	}
+	err = w.run(ctx, tick, func(picture string) {
+		if pictures = append(pictures, picture); len(pictures) == len(looks) {
+			interrupt()
+			return
+		}
+		tick <- now
+	})
+	return pictures, err
+}
+
+func collected(n int64, state workflows.CollectorState) func() ([]report, error) {
+	return func() ([]report, error) {
+		r := report{ID: users, Status: workflows.Status{State: state, Checkpoint: events(n)}}
+		r.derive(noon)
+		return []report{r}, nil
+	}
+}
+
+func TestWatchShowsTheRateBetweenLooks(t *testing.T) {
+	pictures, err := watched(t, collected(100, workflows.StateRunning), collected(700, workflows.StateRunning))
+
+	require.NoError(t, err)
+	require.Contains(t, oneLine(pictures[0]), "12:00:02Z COLLECTOR STATE")
+	require.Contains(t, oneLine(pictures[0]), "running 100 0 B - ")
+	require.Contains(t, oneLine(pictures[1]), "running 700 0 B 300 ")
+}
+
+func TestWatchEndsWithTheCodeOfTheLastLook(t *testing.T) {
+	_, err := watched(t, collected(100, workflows.StateRunning), collected(100, workflows.StateBlocked))
+	require.EqualError(t, err, "needs attention: "+users)
+
+	_, err = watched(t, collected(100, workflows.StateBlocked), collected(100, workflows.StateRunning))
+	require.NoError(t, err)
+}
+
+func TestWatchRidesOutThatTemporalIsAway(t *testing.T) {
+	away := func() ([]report, error) { return nil, errors.New("connection\nrefused") }
+	pictures, err := watched(t, away, collected(700, workflows.StateRunning), away)
+
+	require.NoError(t, err)
+	require.Equal(t, "12:00:02Z  no new status: connection refused", pictures[0])
+	require.True(t, strings.HasPrefix(pictures[2], "12:00:06Z  no new status: connection refused\nthis is as of 12:00:04Z\n"), pictures[2])
+	require.Contains(t, oneLine(pictures[2]), "running 700")
+
+	_, err = watched(t, away)
+	require.EqualError(t, err, "connection\nrefused", "nothing was ever seen")
+}
+
+func TestRatesAreThoseOfTheLastMinute(t *testing.T) {
+	shipped := func(n int64) *report {
+		return &report{ID: users, Status: workflows.Status{Checkpoint: checkpoint.Checkpoint{Totals: checkpoint.Totals{Events: n, Bytes: 10 * n}}}}
+	}
+	all := rates{}
+	for i := range int64(4) {
+		all.add(shipped(6_000*i), noon.Add(time.Duration(i)*30*time.Second))
+	}
+	newest := shipped(18_000)
+	all.add(newest, noon.Add(2*time.Minute))
+	require.Equal(t, &rate{Events: 100, Bytes: 1000, Seconds: 60}, newest.Rate)
+
+	anew := shipped(0)
+	all.add(anew, noon.Add(3*time.Minute))
+	require.Nil(t, anew.Rate, "it was begun anew")
+}
+
+func TestAScreenIsDrawnOverAndFitsTheTerminal(t *testing.T) {
+	var out strings.Builder
+	s := screen{out: &out, size: func() (int, int) { return 6, 2 }}
+	s.draw("abcdefgh\nb\nc")
+
+	require.Equal(t, beginUpdate+home+"abcde"+clearLine+"\r\nb"+clearLine+clearBelow+endUpdate, out.String())
+}
