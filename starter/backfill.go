@@ -48,7 +48,7 @@ backfill failed or was stopped. To follow one that runs already, give its id.`,
 				return err
 			}
 			_, service, _ := workflows.ParseWorkflowID(args[0])
-			switch _, again := rangeOf(args[0]); {
+			switch _, again := workflows.RangeOf(args[0]); {
 			case again && since+until != "":
 				return errors.New("the times are in the backfill's id: leave --since and --until away")
 			case !again && workflows.HasRange(service) && since == "":
@@ -63,7 +63,7 @@ backfill failed or was stopped. To follow one that runs already, give its id.`,
 			ctx := cmd.Context()
 			tenant, service, _ := workflows.ParseWorkflowID(args[0])
 			collector := workflows.WorkflowID(tenant, service)
-			r, again := rangeOf(args[0])
+			r, again := workflows.RangeOf(args[0])
 			if !again {
 				var err error
 				if r, err = parseRange(service, since, until, time.Now()); err != nil {

@@ -114,7 +114,7 @@ func (r *report) derive(now time.Time) {
 	if lag, ok := r.lag(now); ok {
 		r.LagSeconds = new(lag.Seconds())
 	}
-	bounds, backfill := rangeOf(r.ID)
+	bounds, backfill := workflows.RangeOf(r.ID)
 	if !backfill {
 		return
 	}
@@ -139,7 +139,7 @@ func (r *report) derive(now time.Time) {
 
 // lag is how far a collector is behind; false where it has nothing to be behind of.
 func (r report) lag(now time.Time) (time.Duration, bool) {
-	_, backfill := rangeOf(r.ID)
+	_, backfill := workflows.RangeOf(r.ID)
 	switch {
 	case backfill, r.State == stateStopped, !r.CaughtUp && r.BehindSince.IsZero():
 		return 0, false
@@ -210,7 +210,7 @@ func (c *temporal) unanswered(ctx context.Context, r *report, d *workflowservice
 // closed adds what a run left behind when it ended.
 func (c *temporal) closed(ctx context.Context, r report, run string, status enums.WorkflowExecutionStatus) report {
 	r.State = stateStopped
-	_, backfill := rangeOf(r.ID)
+	_, backfill := workflows.RangeOf(r.ID)
 	asTold := status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED || backfill && status == enums.WORKFLOW_EXECUTION_STATUS_CANCELED
 	if !asTold {
 		r.State = workflows.CollectorState(statusWord(status))

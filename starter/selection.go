@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
-	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/okta"
 	"okta-collector/workflows"
 )
@@ -104,34 +102,16 @@ func checkSelection(cmd *cobra.Command, args []string) error {
 // checkCollectors refuses the ids of backfills too.
 func checkCollectors(cmd *cobra.Command, args []string) error {
 	for _, id := range args {
-		if _, backfill := rangeOf(id); backfill {
+		if _, backfill := workflows.RangeOf(id); backfill {
 			return fmt.Errorf("%s is a backfill, which %s does not know; see starter backfill --help", id, cmd.Name())
 		}
 	}
 	return checkSelection(cmd, args)
 }
 
-// rangeOf is the range in the id of a backfill, zero for one that has none; false for any other id.
-func rangeOf(id string) (checkpoint.Range, bool) {
-	parts := strings.Split(id, "/")
-	if len(parts) != 5 || parts[3] != "backfill" {
-		return checkpoint.Range{}, false
-	}
-	from, to, _ := strings.Cut(parts[4], "--")
-	since, err := time.Parse(time.RFC3339, from)
-	if err != nil {
-		return checkpoint.Range{}, true
-	}
-	until, err := time.Parse(time.RFC3339, to)
-	if err != nil {
-		return checkpoint.Range{}, true
-	}
-	return checkpoint.Range{Since: since, Until: until}, true
-}
-
 // startCommand is what starts what has an id.
 func startCommand(id string) string {
-	if _, backfill := rangeOf(id); backfill {
+	if _, backfill := workflows.RangeOf(id); backfill {
 		return "starter backfill " + id
 	}
 	return "starter start " + id

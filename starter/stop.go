@@ -85,7 +85,7 @@ func stop(ctx context.Context, c *temporal, cmd *cobra.Command, ids []string) er
 // andTheRest says how to fetch what a backfill that was stopped has not; empty where nothing is left,
 // or start goes on from the position.
 func andTheRest(id string, c checkpoint.Checkpoint) string {
-	r, backfill := rangeOf(id)
+	r, backfill := workflows.RangeOf(id)
 	if !backfill || c.Totals.Pulls > 0 {
 		return ""
 	}

@@ -3,6 +3,7 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
@@ -29,7 +30,7 @@ type BackfillInput struct {
 // BackfillStatus is what a [Status] says of a backfill.
 type BackfillStatus struct {
 	checkpoint.Range
-	Began time.Time `json:"began"`
+	Began time.Time `json:"began,omitzero"`
 	// Progress is the share of the range that is done, 0 to 1; nil where there is no range.
 	Progress *float64 `json:"progress,omitempty"`
 }
@@ -51,6 +52,24 @@ func BackfillID(tenant, service string, r checkpoint.Range) string {
 		what = r.Since.UTC().Format(layout) + "--" + r.Until.UTC().Format(layout)
 	}
 	return WorkflowID(tenant, service) + "/backfill/" + what
+}
+
+// RangeOf is the range in a [BackfillID], zero for one that has none; false for any other id.
+func RangeOf(id string) (checkpoint.Range, bool) {
+	parts := strings.Split(id, "/")
+	if len(parts) != 5 || parts[3] != "backfill" {
+		return checkpoint.Range{}, false
+	}
+	from, to, _ := strings.Cut(parts[4], "--")
+	since, err := time.Parse(time.RFC3339, from)
+	if err != nil {
+		return checkpoint.Range{}, true
+	}
+	until, err := time.Parse(time.RFC3339, to)
+	if err != nil {
+		return checkpoint.Range{}, true
+	}
+	return checkpoint.Range{Since: since, Until: until}, true
 }
 
 // HasRange says whether a service is backfilled by ranges of time: the System Log is. Anything

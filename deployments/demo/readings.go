@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,8 +61,8 @@ func (d *demo) readStatus(ctx context.Context) ([]collected, error) {
 		}
 		return nil, err
 	}
-	// It fails also when what it shows needs attention.
-	return services, nil
+	// It fails also when what it shows needs attention. A backfill is no service of its own.
+	return slices.DeleteFunc(services, func(c collected) bool { return c.Backfill != nil }), nil
 }
 
 // readStats asks the Devo stand-in what it has counted since it was started.
