@@ -1,6 +1,7 @@
 package test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -75,6 +76,13 @@ func TestEveryPanelAndAlertFindsItsData(t *testing.T) {
 
 	s.start("logs", "users", "groups", "clients", "zones", "app_users")
 	s.eventually("clients are being fetched", faults.clients.Load)
+	s.signal("clients", workflows.SignalBackfill)
+	everything := workflows.BackfillID(s.tenant, "clients", checkpoint.Range{})
+	t.Cleanup(func() { _ = s.client.TerminateWorkflow(context.Background(), everything, "", "the test is over") })
+	s.eventually("a backfill begins, which does not end", func() bool {
+		_, err := s.client.DescribeWorkflowExecution(t.Context(), everything, "")
+		return err == nil
+	})
 	// What its worker then tells Temporal of it is refused.
 	require.NoError(t, s.client.TerminateWorkflow(t.Context(), s.id("clients"), "", "as nobody should"))
 	s.wait(tables["logs"], 2_000)
@@ -105,6 +113,7 @@ func TestEveryPanelAndAlertFindsItsData(t *testing.T) {
 		`okta_collector_services{service="zones", kind="live", state="paused"} == 1`,
 		`okta_collector_services{service="zones", kind="live", state="collecting"} == 0`,
 		`okta_collector_services{service="logs", kind="live", state="collecting"} == 1`,
+		`okta_collector_services{service="clients", kind="backfill", state="collecting"} == 1`,
 		`abs(time() - okta_collector_caught_up_timestamp_seconds{service="logs"}) < 600`,
 		`abs(time() - okta_collector_newest_event_timestamp_seconds{service="logs"}) < 600`,
 	}
@@ -133,7 +142,7 @@ func TestEveryPanelAndAlertFindsItsData(t *testing.T) {
 	p.requireHealthyRules(len(rules))
 }
 
-// aBitOfEverything forbids groups, answers each kind of 429 once, and clients hardly ever.
+// aBitOfEverything forbids groups, answers each kind of 429 once, and never about clients.
 type aBitOfEverything struct{ users, zones, clients atomic.Bool }
 
 func (f *aBitOfEverything) next(r *http.Request, _ int) oktasim.Fault {
@@ -150,7 +159,7 @@ func (f *aBitOfEverything) next(r *http.Request, _ int) oktasim.Fault {
 		})
 	case r.URL.Path == "/oauth2/v1/clients":
 		f.clients.Store(true)
-		return oktasim.Delay(time.Minute)
+		return oktasim.Delay(time.Hour)
 	}
 	return oktasim.Delay(50 * time.Millisecond)
 }
