@@ -64,7 +64,7 @@ func TestEveryPanelAndAlertFindsItsData(t *testing.T) {
 	var faults aBitOfEverything
 	s := newStack(t, oktasim.Config{
 		Seed:   40,
-		Counts: map[string]int{"logs": 12_000, "users": 300, "groups": 50, "apps": 20, "app_users": 2, "clients": 20, "zones": 20},
+		Counts: map[string]int{"logs": 12_000, "users": 300, "groups": 50, "apps": 60, "app_users": 2, "clients": 20, "zones": 20},
 		// The logs never use their share up, app_users do at once.
 		Limits:    map[string]int{"/api/v1/logs": 200, "/api/v1/apps": 10},
 		LiveEvery: 100 * time.Millisecond,
