@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,7 +25,7 @@ import (
 // lister is a Temporal that lists these workflows, two on a page, or fails.
 type lister struct {
 	runs  []*workflow.WorkflowExecutionInfo
-	err   error
+	down  atomic.Bool
 	asked int
 	query string
 }
@@ -32,8 +33,8 @@ type lister struct {
 func (l *lister) ListWorkflow(ctx context.Context, r *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error) {
 	l.asked++
 	l.query = r.Query
-	if l.err != nil {
-		return nil, l.err
+	if l.down.Load() {
+		return nil, errors.New("connection refused")
 	}
 	from := len(r.NextPageToken)
 	to := min(from+2, len(l.runs))
@@ -120,7 +121,7 @@ func TestATemporalThatIsAwayIsAskedOnAndMentionedOnce(t *testing.T) {
 		require.Len(t, now(), 4)
 		require.Contains(t, now(), "okta_collector_temporal_up 1")
 
-		l.err = errors.New("connection refused")
+		l.down.Store(true)
 		time.Sleep(listEvery)
 		require.Contains(t, now(), "okta_collector_temporal_up 0")
 		require.Len(t, now(), 4, "what was known a moment ago still counts")
@@ -128,7 +129,7 @@ func TestATemporalThatIsAwayIsAskedOnAndMentionedOnce(t *testing.T) {
 		require.Equal(t, []string{"okta_collector_temporal_up 0"}, now(), "and is forgotten in the end")
 		require.Equal(t, 1, logged.Len(), "one line, however often it is asked")
 
-		l.err = nil
+		l.down.Store(false)
 		time.Sleep(listEvery)
 		require.Contains(t, now(), "okta_collector_temporal_up 1")
 		require.Len(t, now(), 4)
