@@ -62,7 +62,7 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	started := time.Now()
 	s := &slice{
 		in: in, log: log, at: in.Checkpoint,
-		metrics: c.metrics.of(in.Tenant, in.Service),
+		metrics: c.metricsOf(in),
 		// Temporal's clock: the same for all workers, whatever their own say.
 		now:   func() time.Time { return info.StartedTime.Add(time.Since(started)) },
 		began: started, until: started.Add(sliceTime),

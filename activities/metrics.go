@@ -1,74 +1,168 @@
 package activities
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
+	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/devo"
+	"okta-collector/internal/okta"
 	"okta-collector/workflows"
 )
 
 // Metrics are the slices' metrics. A nil *Metrics records nothing.
+//
+// A service moves between workers, so what one of them last knew goes stale. What has to be known
+// of a service at any time is therefore exported as points in time, of which the latest
+// of all workers counts: `max by (tenant, service)`.
 type Metrics struct {
-	events, bytes, pages, cut, again, slices, failures *prometheus.CounterVec
+	events, bytes, pages, cut, again *prometheus.CounterVec
+	deliveries, slices, failures     *prometheus.CounterVec
+
+	checkpointed, caughtUp, nextPull, newest, succeeded, failedAt *prometheus.GaugeVec
 }
 
 // NewMetrics registers the slices' metrics.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "okta_collector_" + name, Help: help}, append([]string{"tenant", "service"}, labels...))
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "okta_collector_" + name, Help: help}, append([]string{"tenant", "service", "kind"}, labels...))
 		reg.MustRegister(c)
 		return c
 	}
+	timestamp := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "okta_collector_" + name + "_timestamp_seconds", Help: help + " In seconds since the epoch; of live collection only.",
+		}, append([]string{"tenant", "service"}, labels...))
+		reg.MustRegister(g)
+		return g
+	}
 	return &Metrics{
-		events:   counter("events_total", "Objects delivered to Devo."),
-		bytes:    counter("bytes_total", "Bytes of JSON delivered to Devo, framing not included."),
-		pages:    counter("pages_total", "Pages delivered to Devo."),
-		cut:      counter("events_cut_total", "Objects above DEVO_MAX_EVENT that were delivered cut and marked."),
-		again:    counter("events_unconfirmed_total", "Objects whose delivery Devo's side did not confirm, and that are sent again."),
-		slices:   counter("slices_total", "Slices that ended well, by how they ended.", "end"),
-		failures: counter("slice_failures_total", "Slices that failed, by class.", "class"),
+		events:     counter("events_total", "Objects delivered to Devo; kind is live or backfill."),
+		bytes:      counter("bytes_total", "Bytes of JSON delivered to Devo, framing not included."),
+		pages:      counter("pages_total", "Pages of Okta's that were delivered to Devo as a whole."),
+		cut:        counter("events_cut_total", "Objects above DEVO_MAX_EVENT that were delivered cut and marked."),
+		again:      counter("events_unconfirmed_total", "Objects whose delivery Devo's side did not confirm, and that are sent again: Devo may have them twice."),
+		deliveries: counter("deliveries_total", "Pages, or chunks of them, that were sent to Devo, by outcome: confirmed, or unconfirmed and sent again.", "outcome"),
+		slices:     counter("slices_total", "Slices that ended well, by how they ended.", "end"),
+		failures:   counter("slice_failures_total", "Slices that failed, by class.", "class"),
+
+		checkpointed: timestamp("checkpoint", "When Temporal last acknowledged a checkpoint inside a slice."),
+		caughtUp:     timestamp("caught_up", "When a slice last found the end of what Okta has."),
+		nextPull:     timestamp("next_pull", "When the pull after the last complete one is due."),
+		newest:       timestamp("newest_event", "The latest `published` of the log events delivered."),
+		succeeded:    timestamp("last_success", "When a slice last ended well."),
+		failedAt:     timestamp("last_failure", "When a slice last failed, by class.", "class"),
 	}
 }
 
-// serviceMetrics are a service's metrics.
+// Kinds of collection.
+const (
+	live     = "live"
+	backfill = "backfill"
+	// other stands for names in an input that this worker does not know, of which there may be any
+	// number.
+	other = "unknown"
+)
+
+// Outcomes of a delivery.
+const (
+	confirmed   = "confirmed"
+	unconfirmed = "unconfirmed"
+)
+
+// serviceMetrics are the metrics of one service's slices.
 type serviceMetrics struct {
-	m               *Metrics
-	tenant, service string
+	m                     *Metrics
+	tenant, service, kind string
 }
 
-func (m *Metrics) of(tenant, service string) serviceMetrics {
-	return serviceMetrics{m, tenant, service}
+// metricsOf returns the metrics of a slice.
+func (c *Collector) metricsOf(in workflows.SliceInput) serviceMetrics {
+	s := serviceMetrics{c.metrics, in.Tenant, in.Service, live}
+	if in.Backfill != nil {
+		s.kind = backfill
+	}
+	if _, ok := c.tenants[in.Tenant]; !ok {
+		s.tenant = other
+	}
+	if _, ok := okta.Lookup(in.Service); !ok {
+		s.service = other
+	}
+	if s.m != nil {
+		// From 0 on: a counter that begins with its first event has no increase that an alert could see.
+		for _, c := range []*prometheus.CounterVec{s.m.events, s.m.bytes, s.m.pages, s.m.cut, s.m.again} {
+			c.WithLabelValues(s.tenant, s.service, s.kind)
+		}
+		for _, outcome := range []string{confirmed, unconfirmed} {
+			s.m.deliveries.WithLabelValues(s.tenant, s.service, s.kind, outcome)
+		}
+	}
+	return s
+}
+
+// add counts.
+func (s serviceMetrics) add(c *prometheus.CounterVec, n float64, labels ...string) {
+	c.WithLabelValues(append([]string{s.tenant, s.service, s.kind}, labels...)...).Add(n)
+}
+
+// at sets a point in time, which only live collection has.
+func (s serviceMetrics) at(g *prometheus.GaugeVec, t time.Time, labels ...string) {
+	if s.kind == live && !t.IsZero() {
+		g.WithLabelValues(append([]string{s.tenant, s.service}, labels...)...).Set(float64(t.UnixMilli()) / 1000)
+	}
 }
 
 func (s serviceMetrics) shipped(objects int, stats devo.Stats) {
 	if s.m == nil {
 		return
 	}
-	s.m.events.WithLabelValues(s.tenant, s.service).Add(float64(objects))
-	s.m.bytes.WithLabelValues(s.tenant, s.service).Add(float64(stats.Bytes))
-	s.m.cut.WithLabelValues(s.tenant, s.service).Add(float64(stats.Cut))
+	s.add(s.m.deliveries, 1, confirmed)
+	s.add(s.m.events, float64(objects))
+	s.add(s.m.bytes, float64(stats.Bytes))
+	s.add(s.m.cut, float64(stats.Cut))
 }
 
 func (s serviceMetrics) page() {
 	if s.m != nil {
-		s.m.pages.WithLabelValues(s.tenant, s.service).Inc()
+		s.add(s.m.pages, 1)
 	}
 }
 
 func (s serviceMetrics) unconfirmed(objects int) {
-	if s.m != nil {
-		s.m.again.WithLabelValues(s.tenant, s.service).Add(float64(objects))
+	if s.m == nil {
+		return
 	}
+	s.add(s.m.deliveries, 1, unconfirmed)
+	s.add(s.m.again, float64(objects))
 }
 
-func (s serviceMetrics) slice(end workflows.End) {
-	if s.m != nil {
-		s.m.slices.WithLabelValues(s.tenant, s.service, string(end)).Inc()
+// saved passes on whether Temporal acknowledged a checkpoint.
+func (s serviceMetrics) saved(c checkpoint.Checkpoint, err error) error {
+	if s.m != nil && err == nil {
+		s.at(s.m.checkpointed, time.Now())
+		s.at(s.m.newest, c.Position.Newest)
+	}
+	return err
+}
+
+func (s serviceMetrics) slice(r workflows.SliceResult) {
+	if s.m == nil {
+		return
+	}
+	s.add(s.m.slices, 1, string(r.End))
+	s.at(s.m.succeeded, time.Now())
+	s.at(s.m.newest, r.Checkpoint.Position.Newest)
+	if r.End == workflows.EndCaughtUp {
+		s.at(s.m.caughtUp, time.Now())
+		s.at(s.m.nextPull, time.Now().Add(r.Wait))
 	}
 }
 
 func (s serviceMetrics) failed(class workflows.Class) {
-	if s.m != nil {
-		s.m.failures.WithLabelValues(s.tenant, s.service, string(class)).Inc()
+	if s.m == nil {
+		return
 	}
+	s.add(s.m.failures, 1, string(class))
+	s.at(s.m.failedAt, time.Now(), string(class))
 }

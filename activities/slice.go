@@ -63,7 +63,7 @@ func (s *slice) run() (workflows.SliceResult, error) {
 		return workflows.SliceResult{}, s.fail(failed)
 	}
 	end.Checkpoint, end.Warning = s.at, s.warning
-	s.metrics.slice(end.End)
+	s.metrics.slice(end)
 	s.log.Debug("slice ended", zap.String("end", string(end.End)), zap.Duration("wait", end.Wait), zap.Int64("events", s.at.Totals.Events-s.in.Checkpoint.Totals.Events))
 	return end, nil
 }
@@ -265,13 +265,13 @@ func (s *slice) save() error {
 	c := s.at
 	c.Window = s.reader.Window(true)
 	if c.Offset == nil {
-		return s.lease.save(c)
+		return s.metrics.saved(c, s.lease.save(c))
 	}
 	if err := s.settle(); err != nil {
 		return err
 	}
 	s.saving = make(chan error, 1)
-	go func(answer chan<- error) { answer <- s.lease.save(c) }(s.saving)
+	go func(answer chan<- error) { answer <- s.metrics.saved(c, s.lease.save(c)) }(s.saving)
 	return nil
 }
 

@@ -45,7 +45,8 @@ type bench struct {
 	closing   error
 	offset    *int64
 	directory string
-	target    devo.Target // that was opened
+	metrics   *activities.Metrics // nil: none
+	target    devo.Target         // that was opened
 	heartbeat func(n int, c *checkpoint.Checkpoint) error
 
 	saved      []checkpoint.Checkpoint
@@ -172,7 +173,7 @@ func (b *bench) runInput(in workflows.SliceInput) (workflows.SliceResult, error)
 	b.t.Cleanup(server.Close)
 	org, err := okta.New(okta.Config{URL: server.URL, Token: secret.Value(token), RateShare: 0.5, PollResources: 15 * time.Minute, FullSync: 24 * time.Hour})
 	require.NoError(b.t, err)
-	collector := activities.New(map[string]activities.Tenant{"acme": {Org: org, Sink: b}}, zap.NewNop(), nil)
+	collector := activities.New(map[string]activities.Tenant{"acme": {Org: org, Sink: b}}, zap.NewNop(), b.metrics)
 	collector.SendHeartbeatsTo(b, 600*time.Millisecond, b.cancel)
 
 	var suite testsuite.WorkflowTestSuite

@@ -56,6 +56,8 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 		return err
 	}
 	ready := &readiness{reason: "connecting to Temporal"}
+	running := &services{}
+	registry.MustRegister(running)
 	server, err := serve(cfg.Listen, registry, ready, log)
 	if err != nil {
 		return err
@@ -82,6 +84,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	}
 	ready.set(temporal)
 	reports.start(cfg.TaskQueue)
+	go running.watch(ctx, temporal, cfg.TaskQueue, log)
 	log.Info("working", zap.String("metrics", "http://"+server.address+"/metrics"))
 
 	select {
@@ -101,12 +104,12 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 
 // newCollector makes the activities with every tenant's source and sink. It connects to nothing.
 func newCollector(tenants []config.Tenant, reports reports, registry prometheus.Registerer, log *zap.Logger) (*activities.Collector, error) {
-	oktaMetrics, devoMetrics := okta.NewMetrics(registry), devo.NewMetrics(registry)
+	oktaMetrics := okta.NewMetrics(registry)
 	collected := make(map[string]activities.Tenant, len(tenants))
 	for _, t := range tenants {
 		log := log.With(zap.String("tenant", t.Name))
 		t.Okta.Log, t.Okta.Metrics = log, oktaMetrics
-		t.Devo.Log, t.Devo.Metrics = log, devoMetrics
+		t.Devo.Log, t.Devo.Metrics = log, devo.NewMetrics(prometheus.WrapRegistererWith(prometheus.Labels{"tenant": t.Name}, registry))
 		org, err := okta.New(t.Okta)
 		if err != nil {
 			return nil, fmt.Errorf("tenant %s: %w", t.Name, err)

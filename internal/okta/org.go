@@ -89,6 +89,7 @@ func New(cfg Config) (*Org, error) {
 	if err != nil {
 		return nil, fmt.Errorf("okta: %w", err)
 	}
+	cfg.Metrics.watch(cfg.Tenant, o.budget)
 	return o, nil
 }
 
@@ -165,6 +166,7 @@ func (o *Org) get(ctx context.Context, q question) (*answer, error) {
 	}
 	timed, cancel := context.WithTimeoutCause(ctx, requestTimeout, fmt.Errorf("no whole answer within %s", requestTimeout))
 	defer cancel()
+	started := time.Now()
 	resp, err := o.http.Do(req.WithContext(timed))
 	if err != nil {
 		o.budget.lost(bucket)
@@ -178,6 +180,7 @@ func (o *Org) get(ctx context.Context, q question) (*answer, error) {
 	var wait time.Duration
 	if resp.StatusCode == http.StatusTooManyRequests {
 		wait = o.budget.refused(bucket, rl)
+		o.cfg.Metrics.rateLimited(o.cfg.Tenant, svc.Bucket, rl)
 		o.cfg.Log.Warn("Okta refused a request: rate limited", zap.String("path", path), zap.Bool("concurrency", rl.concurrency()), zap.Duration("wait", wait))
 	} else {
 		o.budget.answered(bucket, rl)
@@ -196,6 +199,7 @@ func (o *Org) get(ctx context.Context, q question) (*answer, error) {
 		o.release(a)
 		return nil, unread(timed, ctx, &Error{Status: resp.StatusCode, RequestID: outside(resp.Header.Get("X-Okta-Request-Id"), 64, token), path: path, err: err}, token)
 	}
+	o.cfg.Metrics.fetched(o.cfg.Tenant, svc.Bucket, started)
 	return a, nil
 }
 

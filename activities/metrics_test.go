@@ -1,0 +1,86 @@
+package activities_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"okta-collector/activities"
+	"okta-collector/internal/checkpoint"
+	"okta-collector/workflows"
+)
+
+// measured runs a slice and returns the value of each of its samples, by name and labels. Zeros are
+// left out.
+func measured(t *testing.T, b *bench, in workflows.SliceInput) map[string]float64 {
+	t.Helper()
+	registry := prometheus.NewPedanticRegistry()
+	b.metrics = activities.NewMetrics(registry)
+	_, _ = b.runInput(in) // the metrics say how it ended
+	families, err := registry.Gather()
+	require.NoError(t, err)
+	samples := map[string]float64{}
+	for _, family := range families {
+		for _, m := range family.Metric {
+			name := family.GetName()
+			for _, label := range m.Label {
+				name += " " + label.GetValue()
+			}
+			if v := m.GetCounter().GetValue() + m.GetGauge().GetValue(); v != 0 {
+				samples[name] = v
+			}
+		}
+	}
+	return samples
+}
+
+func TestMetricsOfASliceThatCatchesUp(t *testing.T) {
+	samples := measured(t, newBench(t, 3), workflows.SliceInput{Tenant: "acme", Service: "users"})
+	now := float64(time.Now().Unix())
+	for name, after := range map[string]float64{"checkpoint": 0, "caught_up": 0, "last_success": 0, "next_pull": 15 * 60} {
+		name = "okta_collector_" + name + "_timestamp_seconds users acme"
+		require.InDelta(t, now+after, samples[name], 60, name)
+		delete(samples, name)
+	}
+	require.Equal(t, map[string]float64{
+		"okta_collector_events_total live users acme":               3,
+		"okta_collector_bytes_total live users acme":                30,
+		"okta_collector_pages_total live users acme":                3,
+		"okta_collector_deliveries_total live confirmed users acme": 3,
+		"okta_collector_slices_total caught up live users acme":     1,
+	}, samples)
+}
+
+func TestMetricsOfADeliveryThatFails(t *testing.T) {
+	b := newBench(t, 2)
+	b.ship = func(int) error { return errors.New("connection reset") }
+	samples := measured(t, b, workflows.SliceInput{Tenant: "acme", Service: "users"})
+	require.EqualValues(t, 1, samples["okta_collector_deliveries_total live unconfirmed users acme"])
+	require.EqualValues(t, 1, samples["okta_collector_events_unconfirmed_total live users acme"])
+	require.EqualValues(t, 1, samples["okta_collector_slice_failures_total passing live users acme"])
+	require.NotZero(t, samples["okta_collector_last_failure_timestamp_seconds passing users acme"])
+	require.NotContains(t, samples, "okta_collector_caught_up_timestamp_seconds users acme")
+}
+
+func TestABackfillSaysNothingOfHowFarTheLiveCollectionIs(t *testing.T) {
+	samples := measured(t, newBench(t, 2), workflows.SliceInput{Tenant: "acme", Service: "users", Backfill: &checkpoint.Range{}})
+	require.Equal(t, map[string]float64{
+		"okta_collector_events_total backfill users acme":               2,
+		"okta_collector_bytes_total backfill users acme":                20,
+		"okta_collector_pages_total backfill users acme":                2,
+		"okta_collector_deliveries_total backfill confirmed users acme": 2,
+		"okta_collector_slices_total caught up backfill users acme":     1,
+	}, samples)
+}
+
+func TestNamesThatTheWorkerDoesNotKnowAreNoLabels(t *testing.T) {
+	for name, in := range map[string]workflows.SliceInput{
+		"okta_collector_slice_failures_total unknown tenant live users unknown": {Tenant: "globex", Service: "users"},
+		"okta_collector_slice_failures_total unknown service live unknown acme": {Tenant: "acme", Service: "devices"},
+	} {
+		require.EqualValues(t, 1, measured(t, newBench(t, 1), in)[name], name)
+	}
+}

@@ -1,0 +1,339 @@
+package test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/oktasim"
+	"okta-collector/workflows"
+)
+
+const (
+	dashboardFile = "../deployments/grafana/dashboard.json"
+	rulesFile     = "../deployments/grafana/rules.yaml"
+)
+
+// installed returns the path of a program of Debian's package prometheus. Without it the test is
+// skipped, but not where everything is to be tested.
+func installed(t *testing.T, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil && os.Getenv("CI") == "" {
+		t.Skipf("%s is not installed (Debian: prometheus)", program)
+	}
+	require.NoError(t, err)
+	return path
+}
+
+func TestAlertRulesAreWellFormedAndDoWhatTheySay(t *testing.T) {
+	t.Parallel()
+	promtool := installed(t, "promtool")
+	for _, args := range [][]string{
+		{"check", "rules", rulesFile},
+		{"test", "rules", "../deployments/grafana/rules_test.yaml"},
+	} {
+		out, err := exec.Command(promtool, args...).CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+}
+
+// TestEveryPanelAndAlertFindsItsData scrapes a worker that meets a bit of everything with a real Prometheus.
+func TestEveryPanelAndAlertFindsItsData(t *testing.T) {
+	t.Parallel()
+	binary := installed(t, "prometheus")
+	var faults aBitOfEverything
+	s := newStack(t, oktasim.Config{
+		Seed:   40,
+		Counts: map[string]int{"logs": 12_000, "users": 300, "groups": 50, "apps": 60, "app_users": 2, "clients": 20, "zones": 20},
+		// The logs never use their share up, app_users do at once.
+		Limits:    map[string]int{"/api/v1/logs": 200, "/api/v1/apps": 10},
+		LiveEvery: 100 * time.Millisecond,
+		Faults:    faults.next,
+	})
+	s.setOkta("POLL_LOGS", "2s")
+	s.startWorker()
+	p := startPrometheus(t, binary, s.env["COLLECTOR_LISTEN"])
+
+	s.start("logs", "users", "groups", "clients", "zones", "app_users")
+	s.eventually("clients are being fetched", faults.clients.Load)
+	s.signal("clients", workflows.SignalBackfill)
+	everything := workflows.BackfillID(s.tenant, "clients", checkpoint.Range{})
+	t.Cleanup(func() { _ = s.client.TerminateWorkflow(context.Background(), everything, "", "the test is over") })
+	s.eventually("a backfill begins, which does not end", func() bool {
+		_, err := s.client.DescribeWorkflowExecution(t.Context(), everything, "")
+		return err == nil
+	})
+	// What its worker then tells Temporal of it is refused.
+	require.NoError(t, s.client.TerminateWorkflow(t.Context(), s.id("clients"), "", "as nobody should"))
+	s.wait(tables["logs"], 2_000)
+	s.eventually("a connection is lost with what it carried", func() bool {
+		s.devo.ResetConnections()
+		return p.has(`okta_collector_devo_connections_lost_total > 0`)
+	})
+	s.inState("groups", workflows.StateBlocked)
+	s.caughtUp("zones")
+	s.signal("zones", "pause")
+	s.inState("zones", workflows.StatePaused)
+	s.caughtUp("logs", "users")
+	now := time.Now()
+	hours := checkpoint.Range{Since: now.Add(-2 * time.Hour), Until: now.Add(-time.Hour)}
+	require.NoError(t, s.client.SignalWorkflow(t.Context(), s.id("logs"), "", workflows.SignalBackfill, hours))
+
+	queries := []string{ // that what is shown is about what happened
+		`okta_collector_events_total{kind="backfill", service="logs"} > 0`,
+		`okta_collector_deliveries_total{outcome="unconfirmed"} > 0`,
+		`okta_collector_okta_rate_limited_total{bucket="/api/v1/users", reason="window"} == 1`,
+		`okta_collector_okta_rate_limited_total{bucket="/api/v1", reason="concurrency"} == 1`,
+		`okta_collector_okta_budget_waits_total{bucket="/api/v1/apps"} > 0`,
+		`okta_collector_okta_budget_used{bucket="/api/v1/apps"} == okta_collector_okta_budget_limit`,
+		`okta_collector_okta_budget_limit{bucket="/api/v1/logs"} == 100`,
+		`temporal_request_failure_total{operation="RecordActivityTaskHeartbeat"} > 0`,
+		`okta_collector_slice_failures_total{service="groups", class="blocked"} > 0`,
+		`okta_collector_services{service="groups", kind="live", state="blocked"} == 1`,
+		`okta_collector_services{service="zones", kind="live", state="paused"} == 1`,
+		`okta_collector_services{service="zones", kind="live", state="collecting"} == 0`,
+		`okta_collector_services{service="logs", kind="live", state="collecting"} == 1`,
+		`okta_collector_services{service="clients", kind="backfill", state="collecting"} == 1`,
+		`abs(time() - okta_collector_caught_up_timestamp_seconds{service="logs"}) < 600`,
+		`abs(time() - okta_collector_newest_event_timestamp_seconds{service="logs"}) < 600`,
+	}
+	dashboard := readDashboard(t)
+	for _, variable := range dashboard.Templating.List {
+		queries = append(queries, metricNames(variable.Query)...)
+	}
+	for _, panel := range dashboard.Panels {
+		for _, target := range panel.Targets {
+			queries = append(queries, inGrafana(s.tenant, target.Expr))
+		}
+	}
+	rules := readRules(t)
+	for _, rule := range rules {
+		queries = append(queries, metricNames(rule.Expr)...)
+	}
+	p.findData(s, queries)
+
+	requireConventions(t, s)
+	for _, alert := range []string{"OktaCollectorBlocked", "OktaCollector429"} {
+		s.eventually(alert+" is raised", func() bool { return p.alerts()[alert] })
+	}
+	require.False(t, p.alerts()["OktaCollectorNoWorker"])
+	s.worker.kill()
+	s.eventually("that there is no worker is noticed", func() bool { return p.alerts()["OktaCollectorNoWorker"] })
+	p.requireHealthyRules(len(rules))
+}
+
+// aBitOfEverything forbids groups, answers each kind of 429 once, and never about clients.
+type aBitOfEverything struct{ users, zones, clients atomic.Bool }
+
+func (f *aBitOfEverything) next(r *http.Request, _ int) oktasim.Fault {
+	tooMany := oktasim.Refuse(http.StatusTooManyRequests, "E0000047")
+	switch {
+	case r.URL.Path == "/api/v1/groups":
+		return oktasim.Refuse(http.StatusForbidden, "E0000006")
+	case r.URL.Path == "/api/v1/users" && !f.users.Swap(true):
+		return tooMany
+	case r.URL.Path == "/api/v1/zones" && !f.zones.Swap(true):
+		return oktasim.All(tooMany, func(a *oktasim.Answer) {
+			a.Header.Set("X-Rate-Limit-Limit", "0")
+			a.Header.Set("X-Rate-Limit-Remaining", "0")
+		})
+	case r.URL.Path == "/oauth2/v1/clients":
+		f.clients.Store(true)
+		return oktasim.Delay(time.Hour)
+	}
+	return oktasim.Delay(50 * time.Millisecond)
+}
+
+// prometheus is a running Prometheus that scrapes one worker each second.
+type prometheus struct {
+	t   *testing.T
+	url string
+}
+
+func startPrometheus(t *testing.T, binary, worker string) *prometheus {
+	t.Helper()
+	dir := t.TempDir()
+	rules, err := filepath.Abs(rulesFile)
+	require.NoError(t, err)
+	config := filepath.Join(dir, "prometheus.yml")
+	require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, `
+global: {scrape_interval: 1s, evaluation_interval: 1s}
+rule_files: [%q]
+scrape_configs:
+  - {job_name: okta-collector, static_configs: [{targets: [%q]}]}
+`, rules, worker), 0o600))
+
+	p := &prometheus{t: t, url: "http://127.0.0.1:" + freePort(t)}
+	out := &output{}
+	cmd := exec.Command(binary, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--log.level=warn", "--web.listen-address="+strings.TrimPrefix(p.url, "http://"))
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Log("Prometheus:\n" + tail(out.String()))
+		}
+	})
+	return p
+}
+
+// get asks the HTTP API. It says false while Prometheus is not up yet.
+func (p *prometheus) get(path string, values url.Values, data any) bool {
+	p.t.Helper()
+	resp, err := http.PostForm(p.url+path, values)
+	if values == nil {
+		resp, err = http.Get(p.url + path)
+	}
+	if err != nil {
+		return false
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(p.t, err)
+	if resp.StatusCode == http.StatusServiceUnavailable {
+		return false
+	}
+	require.Equal(p.t, http.StatusOK, resp.StatusCode, "%s %s: %s", path, values, body)
+	require.NoError(p.t, json.Unmarshal(body, &struct{ Data any }{data}))
+	return true
+}
+
+// has says whether a query has a value now that is a number.
+func (p *prometheus) has(query string) bool {
+	p.t.Helper()
+	var answer struct {
+		Result []struct{ Value [2]any }
+	}
+	p.get("/api/v1/query", url.Values{"query": {query}}, &answer)
+	for _, series := range answer.Result {
+		value, err := strconv.ParseFloat(series.Value[1].(string), 64)
+		if err == nil && !math.IsNaN(value) {
+			return true
+		}
+	}
+	return false
+}
+
+// findData waits until each of the queries has had data. Some only have it now and then, as between two
+// rate-limit windows.
+func (p *prometheus) findData(s *stack, queries []string) {
+	s.t.Helper()
+	defer func() {
+		if s.t.Failed() {
+			s.t.Log("without data:\n" + strings.Join(queries, "\n"))
+		}
+	}()
+	s.eventually("every query finds data", func() bool {
+		queries = slices.DeleteFunc(queries, p.has)
+		return len(queries) == 0
+	})
+}
+
+// alerts are the alerts that are firing, or that will when they have lasted.
+func (p *prometheus) alerts() map[string]bool {
+	p.t.Helper()
+	var answer struct {
+		Alerts []struct{ Labels map[string]string }
+	}
+	p.get("/api/v1/alerts", nil, &answer)
+	raised := map[string]bool{}
+	for _, alert := range answer.Alerts {
+		raised[alert.Labels["alertname"]] = true
+	}
+	return raised
+}
+
+func (p *prometheus) requireHealthyRules(count int) {
+	p.t.Helper()
+	var answer struct {
+		Groups []struct {
+			Rules []struct{ Name, Health, LastError string }
+		}
+	}
+	require.True(p.t, p.get("/api/v1/rules", nil, &answer))
+	require.Len(p.t, answer.Groups, 1)
+	require.Len(p.t, answer.Groups[0].Rules, count)
+	for _, rule := range answer.Groups[0].Rules {
+		require.Equal(p.t, "ok", rule.Health, "%s: %s", rule.Name, rule.LastError)
+	}
+}
+
+// requireConventions looks at what the worker exports: that what only grows says so, Temporal's SDK's
+// metrics too, and that nothing secret is there.
+func requireConventions(t *testing.T, s *stack) {
+	t.Helper()
+	resp, err := http.Get("http://" + s.env["COLLECTOR_LISTEN"] + "/metrics")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.NotContains(t, string(body), s.token)
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE ((?:okta_collector|temporal)_\S+) (\S+)$`).FindAllStringSubmatch(string(body), -1) {
+		name, kind := m[1], m[2]
+		require.Equal(t, strings.HasSuffix(name, "_total"), kind == "counter", name)
+		require.NotEqual(t, "untyped", kind, name)
+	}
+}
+
+type dashboard struct {
+	Panels []struct {
+		Title   string
+		Targets []struct{ Expr string }
+	}
+	Templating struct {
+		List []struct{ Name, Query string }
+	}
+}
+
+func readDashboard(t *testing.T) (d dashboard) {
+	t.Helper()
+	data, err := os.ReadFile(dashboardFile)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, &d))
+	require.NotEmpty(t, d.Panels)
+	return d
+}
+
+// inGrafana is an expression with its variables replaced, as Grafana would.
+func inGrafana(tenant, expr string) string {
+	return strings.NewReplacer("$tenant", tenant, "$service", ".*", "$job", ".*", "$__rate_interval", "5m").Replace(expr)
+}
+
+type rule struct{ Alert, Expr string }
+
+func readRules(t *testing.T) []rule {
+	t.Helper()
+	data, err := os.ReadFile(rulesFile)
+	require.NoError(t, err)
+	var file struct{ Groups []struct{ Rules []rule } }
+	require.NoError(t, yaml.Unmarshal(data, &file))
+	require.Len(t, file.Groups, 1)
+	return file.Groups[0].Rules
+}
+
+// metricNames are the metrics that an expression asks for.
+func metricNames(expr string) []string {
+	return regexp.MustCompile(`\b(?:okta_collector|temporal|process|go)_\w+`).FindAllString(expr, -1)
+}
