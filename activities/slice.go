@@ -49,7 +49,7 @@ func (s *slice) run() (workflows.SliceResult, error) {
 		s.reader = s.tenant.Org.Reader(s.svc, s.since, s.now)
 	}
 
-	end, failed := s.pages()
+	end, failed := s.recovered()
 	if err := s.settle(); failed == nil {
 		failed = err
 	}
@@ -66,6 +66,17 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	s.metrics.slice(end)
 	s.log.Debug("slice ended", zap.String("end", string(end.End)), zap.Duration("wait", end.Wait), zap.Int64("events", s.at.Totals.Events-s.in.Checkpoint.Totals.Events))
 	return end, nil
+}
+
+// recovered makes a failure of a panic, so that it too leaves its checkpoint, the sink and the budget behind.
+func (s *slice) recovered() (end workflows.SliceResult, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.log.Error("panic in a slice", zap.Any("panic", r), zap.Stack("stack"))
+			err = fmt.Errorf("panic in a slice: %v", r)
+		}
+	}()
+	return s.pages()
 }
 
 // pages fetches and ships until the slice ends.

@@ -57,6 +57,7 @@ const maxWrite = 2 * blockSize
 
 var (
 	errHungUp = errors.New("the peer closed the connection")
+	errFIN    = errors.New("the connection ended without close_notify, and only after our FIN: a proxy may have ended it, and it is not known what the server has read; if it never ends otherwise, DEVO_CONFIRM=kernel makes do with its kernel's word")
 	errCut    = errors.New("the connection ended without the close_notify that this server sends: something on the way has cut it, and it is not known what the server has read")
 )
 
@@ -96,8 +97,9 @@ type conn struct {
 	unacked  func(syscall.RawConn) (int, error)
 	opened   time.Time
 
-	ended chan struct{} // closed when nothing more can be read
-	cause error         // why; valid after ended
+	notified chan struct{} // closed when the peer has sent close_notify
+	ended    chan struct{} // closed when nothing more can be read
+	cause    error         // why; valid after ended
 }
 
 // newConn starts the connection's reader. The connection must be released.
@@ -106,7 +108,7 @@ func newConn(tcp *wire, secured *tls.Conn, l limits, unacked func(syscall.RawCon
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: tcp, secured: secured, tcp: tcp, raw: raw, limits: l, unacked: unacked, opened: time.Now(), ended: make(chan struct{})}
+	c := &conn{Conn: tcp, secured: secured, tcp: tcp, raw: raw, limits: l, unacked: unacked, opened: time.Now(), notified: make(chan struct{}), ended: make(chan struct{})}
 	if secured != nil {
 		c.Conn = secured
 	}
@@ -120,11 +122,18 @@ func newConn(tcp *wire, secured *tls.Conn, l limits, unacked func(syscall.RawCon
 func (c *conn) read() {
 	defer close(c.ended)
 	buf := make([]byte, 512)
-	for {
-		if _, err := c.Read(buf); err != nil {
-			c.cause = err
-			return
-		}
+	for c.cause == nil {
+		_, c.cause = c.Read(buf)
+	}
+	if c.secured == nil || c.tcp.fin || !errors.Is(c.cause, io.EOF) {
+		return
+	}
+	// A server that is stopped in order sends close_notify too, whatever it has not read. But then its
+	// kernel resets the connection, where one that has read everything ends with a FIN.
+	close(c.notified)
+	_ = c.tcp.CloseWrite()
+	for c.cause = nil; c.cause == nil; {
+		_, c.cause = c.tcp.Read(buf)
 	}
 }
 
@@ -133,6 +142,8 @@ func (c *conn) alive() error {
 	select {
 	case <-c.ended:
 		return c.lost()
+	case <-c.notified:
+		return errHungUp
 	default:
 		return nil
 	}
@@ -212,6 +223,9 @@ func (c *conn) hurry() { _ = c.SetWriteDeadline(time.Now().Add(c.limits.cancelle
 // is not known what the peer has read. The connection is released.
 func (c *conn) finish(ctx context.Context, wait time.Duration) (farewell, error) {
 	defer c.release()
+	if err := c.alive(); err != nil {
+		return unanswered, err // what comes before our end is no answer to it
+	}
 	fins := 0
 	nudge := make(<-chan time.Time)
 	if c.secured != nil {
@@ -259,13 +273,22 @@ func (c *conn) answer(fins int) (farewell, error) {
 	if !c.eof() {
 		return unanswered, c.lost()
 	}
+	notified := false
+	select {
+	case <-c.notified:
+		notified, fins = true, 1
+	default:
+	}
 	// An answer acknowledges what it answers. A peer that hung up by itself, perhaps
 	// without having read everything, has not seen our end yet.
 	if n, err := c.unacked(c.raw); err == nil && n > fins {
 		return unanswered, errHungUp
 	}
-	if c.secured != nil && errors.Is(c.cause, io.EOF) && !c.tcp.fin {
+	switch {
+	case notified:
 		return closeNotify, nil
+	case c.secured != nil && fins > 0:
+		return unanswered, errFIN
 	}
 	return bareEOF, nil
 }

@@ -167,30 +167,30 @@ func (s *syslogSink) finish(ctx context.Context, c *conn) (farewell, error) {
 	return answer, nil
 }
 
-// acquaint finds out how the server answers a close, once, with connections that nothing is
-// sent over. A server that ends TLS properly is held to that.
-func (s *syslogSink) acquaint(ctx context.Context) error {
-	if s.cfg.Confirm == ConfirmKernel || s.manners.known() {
-		return nil
+// acquaint returns how the server answers a close at its best, which it finds out, once, with
+// connections that nothing is sent over. A server that ends TLS properly is held to that.
+func (s *syslogSink) acquaint(ctx context.Context) (farewell, error) {
+	best := s.manners.get()
+	if s.cfg.Confirm == ConfirmKernel || best != unanswered {
+		return best, nil
 	}
-	var expected farewell
 	// Twice, since a single bare end may be that of a connection that was cut.
 	for range 2 {
 		c, err := s.connect(ctx)
 		if err != nil {
-			return err
+			return unanswered, err
 		}
-		if expected, err = s.finish(ctx, c); err != nil {
-			return err
+		if best, err = s.finish(ctx, c); err != nil {
+			return unanswered, err
 		}
-		if expected == closeNotify || s.security == nil {
+		if best == closeNotify || s.security == nil {
 			break
 		}
 	}
-	if s.manners.learn(expected) && expected != closeNotify && s.security != nil {
+	if s.manners.learn(best) && best != closeNotify && s.security != nil {
 		s.cfg.Log.Warn("the server ends TLS without close_notify: a connection that something cuts on the way cannot be told from one that it has read", zap.String("server", s.address))
 	}
-	return nil
+	return best, nil
 }
 
 // manners are the best answer that a server has given to a close.
@@ -199,10 +199,10 @@ type manners struct {
 	best farewell // unanswered until something is known
 }
 
-func (m *manners) known() bool {
+func (m *manners) get() farewell {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.best != unanswered
+	return m.best
 }
 
 // learn notes an answer, and says whether it is the first.
@@ -214,12 +214,11 @@ func (m *manners) learn(answer farewell) (first bool) {
 	return first
 }
 
-// prove says whether an answer is as good as this server can give.
-func (m *manners) prove(answer farewell) bool {
-	m.learn(answer)
+// forget has the server's manners found out anew.
+func (m *manners) forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return answer >= m.best
+	m.best = unanswered
 }
 
 // ahead is a connection that is being opened for the next page.
@@ -245,8 +244,12 @@ func (a *ahead) take(ctx context.Context) *conn {
 	case <-a.done:
 	case <-ctx.Done():
 	}
+	if ctx.Err() != nil {
+		a.drop()
+		return nil
+	}
 	c := a.conn
-	if ctx.Err() != nil || c == nil || c.alive() != nil || time.Since(c.opened) > c.limits.fresh {
+	if c == nil || c.alive() != nil || time.Since(c.opened) > c.limits.fresh {
 		a.drop()
 		return nil
 	}
@@ -291,7 +294,8 @@ func (s *syslogStream) ship(ctx context.Context, page Page) (Stats, error) {
 	if len(page.Objects) == 0 {
 		return Stats{}, nil
 	}
-	if err := s.sink.acquaint(ctx); err != nil {
+	expected, err := s.sink.acquaint(ctx)
+	if err != nil {
 		return Stats{}, err
 	}
 	c, err := s.connection(ctx)
@@ -303,21 +307,24 @@ func (s *syslogStream) ship(ctx context.Context, page Page) (Stats, error) {
 	}
 	s.head = appendHead(s.head[:0], s.sink.cfg.Now(), s.sink.cfg.Hostname, s.tag)
 	stop := context.AfterFunc(ctx, c.hurry)
+	defer stop()
 	stats, err := s.frame(s.head, page, func(records []byte) error { return c.write(ctx, records) })
-	stop()
 	if err != nil {
 		c.release()
 		s.sink.cfg.Metrics.connectionLost()
 		return Stats{}, err
 	}
 	answer, err := s.sink.finish(ctx, c)
-	if err == nil && s.sink.cfg.Confirm == ConfirmClose && !s.sink.manners.prove(answer) {
+	if err == nil && s.sink.cfg.Confirm == ConfirmClose && answer < expected {
+		// Or the server has changed its manners: whoever ships next finds out.
+		s.sink.manners.forget()
 		err = errCut
 	}
 	if err != nil {
 		s.sink.cfg.Metrics.connectionLost()
 		return Stats{}, err
 	}
+	s.sink.manners.learn(answer)
 	return stats, nil
 }
 

@@ -238,6 +238,31 @@ func TestServerWithoutCloseNotifyIsUsedWithAWarning(t *testing.T) {
 	_, err = stream.Ship(t.Context(), objects(2, 1, 10))
 	require.ErrorContains(t, err, "close_notify", "once it has done better it is held to that")
 	require.Equal(t, 1, logs.Len())
+
+	ship(t, openStream(t, sink, target), objects(2, 1, 10)) // unless it has changed for good
+	require.Equal(t, 2, logs.Len())
+}
+
+// A proxy that takes a FIN for the end of both directions, as many do.
+func TestServerThatStallsBehindAProxyIsNotTakenForOneWithoutCloseNotify(t *testing.T) {
+	ca := newAuthority(t, "ca")
+	s := serve(t, ca.serverTLS(t, nil), func(*server, net.Conn, int) {})
+	proxy := serve(t, nil, func(_ *server, c net.Conn, _ int) {
+		to, err := net.Dial("tcp", s.Addr().String())
+		if err != nil {
+			return
+		}
+		done := make(chan struct{})
+		go func() { defer close(done); _, _ = io.Copy(c, to); _ = c.Close() }()
+		_, _ = io.Copy(to, c)
+		_, _ = c.Close(), to.Close()
+		<-done
+	})
+	f := clientFiles(t, ca, ca, "client")
+	stream := open(t, devo.Config{URL: proxy.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Waits{Nudge: time.Millisecond})
+	_, err := stream.Ship(t.Context(), objects(0, 3, 10))
+	require.ErrorContains(t, err, "only after our FIN")
+	require.Empty(t, s.text())
 }
 
 func TestServerThatWaitsForAFINGetsOne(t *testing.T) {
