@@ -1,4 +1,4 @@
-# Every target does its own set-up. It needs Go, make and, for all tests, Debian's rsyslog and rsyslog-gnutls.
+# Every target does its own set-up. It needs Go, make and, for all tests, Debian's rsyslog, rsyslog-gnutls and prometheus.
 
 TEMPORAL_CLI   = github.com/temporalio/cli/cmd/temporal@v1.5.1
 STATICCHECK    = honnef.co/go/tools/cmd/staticcheck@v0.8.2

@@ -38,6 +38,7 @@ type slice struct {
 	saving  chan error
 	warning string
 	pull    checkpoint.PullKind // of the last page
+	took    time.Duration       // to ship the last chunk
 }
 
 // run is the pipeline: while a page is shipped and checkpointed, the next one is fetched.
@@ -162,6 +163,10 @@ func (s *slice) ended(err error) (workflows.SliceResult, error) {
 // is one billable action of Temporal Cloud.
 const chunk = 250
 
+// slowShip is how long a chunk may take before Devo is taken for slow. A page that takes it longer
+// than the sink waits for an answer would never get through.
+const slowShip = 2 * time.Second
+
 // deliver ships a page in chunks, and makes a checkpoint durable after each. Where the page after
 // it waits already, the rest goes as one: then Devo is what everything waits for.
 func (s *slice) deliver(page *okta.Page, next <-chan fetched) error {
@@ -185,8 +190,9 @@ func (s *slice) deliver(page *okta.Page, next <-chan fetched) error {
 	}
 	for done := 0; done < len(page.Objects); {
 		n := len(page.Objects) - done
-		// What a sink with an offset takes back is not sent again.
-		if s.at.Offset == nil && len(next) == 0 {
+		// What a sink with an offset takes back is not sent again. A Devo that hardly keeps up is not
+		// given more at once.
+		if s.at.Offset == nil && (len(next) == 0 || s.took > slowShip) {
 			n = min(n, chunk)
 		}
 		last := done+n == len(page.Objects)
@@ -223,7 +229,9 @@ func (s *slice) ship(chunk devo.Page) error {
 	if err := s.lease.check(); err != nil {
 		return err
 	}
+	started := time.Now()
 	stats, err := s.stream.Ship(s.lease.shipping, chunk)
+	s.took = time.Since(started)
 	if err != nil {
 		s.metrics.unconfirmed(len(chunk.Objects))
 		if s.lease.shipping.Err() != nil {

@@ -399,6 +399,22 @@ func TestAFileIsWrittenAtMostOnePageAheadOfItsCheckpoint(t *testing.T) {
 	require.EqualValues(t, 160, *b.saved[len(b.saved)-1].Offset)
 }
 
+func TestAPanicIsAFailureWithItsCheckpoint(t *testing.T) {
+	b := newBench(t, 4)
+	b.ship = func(n int) error {
+		if n == 3 {
+			panic("in the sink")
+		}
+		return nil
+	}
+	_, err := b.run()
+	class, c := failed(t, err)
+	require.Equal(t, workflows.ClassPassing, class)
+	require.ErrorContains(t, err, "panic in a slice: in the sink")
+	require.EqualValues(t, 2, c.Totals.Events)
+	require.Equal(t, "close", b.diary[len(b.diary)-1])
+}
+
 func TestWhatWasNotDeliveredIsNotInTheCheckpoint(t *testing.T) {
 	b := newBench(t, 4)
 	b.ship = func(n int) error {

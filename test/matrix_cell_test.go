@@ -157,7 +157,7 @@ func (c *cell) act() {
 		c.worker.kill()
 	case terminated:
 		_ = c.worker.cmd.Process.Signal(syscall.SIGTERM)
-		c.soon(func() bool { return strings.Contains(c.worker.out.String(), "stopping: what was shipped") })
+		c.soon(func() bool { return strings.Contains(c.worker.out.String(), "stopping: what is under way") })
 	case paused:
 		c.tell(workflows.SignalPause)
 		c.soon(c.cancelling)

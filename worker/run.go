@@ -89,7 +89,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 
 	select {
 	case <-ctx.Done():
-		log.Info("stopping: what was shipped is being confirmed")
+		log.Info("stopping: what is under way is being delivered")
 	case err = <-failed:
 		err = fmt.Errorf("the worker cannot go on: %w", err)
 	}

@@ -78,6 +78,10 @@ func HasRange(service string) bool { return service == "logs" }
 
 // CheckRange says what is wrong with a range that is to be backfilled, and what is allowed.
 func CheckRange(service string, r checkpoint.Range, now time.Time) error {
+	return checkRange(service, wholeMilliseconds(r), now, maxHistory)
+}
+
+func checkRange(service string, r checkpoint.Range, now time.Time, oldest time.Duration) error {
 	const layout = time.RFC3339
 	switch {
 	case !HasRange(service) && r != (checkpoint.Range{}):
@@ -90,7 +94,7 @@ func CheckRange(service string, r checkpoint.Range, now time.Time) error {
 		return fmt.Errorf("since, %s, is not before until, %s", r.Since.Format(layout), r.Until.Format(layout))
 	case r.Until.After(now):
 		return fmt.Errorf("until, %s, is in the future: it is now %s", r.Until.Format(layout), now.UTC().Format(layout))
-	case now.Sub(r.Since) > maxHistory:
+	case now.Sub(r.Since) > oldest:
 		return fmt.Errorf("since, %s, is more than 90 days ago, which is as far back as Okta's System Log goes: the earliest is %s", r.Since.Format(layout), now.Add(-maxHistory).UTC().Format(layout))
 	}
 	return nil
@@ -98,6 +102,9 @@ func CheckRange(service string, r checkpoint.Range, now time.Time) error {
 
 // wholeMilliseconds is the range as ids and Okta's queries have it.
 func wholeMilliseconds(r checkpoint.Range) checkpoint.Range {
+	if r == (checkpoint.Range{}) {
+		return r
+	}
 	return checkpoint.Range{Since: r.Since.UTC().Truncate(time.Millisecond), Until: r.Until.UTC().Truncate(time.Millisecond)}
 }
 
@@ -141,7 +148,8 @@ func (in BackfillInput) validate(ctx workflow.Context) error {
 		return invalid(`the input names no tenant or no service: want {"tenant":"default","service":"logs","since":"2026-11-01T00:00:00Z","until":"2026-11-02T00:00:00Z"}`)
 	}
 	if in.State == nil { // one that goes on may be older than Okta's memory by now
-		if err := CheckRange(in.Service, in.Range, workflow.Now(ctx)); err != nil {
+		// What was in order when it was asked for still is when a worker gets to it.
+		if err := checkRange(in.Service, in.Range, workflow.Now(ctx), maxHistory+24*time.Hour); err != nil {
 			return invalid(err.Error())
 		}
 	}

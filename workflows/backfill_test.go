@@ -140,12 +140,13 @@ func (s *collectSuite) TestABackfillThatCannotBeIsRefused() {
 		r       checkpoint.Range
 		says    string
 	}{
-		"empty":           {"logs", checkpoint.Range{Since: day.Since, Until: day.Since}, "is not before until"},
-		"reversed":        {"logs", checkpoint.Range{Since: day.Until, Until: day.Since}, "is not before until"},
-		"without an end":  {"logs", checkpoint.Range{Since: day.Since}, "is missing"},
-		"in the future":   {"logs", checkpoint.Range{Since: day.Since, Until: day.Until.Add(48 * time.Hour)}, "is in the future"},
-		"too long ago":    {"logs", checkpoint.Range{Since: day.Since.Add(-91 * 24 * time.Hour), Until: day.Until}, "90 days"},
-		"times for users": {"users", day, "leave since and until away"},
+		"in a millisecond": {"logs", checkpoint.Range{Since: day.Since, Until: day.Since.Add(time.Microsecond)}, "is not before until"},
+		"empty":            {"logs", checkpoint.Range{Since: day.Since, Until: day.Since}, "is not before until"},
+		"reversed":         {"logs", checkpoint.Range{Since: day.Until, Until: day.Since}, "is not before until"},
+		"without an end":   {"logs", checkpoint.Range{Since: day.Since}, "is missing"},
+		"in the future":    {"logs", checkpoint.Range{Since: day.Since, Until: day.Until.Add(48 * time.Hour)}, "is in the future"},
+		"too long ago":     {"logs", checkpoint.Range{Since: day.Since.Add(-91 * 24 * time.Hour), Until: day.Until}, "90 days"},
+		"times for users":  {"users", day, "leave since and until away"},
 	} {
 		s.Run(name, func() {
 			s.SetupTest()

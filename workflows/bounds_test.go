@@ -35,7 +35,7 @@ func (s *collectSuite) TestWhatASignalBearsIsNotRead() {
 
 // The Web UI takes 20 KB of details; a status is answered to a query, and goes along to the next run.
 func (s *collectSuite) TestWhatASliceSaysIsBoundedInTheStatusAndTheDetails() {
-	long := strings.Repeat("<", 1<<20) // shown as another character, of three bytes
+	long := strings.Repeat("<", 64<<10) // shown as another character, of three bytes
 	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
 		if n == 1 {
 			return workflows.SliceResult{Checkpoint: moved(in), End: workflows.EndMore, Warning: long}, nil

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -232,7 +233,7 @@ func (c *collector) slice(ctx workflow.Context) error {
 	sliceCtx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: sliceTimeout,
 		HeartbeatTimeout:    heartbeatTimeout,
-		// A cancelled slice confirms what it has shipped and returns its checkpoint.
+		// A cancelled slice delivers the chunk under way and returns its checkpoint.
 		WaitForCancellation: true,
 		// The workflow alone decides what follows: between Temporal's own retries a pause
 		// would lose the checkpoint.
@@ -294,7 +295,7 @@ func (c *collector) advance(next checkpoint.Checkpoint) (moved bool) {
 	before, after := c.state.Checkpoint, next
 	moved = before.Totals.Events != after.Totals.Events || before.Position.Cursor != after.Position.Cursor ||
 		before.Position.Parent.ID != after.Position.Parent.ID || before.Totals.Pulls != after.Totals.Pulls ||
-		before.Position.Limit != after.Position.Limit
+		before.Position.Limit != after.Position.Limit || !before.Position.Covered.Equal(after.Position.Covered) || before.Position.Span != after.Position.Span
 	if before.Totals.Pulls != after.Totals.Pulls {
 		c.state.Restarts = 0
 	}
@@ -393,6 +394,9 @@ func readFailure(err error) sliceFailure {
 		return sliceFailure{class: ClassPassing, message: application.Error()}
 	case errors.As(err, &timeout):
 		f := sliceFailure{class: ClassPassing, message: "the worker was lost while it ran a slice; another one goes on from its last checkpoint"}
+		if timeout.TimeoutType() == enums.TIMEOUT_TYPE_START_TO_CLOSE {
+			f.message = "the slice did not end in time; the next one goes on from its last checkpoint"
+		}
 		var last checkpoint.Checkpoint
 		if timeout.HasLastHeartbeatDetails() && timeout.LastHeartbeatDetails(&last) == nil {
 			f.checkpoint = &last

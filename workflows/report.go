@@ -108,7 +108,7 @@ func (c *collector) collectorState() CollectorState {
 	case c.done():
 		return StateDone
 	case c.running:
-		return StateRunning // a slice that was asked to pause still confirms its last page
+		return StateRunning // a slice that was asked to pause still delivers its last chunk
 	case c.state.Paused:
 		return StatePaused
 	case c.state.Blocked:

@@ -47,7 +47,8 @@ const (
 	ClassPassing Class = "passing"
 	// ClassPerson blocks the service until a person has mended something.
 	ClassPerson Class = "blocked"
-	// ClassCursorRefused starts again: logs from the newest event shipped, listings from the top.
+	// ClassCursorRefused starts again: logs and their backfills from the newest event shipped,
+	// listings from the top.
 	ClassCursorRefused Class = "cursor refused"
 	// ClassUnknownTenant blocks: this worker has no settings for the tenant.
 	ClassUnknownTenant Class = "unknown tenant"

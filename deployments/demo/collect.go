@@ -188,7 +188,7 @@ func (l *loss) follow(r reading, screen *screen) {
 
 // finish stops the worker and compares both sides.
 func (d *demo) finish() error {
-	d.screen.event("stopping: the worker confirms what it has shipped")
+	d.screen.event("stopping: the worker delivers what is under way")
 	stopped := d.worker.stop(workerGrace)
 	final, err := d.settle()
 	if d.now.Err() != nil {

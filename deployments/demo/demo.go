@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// workerGrace is longer than the worker gives itself to confirm what it has shipped.
+	// workerGrace is longer than the worker gives itself to deliver what is under way.
 	workerGrace = 15 * time.Second
 	grace       = 10 * time.Second
 )

@@ -29,7 +29,7 @@ type Checkpoint struct {
 }
 
 // Restarted returns c set back to the start of the pull under way, after Okta refused the
-// cursor: logs go on from the newest event shipped, listings from the top.
+// cursor: logs and their backfills go on from the newest event shipped, listings from the top.
 func (c Checkpoint) Restarted() Checkpoint {
 	c.Position.Pull = nil
 	c.Position.Cursor = ""

@@ -253,7 +253,10 @@ func (c *conn) finish(ctx context.Context, wait time.Duration) (farewell, error)
 			fins = 1
 		case <-over.C:
 			n, err := c.unacked(c.raw)
-			if err != nil || n == 0 {
+			if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+				return unanswered, err
+			}
+			if n == 0 {
 				return unanswered, nil
 			}
 			if n >= last {

@@ -2,7 +2,9 @@ package okta
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"okta-collector/internal/checkpoint"
@@ -18,9 +20,12 @@ const minSpan = time.Second
 // nextRange is the next part of the range: all of what is left, unless Okta timed out on that.
 func (r *Reader) nextRange(pos checkpoint.Position) *checkpoint.Pull {
 	pull := &checkpoint.Pull{Kind: checkpoint.PullRange, Since: r.backfill.Since.UTC(), Until: r.backfill.Until.UTC()}
-	if !pos.Covered.IsZero() {
-		// All parts are one pull.
-		pull.Since, pull.ID, pull.Began = pos.Covered, pos.LastPullID, pos.Covered
+	for _, done := range []time.Time{pos.Covered, pos.Newest} {
+		// After a refused cursor the newest event's millisecond comes again, and nothing before it.
+		if done.After(pull.Since) {
+			// All parts are one pull.
+			pull.Since, pull.ID, pull.Began = done, pos.LastPullID, done
+		}
 	}
 	if pos.Span > 0 && pos.Span < pull.Until.Sub(pull.Since) {
 		pull.Until = pull.Since.Add(pos.Span)
@@ -58,7 +63,11 @@ func (r *Reader) rangePage(a *answer, pos checkpoint.Position) (*Page, error) {
 	}
 	p := r.newPage(a, pos)
 	p.Position.Newest = newest
-	if whole.next != "" && !r.loops(p, &p.Position.Guard, &whole) {
+	if whole.next != "" && loops(&p.Position.Guard, &whole) {
+		p.Release()
+		return nil, &Error{Class: Passing, Status: http.StatusOK, path: r.svc.Path, err: errors.New("the bounded query leads back to where it was")}
+	}
+	if whole.next != "" {
 		p.Position.Cursor = whole.next
 		return p, nil
 	}

@@ -77,6 +77,17 @@ func TestABackfillOfLogsGoesOnFromAnyPage(t *testing.T) {
 	}
 }
 
+func TestABackfillWhoseCursorIsRefusedRepeatsNoMoreThanAMillisecond(t *testing.T) {
+	sim, c := newSim(t, func(c *oktasim.Config) { c.Counts["logs"] = 5000; c.BacklogSpan = 20 * 24 * time.Hour })
+	org, _ := newOrg(t, sim)
+	r := checkpoint.Range{Since: epoch.Add(-30 * 24 * time.Hour), Until: epoch}
+	whole := pull(t, org.Backfill(service(t, "logs"), r, c.Now), checkpoint.Position{})
+	again := checkpoint.Checkpoint{Position: whole.positions[1]}.Restarted()
+	rest := pull(t, org.Backfill(service(t, "logs"), r, c.Now), again.Position)
+	same(t, whole.json()[1999:], rest.json())
+	require.Equal(t, whole.id(t), rest.id(t))
+}
+
 func TestABackfillThatOktaTimesOutOnIsSplit(t *testing.T) {
 	inBubble(t, 0, func(c *oktasim.Config) {
 		c.Counts["logs"] = 3000
@@ -139,6 +150,9 @@ func TestABackfillWaitsWhileLiveCollectionRunsAndLeavesItAReserve(t *testing.T) 
 			require.Fail(t, "it did not wait", "%v", err)
 		default:
 		}
+		require.ErrorContains(t, <-asked, "live collection goes first", "not for ever")
+		go ask()
+		synctest.Wait()
 		live.Window(false)
 		require.NoError(t, <-asked)
 

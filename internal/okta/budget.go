@@ -2,6 +2,7 @@ package okta
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -41,7 +42,7 @@ type bucket struct {
 	reset, past int64
 	// ends is when the window is over by our clock, zero until something told it.
 	ends time.Time
-	// changed is closed, and made anew, by each answer and by each live reader that ends.
+	// changed is closed, and made anew, by each answer and by each reader that ends.
 	changed chan struct{}
 	// running are the readers that may send a request before what they sent is durable; true for
 	// live ones.
@@ -57,6 +58,10 @@ func newBudget(share float64, now func() time.Time) *budget {
 // not allow it the error is an [Error] of class RateLimited that says how long to wait; otherwise it is
 // why ctx ended.
 func (b *budget) acquire(ctx context.Context, name string, yields bool) (*bucket, error) {
+	var patience <-chan time.Time
+	if yields {
+		patience = time.After(longestYield)
+	}
 	for ctx.Err() == nil {
 		k, changed, err := b.take(name, yields)
 		if changed == nil {
@@ -64,6 +69,8 @@ func (b *budget) acquire(ctx context.Context, name string, yields bool) (*bucket
 		}
 		select {
 		case <-changed:
+		case <-patience:
+			return nil, &Error{Class: RateLimited, Wait: longestYield, path: name, err: errors.New("live collection goes first")}
 		case <-ctx.Done():
 		}
 	}
@@ -143,6 +150,10 @@ func (b *budget) allowed(k *bucket) int {
 	// The small term keeps 0.29 × 100 from being 28.999….
 	return max(1, int(b.share*float64(k.limit)+1e-9))
 }
+
+// longestYield is how long a backfill's slice waits for live collection to end, and how long it then
+// leaves before it looks again: a slice must not outlive its time.
+const longestYield = 15 * time.Second
 
 // headStart is how much later than live collection a backfill looks at a new window.
 const headStart = 2 * time.Second
