@@ -72,6 +72,14 @@ func RangeOf(id string) (checkpoint.Range, bool) {
 	return checkpoint.Range{Since: since, Until: until}, true
 }
 
+// describeBackfill says what a signal or update does and what it takes; the Web UI's form shows it.
+func describeBackfill(service string) string {
+	if HasRange(service) {
+		return `fetch a range once more, beside the live collection; data: {"since":"2026-11-01T00:00:00Z","until":"2026-11-02T00:00:00Z"}`
+	}
+	return "fetch everything once more, beside the live collection; data: {}"
+}
+
 // HasRange says whether a service is backfilled by ranges of time: the System Log is. Anything
 // else is listed whole.
 func HasRange(service string) bool { return service == "logs" }

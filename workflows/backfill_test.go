@@ -64,6 +64,7 @@ func (s *collectSuite) TestABackfillEndsWithItsPull() {
 	s.EqualValues(20, state.Checkpoint.Totals.Events)
 	status := s.status()
 	s.Equal(workflows.StateDone, status.State)
+	s.Empty(status.Reason)
 	s.InDelta(1, *status.Backfill.Progress, 0)
 }
 

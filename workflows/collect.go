@@ -62,9 +62,9 @@ func Collect(ctx workflow.Context, in CollectInput) (*State, error) {
 		return nil, err
 	}
 	c.signals.on(ctx, SignalPoll, "do not wait for the next poll", ignoringInput(c.onPoll))
-	c.signals.on(ctx, SignalBackfill, "fetch a range of logs once more, or all of another service, beside the live collection", c.onBackfill(ctx))
+	c.signals.on(ctx, SignalBackfill, describeBackfill(in.Service), c.onBackfill(ctx))
 	if err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateBackfill, c.startBackfill, workflow.UpdateHandlerOptions{
-		Description: "fetch a range of logs once more, or all of another service, beside the live collection; answers with the backfill's workflow id",
+		Description: describeBackfill(in.Service) + "; answers with the backfill's workflow id",
 		Validator: func(ctx workflow.Context, r checkpoint.Range) error {
 			return CheckRange(in.Service, r, workflow.Now(ctx))
 		},
@@ -280,7 +280,7 @@ func (c *collector) onResult(ctx workflow.Context, r SliceResult) {
 	switch r.End {
 	case EndCaughtUp:
 		c.state.CaughtUpAt = workflow.Now(ctx).UTC()
-		if !c.polled { // asked for while the slice ran
+		if !c.polled && c.backfill == nil { // asked for while the slice ran; a backfill has no next pull
 			c.wakeAfter(ctx, r.Wait, WaitPoll, r.Detail)
 		}
 	case EndRateLimited:
