@@ -120,7 +120,7 @@ type rsyslog struct {
 // rsyslogConfig makes rsyslogd take records over TLS from a client that the authority has
 // certified under its name, and write what it understood to a file. By default it would cut
 // messages at 8 KiB. It would also replace control characters, of which JSON has none, and is
-// left to. A direct queue has everything in the file before a half-close is answered.
+// left to. A direct queue has everything in the file before a close is answered.
 const rsyslogConfig = `
 global(
   workDirectory="%[1]s"
