@@ -38,6 +38,9 @@ func terminal(file *os.File) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
+// activityError is what the SDK says of a failed slice, which has said so itself.
+const activityError = "Activity error."
+
 // sdkLogger is zap as Temporal's SDK wants it.
 type sdkLogger struct{ sugar *zap.SugaredLogger }
 
@@ -48,7 +51,13 @@ func temporalLogger(l *zap.Logger) log.Logger { return sdkLogger{l.Sugar()} }
 func (l sdkLogger) Debug(msg string, keyvals ...any) { l.sugar.Debugw(msg, keyvals...) }
 func (l sdkLogger) Info(msg string, keyvals ...any)  { l.sugar.Infow(msg, keyvals...) }
 func (l sdkLogger) Warn(msg string, keyvals ...any)  { l.sugar.Warnw(msg, keyvals...) }
-func (l sdkLogger) Error(msg string, keyvals ...any) { l.sugar.Errorw(msg, keyvals...) }
+func (l sdkLogger) Error(msg string, keyvals ...any) {
+	if msg == activityError {
+		l.sugar.Debugw(msg, keyvals...)
+		return
+	}
+	l.sugar.Errorw(msg, keyvals...)
+}
 
 // With implements log.WithLogger.
 func (l sdkLogger) With(keyvals ...any) log.Logger { return sdkLogger{l.sugar.With(keyvals...)} }

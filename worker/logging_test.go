@@ -46,6 +46,12 @@ func TestLowerLevelsAreLeftOut(t *testing.T) {
 	require.Empty(t, read(t, file.Name()))
 }
 
+func TestAFailedSliceIsNotLoggedByTheSDKToo(t *testing.T) {
+	file := logFile(t)
+	temporalLogger(newLogger(zapcore.InfoLevel, config.LogJSON, file)).Error("Activity error.", "Error", "it went wrong")
+	require.Empty(t, read(t, file.Name()))
+}
+
 func TestTemporalsSDKLogsWithItsFields(t *testing.T) {
 	file := logFile(t)
 	logger := log.With(temporalLogger(newLogger(zapcore.DebugLevel, config.LogJSON, file)), "Namespace", "prod")

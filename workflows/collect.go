@@ -315,6 +315,10 @@ func (c *collector) onFailure(ctx workflow.Context, err error) error {
 		return nil
 	}
 	c.problem(ctx, f.class, f.message)
+	if f.checkpoint == nil || f.lost {
+		// A slice that failed by itself has logged it.
+		c.log.Warn("problem", "tenant", c.tenant, "service", c.service, "class", f.class, "message", f.message)
+	}
 	c.state.CaughtUp = false
 	switch f.class {
 	case ClassUnknownService:
@@ -362,7 +366,6 @@ func (c *collector) backOff(ctx workflow.Context, failures int) {
 func (c *collector) problem(ctx workflow.Context, class Class, message string) {
 	c.state.Problems++
 	c.state.LastProblem = &Problem{At: workflow.Now(ctx).UTC(), Class: class, Message: cut(message, maxProblem)}
-	c.log.Warn("problem", "tenant", c.tenant, "service", c.service, "class", class, "message", message)
 }
 
 func (c *collector) warn(ctx workflow.Context, message string) {
@@ -376,6 +379,7 @@ type sliceFailure struct {
 	class            Class
 	message, warning string
 	checkpoint       *checkpoint.Checkpoint // nil if it left none
+	lost             bool                   // nobody was left to say anything
 }
 
 func readFailure(err error) sliceFailure {
@@ -387,13 +391,13 @@ func readFailure(err error) sliceFailure {
 		switch class := Class(application.Type()); class {
 		case ClassPassing, ClassPerson, ClassCursorRefused, ClassUnknownTenant, ClassUnknownService:
 			if application.HasDetails() && application.Details(&details) == nil {
-				return sliceFailure{class, application.Message(), details.Warning, &details.Checkpoint}
+				return sliceFailure{class: class, message: application.Message(), warning: details.Warning, checkpoint: &details.Checkpoint}
 			}
 		}
 		// A panic, or an activity that this worker does not have.
 		return sliceFailure{class: ClassPassing, message: application.Error()}
 	case errors.As(err, &timeout):
-		f := sliceFailure{class: ClassPassing, message: "the worker was lost while it ran a slice; another one goes on from its last checkpoint"}
+		f := sliceFailure{class: ClassPassing, lost: true, message: "the worker was lost while it ran a slice; another one goes on from its last checkpoint"}
 		if timeout.TimeoutType() == enums.TIMEOUT_TYPE_START_TO_CLOSE {
 			f.message = "the slice did not end in time; the next one goes on from its last checkpoint"
 		}
