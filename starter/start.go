@@ -174,6 +174,9 @@ func (s starting) one(ctx context.Context, id string, t config.Target) (string, 
 	}
 	if last.running {
 		if s.since.IsZero() {
+			if s.fresh {
+				return already + "; --fresh is not used (stop it first)", nil
+			}
 			return already, nil
 		}
 		return already + "; --since is not used (stop it and start it with --fresh)", nil

@@ -108,7 +108,7 @@ func (r report) notes(now time.Time, width int) []string {
 	if r.Backfill != nil {
 		why := r.Reason
 		if r.problem() != nil {
-			why, _, _ = strings.Cut(why, ":") // the problem itself follows
+			why, _, _ = strings.Cut(why, ": ") // the problem itself follows
 		}
 		note("", time.Time{}, strings.TrimSuffix(r.progress(now)+"; "+why, "; "))
 	}

@@ -98,6 +98,8 @@ func checkRange(service string, r checkpoint.Range, now time.Time, oldest time.D
 		return nil
 	case r.Since.IsZero() || r.Until.IsZero():
 		return errors.New(`since or until is missing: want {"since":"2026-11-01T00:00:00Z","until":"2026-11-02T00:00:00Z"}`)
+	case r.Since.After(now):
+		return fmt.Errorf("since, %s, is in the future: it is now %s", r.Since.Format(layout), now.UTC().Format(layout))
 	case !r.Since.Before(r.Until):
 		return fmt.Errorf("since, %s, is not before until, %s", r.Since.Format(layout), r.Until.Format(layout))
 	case r.Until.After(now):

@@ -208,7 +208,7 @@ func (d *demo) finish() error {
 // settle reads both sides when the worker has stopped, so that nothing is on its way any more. It reads
 // again while the Devo stand-in still has something to read.
 func (d *demo) settle() (v view, err error) {
-	v.before, v.lost = d.before, d.workers > 1 || d.worker.err != nil
+	v.before, v.over = d.before, true
 	if v.services, err = d.readStatus(d.now); err != nil {
 		return v, err
 	}

@@ -21,9 +21,8 @@ type view struct {
 	// stand-in of this one knows nothing of.
 	before map[string]int64
 	devo   devosim.Report
-	// lost says that all is over, and that a worker has died: pages that it sent but had no time to record are
-	// sent again, sooner or later.
-	lost bool
+	// over says that no worker runs any more.
+	over bool
 }
 
 // thisRun is how many events of a service the collector has shipped in this run.
@@ -35,15 +34,15 @@ func (v view) arrived(c collected) devosim.TagStats {
 	return v.devo.Tags[service.Table]
 }
 
-// difference is how many events Devo has counted that the collector has no checkpoint of. While a
-// page is on its way it is above 0; at the end it must be 0. Below 0 something was lost.
+// difference is how many events Devo has counted that the collector has no checkpoint of: what is on its
+// way, what a killed worker had no time to record, or a backfill's. Below 0 something was lost.
 func (v view) difference(c collected) int64 { return v.arrived(c).Distinct - v.thisRun(c) }
 
 // disagreement says where the two sides disagree now that no worker runs; nil if nowhere.
 func (v view) disagreement() error {
 	var where []string
 	for _, c := range v.services {
-		if d := v.difference(c); d < 0 || d > 0 && !v.lost {
+		if v.difference(c) < 0 {
 			where = append(where, fmt.Sprintf("%s: %d collected, %d arrived", c.Service, v.thisRun(c), v.arrived(c).Distinct))
 		}
 	}
@@ -156,10 +155,10 @@ func (v view) agree(c collected) string {
 		return "yes"
 	case d < 0:
 		return "NO: " + humanize.Comma(d)
-	case v.lost:
-		return "+" + humanize.Comma(d) + ", to be sent again"
+	case v.over:
+		return "+" + humanize.Comma(d) + ", backfilled, or to be sent again"
 	default:
-		return "+" + humanize.Comma(d) + " on the way"
+		return "+" + humanize.Comma(d) + ", on the way or backfilled"
 	}
 }
 
