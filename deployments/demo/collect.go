@@ -201,7 +201,7 @@ func (d *demo) finish() error {
 	if err := errors.Join(stopped, final.disagreement()); err != nil {
 		return err
 	}
-	d.screen.note("Both sides agree. Run again: it goes on where it stopped. (Without %s it begins anew.)", shown(string(d.dir)))
+	d.screen.note("Nothing is missing. Run again: it goes on where it stopped. (Without %s it begins anew.)", shown(string(d.dir)))
 	return nil
 }
 

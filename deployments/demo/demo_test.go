@@ -108,7 +108,7 @@ func TestTheDemoCollectsGoesOnAfterAKilledWorkerAndAgain(t *testing.T) {
 	// There are live events, which are polled for every ten seconds.
 	first.waitFor(t, `collection went on: logs from page`)
 	require.NoError(t, stop(), first)
-	require.Contains(t, first.String(), "Both sides agree.")
+	require.Contains(t, first.String(), "Nothing is missing.")
 	require.GreaterOrEqual(t, thisRun(t, first, "users"), 450)
 
 	s.duration = time.Second
