@@ -36,7 +36,7 @@ type demo struct {
 }
 
 // run collects until ctx ends or the duration is over, and stops everything; when now ends, at once. That
-// both sides agree in the end is part of it: it is an error if they do not.
+// nothing is missing in the end is part of it: it is an error if something is.
 func run(ctx, now context.Context, s settings, screen *screen) error {
 	// The kernel's promise to end a child with its parent holds for the life of the thread that started it. Never
 	// unlocked, the thread ends with this goroutine.
