@@ -21,9 +21,6 @@ import (
 	"okta-collector/workflows"
 )
 
-// maxHistory is how far back Okta's System Log goes.
-const maxHistory = 90 * 24 * time.Hour
-
 func newStart(connect connector) *cobra.Command {
 	var fresh bool
 	var since string
@@ -77,7 +74,7 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	if since.After(now) {
 		return time.Time{}, fmt.Errorf("--since is %s, which is in the future", text)
 	}
-	if since.Before(now.Add(-maxHistory)) {
+	if since.Before(now.Add(-workflows.MaxHistory)) {
 		return time.Time{}, fmt.Errorf("--since is %s, but Okta's System Log goes back 90 days only", text)
 	}
 	return since, nil

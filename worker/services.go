@@ -41,7 +41,7 @@ type services struct {
 type serviceState struct{ tenant, service, kind, state string }
 
 // states are the values of CollectorState.
-var states = []string{"collecting", "paused", "blocked"}
+var states = []string{workflows.AttributeCollecting, workflows.AttributePaused, workflows.AttributeBlocked}
 
 var (
 	servicesDesc = prometheus.NewDesc("okta_collector_services",
@@ -155,7 +155,7 @@ func stateOf(execution *workflow.WorkflowExecutionInfo) string {
 	var state string
 	payload := execution.GetSearchAttributes().GetIndexedFields()[workflows.AttributeState]
 	if err := converter.GetDefaultDataConverter().FromPayload(payload, &state); payload == nil || err != nil || state == "" {
-		return states[0]
+		return workflows.AttributeCollecting
 	}
 	return state
 }

@@ -156,6 +156,13 @@ type Status struct {
 const (
 	AttributeTenant  = "OktaTenant"
 	AttributeService = "OktaService"
-	// AttributeState is collecting, paused or blocked.
+	// AttributeState is one of the three values below.
 	AttributeState = "CollectorState"
+)
+
+// Values of AttributeState.
+const (
+	AttributeCollecting = "collecting"
+	AttributePaused     = "paused"
+	AttributeBlocked    = "blocked"
 )

@@ -26,22 +26,15 @@ const summaryLimit = 200
 // clock is how times are shown to people; a full pull may be a day away.
 const clock = "Jan 2 15:04:05Z"
 
-// Values of the search attribute CollectorState.
-const (
-	collecting = "collecting"
-	paused     = "paused"
-	blocked    = "blocked"
-)
-
 // report brings the Web UI up to date.
 func (c *collector) report(ctx workflow.Context) error {
 	workflow.SetCurrentDetails(ctx, c.details(ctx))
-	attribute := collecting
+	attribute := AttributeCollecting
 	switch {
 	case c.state.Paused:
-		attribute = paused
+		attribute = AttributePaused
 	case c.state.Blocked:
-		attribute = blocked
+		attribute = AttributeBlocked
 	}
 	if attribute == c.attribute {
 		return nil
