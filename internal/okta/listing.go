@@ -78,7 +78,7 @@ func (r *Reader) parentsPage(ctx context.Context, pos checkpoint.Position) (*Pag
 	if !stored {
 		cursor = parents.first(svc.Path, checkpoint.Position{Pull: &checkpoint.Pull{Kind: checkpoint.PullFull}})
 	}
-	a, err := r.org.get(ctx, question{svc, cursor, stored, r.backfill != nil, &r.sent})
+	a, err := r.ask(ctx, svc, cursor, stored)
 	var e *Error
 	if errors.As(err, &e) && e.Class == tooMuch {
 		limit, err := r.org.shrink(ctx, svc, limitOf(cursor, svc.Limit), e)

@@ -250,16 +250,17 @@ func (r *Reader) first(path string, pos checkpoint.Position) string {
 func (r *Reader) get(ctx context.Context, path string, pos checkpoint.Position) (*answer, error) {
 	switch {
 	case pos.Cursor == "":
-		return r.ask(ctx, r.first(path, pos), false)
+		return r.ask(ctx, r.svc, r.first(path, pos), false)
 	case pos.Limit > 0:
-		return r.ask(ctx, withLimit(pos.Cursor, r.svc.limit(pos.Limit)), true)
+		return r.ask(ctx, r.svc, withLimit(pos.Cursor, r.svc.limit(pos.Limit)), true)
 	default:
-		return r.ask(ctx, pos.Cursor, true)
+		return r.ask(ctx, r.svc, pos.Cursor, true)
 	}
 }
 
-func (r *Reader) ask(ctx context.Context, cursor string, stored bool) (*answer, error) {
-	return r.org.get(ctx, question{r.svc, cursor, stored, r.backfill != nil, &r.sent})
+// ask asks for a page of svc, which is the reader's own or the one above.
+func (r *Reader) ask(ctx context.Context, svc Service, cursor string, stored bool) (*answer, error) {
+	return r.org.get(ctx, question{svc, cursor, stored, r.backfill != nil, &r.sent})
 }
 
 // begun returns the pull that an answer of this date belongs to, which it begins if it is the first.
