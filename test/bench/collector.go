@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +14,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"okta-collector/internal/devosim"
+	"okta-collector/test/loopback"
 	"okta-collector/workflows"
 )
 
@@ -23,7 +22,7 @@ import (
 func (s *stage) collect(ctx context.Context, tenant string, o *org, settings ...string) (m measurement, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	listen, err := freeAddress()
+	listen, err := loopback.FreeAddress()
 	if err != nil {
 		return m, err
 	}
@@ -40,7 +39,7 @@ func (s *stage) collect(ctx context.Context, tenant string, o *org, settings ...
 		stop()
 		<-worker.exited
 	}()
-	if err := worker.ready(ctx, func(ctx context.Context) error { return get(ctx, "http://"+listen+"/readyz", nil) }); err != nil {
+	if err := worker.ready(ctx, func(ctx context.Context) error { return loopback.Get(ctx, "http://"+listen+"/readyz", nil) }); err != nil {
 		return m, err
 	}
 
@@ -160,7 +159,7 @@ func (s *stage) collectOverTLS(ctx context.Context, o *org) (measurement, error)
 		return m, err
 	}
 	var report devosim.Report
-	if err := get(ctx, said["stats"], &report); err != nil {
+	if err := loopback.Get(ctx, said["stats"], &report); err != nil {
 		return m, err
 	}
 	got := report.Tags["auth.okta.system"]
@@ -168,24 +167,4 @@ func (s *stage) collectOverTLS(ctx context.Context, o *org) (measurement, error)
 		return m, fmt.Errorf("over TLS %d records arrived, %d of them distinct, %d malformed; want %d", got.Records, got.Distinct, report.Malformed, want)
 	}
 	return m, nil
-}
-
-// get asks for a URL and decodes the answer into out, if that is not nil.
-func get(ctx context.Context, url string, out any) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return errors.New(response.Status)
-	}
-	if out == nil {
-		return nil
-	}
-	return json.NewDecoder(response.Body).Decode(out)
 }

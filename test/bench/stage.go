@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/log"
 
 	"okta-collector/internal/oktasim"
+	"okta-collector/test/loopback"
 )
 
 // token is what the simulated orgs let one in with.
@@ -59,7 +60,7 @@ func newStage(ctx context.Context, dir string) (*stage, error) {
 	if _, err := os.Stat(cli); err != nil {
 		return nil, fmt.Errorf("%w: make bin/temporal builds it", err)
 	}
-	if s.address, err = freeAddress(); err != nil {
+	if s.address, err = loopback.FreeAddress(); err != nil {
 		return nil, err
 	}
 	_, port, err := net.SplitHostPort(s.address)

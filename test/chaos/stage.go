@@ -20,6 +20,7 @@ import (
 
 	"okta-collector/internal/devosim"
 	"okta-collector/internal/oktasim"
+	"okta-collector/test/loopback"
 	"okta-collector/workflows"
 )
 
@@ -126,7 +127,7 @@ func (s *stage) startTemporal(ctx context.Context, cli string) error {
 		return fmt.Errorf("%w: make bin/temporal builds it", err)
 	}
 	var err error
-	if s.address, err = freeAddress(); err != nil {
+	if s.address, err = loopback.FreeAddress(); err != nil {
 		return err
 	}
 	host, port, err := net.SplitHostPort(s.address)
@@ -155,7 +156,7 @@ func (s *stage) newWorker(n int) (*worker, error) {
 	if w.devo, err = newRoad(name+" to Devo", strings.TrimPrefix(s.devo.SyslogURL(), "tls://")); err != nil {
 		return nil, err
 	}
-	if w.listen, err = freeAddress(); err != nil {
+	if w.listen, err = loopback.FreeAddress(); err != nil {
 		return nil, err
 	}
 	pki := s.devo.PKI()
@@ -183,19 +184,7 @@ func (s *stage) clientVariables() []string {
 
 // ready says whether the worker says so.
 func (w *worker) ready(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+w.listen+"/readyz", nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return errors.New(response.Status)
-	}
-	return nil
+	return loopback.Get(ctx, "http://"+w.listen+"/readyz", nil)
 }
 
 // startServices starts the services with bin/starter.
@@ -329,14 +318,4 @@ func (s *spoilers) fault(r *http.Request, _ int) oktasim.Fault {
 		return oktasim.All(oktasim.Delay(answerTime), spoil)
 	}
 	return oktasim.Delay(answerTime)
-}
-
-// freeAddress returns a loopback address that nobody listens on.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("finding a free port: %w", err)
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
