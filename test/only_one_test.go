@@ -34,14 +34,14 @@ func TestAServiceIsCollectedByOneWorkerAtATime(t *testing.T) {
 		// late is how many records may come from a worker that has lost its slice.
 		late int
 	}{
+		// What a worker is writing when it is stopped (here: of the page before the one that it reads) it
+		// writes to the end of the chunk: nobody can say to Devo that it is too late.
 		"one is suspended while it reads Okta's answer, and wakes up later": {func(p *pair) {
 			first := p.collecting()
 			p.suspendAtNextRequest(first)
 			p.takesOver(p.other(first))
 			first.signal(p.t, syscall.SIGCONT)
-		}, 0},
-		// What it was writing when it was stopped it writes to the end of the chunk: nobody can say
-		// to Devo that it is too late.
+		}, chunk},
 		"one is suspended while it ships, and wakes up later": {func(p *pair) {
 			first := p.collecting()
 			p.suspendAtNextRecord(first)
@@ -128,7 +128,7 @@ func newPair(t *testing.T) *pair {
 		m := &member{name: name, env: maps.Clone(p.env), proxy: newTemporalProxy(t, p.env["TEMPORAL_ADDRESS"])}
 		m.proxy.intercept(p.handsOut(m))
 		m.env["TEMPORAL_ADDRESS"] = m.proxy.address
-		m.env["COLLECTOR_LISTEN"] = "127.0.0.1:" + freePort(t)
+		m.env["COLLECTOR_LISTEN"] = freeAddress(t)
 		m.env[okta] = "http://" + p.door(m, strings.TrimPrefix(p.org.URL, "http://"))
 		m.env["DEVO_REPORT"] = "off" // both workers report, whoever collects
 		m.env["DEVO_URL"] = "tls://" + p.door(m, strings.TrimPrefix(p.devo.SyslogURL(), "tls://"))
@@ -215,7 +215,7 @@ func (p *pair) okta(r *http.Request, n int) oktasim.Fault {
 	return oktasim.Delay(slow)
 }
 
-// slow is how long Okta takes for a page: long enough that what came before it is shipped meanwhile.
+// slow is how long Okta takes for a page: as a rule longer than what came before it takes to be shipped.
 const slow = 500 * time.Millisecond
 
 // record is called for each record that Devo has read.

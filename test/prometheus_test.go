@@ -183,7 +183,7 @@ scrape_configs:
   - {job_name: okta-collector, static_configs: [{targets: [%q]}]}
 `, rules, worker), 0o600))
 
-	p := &prometheus{t: t, url: "http://127.0.0.1:" + freePort(t)}
+	p := &prometheus{t: t, url: "http://" + freeAddress(t)}
 	out := &output{}
 	cmd := exec.Command(binary, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--log.level=warn", "--web.listen-address="+strings.TrimPrefix(p.url, "http://"))
 	cmd.Stdout, cmd.Stderr = out, out

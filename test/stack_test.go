@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -24,6 +23,7 @@ import (
 
 	"okta-collector/internal/devosim"
 	"okta-collector/internal/oktasim"
+	"okta-collector/test/loopback"
 	"okta-collector/workflows"
 )
 
@@ -133,7 +133,7 @@ func newStack(t *testing.T, org oktasim.Config) *stack {
 		"TEMPORAL_ADDRESS":     environment.temporal.FrontendHostPort(),
 		"COLLECTOR_TENANTS":    s.tenant,
 		"COLLECTOR_TASK_QUEUE": s.tenant,
-		"COLLECTOR_LISTEN":     "127.0.0.1:" + freePort(t),
+		"COLLECTOR_LISTEN":     freeAddress(t),
 		"DEVO_URL":             s.devo.SyslogURL(),
 		"DEVO_CHAIN_FILE":      pki.ChainFile,
 		"DEVO_CERT_FILE":       pki.ClientCertFile,
@@ -354,11 +354,8 @@ func (s *stack) complete(service string) (repeated int) {
 	return repeated
 }
 
-func freePort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func freeAddress(t *testing.T) string {
+	address, err := loopback.FreeAddress()
 	require.NoError(t, err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	return port
+	return address
 }

@@ -7,18 +7,31 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 )
 
-// FreeAddress returns a loopback address that nobody listens on.
+// The ports of FreeAddress lie below those from which Linux (32768 and up), macOS and Windows (49152 and
+// up) take the local port of a connection: a program that is killed and started again at its address
+// finds it free, whatever was connected meanwhile.
+const (
+	firstPort = 15_000
+	lastPort  = 32_000
+)
+
+// FreeAddress returns a loopback address that nobody listens on, and that the kernel gives to nobody
+// else.
 func FreeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("finding a free port: %w", err)
+	var err error
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(lastPort-firstPort))
+		var l net.Listener
+		if l, err = net.Listen("tcp", address); err == nil {
+			return address, l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return "", fmt.Errorf("finding a free port: %w", err)
 }
 
 // Get asks for a URL and decodes the JSON of its answer into out, if that is not nil.
