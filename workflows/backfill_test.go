@@ -205,7 +205,7 @@ func (s *collectSuite) TestLiveCollectionGoesOnBesideTheBackfillsThatItStarts() 
 
 	updated := s.update(90*time.Second, day)
 	s.after(100*time.Second, func() { s.env.SignalWorkflow(workflows.SignalBackfill, before) })
-	s.run(input, 5*time.Minute)
+	s.run(input, 4*time.Minute+30*time.Second)
 	s.NoError(updated.rejected)
 	s.NoError(updated.err)
 	s.Equal(workflows.BackfillID("acme", "logs", day), updated.id)
