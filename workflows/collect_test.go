@@ -48,7 +48,11 @@ func (s *collectSuite) SetupTest() {
 	s.env = s.NewTestWorkflowEnvironment()
 	s.env.SetStartWorkflowOptions(workflowOptions("okta/acme/logs"))
 	s.env.SetTestTimeout(time.Minute)
-	s.env.SetWorkerOptions(worker.Options{Interceptors: workflows.Interceptors()})
+	s.env.SetWorkerOptions(worker.Options{
+		Interceptors: workflows.Interceptors(),
+		// The default of 1 s takes a busy machine for a deadlock.
+		DeadlockDetectionTimeout: time.Minute,
+	})
 	s.slices = nil
 	s.env.RegisterActivityWithOptions(func(ctx context.Context, in workflows.SliceInput) (workflows.SliceResult, error) {
 		s.slices = append(s.slices, sliceRun{s.env.Now(), in})
