@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -52,12 +53,14 @@ type bench struct {
 	saved      []checkpoint.Checkpoint
 	shipped    int
 	heartbeats int
+	lasts      time.Duration // Temporal's heartbeat timeout
 	stop       chan struct{} // the worker
 	cancel     chan struct{} // the activity's context
 }
 
+// newBench makes a bench whose slices no busy machine makes lose their lease.
 func newBench(t *testing.T, pages int) *bench {
-	return &bench{t: t, pages: pages, objects: 1, stop: make(chan struct{}), cancel: make(chan struct{})}
+	return &bench{t: t, pages: pages, objects: 1, lasts: time.Hour, stop: make(chan struct{}), cancel: make(chan struct{})}
 }
 
 func (b *bench) note(format string, args ...any) {
@@ -171,10 +174,38 @@ const token = "00-very-secret-token"
 func (b *bench) runInput(in workflows.SliceInput) (workflows.SliceResult, error) {
 	server := httptest.NewServer(b)
 	b.t.Cleanup(server.Close)
-	org, err := okta.New(okta.Config{URL: server.URL, Token: secret.Value(token), RateShare: 0.5, PollResources: 15 * time.Minute, FullSync: 24 * time.Hour})
+	return b.collect(b.org(server.URL, nil), in)
+}
+
+// runInBubble runs a slice without a network, on a clock that costs no time and that goes on only when all wait.
+func (b *bench) runInBubble() (result workflows.SliceResult, err error) {
+	org := b.org("http://acme.test", b) // whose client starts a goroutine that must stay outside
+	synctest.Test(b.t, func(*testing.T) {
+		b.stop, b.cancel = make(chan struct{}), make(chan struct{}) // what is outside holds the clock up
+		defer close(b.cancel)
+		result, err = b.collect(org, workflows.SliceInput{Tenant: "acme", Service: "users"})
+	})
+	return result, err
+}
+
+// RoundTrip asks Okta without a network.
+func (b *bench) RoundTrip(r *http.Request) (*http.Response, error) {
+	in := r.Clone(r.Context())
+	in.Host = r.URL.Host
+	recorder := httptest.NewRecorder()
+	b.ServeHTTP(recorder, in)
+	return recorder.Result(), r.Context().Err()
+}
+
+func (b *bench) org(url string, transport http.RoundTripper) *okta.Org {
+	org, err := okta.New(okta.Config{URL: url, Token: secret.Value(token), RateShare: 0.5, PollResources: 15 * time.Minute, FullSync: 24 * time.Hour, Transport: transport})
 	require.NoError(b.t, err)
+	return org
+}
+
+func (b *bench) collect(org *okta.Org, in workflows.SliceInput) (workflows.SliceResult, error) {
 	collector := activities.New(map[string]activities.Tenant{"acme": {Org: org, Sink: b}}, zap.NewNop(), b.metrics)
-	collector.SendHeartbeatsTo(b, 600*time.Millisecond, b.cancel)
+	collector.SendHeartbeatsTo(b, b.lasts, b.cancel)
 
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
@@ -212,7 +243,8 @@ func TestEveryCheckpointIsDurableBeforeTheNextPageIsShipped(t *testing.T) {
 		"close",
 	}, b.diary)
 	require.Equal(t, workflows.EndCaughtUp, result.End)
-	require.InDelta(t, 15*60, result.Wait.Seconds(), 2)
+	require.LessOrEqual(t, result.Wait, 15*time.Minute)
+	require.Greater(t, result.Wait, 10*time.Minute, "it is counted from when the pull began")
 	require.Equal(t, checkpoint.Totals{Pages: 3, Events: 3, Bytes: 30, Pulls: 1}, result.Checkpoint.Totals)
 	require.Nil(t, result.Checkpoint.Position.Pull)
 	require.Equal(t, "/api/v1/users?after=2", b.saved[2].Position.Cursor)
@@ -265,7 +297,7 @@ func TestAPageIsShippedInChunksWhileOktaIsTheSlowerSide(t *testing.T) {
 
 func TestTheRestOfAPageGoesAsOneOnceTheNextPageWaits(t *testing.T) {
 	b := newBench(t, 2)
-	b.objects = 50_000 // enough chunks for the next page to arrive in the middle
+	b.objects = 600
 	asked := make(chan struct{})
 	b.okta = func(page int, w http.ResponseWriter) bool {
 		if page == 1 {
@@ -277,17 +309,13 @@ func TestTheRestOfAPageGoesAsOneOnceTheNextPageWaits(t *testing.T) {
 	b.ship = func(n int) error {
 		if n == 1 {
 			close(asked)
+			synctest.Wait() // until the next page is there
 		}
 		return nil
 	}
-	_, err := b.run()
+	_, err := b.runInBubble()
 	require.NoError(t, err)
-	require.Equal(t, "ship 250 from 00u0-0", b.diary[2])
-	var last, from int
-	_, err = fmt.Sscanf(b.diary[len(b.diary)-3], "ship %d from 00u0-%d", &last, &from)
-	require.NoError(t, err, b.diary[len(b.diary)-3:])
-	require.Greater(t, last, 250)
-	require.Equal(t, b.objects, from+last)
+	require.Equal(t, []string{"save 0", "open", "ship 250 from 00u0-0", "save 250", "ship 350 from 00u0-250", "save 600", "close"}, b.diary)
 }
 
 func TestASliceGoesOnInsideAPage(t *testing.T) {
@@ -463,6 +491,7 @@ func TestAPassingProblemOfTemporalIsRiddenOut(t *testing.T) {
 
 func TestTheLeaseEndsWhenTemporalStaysAway(t *testing.T) {
 	b := newBench(t, 3)
+	b.lasts = 600 * time.Millisecond
 	b.heartbeat = func(n int, c *checkpoint.Checkpoint) error {
 		if c != nil && c.Totals.Pages == 1 {
 			return serviceerror.NewUnavailable("try again")
@@ -471,7 +500,7 @@ func TestTheLeaseEndsWhenTemporalStaysAway(t *testing.T) {
 	}
 	_, err := b.run()
 	require.ErrorContains(t, err, "a checkpoint was not acknowledged")
-	require.Equal(t, 1, b.shipped, "another worker may be collecting by now")
+	require.LessOrEqual(t, b.shipped, 1, "another worker may be collecting by now")
 }
 
 func TestACancelledSliceReturnsWhatItShipped(t *testing.T) {
@@ -587,17 +616,14 @@ func TestAStoppingWorkerCancelsTheRequestAndReturnsItsCheckpoint(t *testing.T) {
 
 func TestHeartbeatsGoOnWhileOktaTakesItsTime(t *testing.T) {
 	b := newBench(t, 2)
-	beats := make(chan struct{}, 100)
-	b.heartbeat = func(int, *checkpoint.Checkpoint) error { beats <- struct{}{}; return nil }
-	b.okta = func(page int, w http.ResponseWriter) bool {
+	b.lasts = 10 * time.Second
+	b.okta = func(page int, _ http.ResponseWriter) bool {
 		if page == 1 {
-			for range 8 { // longer than the lease would last without them
-				<-beats
-			}
+			time.Sleep(10 * b.lasts) // longer than the lease would last without them
 		}
 		return false
 	}
-	result, err := b.run()
+	result, err := b.runInBubble()
 	require.NoError(t, err)
 	require.Equal(t, workflows.EndCaughtUp, result.End)
 }
@@ -613,7 +639,8 @@ func TestAUsedUpBudgetIsAResult(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, workflows.EndRateLimited, result.End)
 	require.EqualValues(t, 3, result.Checkpoint.Totals.Pages)
-	require.InDelta(t, 61, result.Wait.Seconds(), 3)
+	require.Positive(t, result.Wait)
+	require.LessOrEqual(t, result.Wait, 62*time.Second, "to the end of the window")
 	require.Contains(t, result.Detail, "/api/v1/users")
 	require.Equal(t, 3, result.Checkpoint.Window.Used)
 }

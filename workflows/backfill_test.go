@@ -22,7 +22,7 @@ func (s *collectSuite) yesterday() checkpoint.Range {
 // backfill runs one to its end.
 func (s *collectSuite) backfill(in workflows.BackfillInput) (workflows.State, error) {
 	s.env.SetStartWorkflowOptions(workflowOptions(workflows.BackfillID(in.Tenant, in.Service, in.Range)))
-	s.env.ExecuteWorkflow(workflows.Backfill, in)
+	s.execute(workflows.Backfill, in)
 	s.Require().True(s.env.IsWorkflowCompleted())
 	var state workflows.State
 	if err := s.env.GetWorkflowError(); err != nil {
@@ -166,7 +166,7 @@ func (s *collectSuite) TestABackfillThatCannotBeIsRefused() {
 	s.Run("under another id", func() {
 		s.SetupTest()
 		s.env.SetStartWorkflowOptions(workflowOptions("okta/acme/logs/backfill/mine"))
-		s.env.ExecuteWorkflow(workflows.Backfill, workflows.BackfillInput{Tenant: "acme", Service: "logs", Range: day})
+		s.execute(workflows.Backfill, workflows.BackfillInput{Tenant: "acme", Service: "logs", Range: day})
 		s.ErrorContains(s.env.GetWorkflowError(), workflows.BackfillID("acme", "logs", day))
 	})
 }

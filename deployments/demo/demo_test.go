@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +17,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"okta-collector/test/loopback"
 )
+
+// patience is how long something may take before a test gives up on it. It is no expectation.
+const patience = 4 * time.Minute
 
 // smallOrg is collected in a moment, without a rate limit.
 var smallOrg = org{counts: "logs=3500,users=450,groups=250,apps=30,clients=20,idps=5,zones=5", about: "a small one"}
@@ -35,6 +41,20 @@ func build(t *testing.T) (bin string) {
 		"okta-collector/worker", "okta-collector/starter", "okta-collector/internal/oktasim/cmd/oktasim", "okta-collector/internal/devosim/cmd/devosim").CombinedOutput()
 	require.NoError(t, err, string(out))
 	return bin
+}
+
+// reserved are ports that the kernel gives to no connection while a program is not there to listen on its own.
+func reserved(t *testing.T) (p ports) {
+	t.Helper()
+	for _, port := range []*int{&p.temporal, &p.ui, &p.metrics, &p.okta, &p.devo, &p.stats} {
+		address, err := loopback.FreeAddress()
+		require.NoError(t, err)
+		_, number, err := net.SplitHostPort(address)
+		require.NoError(t, err)
+		*port, err = strconv.Atoi(number)
+		require.NoError(t, err)
+	}
+	return p
 }
 
 // printed is what a demo has printed so far.
@@ -63,7 +83,7 @@ func (s *printed) String() string {
 // waitFor waits until something is printed, and returns its submatches.
 func (s *printed) waitFor(t *testing.T, pattern string) []string {
 	t.Helper()
-	deadline := time.After(time.Minute)
+	deadline := time.After(patience)
 	for expression := regexp.MustCompile(pattern); ; {
 		if found := expression.FindStringSubmatch(s.String()); found != nil {
 			return found
@@ -94,7 +114,7 @@ func begin(t *testing.T, s settings) (out *printed, stop func() error) {
 }
 
 func TestTheDemoCollectsGoesOnAfterAKilledWorkerAndAgain(t *testing.T) {
-	s := settings{bin: build(t), path: filepath.Join(t.TempDir(), ".demo"), org: smallOrg}
+	s := settings{bin: build(t), path: filepath.Join(t.TempDir(), ".demo"), org: smallOrg, ports: reserved(t)}
 
 	first, stop := begin(t, s)
 	// A second one in the same place does not get far.

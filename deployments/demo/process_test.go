@@ -45,9 +45,9 @@ func TestTheErrorOfAProgramThatEndsHasItsLastWordsAndItsLog(t *testing.T) {
 func TestStopLetsAProgramFinish(t *testing.T) {
 	p := shell(t, `trap 'echo finished; exit 0' TERM; echo ready; while :; do sleep 0.05; done`)
 	require.NoError(t, p.ready(t.Context(), p.said("ready")))
-	require.NoError(t, p.stop(time.Minute))
+	require.NoError(t, p.stop(patience))
 	require.Equal(t, "finished", lastLine(p.log))
-	require.NoError(t, p.stop(time.Minute), "it may be stopped twice")
+	require.NoError(t, p.stop(patience), "it may be stopped twice")
 }
 
 func TestAProgramThatDoesNotStopIsKilled(t *testing.T) {

@@ -11,6 +11,17 @@ type Waits struct {
 	Dial, Stall, Answer, Word, Nudge, Cancelled, Fresh time.Duration
 }
 
+// Patience is how long something may take before a test gives up on it. It is no expectation.
+const Patience = 4 * time.Minute
+
+// A machine that is busy with something else is not to be taken for a server that is: the tests of a wait set it.
+func init() {
+	l := &defaultLimits
+	for _, d := range []*time.Duration{&l.dial, &l.stall, &l.answer, &l.nudge, &l.fresh} {
+		*d = Patience
+	}
+}
+
 // SetWaits changes the waits of a syslog sink.
 func SetWaits(s Sink, w Waits) {
 	l := &s.(*syslogSink).limits

@@ -132,10 +132,8 @@ func TestTokenIsInNoError(t *testing.T) {
 		})
 		return s.url("http")
 	}
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
 	for name, url := range map[string]string{
-		"nobody there":                  gone.URL,
+		"nobody there":                  "http://" + nobody,
 		"cut off":                       raw(func(string) string { return "" }),
 		"an answer that is no HTTP":     raw(func(string) string { return "hello\r\n\r\n" }),
 		"an answer that is the request": raw(func(line string) string { return line }),

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -16,6 +18,9 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// nobody is an address at which nobody listens: unlike a port that was free a moment ago, no other program is given it.
+const nobody = "127.0.0.1:1"
 
 // server accepts connections and gives each to a handler, with its number from 0.
 type server struct {
@@ -83,6 +88,12 @@ func (s *server) text() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.received.String()
+}
+
+// reads waits until the server has read so many records: a kernel's word comes before that.
+func (s *server) reads(t testing.TB, records int) {
+	t.Helper()
+	require.Eventually(t, func() bool { return strings.Count(s.text(), "\n") == records }, patience, time.Millisecond)
 }
 
 func (s *server) names() []string {

@@ -22,7 +22,7 @@ import (
 	"okta-collector/internal/devo"
 )
 
-const patience = 20 * time.Second // of tests, for what must happen at once
+const patience = devo.Patience
 
 var target = devo.Target{Name: "okta/acme/logs", Tag: "auth.okta.system"}
 
@@ -118,7 +118,7 @@ func TestAPageIsShippedWhenTheServerHasReadIt(t *testing.T) {
 }
 
 func TestEmptyPageNeedsNoConnection(t *testing.T) {
-	stream := open(t, devo.Config{URL: "tcp://127.0.0.1:1"}, devo.Waits{})
+	stream := open(t, devo.Config{URL: "tcp://" + nobody}, devo.Waits{})
 	ship(t, stream, devo.Page{})
 }
 
@@ -126,7 +126,7 @@ func TestConnectionForAPageThatIsAnnouncedIsOpenedAhead(t *testing.T) {
 	overBoth(t, readAll, func(t *testing.T, s *server, cfg devo.Config) {
 		reg := prometheus.NewRegistry()
 		cfg.Metrics = devo.NewMetrics(reg)
-		stream := open(t, cfg, devo.Waits{Fresh: patience})
+		stream := open(t, cfg, devo.Waits{})
 		for i := range 5 {
 			page := objects(i, 1, 10)
 			page.More = i < 4
@@ -145,7 +145,7 @@ func TestConnectionOpenedAheadThatHasEndedIsReplaced(t *testing.T) {
 		}
 		_ = c.Close()
 	})
-	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{Fresh: patience})
+	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{})
 	page := objects(0, 1, 10)
 	page.More = true
 	ship(t, stream, page)
@@ -340,7 +340,7 @@ func TestTheKernelsWordIsTakenWhereThatIsConfigured(t *testing.T) {
 		for i := range 2 {
 			ship(t, stream, objects(i, 1, 10))
 		}
-		require.Equal(t, 2, strings.Count(s.text(), "\n"))
+		s.reads(t, 2)
 		require.Equal(t, 1, logs.Len())
 		require.EqualValues(t, 2, counter(t, reg, "okta_collector_devo_closes_unanswered_total"))
 	})
@@ -358,7 +358,7 @@ func TestTheKernelsWordIsTakenOfAServerThatAnswersNowAndThen(t *testing.T) {
 		for i := range 2 {
 			ship(t, stream, objects(i, 1, 10))
 		}
-		require.Equal(t, 2, strings.Count(s.text(), "\n"))
+		s.reads(t, 2)
 	})
 }
 
@@ -441,10 +441,7 @@ func TestCancelledShip(t *testing.T) {
 }
 
 func TestServerThatIsAwayIsAPassingError(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, l.Close())
-	sink, err := devo.New(devo.Config{URL: "tcp://" + l.Addr().String()})
+	sink, err := devo.New(devo.Config{URL: "tcp://" + nobody})
 	require.NoError(t, err)
 	err = sink.Check(t.Context())
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)

@@ -2,6 +2,7 @@ package oktasim_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -119,11 +120,17 @@ func TestConnectionsAreCut(t *testing.T) {
 }
 
 func TestADelayEndsWhenTheClientGoesAway(t *testing.T) {
-	s := start(t, func(*http.Request, int) oktasim.Fault { return oktasim.Delay(time.Hour) })
-	client := &http.Client{Timeout: 50 * time.Millisecond}
-	_, err := ask(t, client, s.URL+"/api/v1/users")
-	require.Error(t, err)
-	require.Eventually(t, func() bool { return len(s.Requests()) == 1 }, 10*time.Second, time.Millisecond)
+	ctx, leave := context.WithCancel(t.Context())
+	s := start(t, func(*http.Request, int) oktasim.Fault {
+		leave()
+		return oktasim.Delay(time.Hour)
+	})
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/api/v1/users", nil)
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "SSWS "+token)
+	_, err = http.DefaultClient.Do(r)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Eventually(t, func() bool { return len(s.Requests()) == 1 }, 4*time.Minute, time.Millisecond)
 }
 
 func TestHTTPSWithACertificateToTrust(t *testing.T) {

@@ -41,7 +41,7 @@ func delivered(t *testing.T, service string, deliver func(pull int64, i int, obj
 	_, err = conn.Write(records.Bytes())
 	require.NoError(t, err)
 	require.NoError(t, conn.Close())
-	require.Eventually(t, func() bool { return int(s.devo.Stats()[tables[service]].Records) == want }, 30*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return int(s.devo.Stats()[tables[service]].Records) == want }, patience, time.Millisecond)
 	require.NoError(t, s.devo.Err())
 	return s
 }

@@ -20,11 +20,11 @@ func TestAProgramIsKeptRunningUnlessItIsHeld(t *testing.T) {
 				pid = pids[times-1]
 			}
 			return len(pids) >= times
-		}, 30*time.Second, time.Millisecond)
+		}, patience, time.Millisecond)
 		return pid
 	}
 	gone := func(pid int) {
-		require.Eventually(t, func() bool { return syscall.Kill(pid, 0) != nil }, 30*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return syscall.Kill(pid, 0) != nil }, patience, time.Millisecond)
 	}
 
 	first := runs(1)

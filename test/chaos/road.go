@@ -1,15 +1,14 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
+
+	"okta-collector/test/loopback"
 )
 
 // road is the way from one worker to Okta or Devo: a proxy on a loopback port.
@@ -37,15 +36,15 @@ type limit struct {
 // newRoad opens a road to an address.
 func newRoad(name, upstream string) (*road, error) {
 	log := zerolog.Nop()
+	address, err := loopback.FreeAddress()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	r := &road{
 		server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), log), name: name,
-		address: "127.0.0.1:0", upstream: upstream, sky: newSky(), cuts: map[int]limit{},
+		address: address, upstream: upstream, sky: newSky(), cuts: map[int]limit{},
 	}
-	if err := r.rebuild(); err != nil {
-		return nil, err
-	}
-	r.address = r.proxy.Listen
-	return r, nil
+	return r, r.rebuild()
 }
 
 // cut ends all connections now, and those that follow after so many bytes, until mend is called.
@@ -115,22 +114,9 @@ func (r *road) rebuild() error {
 			e.sky, e.direction = r.sky, map[string]direction{"up": up, "down": down}[added.Name]
 		}
 	}
-	if err := r.start(proxy); err != nil {
-		return err
+	if err := proxy.Start(); err != nil {
+		return fmt.Errorf("%s: listening on %s: %w", r.name, r.address, err)
 	}
 	r.proxy = proxy
 	return nil
-}
-
-// start starts a proxy, which may have to wait for its port: an outgoing connection can have it for a moment.
-func (r *road) start(proxy *toxiproxy.Proxy) (err error) {
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		if err = proxy.Start(); err == nil {
-			return nil
-		}
-		if op := (*net.OpError)(nil); !errors.As(err, &op) {
-			break
-		}
-	}
-	return fmt.Errorf("%s: listening on %s: %w", r.name, r.address, err)
 }

@@ -45,7 +45,7 @@ func dial(t *testing.T, r *road) net.Conn {
 	conn, err := net.Dial("tcp", r.address)
 	require.NoError(t, err)
 	t.Cleanup(func() { conn.Close() })
-	require.NoError(t, conn.SetDeadline(time.Now().Add(30*time.Second)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
 	return conn
 }
 
@@ -64,7 +64,7 @@ func silent(t *testing.T, conn net.Conn) {
 	require.NoError(t, conn.SetReadDeadline(time.Now().Add(50*time.Millisecond)))
 	_, err := conn.Read(make([]byte, 1))
 	require.ErrorContains(t, err, "timeout")
-	require.NoError(t, conn.SetReadDeadline(time.Now().Add(30*time.Second)))
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(patience)))
 }
 
 func TestARoadThatStallsHoldsEverythingUpAndLosesNothing(t *testing.T) {

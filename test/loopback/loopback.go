@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"sync"
 )
 
 // The ports of FreeAddress lie below those from which Linux (32768 and up), macOS and Windows (49152 and
@@ -20,12 +21,19 @@ const (
 	lastPort  = 32_000
 )
 
-// FreeAddress returns a loopback address that nobody listens on, and that the kernel gives to nobody
-// else.
+// given are the ports that FreeAddress has returned: nobody need listen there just now.
+var given sync.Map
+
+// FreeAddress returns a loopback address that nobody listens on, and that neither the kernel nor this
+// function gives to anybody else.
 func FreeAddress() (string, error) {
 	var err error
-	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(lastPort-firstPort))
+	for range 1000 {
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		if _, taken := given.LoadOrStore(port, true); taken {
+			continue
+		}
+		address := fmt.Sprintf("127.0.0.1:%d", port)
 		var l net.Listener
 		if l, err = net.Listen("tcp", address); err == nil {
 			return address, l.Close()
