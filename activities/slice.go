@@ -211,6 +211,9 @@ func (s *slice) deliver(page *okta.Page, next <-chan fetched) error {
 		if err := s.save(); err != nil {
 			return err
 		}
+		if !last && s.lease.fetching.Err() != nil {
+			return context.Cause(s.lease.fetching) // what follows might not be delivered in time
+		}
 	}
 	return nil
 }

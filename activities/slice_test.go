@@ -614,6 +614,31 @@ func TestAStoppingWorkerCancelsTheRequestAndReturnsItsCheckpoint(t *testing.T) {
 	require.Equal(t, "/api/v1/users?after=2", result.Checkpoint.Position.Cursor)
 }
 
+func TestAStoppingSliceBeginsNoOtherChunk(t *testing.T) {
+	b := newBench(t, 1)
+	b.objects = 1000
+	b.ship = func(n int) error {
+		if n == 1 {
+			close(b.stop)
+			synctest.Wait() // until the slice knows
+		}
+		return nil
+	}
+	result, err := b.runInBubble()
+	require.NoError(t, err)
+	require.Equal(t, workflows.EndStopped, result.End)
+	require.Equal(t, []string{"save 0", "open", "ship 250 from 00u0-0", "save 250", "close"}, b.diary)
+	require.EqualValues(t, 250, result.Checkpoint.Totals.Events)
+	require.Equal(t, 250, result.Checkpoint.Position.Part.Objects)
+}
+
+func TestWhatIsPolledIsBackfilledByRanges(t *testing.T) {
+	for _, name := range okta.ServiceNames() {
+		service, _ := okta.Lookup(name)
+		require.Equal(t, service.Polled, workflows.HasRange(name), name)
+	}
+}
+
 func TestHeartbeatsGoOnWhileOktaTakesItsTime(t *testing.T) {
 	b := newBench(t, 2)
 	b.lasts = 10 * time.Second

@@ -144,9 +144,6 @@ func Backfill(ctx workflow.Context, in BackfillInput) (*State, error) {
 	}
 	c := newCollector(ctx, in.Tenant, in.Service, in.State)
 	c.backfill = &in.Range
-	if c.state.Began.IsZero() {
-		c.state.Began = workflow.Now(ctx).UTC()
-	}
 	if err := c.answerQueries(ctx); err != nil {
 		return nil, err
 	}

@@ -111,6 +111,10 @@ func newCollector(ctx workflow.Context, tenant, service string, state *State) *c
 	if state != nil {
 		c.state = *state
 	}
+	if c.state.Began.IsZero() {
+		c.state.Began = workflow.Now(ctx).UTC()
+	}
+	c.remember(ctx)
 	c.signals.on(ctx, SignalPause, "stop within one page; the position is kept", ignoringInput(c.onPause))
 	c.signals.on(ctx, SignalResume, "go on after pause; try again at once when blocked", ignoringInput(c.onResume))
 	return c
@@ -245,7 +249,7 @@ func (c *collector) slice(ctx workflow.Context) error {
 	defer func() { c.running = false }()
 
 	future := workflow.ExecuteActivity(sliceCtx, CollectSliceName, SliceInput{
-		Tenant: c.tenant, Service: c.service, Since: c.since, Backfill: c.backfill, Checkpoint: c.state.Checkpoint,
+		Tenant: c.tenant, Service: c.service, Since: c.since, Began: c.state.Began, Backfill: c.backfill, Checkpoint: c.state.Checkpoint,
 	})
 	selector := workflow.NewSelector(ctx)
 	done := false
@@ -273,10 +277,12 @@ func (c *collector) slice(ctx workflow.Context) error {
 }
 
 func (c *collector) onResult(ctx workflow.Context, r SliceResult) {
-	c.advance(r.Checkpoint)
+	moved := c.advance(ctx, r.Checkpoint)
 	c.warn(ctx, r.Warning)
-	c.state.Failures, c.state.Blocked = 0, false
 	c.state.CaughtUp = r.End == EndCaughtUp
+	if moved || c.state.CaughtUp { // a slice that was not let ask Okta has mended nothing
+		c.state.Failures, c.state.Blocked = 0, false
+	}
 	switch r.End {
 	case EndCaughtUp:
 		c.state.CaughtUpAt = workflow.Now(ctx).UTC()
@@ -290,7 +296,7 @@ func (c *collector) onResult(ctx workflow.Context, r SliceResult) {
 }
 
 // advance takes over a slice's checkpoint and says whether anything moved.
-func (c *collector) advance(next checkpoint.Checkpoint) (moved bool) {
+func (c *collector) advance(ctx workflow.Context, next checkpoint.Checkpoint) (moved bool) {
 	// Not windows: they move without anything being collected.
 	before, after := c.state.Checkpoint, next
 	moved = before.Totals.Events != after.Totals.Events || before.Position.Cursor != after.Position.Cursor ||
@@ -300,13 +306,30 @@ func (c *collector) advance(next checkpoint.Checkpoint) (moved bool) {
 		c.state.Restarts = 0
 	}
 	c.state.Checkpoint = next
+	c.remember(ctx)
 	return moved
+}
+
+const (
+	maxRecent   = 8
+	recentEvery = time.Minute
+)
+
+// remember notes the totals for those who ask what was shipped lately.
+func (c *collector) remember(ctx workflow.Context) {
+	now, recent := workflow.Now(ctx).UTC(), c.state.Recent
+	if len(recent) > 0 && now.Sub(recent[len(recent)-1].At) < recentEvery {
+		return
+	}
+	recent = append(recent, Sample{At: now, Events: c.state.Checkpoint.Totals.Events, Bytes: c.state.Checkpoint.Totals.Bytes})
+	c.state.Recent = recent[max(0, len(recent)-maxRecent):]
 }
 
 // onFailure takes over the checkpoint that the failure carries and decides what follows.
 func (c *collector) onFailure(ctx workflow.Context, err error) error {
 	f := readFailure(err)
-	if f.checkpoint != nil && c.advance(*f.checkpoint) {
+	pulls := c.state.Checkpoint.Totals.Pulls
+	if f.checkpoint != nil && c.advance(ctx, *f.checkpoint) {
 		c.state.Failures = 0
 	}
 	c.warn(ctx, f.warning)
@@ -340,8 +363,8 @@ func (c *collector) onFailure(ctx workflow.Context, err error) error {
 		}
 	default:
 		due := c.state.Checkpoint.Due
-		if c.state.Checkpoint.Position.Pull == nil && due.After(workflow.Now(ctx)) {
-			// It failed behind the last page of a pull, so the next one is not due yet.
+		if c.state.Checkpoint.Totals.Pulls > pulls && due.After(workflow.Now(ctx)) {
+			// It failed behind the last page of its pull, so the next one is not due yet.
 			c.state.CaughtUp, c.state.CaughtUpAt = true, workflow.Now(ctx).UTC()
 			c.wakeAfter(ctx, due.Sub(workflow.Now(ctx)), WaitPoll, "")
 			return nil

@@ -297,6 +297,94 @@ func (s *collectSuite) TestAWorkerLostBehindThePullsLastPageDoesNotPullAgainAtOn
 	s.InDelta(15*60, s.at(1), 1)
 }
 
+func (s *collectSuite) TestAPullThatWasAskedForAndFailsIsTriedAgain() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n == 1 {
+			c := moved(in)
+			c.Totals.Pulls++
+			c.Due = s.env.Now().Add(24 * time.Hour)
+			return workflows.SliceResult{Checkpoint: c, End: workflows.EndCaughtUp, Wait: 24 * time.Hour}, nil
+		}
+		return workflows.SliceResult{}, fails(workflows.ClassPassing, in.Checkpoint)
+	}
+	s.signal(time.Hour, workflows.SignalPoll)
+	s.after(2*time.Hour, func() {
+		status := s.status()
+		s.False(status.CaughtUp)
+		s.WithinDuration(s.slices[0].at, status.BehindSince, time.Second)
+		s.Contains(status.Reason, "tries again")
+		s.Greater(status.Failures, 6)
+	})
+	s.run(input, 3*time.Hour)
+}
+
+func (s *collectSuite) TestARateLimitForgetsNoFailures() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n%3 == 0 {
+			return workflows.SliceResult{Checkpoint: in.Checkpoint, End: workflows.EndRateLimited, Wait: time.Minute}, nil
+		}
+		return workflows.SliceResult{}, fails(workflows.ClassPassing, in.Checkpoint)
+	}
+	state := s.run(input, time.Hour)
+	s.Equal(state.Problems, state.Failures)
+	s.Greater(state.Failures, 6)
+}
+
+func (s *collectSuite) TestARateLimitUnblocksNothing() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		switch n {
+		case 1:
+			return workflows.SliceResult{}, fails(workflows.ClassPerson, in.Checkpoint)
+		case 2:
+			return workflows.SliceResult{Checkpoint: in.Checkpoint, End: workflows.EndRateLimited, Wait: time.Minute}, nil
+		}
+		return caughtUp(in, time.Hour)
+	}
+	s.signal(time.Minute, workflows.SignalResume)
+	s.after(90*time.Second, func() {
+		s.Len(s.slices, 2)
+		s.Equal(workflows.StateBlocked, s.status().State)
+		s.Contains(s.status().Reason, "it went wrong")
+	})
+	s.False(s.run(input, 10*time.Minute).Blocked)
+}
+
+func (s *collectSuite) TestEachSliceKnowsWhenTheServiceWasFirstStarted() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		return workflows.SliceResult{}, fails(workflows.ClassPerson, in.Checkpoint)
+	}
+	state := s.run(input, time.Hour)
+	s.NotEmpty(s.slices)
+	for _, slice := range s.slices {
+		s.Equal(s.slices[0].at.UTC(), slice.in.Began)
+	}
+
+	s.SetupTest()
+	again := input
+	again.State = &state
+	s.run(again, time.Hour)
+	s.Equal(state.Began, s.slices[0].in.Began, "also when it was stopped in between")
+}
+
+func (s *collectSuite) TestTheStatusSaysWhatWasShippedLately() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		return caughtUp(in, 30*time.Second)
+	}
+	s.after(15*time.Second, func() {
+		s.Equal([]workflows.Sample{{At: s.slices[0].at.UTC()}}, s.status().Recent, "nothing yet when it began")
+	})
+	s.after(time.Hour, func() {
+		recent := s.status().Recent
+		s.Len(recent, 8)
+		for i, sample := range recent[1:] {
+			s.Equal(time.Minute, sample.At.Sub(recent[i].At))
+			s.EqualValues(20, sample.Events-recent[i].Events)
+		}
+		s.Less(s.env.Now().Sub(recent[7].At), 2*time.Minute)
+	})
+	s.run(input, time.Hour+time.Minute)
+}
+
 func (s *collectSuite) TestACursorThatIsRefusedAgainAndAgainBlocks() {
 	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
 		if n%2 == 1 { // it moves in between

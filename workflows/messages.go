@@ -87,8 +87,17 @@ type State struct {
 	CaughtUpAt time.Time `json:"caughtUpAt,omitzero"`
 	// Slices counts the activities run.
 	Slices int64 `json:"slices"`
-	// Began is when a backfill began.
+	// Began is when the service, or the backfill, was first started.
 	Began time.Time `json:"began,omitzero"`
+	// Recent are the totals at some past moments, oldest first: at most 8, at least a minute apart.
+	Recent []Sample `json:"recent,omitempty"`
+}
+
+// Sample is how much had been shipped at some moment.
+type Sample struct {
+	At     time.Time `json:"at"`
+	Events int64     `json:"events"`
+	Bytes  int64     `json:"bytes"`
 }
 
 // Problem is a failed slice.
@@ -147,6 +156,8 @@ type Status struct {
 	Problems    int       `json:"problems"`
 	LastProblem *Problem  `json:"lastProblem,omitempty"`
 	LastWarning *Warning  `json:"lastWarning,omitempty"`
+	// Recent is as in [State]: what was shipped lately is the difference to it.
+	Recent []Sample `json:"recent,omitempty"`
 	// Backfill is nil for live collection.
 	Backfill *BackfillStatus `json:"backfill,omitempty"`
 }

@@ -69,6 +69,7 @@ func (c *collector) status() Status {
 		Tenant: c.tenant, Service: c.service, State: c.collectorState(), Reason: c.reason(),
 		Checkpoint: c.state.Checkpoint, CaughtUp: c.state.CaughtUp,
 		Slices: c.state.Slices, Failures: c.state.Failures, Problems: c.state.Problems, LastProblem: c.state.LastProblem, LastWarning: c.state.LastWarning,
+		Recent: c.state.Recent,
 	}
 	if !c.state.WakeAt.IsZero() && !c.state.Paused {
 		at := c.state.WakeAt
@@ -124,6 +125,9 @@ func (c *collector) reason() string {
 		return ""
 	}
 	at := c.state.WakeAt.Format(clock)
+	if c.state.Blocked { // whatever it waits for before it tries again
+		return "blocked, tries again " + at + detail(c.problemMessage())
+	}
 	switch c.state.WakeReason {
 	case WaitPoll:
 		return "caught up; next poll " + at
@@ -131,8 +135,6 @@ func (c *collector) reason() string {
 		return "rate limited until " + at + detail(c.state.WakeDetail)
 	case WaitBackoff:
 		return "tries again " + at + detail(c.problemMessage())
-	case WaitBlocked:
-		return "blocked, tries again " + at + detail(c.problemMessage())
 	}
 	return string(c.state.WakeReason)
 }

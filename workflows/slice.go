@@ -8,9 +8,12 @@ import (
 
 // SliceInput is the input of the activity CollectSlice.
 type SliceInput struct {
-	Tenant     string                `json:"tenant"`
-	Service    string                `json:"service"`
-	Since      *time.Time            `json:"since,omitempty"`
+	Tenant  string     `json:"tenant"`
+	Service string     `json:"service"`
+	Since   *time.Time `json:"since,omitempty"`
+	// Began is when the service was first started: OKTA_LOGS_HISTORY counts back from there, however
+	// long it takes until a first page can be had.
+	Began      time.Time             `json:"began,omitzero"`
 	Backfill   *checkpoint.Range     `json:"backfill,omitempty"` // nil for live collection
 	Checkpoint checkpoint.Checkpoint `json:"checkpoint"`
 }
