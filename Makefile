@@ -40,8 +40,8 @@ bench: bin/temporal ## events/s and CPU seconds of a backlog, beside a minimal r
 chaos: bin/temporal ## everything goes wrong for MINUTES, as SEED decides, and nothing may be lost
 	go run ./test/chaos --for $(MINUTES)m --seed $(SEED)
 
-clean: ## what was built and what the demo keeps
-	rm -rf bin .demo .run
+clean: ## what was built and what the demo keeps; not .run, where make run keeps the positions of real orgs
+	rm -rf bin .demo
 
 # The official CLI with its server and Web UI; takes about three minutes to build, once.
 bin/temporal:

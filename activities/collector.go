@@ -74,7 +74,7 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	}
 	if s.tenant, ok = c.tenants[in.Tenant]; !ok {
 		return workflows.SliceResult{}, s.failure(workflows.ClassUnknownTenant,
-			fmt.Errorf("the worker has no settings for tenant %q, only for %s: set COLLECTOR_TENANTS and the tenant's own settings, restart the worker, and send the signal resume", in.Tenant, c.tenantNames()))
+			fmt.Errorf("the worker has no settings for tenant %q, only for %s: set COLLECTOR_TENANTS and the tenant's own settings and restart the worker; the service goes on by itself within a minute", in.Tenant, c.tenantNames()))
 	}
 	if in.Checkpoint.OffsetOf != s.tenant.Sink.OffsetOf() {
 		// The offset is of another directory: here it would cut something else.

@@ -8,6 +8,7 @@ package workflows
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
@@ -107,7 +108,10 @@ type collector struct {
 }
 
 func newCollector(ctx workflow.Context, tenant, service string, state *State) *collector {
-	c := &collector{tenant: tenant, service: service, log: workflow.GetLogger(ctx), signals: newSignals(ctx)}
+	c := &collector{tenant: tenant, service: service, log: workflow.GetLogger(ctx)}
+	c.signals = newSignals(ctx, func(name string) {
+		c.warn(ctx, fmt.Sprintf("the signal %q is not known and did nothing; there are %s", cut(name, 100), strings.Join(c.signals.names, ", ")))
+	})
 	if state != nil {
 		c.state = *state
 	}
@@ -116,7 +120,7 @@ func newCollector(ctx workflow.Context, tenant, service string, state *State) *c
 	}
 	c.remember(ctx)
 	c.signals.on(ctx, SignalPause, "stop within one page; the position is kept", ignoringInput(c.onPause))
-	c.signals.on(ctx, SignalResume, "go on after pause; try again at once when blocked", ignoringInput(c.onResume))
+	c.signals.on(ctx, SignalResume, "go on after pause; try again at once when blocked", ignoringInput(func() { c.onResume(ctx) }))
 	return c
 }
 
@@ -178,8 +182,10 @@ func (c *collector) onPause() {
 	c.state.CaughtUp = false
 }
 
-func (c *collector) onResume() {
+func (c *collector) onResume(ctx workflow.Context) {
 	c.state.Paused = false
+	// A pause that ends before the next poll was due has held nothing up.
+	c.state.CaughtUp = c.state.CaughtUp || c.state.WakeReason == WaitPoll && c.state.WakeAt.After(workflow.Now(ctx))
 	switch c.state.WakeReason {
 	case WaitBlocked, WaitBackoff:
 		c.wake()

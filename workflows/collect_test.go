@@ -282,6 +282,44 @@ func (s *collectSuite) TestSignalsAreHandledInTheOrderInWhichTheyCame() {
 	}
 }
 
+func (s *collectSuite) TestASignalThatIsNotKnownIsAWarningAtOnce() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) { return caughtUp(in, 24*time.Hour) }
+	s.signal(time.Minute, workflows.SignalPause)
+	s.signal(time.Hour, "resmue")
+	s.after(2*time.Hour, func() {
+		status := s.status()
+		s.Equal(workflows.StatePaused, status.State)
+		s.Require().NotNil(status.LastWarning)
+		s.Equal(`the signal "resmue" is not known and did nothing; there are pause, resume, poll, backfill`, status.LastWarning.Message)
+	})
+	s.run(input, 3*time.Hour)
+}
+
+func (s *collectSuite) TestAPauseIsLagUntilWhatItHeldUpIsDone() {
+	for name, test := range map[string]struct {
+		resumed  time.Duration
+		caughtUp bool
+	}{
+		"resumed before the next poll was due": {30 * time.Minute, true},
+		"resumed later":                        {90 * time.Minute, false},
+	} {
+		s.Run(name, func() {
+			s.SetupTest()
+			s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+				if n > 1 {
+					return workflows.SliceResult{}, fails(workflows.ClassPassing, in.Checkpoint)
+				}
+				return caughtUp(in, time.Hour)
+			}
+			s.signal(time.Minute, workflows.SignalPause)
+			s.after(2*time.Minute, func() { s.False(s.status().CaughtUp) })
+			s.signal(test.resumed, workflows.SignalResume)
+			s.after(test.resumed+time.Minute, func() { s.Equal(test.caughtUp, s.status().CaughtUp) })
+			s.run(input, test.resumed+2*time.Minute)
+		})
+	}
+}
+
 func (s *collectSuite) TestAWorkerLostBehindThePullsLastPageDoesNotPullAgainAtOnce() {
 	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
 		if n == 1 {

@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"slices"
+
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/workflow"
 )
@@ -29,6 +31,7 @@ func (*signalOrder) InterceptWorkflow(_ workflow.Context, next interceptor.Workf
 type workflowSignalOrder struct {
 	interceptor.WorkflowInboundInterceptorBase
 	names []string
+	came  func() // unless nil, called when one has come
 }
 
 type signalOrderKey struct{}
@@ -39,6 +42,9 @@ func (o *workflowSignalOrder) ExecuteWorkflow(ctx workflow.Context, in *intercep
 
 func (o *workflowSignalOrder) HandleSignal(ctx workflow.Context, in *interceptor.HandleSignalInput) error {
 	o.names = append(o.names, in.SignalName)
+	if o.came != nil {
+		o.came()
+	}
 	return o.Next.HandleSignal(ctx, in)
 }
 
@@ -47,6 +53,8 @@ type signals struct {
 	order *workflowSignalOrder
 	known map[string]signal
 	names []string // of known, in a fixed order
+	// unknown is told of a signal that does nothing.
+	unknown func(name string)
 }
 
 type signal struct {
@@ -55,12 +63,12 @@ type signal struct {
 	handle func(receive func(input any) bool)
 }
 
-func newSignals(ctx workflow.Context) *signals {
+func newSignals(ctx workflow.Context, unknown func(name string)) *signals {
 	order, _ := ctx.Value(signalOrderKey{}).(*workflowSignalOrder)
 	if order == nil {
 		panic("workflows.Interceptors are not in the worker's options")
 	}
-	return &signals{order: order, known: map[string]signal{}}
+	return &signals{order: order, known: map[string]signal{}, unknown: unknown}
 }
 
 // ignoringInput handles a signal that needs none.
@@ -86,14 +94,25 @@ func (s *signals) wakes(selector workflow.Selector) {
 	}
 }
 
-// handleAll handles all signals that are there, in the order in which they came.
+// handleAll handles all signals that are there, in the order in which they came. All that are known have
+// been named before.
 func (s *signals) handleAll() {
+	s.dismiss()
+	s.order.came = s.dismiss // nothing wakes up for a signal that is not known
 	for len(s.order.names) > 0 {
-		name := s.order.names[0]
+		known := s.known[s.order.names[0]]
 		s.order.names = s.order.names[1:]
-		// A signal of another name stays in its own channel and does nothing.
-		if known, ok := s.known[name]; ok {
-			known.handle(func(input any) bool { return known.channel.ReceiveAsync(input) })
-		}
+		known.handle(func(input any) bool { return known.channel.ReceiveAsync(input) })
 	}
+}
+
+// dismiss leaves signals that are not known in their own channels, where they do nothing.
+func (s *signals) dismiss() {
+	s.order.names = slices.DeleteFunc(s.order.names, func(name string) bool {
+		_, known := s.known[name]
+		if !known {
+			s.unknown(name)
+		}
+		return !known
+	})
 }
