@@ -201,6 +201,9 @@ func (c *collector) details(ctx workflow.Context) string {
 	}
 	lines = append(lines, "| | |", "|---|---|",
 		fmt.Sprintf("| shipped | %d events in %d pages, %.1f MB |", t.Events, t.Pages, float64(t.Bytes)/1e6))
+	if recent := c.state.Recent; len(recent) > 1 {
+		lines = append(lines, fmt.Sprintf("| since %s | %d events, %.1f MB |", recent[0].At.Format(clock), t.Events-recent[0].Events, float64(t.Bytes-recent[0].Bytes)/1e6))
+	}
 	if c.backfill != nil {
 		lines = append(lines, c.backfillDetails(ctx)...)
 	}
