@@ -64,7 +64,8 @@ var kinds = []*kind{
 	{"Devo does not read", second / 2, 20 * second, nobody, nil, doesNotRead},
 	{"Devo dies with unread data", second / 10, 3 * second, nobody, nil, diesUnread},
 
-	{"Okta answers 500", second / 10, 10 * second, nobody, nil, answers(oktasim.Refuse(http.StatusInternalServerError, "E0000009"))},
+	// Longer than it takes until no smaller page can be asked for.
+	{"Okta answers 500", second / 10, 90 * second, nobody, nil, answers(oktasim.Refuse(http.StatusInternalServerError, "E0000009"))},
 	{"Okta answers in HTML", second / 10, 10 * second, nobody, nil, answers(oktasim.Page(http.StatusServiceUnavailable))},
 	{"Okta truncates bodies", second / 10, 10 * second, nobody, nil, answers(oktasim.Truncate())},
 	{"Okta cuts bodies short", second / 10, 10 * second, nobody, nil, answers(oktasim.CutShort())},
