@@ -36,11 +36,12 @@ func (r *Reader) nextRange(pos checkpoint.Position) *checkpoint.Pull {
 // shorterRange is a page without objects that moves the position to a range half as long, nil if that
 // would be too short.
 func (r *Reader) shorterRange(ctx context.Context, pos checkpoint.Position, e *Error) (*Page, error) {
-	half := pos.Pull.Until.Sub(pos.Pull.Since) / 2
-	if half = half.Truncate(time.Millisecond); half < minSpan {
+	span := pos.Pull.Until.Sub(pos.Pull.Since)
+	half := (span / 2).Truncate(time.Millisecond)
+	if half < minSpan {
 		return nil, nil
 	}
-	if err := pause(ctx, time.Second/2); err != nil {
+	if err := pauseBeforeHalving(ctx, int(r.backfill.Until.Sub(pos.Pull.Since)/span)); err != nil {
 		return nil, err
 	}
 	pos.Pull, pos.Span = nil, half

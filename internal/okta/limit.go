@@ -18,18 +18,19 @@ import (
 const growth = 16
 
 // shrink halves the page size of a request that Okta timed out on or answered with too much. At
-// the service's smallest it returns e, which then needs a person.
+// the service's smallest it returns e. An object that is too large for us then needs a person; an Okta that
+// fails has no smaller page to try, and gets better by itself more often than not.
 func (o *Org) shrink(ctx context.Context, svc Service, limit int, e *Error) (int, error) {
 	if limit <= svc.MinLimit {
-		e.Class = Person
-		e.advice = fmt.Sprintf("it fails even with limit=%d: report it to Okta's support", limit)
+		e.Class, e.advice = Person, fmt.Sprintf("even with limit=%d: report it to Okta's support", limit)
+		if timedOut(e) {
+			e.Class, e.advice = Passing, fmt.Sprintf("even with limit=%d: if that goes on for hours, report it to Okta's support", limit)
+		}
 		return 0, e
 	}
 	smaller := max(limit/2, svc.MinLimit)
-	if e.Status == http.StatusInternalServerError {
-		// It may also be Okta having a bad minute, which must not use all sizes up at once.
-		halvings := bits.Len(uint(max(svc.Limit/limit, 1))) - 1
-		if err := pause(ctx, min(time.Second/2<<halvings, longestPause)); err != nil {
+	if timedOut(e) {
+		if err := pauseBeforeHalving(ctx, svc.Limit/limit); err != nil {
 			return 0, err
 		}
 	}
@@ -37,8 +38,18 @@ func (o *Org) shrink(ctx context.Context, svc Service, limit int, e *Error) (int
 	return smaller, nil
 }
 
-// longestPause bounds the pause before a smaller page is asked for.
+// timedOut says whether an answer that calls for less at once may be Okta having a bad minute.
+func timedOut(e *Error) bool { return e.Status == http.StatusInternalServerError }
+
+// longestPause bounds the pause before less is asked for.
 const longestPause = 8 * time.Second
+
+// pauseBeforeHalving waits, the longer the smaller the part of the whole is that failed: a bad minute of Okta's must
+// use up neither all sizes at once nor the budget.
+func pauseBeforeHalving(ctx context.Context, parts int) error {
+	halvings := bits.Len(uint(max(parts, 1))) - 1
+	return pause(ctx, min(time.Second/2<<min(halvings, 4), longestPause))
+}
 
 func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)

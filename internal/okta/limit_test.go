@@ -1,6 +1,7 @@
 package okta_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -75,7 +76,7 @@ func TestAListThatTimesOutIsAskedForInSmallerPagesThatGrowAgain(t *testing.T) {
 	}
 }
 
-func TestALimitIsHalvedToTheSmallestAndThenAPersonIsNeeded(t *testing.T) {
+func TestALimitIsHalvedToTheSmallestAndThatIsTriedAgain(t *testing.T) {
 	for name, test := range map[string]struct {
 		fault  oktasim.Fault
 		limits []int
@@ -117,7 +118,8 @@ func TestALimitIsHalvedToTheSmallestAndThenAPersonIsNeeded(t *testing.T) {
 					}
 					var e *okta.Error
 					require.ErrorAs(t, err, &e)
-					require.Equal(t, okta.Person, e.Class)
+					require.Equal(t, okta.Passing, e.Class, "nobody but Okta can do anything")
+					require.ErrorContains(t, err, "if that goes on for hours, report it to Okta's support")
 					var limits []int
 					for i, target := range w.asked {
 						if path, _, _ := strings.Cut(target, "?"); failing(path) {
@@ -164,6 +166,79 @@ func TestAPlain500OfAnotherListingIsTriedAgainAsItWas(t *testing.T) {
 		sim.SetFaults(func(*http.Request, int) oktasim.Fault { return oktasim.Page(500) })
 		require.Equal(t, okta.Passing, refused(t, org.Reader(service(t, name), time.Time{}, c.Now), checkpoint.Position{}).Class)
 	}
+}
+
+// untilCaughtUp goes on as a workflow does: it waits after each failure, twice as long each time. Nothing may need a person.
+func (p *pulled) untilCaughtUp(t *testing.T, r *okta.Reader) {
+	t.Helper()
+	for failures := 0; ; {
+		page, err := r.Next(t.Context(), p.position)
+		var e *okta.Error
+		switch {
+		case errors.As(err, &e) && e.Class == okta.RateLimited:
+			time.Sleep(e.Wait)
+		case err != nil:
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, okta.Passing, e.Class, err)
+			time.Sleep(min(time.Second<<min(failures, 6), time.Minute))
+			failures++
+		default:
+			p.add(t, page)
+			if failures = 0; page.CaughtUp {
+				return
+			}
+		}
+	}
+}
+
+func TestAnOutageOfOktaNeedsNobodyAndLeavesNothingBehind(t *testing.T) {
+	for _, outage := range []time.Duration{20 * time.Second, 45 * time.Second, 90 * time.Second, time.Hour} {
+		for _, name := range []string{"logs", "users", "apps", "app_groups"} {
+			t.Run(fmt.Sprintf("%s %s", name, outage), func(t *testing.T) {
+				inBubble(t, 0, func(c *oktasim.Config) { c.Unlimited, c.Plan, c.BacklogSpan = false, "free", 20*time.Hour }, func(t *testing.T, sim *oktasim.Org, orgs [2]*okta.Org, w *wire) {
+					r := orgs[0].Reader(service(t, name), time.Time{}, time.Now)
+					page, err := r.Next(t.Context(), checkpoint.Position{})
+					require.NoError(t, err)
+					var p pulled
+					p.add(t, page)
+
+					sim.SetFaults(func(*http.Request, int) oktasim.Fault { return oktasim.Refuse(500, "E0000009") })
+					asked := len(w.requests("/"))
+					time.AfterFunc(outage, func() {
+						sim.SetFaults(nil)
+						// Ten sizes, and then one request after each wait of the workflow's.
+						require.LessOrEqual(t, len(w.requests("/"))-asked, 10+7+int(outage/time.Minute))
+					})
+					p.untilCaughtUp(t, r)
+					same(t, everything(sim, name), p.json())
+				})
+			})
+		}
+	}
+}
+
+func TestPagesOfParentsGrowAgainToo(t *testing.T) {
+	sim, c := newSim(t, func(c *oktasim.Config) { c.Counts["apps"] = 500 })
+	org, w := newOrg(t, sim)
+	r := org.Reader(service(t, "app_groups"), time.Time{}, c.Now)
+	p := pull(t, r, checkpoint.Position{Parent: checkpoint.Parent{Cursor: "/api/v1/apps?limit=1"}})
+	same(t, everything(sim, "app_groups"), p.json())
+	var limits []string
+	for _, target := range w.requests("/api/v1/apps?") {
+		u, err := url.Parse(target)
+		require.NoError(t, err)
+		limits = append(limits, u.Query().Get("limit"))
+	}
+	require.Equal(t, []string{"1", "13", "25", "37", "49", "61", "73", "85", "97", "109"}, limits)
+}
+
+func TestAnObjectThatIsTooLargeByItselfNeedsAPerson(t *testing.T) {
+	org, _ := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(65<<20))
+	}))
+	e := refused(t, org.Reader(service(t, "apps"), time.Time{}, time.Now), checkpoint.Position{Limit: 1})
+	require.Equal(t, okta.Person, e.Class)
+	require.ErrorContains(t, e, "larger than 64 MiB or 50000 objects; even with limit=1: report it to Okta's support")
 }
 
 // The large pages come over a real connection.

@@ -97,6 +97,10 @@ func (r *Reader) parentsPage(ctx context.Context, pos checkpoint.Position) (*Pag
 	pos.Pull, pos.LastPullID = &pull, pull.ID
 	p := &Page{Position: pos, Pull: pull.Kind}
 	page := &parentPage{pull: pull.ID, cursor: cursor, next: a.next, guard: pos.Parent.Guard}
+	if reduced := limitOf(cursor, svc.Limit); reduced < svc.Limit && a.next != "" {
+		// Cursors repeat what they were made with: left alone, the smaller limit would last until the pull's end.
+		page.next = withLimit(a.next, svc.grown(reduced))
+	}
 	if parents.loops(p, &page.guard, a) {
 		page.next = ""
 	}

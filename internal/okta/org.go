@@ -105,8 +105,16 @@ func newTransport() *http.Transport {
 		MaxIdleConnsPerHost:    16,
 		ReadBufferSize:         64 << 10,
 		ForceAttemptHTTP2:      true,
+		// All requests share one connection of HTTP/2, and one that fails does not end it. When a firewall has
+		// forgotten it, without a FIN or RST, new ones would join it until the kernel gives up what it has
+		// sent, which takes it a quarter of an hour. Okta is silent while it works on a query, up to 30 s, but
+		// its server answers a ping at once.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: silence, PingTimeout: silence},
 	}
 }
+
+// silence is how long a connection may bring nothing before it is asked for a sign of life, and how long that may take.
+const silence = 15 * time.Second
 
 // Adopt counts what another worker, or this one before it was killed, had used of a
 // rate-limit window. now is the present by the clock that w was kept in.

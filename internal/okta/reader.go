@@ -171,7 +171,7 @@ func (r *Reader) failed(ctx context.Context, pos checkpoint.Position, err error)
 	if !errors.As(err, &e) || e.Class != tooMuch {
 		return nil, err
 	}
-	if pos.Pull.Kind == checkpoint.PullRange && pos.Cursor == "" && e.Status == http.StatusInternalServerError {
+	if pos.Pull.Kind == checkpoint.PullRange && pos.Cursor == "" && timedOut(e) {
 		if p, err := r.shorterRange(ctx, pos, e); p != nil || err != nil {
 			return p, err
 		}

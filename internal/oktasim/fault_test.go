@@ -139,13 +139,16 @@ func TestHTTPSWithACertificateToTrust(t *testing.T) {
 	defer func() { require.NoError(t, s.Close()) }()
 	roots := x509.NewCertPool()
 	require.True(t, roots.AppendCertsFromPEM(s.Certificate))
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
-	defer client.CloseIdleConnections()
-	w, err := ask(t, client, s.URL+"/api/v1/users?limit=1")
-	require.NoError(t, err)
-	require.NoError(t, w.Body.Close())
-	require.Equal(t, http.StatusOK, w.StatusCode)
-	require.Contains(t, w.Header.Values("Link")[1], "<"+s.URL+"/api/v1/users?after=")
+	for _, version := range []int{1, 2} {
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: version == 2}}
+		w, err := ask(t, client, s.URL+"/api/v1/users?limit=1")
+		require.NoError(t, err)
+		require.NoError(t, w.Body.Close())
+		require.Equal(t, version, w.ProtoMajor)
+		require.Equal(t, http.StatusOK, w.StatusCode)
+		require.Contains(t, w.Header.Values("Link")[1], "<"+s.URL+"/api/v1/users?after=")
+		client.CloseIdleConnections()
+	}
 }
 
 func TestPrettyPagesHoldTheSameObjects(t *testing.T) {

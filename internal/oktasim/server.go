@@ -33,7 +33,7 @@ type Server struct {
 // Start makes an org and serves it over HTTP.
 func Start(cfg Config) (*Server, error) { return start(cfg, nil, nil) }
 
-// StartTLS makes an org and serves it over HTTPS, with a certificate of its own making.
+// StartTLS makes an org and serves it over HTTPS, HTTP/2 with who can, with a certificate of its own making.
 func StartTLS(cfg Config) (*Server, error) {
 	pair, certificate, err := selfSigned()
 	if err != nil {

@@ -50,9 +50,10 @@ var kinds = []*kind{
 
 	{"road to Okta reset", second / 10, 8 * second, someOrAll, bytesOf, cut(toOkta, true)},
 	{"road to Okta closed", second / 10, 10 * second, someOrAll, nil, closed(toOkta)},
-	{"road to Okta stalled", second / 2, 30 * second, someOrAll, directionOf, spoilt(toOkta, stalled)},
+	// Pings end a connection that has brought nothing for 30 s.
+	{"road to Okta stalled", second / 2, 40 * second, someOrAll, directionOf, spoilt(toOkta, stalled)},
 	{"road to Okta slow", 2 * second, 20 * second, someOrAll, slownessOf, spoilt(toOkta, slow)},
-	{"road to Okta half open", second / 2, 30 * second, someOrAll, directionOf, spoilt(toOkta, halfOpen)},
+	{"road to Okta half open", second / 2, 40 * second, someOrAll, directionOf, spoilt(toOkta, halfOpen)},
 	{"road to Devo reset", second / 10, 8 * second, someOrAll, bytesOf, cut(toDevo, true)},
 	{"road to Devo cut short", second / 10, 8 * second, someOrAll, bytesOf, cut(toDevo, false)},
 	{"road to Devo closed", second / 10, 10 * second, someOrAll, nil, closed(toDevo)},
@@ -64,7 +65,8 @@ var kinds = []*kind{
 	{"Devo does not read", second / 2, 20 * second, nobody, nil, doesNotRead},
 	{"Devo dies with unread data", second / 10, 3 * second, nobody, nil, diesUnread},
 
-	{"Okta answers 500", second / 10, 10 * second, nobody, nil, answers(oktasim.Refuse(http.StatusInternalServerError, "E0000009"))},
+	// Longer than it takes until no smaller page can be asked for.
+	{"Okta answers 500", second / 10, 90 * second, nobody, nil, answers(oktasim.Refuse(http.StatusInternalServerError, "E0000009"))},
 	{"Okta answers in HTML", second / 10, 10 * second, nobody, nil, answers(oktasim.Page(http.StatusServiceUnavailable))},
 	{"Okta truncates bodies", second / 10, 10 * second, nobody, nil, answers(oktasim.Truncate())},
 	{"Okta cuts bodies short", second / 10, 10 * second, nobody, nil, answers(oktasim.CutShort())},

@@ -48,8 +48,11 @@ type step interface{ fmt.Stringer }
 
 const (
 	workers = 2
-	// A bout of so many faults is followed by a pause in which nothing is wrong, so that progress is made.
+	// A bout of so many faults, or of more where one of them is a long outage, is followed by a pause in which
+	// nothing is wrong, so that progress is made.
 	boutFaults = 12
+	// longOutage is as long as no bout is by itself.
+	longOutage = 40 * time.Second
 	// A pause is so many times as long as the mean time between two faults.
 	shortestPause, longestPause = 1.5, 4.0
 )
@@ -67,7 +70,8 @@ func schedule(p plan) []step {
 	judged := time.Duration(0)
 	for at := time.Duration(0); ; {
 		var bout []fault
-		for range boutFaults {
+		outage := time.Duration(0) // until when the bout's longest one lasts
+		for len(bout) < boutFaults || at < outage {
 			// Mostly in the midst of others, now and then after a while.
 			at += between(p.every/10, p.every*19/10)
 			if len(deck) == 0 {
@@ -81,6 +85,9 @@ func schedule(p plan) []step {
 			f.lasts = between(f.kind.shortest, f.kind.longest)
 			f.workers = f.kind.whom(random)
 			f.amount = random.Float64()
+			if f.lasts > longOutage {
+				outage = max(outage, at+f.lasts)
+			}
 			bout = append(bout, f)
 		}
 		at += between(p.every/10, p.every*19/10)

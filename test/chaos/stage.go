@@ -79,12 +79,16 @@ func newStage(ctx context.Context, dir string) (*stage, error) {
 	if err != nil {
 		return s, err
 	}
-	s.org, err = oktasim.Start(oktasim.Config{
+	// As with Okta, all requests of a worker share one connection of HTTP/2.
+	s.org, err = oktasim.StartTLS(oktasim.Config{
 		Seed: 1, Token: token, Counts: counts, BacklogSpan: 20 * time.Hour, LiveEvery: liveEvery, Faults: s.answers.fault,
 		// Small enough to be felt, large enough for a service to catch up.
 		Limits: map[string]int{"/api/v1/logs": 600, "/api/v1/users": 600, "/api/v1/groups": 600, "/oauth2/v1/clients": 600, "/api/v1/apps": 1200},
 	})
 	if err != nil {
+		return s, err
+	}
+	if err := os.WriteFile(s.trusted(), s.org.Certificate, 0o644); err != nil {
 		return s, err
 	}
 	if s.devo, err = devosim.Start(devosim.Config{Dir: filepath.Join(dir, "certificates")}); err != nil {
@@ -150,7 +154,7 @@ func (s *stage) newWorker(n int) (*worker, error) {
 	name := fmt.Sprintf("worker%d", n+1)
 	w := &worker{}
 	var err error
-	if w.okta, err = newRoad(name+" to Okta", strings.TrimPrefix(s.org.URL, "http://")); err != nil {
+	if w.okta, err = newRoad(name+" to Okta", strings.TrimPrefix(s.org.URL, "https://")); err != nil {
 		return nil, err
 	}
 	if w.devo, err = newRoad(name+" to Devo", strings.TrimPrefix(s.devo.SyslogURL(), "tls://")); err != nil {
@@ -162,7 +166,7 @@ func (s *stage) newWorker(n int) (*worker, error) {
 	pki := s.devo.PKI()
 	w.env = append(s.clientVariables(),
 		"COLLECTOR_TENANTS="+tenant, "COLLECTOR_LISTEN="+w.listen, "COLLECTOR_LOG_LEVEL=debug",
-		strings.ToUpper(tenant)+"_OKTA_URL=http://"+w.okta.address, strings.ToUpper(tenant)+"_OKTA_API_TOKEN="+token,
+		strings.ToUpper(tenant)+"_OKTA_URL=https://"+w.okta.address, "SSL_CERT_FILE="+s.trusted(), strings.ToUpper(tenant)+"_OKTA_API_TOKEN="+token,
 		"OKTA_LOGS_HISTORY=24h", "OKTA_POLL_LOGS=1s",
 		// So that every pull is a full one.
 		"OKTA_POLL_RESOURCES=5s", "OKTA_FULL_SYNC=5s",
@@ -172,6 +176,9 @@ func (s *stage) newWorker(n int) (*worker, error) {
 	w.program = keepRunning(s.dir, name, filepath.Join(s.dir, "bin", "worker"), w.env)
 	return w, nil
 }
+
+// trusted is the file of the certificates that a worker's machine trusts: that of the simulated org.
+func (s *stage) trusted() string { return filepath.Join(s.dir, "trusted.pem") }
 
 // clientVariables point a program at the stage's Temporal, whatever profiles its user has.
 func (s *stage) clientVariables() []string {
