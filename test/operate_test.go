@@ -98,6 +98,28 @@ func TestStopKeepsThePositionAndStartGoesOnFromIt(t *testing.T) {
 	require.LessOrEqual(t, s.complete("logs"), 60*1000, "a terminated one goes on from what its history knows")
 }
 
+func TestARunThatFailedAtOnceHidesNoPosition(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, oktasim.Config{Seed: 18, Counts: map[string]int{"logs": 3_000}, Unlimited: true})
+	s.startWorker()
+	s.start("logs")
+	s.caughtUp("logs")
+	out, code := s.starter("stop", s.id("logs"))
+	require.Zero(t, code, out)
+
+	for range 2 {
+		s.temporal("workflow", "start", "--type", "Collect", "--task-queue", s.env["COLLECTOR_TASK_QUEUE"],
+			"--workflow-id", s.id("logs"), "--input", fmt.Sprintf(`{"tenant":%q}`, s.tenant)) // no service
+		err := s.client.GetWorkflow(t.Context(), s.id("logs"), "").Get(t.Context(), nil)
+		require.ErrorContains(t, err, "InvalidInput")
+	}
+	out, code = s.starter("start", s.id("logs"))
+	require.Zero(t, code, out)
+	require.Contains(t, out, "started after 3,000 events")
+	s.caughtUp("logs")
+	require.Zero(t, s.complete("logs"))
+}
+
 func TestContinuingAsNewLosesNeitherEventsNorMessages(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, oktasim.Config{Seed: 17, Counts: map[string]int{"logs": 100}, Unlimited: true, LiveEvery: 20 * time.Millisecond})
