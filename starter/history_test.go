@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
@@ -24,22 +23,23 @@ import (
 	"okta-collector/workflows"
 )
 
-// backwards is a history, the newest event first, in pages of one.
+// backwards are histories by run, the newest event first, in pages of one.
 type backwards struct {
 	workflowservice.WorkflowServiceClient
-	events []*history.HistoryEvent
+	runs map[string][]*history.HistoryEvent
 }
 
 func (b backwards) GetWorkflowExecutionHistoryReverse(_ context.Context, r *workflowservice.GetWorkflowExecutionHistoryReverseRequest, _ ...grpc.CallOption) (*workflowservice.GetWorkflowExecutionHistoryReverseResponse, error) {
-	if r.Namespace != "prod" || r.Execution.RunId != run {
-		return nil, errors.New("another run was asked for")
+	events, ok := b.runs[r.Execution.RunId]
+	if r.Namespace != "prod" || !ok {
+		return nil, serviceerror.NewNotFound("another run was asked for")
 	}
 	i := 0
 	if len(r.NextPageToken) > 0 {
 		i = int(r.NextPageToken[0])
 	}
-	response := &workflowservice.GetWorkflowExecutionHistoryReverseResponse{History: &history.History{Events: b.events[i : i+1]}}
-	if i+1 < len(b.events) {
+	response := &workflowservice.GetWorkflowExecutionHistoryReverseResponse{History: &history.History{Events: events[i : i+1]}}
+	if i+1 < len(events) {
 		response.NextPageToken = []byte{byte(i + 1)}
 	}
 	return response, nil
@@ -47,7 +47,7 @@ func (b backwards) GetWorkflowExecutionHistoryReverse(_ context.Context, r *work
 
 // history makes a run's newest events known, the newest first.
 func (f fakeTemporal) history(events ...*history.HistoryEvent) {
-	f.On("WorkflowService").Return(backwards{events: events})
+	f.On("WorkflowService").Return(backwards{runs: map[string][]*history.HistoryEvent{run: events}})
 }
 
 func started(t *testing.T, in workflows.CollectInput) *history.HistoryEvent {

@@ -15,7 +15,6 @@ import (
 	"go.temporal.io/sdk/client"
 	temporalsdk "go.temporal.io/sdk/temporal"
 
-	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/config"
 	"okta-collector/internal/okta"
 	"okta-collector/workflows"
@@ -211,52 +210,4 @@ func (s starting) one(ctx context.Context, id string, t config.Target) (string, 
 		return note, nil
 	}
 	return "started from the beginning", nil
-}
-
-// lastRun is what is known of an id's latest run.
-type lastRun struct {
-	running bool
-	// state is what a new run goes on from; nil if there is nothing to go on from.
-	state *workflows.State
-}
-
-// lastRun finds the position at which the latest run ended. It is an error if there is one
-// that cannot be read: to begin anew would send everything again, which somebody must want.
-func (s starting) lastRun(ctx context.Context, id string) (lastRun, error) {
-	d, err := s.c.DescribeWorkflowExecution(ctx, id, "")
-	if errors.As(err, new(*serviceerror.NotFound)) {
-		return lastRun{}, nil
-	}
-	if err != nil {
-		return lastRun{}, fmt.Errorf("looking for the last run: %w", err)
-	}
-	execution := d.GetWorkflowExecutionInfo()
-	status, run := execution.GetStatus(), execution.GetExecution().GetRunId()
-	if status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		return lastRun{running: true}, nil
-	}
-	if s.fresh {
-		return lastRun{}, nil
-	}
-	state, err := s.c.finalState(ctx, id, run, status)
-	if err != nil {
-		return lastRun{}, fmt.Errorf("the last run was %s and its position cannot be read (%w): begin anew with: starter start --fresh %s",
-			statusWord(status), err, id)
-	}
-	if state.Checkpoint == (checkpoint.Checkpoint{}) {
-		return lastRun{}, nil // it had not begun
-	}
-	return lastRun{state: resumable(state)}, nil
-}
-
-// resumable is a state to begin with: whoever starts a collector wants it to collect, whether it
-// was paused or blocked when it ended. When its next poll is due does not change, so that starting it
-// anew does not pull everything again.
-func resumable(s workflows.State) *workflows.State {
-	s.Paused, s.Blocked, s.Failures = false, false, 0
-	switch s.WakeReason {
-	case workflows.WaitBlocked, workflows.WaitBackoff:
-		s.WakeAt, s.WakeReason, s.WakeDetail = time.Time{}, "", ""
-	}
-	return &s
 }

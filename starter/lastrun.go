@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"okta-collector/internal/checkpoint"
+	"okta-collector/workflows"
+)
+
+// maxRuns is how many runs in a row may have ended before they had a position: so many mistakes are not
+// made by hand.
+const maxRuns = 20
+
+// lastRun is what is known of an id's latest run.
+type lastRun struct {
+	running bool
+	// state is what a new run goes on from; nil if there is nothing to go on from.
+	state *workflows.State
+}
+
+// lastRun finds the position at which the collector ended. It is an error if there is one
+// that cannot be read: to begin anew would send everything again, which somebody must want.
+func (s starting) lastRun(ctx context.Context, id string) (lastRun, error) {
+	d, err := s.c.DescribeWorkflowExecution(ctx, id, "")
+	if errors.As(err, new(*serviceerror.NotFound)) {
+		return lastRun{}, nil
+	}
+	if err != nil {
+		return lastRun{}, fmt.Errorf("looking for the last run: %w", err)
+	}
+	execution := d.GetWorkflowExecutionInfo()
+	if execution.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		return lastRun{running: true}, nil
+	}
+	if s.fresh {
+		return lastRun{}, nil
+	}
+	state, err := s.c.lastState(ctx, id, execution)
+	return lastRun{state: state}, err
+}
+
+// lastState is what a new run of a collector goes on from; nil if there is nothing. A run that ended unasked
+// before it had a position, such as one with a mistake in its input, hides that of the run before it.
+func (c *temporal) lastState(ctx context.Context, id string, latest *workflow.WorkflowExecutionInfo) (*workflows.State, error) {
+	anew := "begin anew with: starter start --fresh " + id
+	runs := []*workflow.WorkflowExecutionInfo{latest}
+	for i := 0; i < len(runs); i++ {
+		if i == maxRuns {
+			return nil, fmt.Errorf("none of the last %d runs had a position: %s", maxRuns, anew)
+		}
+		run, status := runs[i].GetExecution().GetRunId(), runs[i].GetStatus()
+		state, err := c.finalState(ctx, id, run, status)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("the run %s was %s and its position cannot be read (%w): %s", run, statusWord(status), err, anew)
+		case state.Checkpoint != (checkpoint.Checkpoint{}):
+			return resumable(state), nil
+		case status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+			return nil, nil // stopped before it had begun
+		}
+		if i == 0 {
+			before, err := c.runsBefore(ctx, id, run)
+			if err != nil {
+				return nil, err
+			}
+			runs = append(runs, before...)
+		}
+	}
+	return nil, nil
+}
+
+// runsBefore are the runs of an id before its latest, the newest first: one more than are looked at.
+func (c *temporal) runsBefore(ctx context.Context, id, latest string) ([]*workflow.WorkflowExecutionInfo, error) {
+	page, err := c.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+		Namespace: c.namespace, PageSize: maxRuns + 1,
+		Query: fmt.Sprintf(`WorkflowId = %q AND ExecutionStatus != "ContinuedAsNew"`, id),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing the runs of %s: %w", id, err)
+	}
+	return slices.DeleteFunc(page.GetExecutions(), func(e *workflow.WorkflowExecutionInfo) bool { return e.GetExecution().GetRunId() == latest }), nil
+}
+
+// resumable is a state to begin with: whoever starts a collector wants it to collect, whether it
+// was paused or blocked when it ended. When its next poll is due does not change, so that starting it
+// anew does not pull everything again.
+func resumable(s workflows.State) *workflows.State {
+	s.Paused, s.Blocked, s.Failures = false, false, 0
+	switch s.WakeReason {
+	case workflows.WaitBlocked, workflows.WaitBackoff:
+		s.WakeAt, s.WakeReason, s.WakeDetail = time.Time{}, "", ""
+	}
+	return &s
+}
