@@ -47,7 +47,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		slices:     counter("slices_total", "Slices that ended well, by how they ended.", "end"),
 		failures:   counter("slice_failures_total", "Slices that failed, by class.", "class"),
 
-		checkpointed: timestamp("checkpoint", "When Temporal last acknowledged a checkpoint inside a slice."),
+		checkpointed: timestamp("checkpoint", "When Temporal last acknowledged a checkpoint with progress in it, or a slice found the end of what Okta has."),
 		caughtUp:     timestamp("caught_up", "When a slice last found the end of what Okta has."),
 		nextPull:     timestamp("next_pull", "When the pull after the last complete one is due."),
 		newest:       timestamp("newest_event", "The latest `published` of the log events delivered."),
@@ -75,11 +75,12 @@ const (
 type serviceMetrics struct {
 	m                     *Metrics
 	tenant, service, kind string
+	from                  checkpoint.Checkpoint // where the slice began
 }
 
 // metricsOf returns the metrics of a slice.
 func (c *Collector) metricsOf(in workflows.SliceInput) serviceMetrics {
-	s := serviceMetrics{c.metrics, in.Tenant, in.Service, live}
+	s := serviceMetrics{c.metrics, in.Tenant, in.Service, live, in.Checkpoint}
 	if in.Backfill != nil {
 		s.kind = backfill
 	}
@@ -137,13 +138,20 @@ func (s serviceMetrics) unconfirmed(objects int) {
 	s.add(s.m.again, float64(objects))
 }
 
-// saved passes on whether Temporal acknowledged a checkpoint.
+// saved passes on whether Temporal acknowledged a checkpoint. One that is where the slice began is no
+// progress: the first of every slice, which is made before anything is delivered.
 func (s serviceMetrics) saved(c checkpoint.Checkpoint, err error) error {
-	if s.m != nil && err == nil {
+	if s.m != nil && err == nil && progress(s.from, c) {
 		s.at(s.m.checkpointed, time.Now())
 		s.at(s.m.newest, c.Position.Newest)
 	}
 	return err
+}
+
+// progress says whether something was delivered between two checkpoints, or passed that is empty. That
+// a pull began, or asks for smaller pages, is none.
+func progress(from, to checkpoint.Checkpoint) bool {
+	return to.Totals != from.Totals || to.Position.Cursor != from.Position.Cursor || to.Position.Parent != from.Position.Parent
 }
 
 func (s serviceMetrics) slice(r workflows.SliceResult) {
@@ -154,6 +162,7 @@ func (s serviceMetrics) slice(r workflows.SliceResult) {
 	s.at(s.m.succeeded, time.Now())
 	s.at(s.m.newest, r.Checkpoint.Position.Newest)
 	if r.End == workflows.EndCaughtUp {
+		s.at(s.m.checkpointed, time.Now())
 		s.at(s.m.caughtUp, time.Now())
 		s.at(s.m.nextPull, time.Now().Add(r.Wait))
 	}

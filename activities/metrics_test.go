@@ -2,6 +2,8 @@ package activities_test
 
 import (
 	"errors"
+	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -63,6 +65,62 @@ func TestMetricsOfADeliveryThatFails(t *testing.T) {
 	require.EqualValues(t, 1, samples["okta_collector_slice_failures_total passing live users acme"])
 	require.NotZero(t, samples["okta_collector_last_failure_timestamp_seconds passing users acme"])
 	require.NotContains(t, samples, "okta_collector_caught_up_timestamp_seconds users acme")
+}
+
+const progressed = "okta_collector_checkpoint_timestamp_seconds users acme"
+
+func TestASliceThatDeliversNothingIsNoProgress(t *testing.T) {
+	in := workflows.SliceInput{Tenant: "acme", Service: "users"}
+	for range 3 { // each goes on from where the one before failed
+		b := newBench(t, 2)
+		b.ship = func(int) error { return errors.New("the server answers 503") }
+		require.NotContains(t, measured(t, b, in), progressed)
+		require.Len(t, b.saved, 1, "there was a checkpoint, which delivered nothing")
+		in.Checkpoint = b.saved[0]
+	}
+	b := newBench(t, 2)
+	b.okta = func(_ int, w http.ResponseWriter) bool { w.WriteHeader(http.StatusBadGateway); return true }
+	require.NotContains(t, measured(t, b, in), progressed)
+	require.Contains(t, measured(t, newBench(t, 2), in), progressed)
+}
+
+func TestASliceThatFailsAfterItHasDeliveredIsProgress(t *testing.T) {
+	b := newBench(t, 2)
+	b.ship = func(n int) error {
+		if n == 2 {
+			return errors.New("the server answers 503")
+		}
+		return nil
+	}
+	require.Contains(t, measured(t, b, workflows.SliceInput{Tenant: "acme", Service: "users"}), progressed)
+}
+
+func TestWhatIsEmptyIsProgressToo(t *testing.T) {
+	empty := func(pages int) func(int, http.ResponseWriter) bool {
+		return func(page int, w http.ResponseWriter) bool {
+			if page+1 < pages {
+				w.Header().Add("Link", fmt.Sprintf(`<https://acme.test/api/v1/users?after=%d>; rel="next"`, page+1))
+			}
+			fmt.Fprint(w, "[]")
+			return true
+		}
+	}
+	for name, okta := range map[string]func(int, http.ResponseWriter) bool{
+		"a poll that finds nothing": empty(1),
+		"a page of a long listing": func(page int, w http.ResponseWriter) bool {
+			if page > 0 {
+				w.WriteHeader(http.StatusBadGateway)
+				return true
+			}
+			return empty(2)(page, w)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, 1)
+			b.okta = okta
+			require.Contains(t, measured(t, b, workflows.SliceInput{Tenant: "acme", Service: "users"}), progressed)
+		})
+	}
 }
 
 func TestABackfillSaysNothingOfHowFarTheLiveCollectionIs(t *testing.T) {
