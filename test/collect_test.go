@@ -50,7 +50,7 @@ func TestEveryObjectOfEveryServiceArrivesExactlyOnce(t *testing.T) {
 			s.start(allServices...)
 			s.caughtUp(allServices...)
 			for _, service := range allServices {
-				require.Zero(t, s.complete(service), service)
+				s.once(service)
 			}
 		})
 	}
@@ -68,7 +68,7 @@ func TestAWorkerThatIsKilledLosesNothing(t *testing.T) {
 			s.startWorker()
 		}
 		s.caughtUp("logs")
-		require.LessOrEqual(t, s.complete("logs"), 2*1000)
+		s.once("logs")
 	})
 	t.Run("and sends nothing again into a file", func(t *testing.T) {
 		s := newStack(t, oktasim.Config{Seed: 4, Counts: map[string]int{"logs": 30_000}, Unlimited: true, Faults: slowly(100 * time.Millisecond)})
@@ -113,9 +113,8 @@ func TestAWorkerThatIsKilledLosesNothing(t *testing.T) {
 			s.startWorker()
 		}
 		s.caughtUp("logs")
-		repeated := s.complete("logs")
-		require.LessOrEqual(t, repeated, kills*1000)
-		t.Logf("%d kills, %d events sent again", kills, repeated)
+		t.Logf("%d kills", kills)
+		s.once("logs")
 	})
 }
 
@@ -126,14 +125,13 @@ func TestAWorkerThatIsToldToStopSendsNothingAgain(t *testing.T) {
 	s.start("logs", "users")
 	for _, records := range []int{5_000, 12_000} {
 		s.wait(tables["logs"], records)
-		code, took := s.worker.terminate(t)
+		code := s.worker.terminate(t)
 		require.Zero(t, code, s.worker.out.String())
-		require.Less(t, took, 10*time.Second)
 		s.startWorker()
 	}
 	s.caughtUp("logs", "users")
-	require.Zero(t, s.complete("logs"))
-	require.Zero(t, s.complete("users"))
+	s.once("logs")
+	s.once("users")
 }
 
 func TestTheBudgetIsUsedUpAndNeverExceeded(t *testing.T) {

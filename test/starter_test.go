@@ -2,6 +2,7 @@ package test
 
 import (
 	"encoding/json"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,7 +82,7 @@ func TestTheStarterBackfillsAdjacentRangesAndFollowsThem(t *testing.T) {
 
 func TestTheStarterPausesResumesAndStopsABackfill(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, oktasim.Config{Seed: 41, Counts: map[string]int{"logs": 20_000}, Unlimited: true, Faults: slowly(200 * time.Millisecond)})
+	s := newStack(t, oktasim.Config{Seed: 41, Counts: map[string]int{"logs": 20_000}, Unlimited: true})
 	s.setOkta("LOGS_HISTORY", "1h") // the live collection has little to do
 	s.startWorker()
 	s.start("logs")
@@ -89,6 +90,8 @@ func TestTheStarterPausesResumesAndStopsABackfill(t *testing.T) {
 	until := time.Now().Add(-2 * time.Hour).UTC().Truncate(time.Millisecond)
 	r := checkpoint.Range{Since: until.Add(-16 * time.Hour), Until: until}
 	id := workflows.BackfillID(s.tenant, "logs", r)
+	arrived := s.after(tables["logs"], s.shipped(tables["logs"])+3_000)
+	s.holdOkta(func(r *http.Request) bool { return bounded(r) && arrived(r) })
 	out, code := s.starter(append([]string{"backfill", s.id("logs")}, times(r)...)...)
 	require.Zero(t, code, out)
 	require.Equal(t, id+"\n", out)
