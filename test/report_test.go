@@ -106,6 +106,8 @@ func TestDevoIsToldAboutTheCollectorItself(t *testing.T) {
 			require.Zero(t, code, s.worker.out.String())
 			s.once("logs")
 
+			s.noneLost("logs", "users", "groups")
+
 			records := reportsIn(t, arrived.String())
 			levels := map[string]int64{}
 			for _, r := range records {
@@ -192,6 +194,7 @@ func TestReportsAreLeftOutWhereTheyWouldBeInTheWay(t *testing.T) {
 			code := s.worker.terminate(t)
 			require.Zero(t, code, s.worker.out.String())
 			require.Empty(t, reportsIn(t, arrived.String()))
+			s.noneLost("users")
 
 			written, err := os.ReadFile(filepath.Join(s.dir, "out", "okta", s.tenant, "reports.jsonl"))
 			if !test.want {
@@ -225,6 +228,7 @@ func TestAPullThatTakesSeveralSlicesIsToldAboutInParts(t *testing.T) {
 	code := s.worker.terminate(t)
 	require.Zero(t, code, s.worker.out.String())
 
+	s.noneLost("logs")
 	parts := about(reportsIn(t, arrived.String()), "pull", "logs")
 	require.GreaterOrEqual(t, len(parts), 2)
 	first, second := parts[0], parts[1]

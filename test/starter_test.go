@@ -32,10 +32,13 @@ func (s *stack) reports(ids ...string) (all []starterReport) {
 	if len(ids) == 0 {
 		ids = []string{"--tenant", s.tenant}
 	}
-	cmd := exec.Command(filepath.Join(environment.dir, "starter"), append([]string{"status", "-o", "json"}, ids...)...)
-	cmd.Env = environ(s.env)
-	out, _ := cmd.Output() // it fails also when what it shows needs attention
-	require.NoError(s.t, json.Unmarshal(out, &all), string(out))
+	s.eventually("the status is shown", func() bool {
+		cmd := exec.Command(filepath.Join(environment.dir, "starter"), append([]string{"status", "-o", "json"}, ids...)...)
+		cmd.Env = environ(s.env)
+		out, _ := cmd.Output() // it fails also when what it shows needs attention
+		all = nil
+		return json.Unmarshal(out, &all) == nil
+	})
 	return all
 }
 
@@ -149,7 +152,7 @@ func TestTheStarterBackfillsWhatIsNotALogWhole(t *testing.T) {
 	out, code = s.starter("backfill", s.id("users"), "--follow")
 	require.Zero(t, code, out)
 	require.Contains(t, out, "is done: 1,000 events")
-	require.EqualValues(t, 2000, s.shipped(tables["users"]))
+	s.mayRepeat(s.shipped(tables["users"])-2000, s.id("users"), workflows.BackfillID(s.tenant, "users", checkpoint.Range{}))
 }
 
 func TestWatchingTheStatusEndsWithTheLastLook(t *testing.T) {
