@@ -358,18 +358,17 @@ func arguments(t *testing.T, pid int) string {
 // argumentsOfStarter are those of a starter that waits for an answer of Okta's.
 func (s *stack) argumentsOfStarter(args ...string) string {
 	s.t.Helper()
-	release := make(chan struct{})
-	s.org.SetFaults(func(*http.Request, int) oktasim.Fault {
-		<-release
-		return nil
-	})
+	var asked atomic.Bool
+	release := s.holdOkta(func(*http.Request) bool { asked.Store(true); return true })
 	defer s.org.SetFaults(nil)
 	cmd := exec.Command(filepath.Join(environment.dir, "starter"), args...)
 	cmd.Env = environ(s.env)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(s.t, cmd.Start())
+	// Right after its start a process has no arguments yet.
+	s.eventually("Okta is asked", asked.Load)
 	seen := arguments(s.t, cmd.Process.Pid)
-	close(release)
+	release()
 	require.NoError(s.t, cmd.Wait())
 	return seen
 }
