@@ -3,6 +3,7 @@ package test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -42,10 +43,15 @@ func (s *stack) deliveries() map[devosim.Identity]int {
 	return all
 }
 
-// deliveredOnce requires that each event arrived once, and those of the ranges once more for each of them.
+// deliveredOnce requires that each event arrived once, and those of the ranges once more for each of them; more often
+// only where slices were lost.
 func (s *stack) deliveredOnce(ranges ...checkpoint.Range) {
 	s.t.Helper()
-	got, inRanges := s.deliveries(), 0
+	ids := []string{s.id("logs")}
+	for _, r := range ranges {
+		ids = append(ids, workflows.BackfillID(s.tenant, "logs", r))
+	}
+	got, inRanges, repeated := s.deliveries(), 0, 0
 	for i, object := range s.org.All("logs") {
 		var event struct{ Published time.Time }
 		require.NoError(s.t, json.Unmarshal(object, &event))
@@ -56,13 +62,19 @@ func (s *stack) deliveredOnce(ranges ...checkpoint.Range) {
 				inRanges++
 			}
 		}
-		require.Equal(s.t, want, got[devosim.IdentityOf("", s.org.ID("logs", i))], "event %d, published %s", i, event.Published)
+		arrived := got[devosim.IdentityOf("", s.org.ID("logs", i))]
+		require.GreaterOrEqual(s.t, arrived, want, "event %d, published %s", i, event.Published)
+		repeated += arrived - want
 	}
+	s.mayRepeat(repeated, ids...)
 	require.Len(s.t, got, s.org.Count("logs"))
 	if len(ranges) > 0 {
 		require.Greater(s.t, inRanges, 1000, "or the test shows little")
 	}
 }
+
+// bounded says of a request whether it is a backfill's, which has an end.
+func bounded(r *http.Request) bool { return r.URL.Query().Has("until") }
 
 // rangeInput is a range as a signal or update takes it.
 func rangeInput(t *testing.T, r checkpoint.Range) string {
@@ -83,7 +95,7 @@ func TestOperatorsNeedNothingButTheTemporalCLI(t *testing.T) {
 	s.wait(tables["logs"], 3_000)
 	s.signal("logs", "pause")
 	paused := s.cliInState(id, workflows.StatePaused)
-	require.EqualValues(t, s.shipped(tables["logs"]), paused.Checkpoint.Totals.Events)
+	s.accounted("logs", paused)
 	s.signal("logs", "resume")
 	s.caughtUp("logs")
 	s.deliveredOnce()
@@ -91,7 +103,8 @@ func TestOperatorsNeedNothingButTheTemporalCLI(t *testing.T) {
 	// Two adjacent ranges: one by the update, which answers with the workflow id, one by the signal.
 	middle := time.Now().Add(-6 * time.Hour).UTC().Truncate(time.Millisecond)
 	ranges := []checkpoint.Range{{Since: middle.Add(-4 * time.Hour), Until: middle}, {Since: middle, Until: middle.Add(3 * time.Hour)}}
-	out := s.temporal("workflow", "update", "execute", "--workflow-id", id, "--name", "backfill", "--input", rangeInput(t, ranges[0]))
+	release := s.holdOkta(bounded)
+	out := s.temporal("workflow", "update", "execute", "--workflow-id", id, "--name", "backfill", "--update-id", "first", "--input", rangeInput(t, ranges[0]))
 	first := workflows.BackfillID(s.tenant, "logs", ranges[0])
 	require.Contains(t, out, first)
 	s.temporal("workflow", "signal", "--workflow-id", first, "--name", "pause")
@@ -105,6 +118,7 @@ func TestOperatorsNeedNothingButTheTemporalCLI(t *testing.T) {
 	require.Contains(t, refused, "in the future")
 	s.temporal("workflow", "signal", "--workflow-id", id, "--name", "backfill", "--input", rangeInput(t, ranges[1]))
 	s.temporal("workflow", "signal", "--workflow-id", first, "--name", "resume")
+	release()
 	for _, r := range ranges {
 		backfill := workflows.BackfillID(s.tenant, "logs", r)
 		s.eventually(backfill+" is known", func() bool {
@@ -169,5 +183,5 @@ func TestABackfillOutlivesTheWorkerThatIsKilledInIt(t *testing.T) {
 		require.NotZero(t, n, "event %d is lost", i)
 		again += n - 1
 	}
-	require.LessOrEqual(t, again, 1000)
+	s.mayRepeat(again, backfill)
 }

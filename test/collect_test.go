@@ -50,7 +50,7 @@ func TestEveryObjectOfEveryServiceArrivesExactlyOnce(t *testing.T) {
 			s.start(allServices...)
 			s.caughtUp(allServices...)
 			for _, service := range allServices {
-				require.Zero(t, s.complete(service), service)
+				s.once(service)
 			}
 		})
 	}
@@ -71,7 +71,7 @@ func TestAWorkerThatIsKilledLosesNothing(t *testing.T) {
 			s.startWorker()
 		}
 		s.caughtUp("logs")
-		require.LessOrEqual(t, s.complete("logs"), 2*1000)
+		s.once("logs")
 	})
 	t.Run("and sends nothing again into a file", func(t *testing.T) {
 		s := newStack(t, oktasim.Config{Seed: 4, Counts: map[string]int{"logs": 30_000}, Unlimited: true, Faults: slowly(100 * time.Millisecond)})
@@ -116,9 +116,8 @@ func TestAWorkerThatIsKilledLosesNothing(t *testing.T) {
 			s.startWorker()
 		}
 		s.caughtUp("logs")
-		repeated := s.complete("logs")
-		require.LessOrEqual(t, repeated, kills*1000)
-		t.Logf("%d kills, %d events sent again", kills, repeated)
+		t.Logf("%d kills", kills)
+		s.once("logs")
 	})
 }
 
@@ -129,14 +128,13 @@ func TestAWorkerThatIsToldToStopSendsNothingAgain(t *testing.T) {
 	s.start("logs", "users")
 	for _, records := range []int{5_000, 12_000} {
 		s.wait(tables["logs"], records)
-		code, took := s.worker.terminate(t)
+		code := s.worker.terminate(t)
 		require.Zero(t, code, s.worker.out.String())
-		require.Less(t, took, 10*time.Second)
 		s.startWorker()
 	}
 	s.caughtUp("logs", "users")
-	require.Zero(t, s.complete("logs"))
-	require.Zero(t, s.complete("users"))
+	s.once("logs")
+	s.once("users")
 }
 
 func TestTheBudgetIsUsedUpAndNeverExceeded(t *testing.T) {
@@ -157,8 +155,8 @@ func TestTheBudgetIsUsedUpAndNeverExceeded(t *testing.T) {
 		}
 		return windows
 	}
-	spent := func(bucket string) bool { w := admitted(bucket); return len(w) == 2 && w[1] >= 6 }
-	s.eventually("a second window, and its share is used", func() bool { return spent("/api/v1/logs") && spent("/api/v1/apps") })
+	spent := func(bucket string) bool { w := admitted(bucket); return len(w) >= 2 && w[len(w)-1] >= 6 }
+	s.eventually("a second window or a later one, and its share is used", func() bool { return spent("/api/v1/logs") && spent("/api/v1/apps") })
 	for _, service := range []string{"logs", "apps", "app_users", "app_groups"} {
 		// A kill between a request and its checkpoint can cost one more: the README says so.
 		s.eventually(service+" waits for the window after it", func() bool {
@@ -166,19 +164,23 @@ func TestTheBudgetIsUsedUpAndNeverExceeded(t *testing.T) {
 			return err == nil && status.State == workflows.StateWaiting && status.WakeAt.After(time.Now().Add(20*time.Second))
 		})
 	}
+	logs, apps := len(admitted("/api/v1/logs")), len(admitted("/api/v1/apps"))
 	s.worker.kill()
 	s.startWorker()
 	// A window is whole when the next one has begun.
-	s.eventually("three whole windows", func() bool { return len(admitted("/api/v1/logs")) >= 4 && len(admitted("/api/v1/apps")) >= 4 })
+	s.eventually("another whole window", func() bool {
+		return len(admitted("/api/v1/logs")) >= logs+2 && len(admitted("/api/v1/apps")) >= apps+2
+	})
 	s.worker.kill()
 
-	seen := map[string]int{}
 	for _, w := range s.org.Windows() {
 		require.Zero(t, w.Refused, "no 429")
-		seen[w.Bucket]++
-		if seen[w.Bucket] <= 3 {
-			require.GreaterOrEqual(t, w.Admitted, 5, w.Bucket)
-			require.LessOrEqual(t, w.Admitted, 6, w.Bucket)
+	}
+	for _, bucket := range []string{"/api/v1/logs", "/api/v1/apps"} {
+		windows := admitted(bucket)
+		for _, n := range windows[:len(windows)-1] {
+			require.GreaterOrEqual(t, n, 5, bucket)
+			require.LessOrEqual(t, n, 6, bucket)
 		}
 	}
 }

@@ -125,7 +125,11 @@ func (c *cell) run(results *results) {
 	if len(c.wrong) > 0 {
 		c.t.Errorf("%s: %d checkpoints were wrong, such as:\n%s", where, len(c.wrong), strings.Join(c.wrong[:min(3, len(c.wrong))], "\n"))
 	}
-	if bound := c.step.again[c.way]; repeated > bound {
+	bound := c.step.again[c.way]
+	if intended := c.step.loses(c.way); repeated > bound {
+		bound += max(0, c.lost(c.id(c.service))-intended) * c.size
+	}
+	if repeated > bound {
 		c.t.Errorf("%s: %d objects were sent again, and at most %d may be", where, repeated, bound)
 	}
 	require.EqualValues(c.t, c.total, status.Checkpoint.Totals.Events, "%s: the totals count each object once", where)
@@ -201,7 +205,7 @@ func (c *cell) actAndHold() {
 // soon waits for what a hook would like to be so before it goes on. That it is not is no failure: the
 // worker then meets the fault a little later.
 func (c *cell) soon(condition func() bool) {
-	for deadline := time.Now().Add(4 * time.Second); !condition() && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(30 * time.Second); !condition() && time.Now().Before(deadline); {
 		time.Sleep(5 * time.Millisecond)
 	}
 }

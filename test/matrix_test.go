@@ -41,8 +41,18 @@ type step struct {
 	again map[way]int
 	// leftOut says why a way to fail has no meaning here.
 	leftOut map[way]string
+	// fails says that a slice fails before the fault strikes.
+	fails bool
 	// https are the ways that need a Devo that answers: syslog says nothing.
 	https []way
+}
+
+// loses is how many slices are lost by the fault itself. That of a busy machine can be more.
+func (s step) loses(by way) int {
+	if s.fails || by != terminated && by != paused {
+		return 1
+	}
+	return 0
 }
 
 var matrix = []step{
@@ -118,7 +128,8 @@ var matrix = []step{
 		arm:  func(c *cell) { c.atTemporal(isResult, false) },
 	},
 	{
-		name: "continue-as-new",
+		name:  "continue-as-new",
+		fails: true,
 		arm: func(c *cell) {
 			// So many messages that Temporal suggests it, while a page is waited for; then the slice ends.
 			c.onRequest(c.page, atOnce, func() oktasim.Fault {

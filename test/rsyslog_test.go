@@ -22,9 +22,6 @@ import (
 	"okta-collector/internal/devosim"
 )
 
-// rsyslogPatience is how long rsyslogd may take to start or to stop.
-const rsyslogPatience = 30 * time.Second
-
 // TestRsyslogReceivesEveryRecordWhole ships to a syslog server that nobody here wrote, with
 // TLS and client certificates.
 func TestRsyslogReceivesEveryRecordWhole(t *testing.T) {
@@ -62,9 +59,10 @@ func TestRsyslogReceivesEveryRecordWhole(t *testing.T) {
 		Now:       func() time.Time { return now },
 	})
 	require.NoError(t, err)
-	require.NoError(t, sink.Check(t.Context()))
+	require.Eventually(t, func() bool { return sink.Check(t.Context()) == nil }, patience, time.Millisecond)
 
 	var want []received
+	again := false
 	for tag, tagPages := range pages {
 		stream, err := sink.Open(t.Context(), devo.Target{Name: tag, Tag: tag})
 		require.NoError(t, err)
@@ -76,18 +74,28 @@ func TestRsyslogReceivesEveryRecordWhole(t *testing.T) {
 				want = append(want, received{date: date, host: host, tag: tag + ":", program: tag, message: message})
 			}
 			_, err := stream.Ship(t.Context(), page)
-			require.NoError(t, err)
+			for ; err != nil; _, err = stream.Ship(t.Context(), page) {
+				// An rsyslogd that answers late, after a FIN of ours, leaves open what it has read: it is sent again.
+				require.ErrorContains(t, err, "only after our FIN")
+				again = true
+				require.NoError(t, stream.Close(t.Context()))
+				stream, err = sink.Open(t.Context(), devo.Target{Name: tag, Tag: tag})
+				require.NoError(t, err)
+			}
 		}
 		require.NoError(t, stream.Close(t.Context()))
 	}
-	require.Equal(t, 1, warned.Len(), "rsyslog closes in answer, but without TLS's close_notify")
+	require.NotZero(t, warned.Len(), "rsyslog closes in answer, but without TLS's close_notify")
 	require.Contains(t, warned.All()[0].Message, "without close_notify")
 
 	got := server.stop()
-	require.Len(t, got, len(want))
 	byMessage := func(a, b received) int { return cmp.Compare(a.message, b.message) }
 	slices.SortFunc(want, byMessage)
 	slices.SortFunc(got, byMessage)
+	if again {
+		got = slices.Compact(got)
+	}
+	require.Len(t, got, len(want))
 	for i := range want {
 		// Not require.Equal: it would print all of the large one.
 		require.True(t, want[i] == got[i], "want %.300q\ngot  %.300q", want[i], got[i])
@@ -190,7 +198,7 @@ func startRsyslog(t *testing.T) *rsyslog {
 // awaitPort waits until rsyslogd has written which port it listens on.
 func (s *rsyslog) awaitPort(file string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), rsyslogPatience)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()
@@ -225,7 +233,7 @@ func (s *rsyslog) stop() []received {
 	require.NoError(s.t, s.cmd.Process.Signal(syscall.SIGTERM))
 	select {
 	case <-s.exited:
-	case <-time.After(rsyslogPatience):
+	case <-time.After(patience):
 		require.Fail(s.t, "rsyslogd does not end", s.said())
 	}
 	data, err := os.ReadFile(s.output)

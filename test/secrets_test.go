@@ -97,7 +97,7 @@ func TestSecretsAreFoundNowhere(t *testing.T) {
 	places := map[string]string{}
 	served := func(when string) {
 		for _, path := range []string{"/metrics", "/healthz", "/readyz"} {
-			places[path+" "+when] = body(t, "http://"+s.env["COLLECTOR_LISTEN"]+path)
+			places[path+" "+when] = s.served(path)
 		}
 	}
 
@@ -116,7 +116,7 @@ func TestSecretsAreFoundNowhere(t *testing.T) {
 	require.NoError(t, os.WriteFile(key, whole, 0o600))
 	s.signal("groups", "resume")
 	s.caughtUp("groups")
-	_, _ = s.worker.terminate(t)
+	_ = s.worker.terminate(t)
 
 	// Over HTTPS, with a token that Devo refuses, and then with the right one.
 	file := filepath.Join(s.dir, "devo-token")
@@ -161,7 +161,7 @@ func TestSecretsAreFoundNowhere(t *testing.T) {
 		places["description of "+service] = s.temporal("workflow", "describe", "-w", s.id(service), "-o", "json")
 		require.Contains(t, places["history of "+service], "CollectSlice", "it is the history")
 	}
-	_, _ = s.worker.terminate(t)
+	_ = s.worker.terminate(t)
 	places["logs"] = s.worker.out.String()
 	require.Contains(t, places["logs"], `"level":"debug"`)
 
@@ -202,7 +202,7 @@ func TestWhatIsRotatedIsUsedByTheRunningWorker(t *testing.T) {
 		require.NoError(t, os.WriteFile(file, []byte("00rotated\n"), 0o600))
 		s.signal("groups", "resume")
 		s.caughtUp("groups")
-		require.Zero(t, s.complete("groups"))
+		s.once("groups")
 	})
 	t.Run("Devo's chain, certificate and key", func(t *testing.T) {
 		s := newStack(t, oktasim.Config{Seed: 22, Counts: map[string]int{"users": 100, "groups": 100}, Unlimited: true})
@@ -216,20 +216,21 @@ func TestWhatIsRotatedIsUsedByTheRunningWorker(t *testing.T) {
 				require.NoError(t, os.WriteFile(s.env[setting], data, 0o600))
 			}
 		}
+		address := freeAddress(t) // that no connection is given while nobody listens there
+		s.replaceDevo(devosim.Config{ListenTLS: address, Dir: filepath.Join(s.dir, "pki")})
 		use(s.devo.PKI())
 		s.startWorker()
 		s.start("users")
 		s.caughtUp("users")
 
 		// Another authority at the same address.
-		address := strings.TrimPrefix(s.devo.SyslogURL(), "tls://")
 		s.replaceDevo(devosim.Config{ListenTLS: address, Dir: filepath.Join(s.dir, "other-pki")})
 		s.start("groups")
 		s.blocked("groups", "DEVO_CHAIN_FILE")
 		use(s.devo.PKI())
 		s.signal("groups", "resume")
 		s.caughtUp("groups")
-		require.Zero(t, s.complete("groups"))
+		s.once("groups")
 	})
 }
 
@@ -258,9 +259,9 @@ func TestAProxyOfTheEnvironmentSeesNoSecret(t *testing.T) {
 	s.startWorker()
 	s.start("logs", "users")
 	s.caughtUp("logs", "users")
-	require.Zero(t, s.complete("logs"))
-	require.Zero(t, s.complete("users"))
-	_, _ = s.worker.terminate(t)
+	s.once("logs")
+	s.once("users")
+	_ = s.worker.terminate(t)
 
 	seen := proxy.seen.String()
 	require.Contains(t, seen, "CONNECT acme.okta.test:443")
@@ -309,8 +310,8 @@ func TestNothingNeedsRoot(t *testing.T) {
 	})
 	s.start("logs")
 	s.caughtUp("logs")
-	require.Zero(t, s.complete("logs"))
-	code, _ := p.terminate(t)
+	s.once("logs")
+	code := p.terminate(t)
 	require.Zero(t, code, p.out.String())
 }
 
@@ -330,14 +331,20 @@ func (s *stack) replaceDevo(cfg devosim.Config) {
 	s.env["DEVO_URL"] = s.devo.SyslogURL()
 }
 
-func body(t *testing.T, url string) string {
-	t.Helper()
-	resp, err := http.Get(url)
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	return string(data)
+// served is what the worker answers, which has little patience with who takes long to ask.
+func (s *stack) served(path string) (body string) {
+	s.t.Helper()
+	s.eventually(path+" is answered", func() bool {
+		resp, err := http.Get("http://" + s.env["COLLECTOR_LISTEN"] + path)
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close()
+		data, err := io.ReadAll(resp.Body)
+		body = string(data)
+		return err == nil
+	})
+	return body
 }
 
 // arguments are what everybody on the machine sees of a process.
@@ -351,18 +358,17 @@ func arguments(t *testing.T, pid int) string {
 // argumentsOfStarter are those of a starter that waits for an answer of Okta's.
 func (s *stack) argumentsOfStarter(args ...string) string {
 	s.t.Helper()
-	release := make(chan struct{})
-	s.org.SetFaults(func(*http.Request, int) oktasim.Fault {
-		<-release
-		return nil
-	})
+	var asked atomic.Bool
+	release := s.holdOkta(func(*http.Request) bool { asked.Store(true); return true })
 	defer s.org.SetFaults(nil)
 	cmd := exec.Command(filepath.Join(environment.dir, "starter"), args...)
 	cmd.Env = environ(s.env)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(s.t, cmd.Start())
+	// Right after its start a process has no arguments yet.
+	s.eventually("Okta is asked", asked.Load)
 	seen := arguments(s.t, cmd.Process.Pid)
-	close(release)
+	release()
 	require.NoError(s.t, cmd.Wait())
 	return seen
 }

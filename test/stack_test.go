@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -234,16 +235,15 @@ func (p *process) kill() {
 	<-p.done
 }
 
-// terminate asks the process to stop and returns its exit code and how long it took.
-func (p *process) terminate(t *testing.T) (code int, took time.Duration) {
-	begin := time.Now()
+// terminate asks the process to stop and returns its exit code, which is 0 if it has stopped in its own time.
+func (p *process) terminate(t *testing.T) (code int) {
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	select {
 	case <-p.done:
 	case <-time.After(patience):
 		t.Fatal("the worker does not stop\n" + p.out.String())
 	}
-	return p.cmd.ProcessState.ExitCode(), time.Since(begin)
+	return p.cmd.ProcessState.ExitCode()
 }
 
 // starter runs bin/starter and returns what it printed and its exit code.
@@ -258,15 +258,24 @@ func (s *stack) temporal(args ...string) string {
 	return out
 }
 
-func (s *stack) command(name string, args ...string) (string, int) {
-	cmd := exec.Command(name, args...)
-	cmd.Env = environ(s.env)
-	out, err := cmd.CombinedOutput()
-	if cmd.ProcessState == nil {
-		require.NoError(s.t, err)
-	}
-	return string(out), cmd.ProcessState.ExitCode()
+// command runs a program, and again while what it says is only that Temporal is busy.
+func (s *stack) command(name string, args ...string) (said string, code int) {
+	s.t.Helper()
+	s.eventually(fmt.Sprint(name, args, " is answered"), func() bool {
+		cmd := exec.Command(name, args...)
+		cmd.Env = environ(s.env)
+		out, err := cmd.CombinedOutput()
+		if cmd.ProcessState == nil {
+			require.NoError(s.t, err)
+		}
+		said, code = string(out), cmd.ProcessState.ExitCode()
+		return code == 0 || !busy.MatchString(said)
+	})
+	return said, code
 }
+
+// busy matches what a Temporal says that takes too long, or is asked too much.
+var busy = regexp.MustCompile(`Workflow is busy|deadline exceeded|resource exhausted`)
 
 // start starts the services.
 func (s *stack) start(services ...string) {
@@ -280,7 +289,7 @@ func (s *stack) start(services ...string) {
 
 // status asks a workflow.
 func (s *stack) status(service string) (workflows.Status, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	value, err := s.client.QueryWorkflow(ctx, s.id(service), "", workflows.QueryStatus)
 	if err != nil {
@@ -293,13 +302,17 @@ func (s *stack) status(service string) (workflows.Status, error) {
 // eventually waits until a condition holds that the outside world makes true. what names it.
 func (s *stack) eventually(what string, condition func() bool) {
 	s.t.Helper()
-	deadline := time.Now().Add(patience)
-	for !condition() {
+	for deadline := time.Now().Add(patience); ; {
+		began := time.Now()
+		if condition() {
+			return
+		}
 		if time.Now().After(deadline) {
 			report, _ := json.Marshal(s.devo.Report())
 			s.t.Fatalf("%s: not within %s\nDevo: %s\nworker:\n%s", what, patience, report, tail(s.out.String()))
 		}
-		time.Sleep(20 * time.Millisecond)
+		// To look takes time as well: where that is scarce, the looking leaves half of it.
+		time.Sleep(max(20*time.Millisecond, time.Since(began)))
 	}
 }
 

@@ -2,6 +2,7 @@ package test
 
 import (
 	"encoding/json"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,10 +32,13 @@ func (s *stack) reports(ids ...string) (all []starterReport) {
 	if len(ids) == 0 {
 		ids = []string{"--tenant", s.tenant}
 	}
-	cmd := exec.Command(filepath.Join(environment.dir, "starter"), append([]string{"status", "-o", "json"}, ids...)...)
-	cmd.Env = environ(s.env)
-	out, _ := cmd.Output() // it fails also when what it shows needs attention
-	require.NoError(s.t, json.Unmarshal(out, &all), string(out))
+	s.eventually("the status is shown", func() bool {
+		cmd := exec.Command(filepath.Join(environment.dir, "starter"), append([]string{"status", "-o", "json"}, ids...)...)
+		cmd.Env = environ(s.env)
+		out, _ := cmd.Output() // it fails also when what it shows needs attention
+		all = nil
+		return json.Unmarshal(out, &all) == nil
+	})
 	return all
 }
 
@@ -81,7 +85,7 @@ func TestTheStarterBackfillsAdjacentRangesAndFollowsThem(t *testing.T) {
 
 func TestTheStarterPausesResumesAndStopsABackfill(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, oktasim.Config{Seed: 41, Counts: map[string]int{"logs": 20_000}, Unlimited: true, Faults: slowly(200 * time.Millisecond)})
+	s := newStack(t, oktasim.Config{Seed: 41, Counts: map[string]int{"logs": 20_000}, Unlimited: true})
 	s.setOkta("LOGS_HISTORY", "1h") // the live collection has little to do
 	s.startWorker()
 	s.start("logs")
@@ -89,6 +93,8 @@ func TestTheStarterPausesResumesAndStopsABackfill(t *testing.T) {
 	until := time.Now().Add(-2 * time.Hour).UTC().Truncate(time.Millisecond)
 	r := checkpoint.Range{Since: until.Add(-16 * time.Hour), Until: until}
 	id := workflows.BackfillID(s.tenant, "logs", r)
+	arrived := s.after(tables["logs"], s.shipped(tables["logs"])+3_000)
+	s.holdOkta(func(r *http.Request) bool { return bounded(r) && arrived(r) })
 	out, code := s.starter(append([]string{"backfill", s.id("logs")}, times(r)...)...)
 	require.Zero(t, code, out)
 	require.Equal(t, id+"\n", out)
@@ -146,7 +152,7 @@ func TestTheStarterBackfillsWhatIsNotALogWhole(t *testing.T) {
 	out, code = s.starter("backfill", s.id("users"), "--follow")
 	require.Zero(t, code, out)
 	require.Contains(t, out, "is done: 1,000 events")
-	require.EqualValues(t, 2000, s.shipped(tables["users"]))
+	s.mayRepeat(s.shipped(tables["users"])-2000, s.id("users"), workflows.BackfillID(s.tenant, "users", checkpoint.Range{}))
 }
 
 func TestWatchingTheStatusEndsWithTheLastLook(t *testing.T) {
