@@ -128,7 +128,7 @@ func TestABackfillWaitsWhileLiveCollectionRunsAndLeavesItAReserve(t *testing.T) 
 		c.Limits = map[string]int{"/api/v1/logs": 24} // 12 are ours
 	}, func(t *testing.T, sim *oktasim.Org, orgs [2]*okta.Org, _ *wire) {
 		org, svc := orgs[0], service(t, "logs")
-		live := org.Reader(svc, time.Now().Add(-24*time.Hour), time.Now)
+		live := org.Reader(svc, okta.Begin{Since: time.Now().Add(-24 * time.Hour)}, time.Now)
 		backfill := org.Backfill(svc, checkpoint.Range{Since: time.Now().Add(-20 * 24 * time.Hour), Until: time.Now()}, time.Now)
 		page, err := live.Next(t.Context(), checkpoint.Position{})
 		require.NoError(t, err)

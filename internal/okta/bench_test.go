@@ -21,7 +21,7 @@ func BenchmarkReader(b *testing.B) {
 	cfg.URL = sim.URL
 	org, err := okta.New(cfg)
 	require.NoError(b, err)
-	r := org.Reader(service(b, "logs"), time.Now().Add(-85*24*time.Hour), time.Now)
+	r := org.Reader(service(b, "logs"), okta.Begin{Since: time.Now().Add(-85 * 24 * time.Hour)}, time.Now)
 	var pos checkpoint.Position
 	events := 0
 	b.ReportAllocs()

@@ -41,7 +41,7 @@ func TestAPackedAnswerIsBoundedByWhatItUnpacksTo(t *testing.T) {
 	cfg.URL = server.URL
 	org, err := okta.New(cfg)
 	require.NoError(t, err)
-	p := pull(t, org.Reader(service(t, "apps"), time.Time{}, time.Now), checkpoint.Position{})
+	p := pull(t, org.Reader(service(t, "apps"), okta.Begin{}, time.Now), checkpoint.Position{})
 	require.Equal(t, []int{200, 100}, limits)
 	require.Contains(t, p.warnings[0], "larger than 64 MiB")
 }
@@ -54,7 +54,7 @@ func TestAPositionWithTheLongestCursorsFitsIntoAHeartbeat(t *testing.T) {
 		w.Header().Set("Link", "<https://acme.test"+cursor+`>; rel="next"`)
 		fmt.Fprint(w, `[{"id":"0oa1"}]`)
 	}))
-	r := org.Reader(service(t, "app_users"), time.Time{}, time.Now)
+	r := org.Reader(service(t, "app_users"), okta.Begin{}, time.Now)
 	pos := checkpoint.Position{Parent: checkpoint.Parent{Cursor: cursor}}
 	for range 2 { // the page of parents, and a page under the first of them
 		page, err := r.Next(t.Context(), pos)
@@ -84,7 +84,7 @@ func TestALimitThatIsNoneOfOktasIsReplacedByOneThatIs(t *testing.T) {
 				}
 				fmt.Fprint(w, `[{"id":"00u2"}]`)
 			}))
-			p := pull(t, org.Reader(service(t, "users"), time.Time{}, time.Now), checkpoint.Position{})
+			p := pull(t, org.Reader(service(t, "users"), okta.Begin{}, time.Now), checkpoint.Position{})
 			require.Equal(t, []string{`{"id":"00u1"}`, `{"id":"00u2"}`}, p.json())
 			require.LessOrEqual(t, len(w.requests("/")), 4)
 		})
@@ -97,7 +97,7 @@ func TestWhatOktaSaysIsOneLineOfPrintableText(t *testing.T) {
 		w.WriteHeader(http.StatusForbidden)
 		fmt.Fprintf(w, `{"errorCode":%q,"errorSummary":"Größe\u001b[31m\u009b31m\u202e\u2028\u0000x%s"}`, strings.Repeat("E", 10_000), strings.Repeat("é", 10_000))
 	}))
-	e := refused(t, org.Reader(service(t, "zones"), time.Time{}, time.Now), checkpoint.Position{})
+	e := refused(t, org.Reader(service(t, "zones"), okta.Begin{}, time.Now), checkpoint.Position{})
 	require.Len(t, e.RequestID, 64)
 	require.Len(t, e.Code, 40)
 	require.LessOrEqual(t, len(e.Summary), 200)

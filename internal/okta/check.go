@@ -32,7 +32,7 @@ func (o *Org) Check(ctx context.Context, service string) error {
 	}
 	cursor := withLimit(path, svc.MinLimit)
 	if svc.Polled {
-		r := o.Reader(svc, time.Time{}, time.Now)
+		r := o.Reader(svc, Begin{}, time.Now)
 		cursor = r.first(path, checkpoint.Position{Limit: svc.MinLimit, Pull: &checkpoint.Pull{Since: time.Now().Add(-time.Hour)}})
 	}
 	a, err := o.get(ctx, question{svc: svc, cursor: cursor})

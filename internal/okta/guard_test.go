@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/okta"
 	"okta-collector/internal/oktasim"
 )
 
@@ -25,7 +26,7 @@ func listing(t *testing.T, page func(n int) (objects string, next int)) (*wire, 
 		fmt.Fprint(w, objects)
 	}))
 	return w, func() pulled {
-		return pull(t, org.Reader(service(t, "apps"), time.Time{}, time.Now), checkpoint.Position{})
+		return pull(t, org.Reader(service(t, "apps"), okta.Begin{}, time.Now), checkpoint.Position{})
 	}
 }
 
@@ -64,7 +65,7 @@ func TestAPageThatIsItsOwnNextIsReadOnce(t *testing.T) {
 		return oktasim.NextTo("http://acme.test" + r.URL.RequestURI())
 	})
 	org, w := newOrg(t, sim)
-	p := pull(t, org.Reader(service(t, "groups"), time.Time{}, c.Now), checkpoint.Position{})
+	p := pull(t, org.Reader(service(t, "groups"), okta.Begin{}, c.Now), checkpoint.Position{})
 	require.Len(t, p.warnings, 1)
 	require.Len(t, w.asked, 1)
 	same(t, everything(sim, "groups")[:200], p.json())

@@ -87,7 +87,7 @@ func TestBadInput(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			sim, org := start(t, nil)
-			r := org.Reader(service(t, "users"), time.Time{}, time.Now)
+			r := org.Reader(service(t, "users"), okta.Begin{}, time.Now)
 			page, err := r.Next(t.Context(), checkpoint.Position{})
 			require.NoError(t, err)
 			var all pulled
@@ -127,7 +127,7 @@ func TestLinksAreUnderstoodHoweverTheyAreSpelt(t *testing.T) {
 			sim, org := start(t, nil)
 			sim.SetFaults(func(*http.Request, int) oktasim.Fault { return fault })
 			for _, name := range []string{"users", "logs", "app_users"} {
-				p := pull(t, org.Reader(service(t, name), time.Now().Add(-85*24*time.Hour), time.Now), checkpoint.Position{})
+				p := pull(t, org.Reader(service(t, name), okta.Begin{Since: time.Now().Add(-85 * 24 * time.Hour)}, time.Now), checkpoint.Position{})
 				same(t, everything(sim.Org, name), p.json())
 				require.Empty(t, p.warnings)
 			}
@@ -143,7 +143,7 @@ func TestPunctuationInACursorIsReplayedAsItIs(t *testing.T) {
 		}
 		fmt.Fprintf(w, `[{"id":"nzo%d"}]`, len(r.URL.RawQuery))
 	}))
-	r := org.Reader(service(t, "zones"), time.Time{}, time.Now)
+	r := org.Reader(service(t, "zones"), okta.Begin{}, time.Now)
 	page, err := r.Next(t.Context(), checkpoint.Position{})
 	require.NoError(t, err)
 	require.Equal(t, cursor, page.Position.Cursor)
@@ -158,7 +158,7 @@ func TestPunctuationInACursorIsReplayedAsItIs(t *testing.T) {
 func TestAStoredCursorThatIsNoneIsNotSent(t *testing.T) {
 	for _, cursor := range []string{"http://evil.example/", "//evil.example/x", "@evil.example/", ".evil.example/", "/x y", "/x\r\nHost: evil", "/%zz", "/é", strings.Repeat("/", 9999)} {
 		org, w := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "[]") }))
-		e := refused(t, org.Reader(service(t, "apps"), time.Time{}, time.Now), checkpoint.Position{Cursor: cursor})
+		e := refused(t, org.Reader(service(t, "apps"), okta.Begin{}, time.Now), checkpoint.Position{Cursor: cursor})
 		require.Equal(t, okta.CursorRefused, e.Class)
 		require.Empty(t, w.asked)
 	}
@@ -172,7 +172,7 @@ func TestTheLimitsOfAnAnswerAreReadCarefully(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			sim, org := start(t, nil)
 			sim.SetFaults(func(*http.Request, int) oktasim.Fault { return fault })
-			r := org.Reader(service(t, "zones"), time.Time{}, time.Now)
+			r := org.Reader(service(t, "zones"), okta.Begin{}, time.Now)
 			var pos checkpoint.Position
 			for range 10 { // half of the smallest limit that Okta publishes
 				pos = pull(t, r, pos).position
@@ -195,7 +195,7 @@ func TestTooManyRequestsAtOnceAreWaitedOutShortly(t *testing.T) {
 			a.Header.Set("X-Rate-Limit-Reset", fmt.Sprint(time.Now().Unix()+114))
 		}
 	})
-	r := org.Reader(service(t, "zones"), time.Time{}, time.Now)
+	r := org.Reader(service(t, "zones"), okta.Begin{}, time.Now)
 	e := refused(t, r, checkpoint.Position{})
 	require.Equal(t, okta.RateLimited, e.Class)
 	require.Less(t, e.Wait, 5*time.Second)
@@ -243,7 +243,7 @@ func TestTheTokenIsInNoErrorWhateverTheAnswerRepeats(t *testing.T) {
 			cfg.URL = "http://" + l.Addr().String()
 			org, err := okta.New(cfg)
 			require.NoError(t, err)
-			refused(t, org.Reader(service(t, "zones"), time.Time{}, time.Now), checkpoint.Position{})
+			refused(t, org.Reader(service(t, "zones"), okta.Begin{}, time.Now), checkpoint.Position{})
 		})
 	}
 }
@@ -252,7 +252,7 @@ func TestARotatedTokenFileIsPickedUp(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(file, []byte(token+"\n"), 0o600))
 	sim, org := start(t, func(c *okta.Config) { c.Token = secret.File(file) })
-	r := org.Reader(service(t, "users"), time.Time{}, time.Now)
+	r := org.Reader(service(t, "users"), okta.Begin{}, time.Now)
 	page, err := r.Next(t.Context(), checkpoint.Position{})
 	require.NoError(t, err)
 
@@ -289,7 +289,7 @@ func TestConnectionsThatCannotBeMadeAreTriedAgain(t *testing.T) {
 	cfg.URL = "http://" + l.Addr().String()
 	org, err := okta.New(cfg)
 	require.NoError(t, err)
-	e := refused(t, org.Reader(service(t, "logs"), time.Time{}, time.Now), checkpoint.Position{})
+	e := refused(t, org.Reader(service(t, "logs"), okta.Begin{}, time.Now), checkpoint.Position{})
 	require.Equal(t, okta.Passing, e.Class)
 	require.ErrorContains(t, e, "connection refused")
 	require.NotContains(t, e.Error(), "since=")
@@ -303,7 +303,7 @@ func TestTheServersCertificateIsVerified(t *testing.T) {
 	cfg.URL = sim.URL
 	untrusting, err := okta.New(cfg)
 	require.NoError(t, err)
-	e := refused(t, untrusting.Reader(service(t, "zones"), time.Time{}, time.Now), checkpoint.Position{})
+	e := refused(t, untrusting.Reader(service(t, "zones"), okta.Begin{}, time.Now), checkpoint.Position{})
 	require.Equal(t, okta.Person, e.Class)
 	require.ErrorContains(t, e, "does not trust the certificate")
 	require.Empty(t, sim.Requests())
@@ -315,7 +315,7 @@ func TestTheServersCertificateIsVerified(t *testing.T) {
 	cfg.Transport = transport
 	trusting, err := okta.New(cfg)
 	require.NoError(t, err)
-	p := pull(t, trusting.Reader(service(t, "users"), time.Time{}, time.Now), checkpoint.Position{})
+	p := pull(t, trusting.Reader(service(t, "users"), okta.Begin{}, time.Now), checkpoint.Position{})
 	same(t, everything(sim.Org, "users"), p.json())
 }
 
@@ -344,7 +344,7 @@ func TestWhatEndsTheSliceIsTheError(t *testing.T) {
 		require.NoError(t, err)
 		ctx, stop := cancellable(t)
 		go func() { <-reached; stop(errStop) }()
-		r := org.Reader(service(t, "zones"), time.Time{}, time.Now)
+		r := org.Reader(service(t, "zones"), okta.Begin{}, time.Now)
 		page, err := r.Next(ctx, checkpoint.Position{Cursor: cursor})
 		require.Nil(t, page)
 		require.Equal(t, errStop, err)
@@ -373,7 +373,7 @@ func TestThePathOfAnOrgsURLIsNoPartOfIt(t *testing.T) {
 	cfg.Transport = &wire{t: t, handler: sim}
 	org, err := okta.New(cfg)
 	require.NoError(t, err)
-	require.Len(t, pull(t, org.Reader(service(t, "zones"), time.Time{}, c.Now), checkpoint.Position{}).objects, 3)
+	require.Len(t, pull(t, org.Reader(service(t, "zones"), okta.Begin{}, c.Now), checkpoint.Position{}).objects, 3)
 }
 
 func TestA400OfAFreshRequestNeedsAPerson(t *testing.T) {
@@ -381,7 +381,7 @@ func TestA400OfAFreshRequestNeedsAPerson(t *testing.T) {
 		sim, c := newSim(t, nil)
 		org, _ := newOrg(t, sim)
 		sim.SetFaults(func(*http.Request, int) oktasim.Fault { return oktasim.Refuse(400, "E0000001") })
-		require.Equal(t, okta.Person, refused(t, org.Reader(svc, time.Time{}, c.Now), checkpoint.Position{}).Class, svc.Name)
+		require.Equal(t, okta.Person, refused(t, org.Reader(svc, okta.Begin{}, c.Now), checkpoint.Position{}).Class, svc.Name)
 	}
 }
 
@@ -396,7 +396,7 @@ func TestTheEnvironmentChangesNothing(t *testing.T) {
 	sim, c := newSim(t, nil)
 	org, _ := newOrg(t, sim)
 	for range 2 {
-		require.Len(t, pull(t, org.Reader(service(t, "zones"), time.Time{}, c.Now), checkpoint.Position{}).objects, 3)
+		require.Len(t, pull(t, org.Reader(service(t, "zones"), okta.Begin{}, c.Now), checkpoint.Position{}).objects, 3)
 	}
 	require.Len(t, sim.Requests(), 2)
 }
@@ -405,6 +405,6 @@ func TestAnErrorTellsAPersonWhatToDo(t *testing.T) {
 	sim, c := newSim(t, nil)
 	org, _ := newOrg(t, sim)
 	sim.SetFaults(func(*http.Request, int) oktasim.Fault { return oktasim.Refuse(403, "E0000006") })
-	e := refused(t, org.Reader(service(t, "zones"), time.Time{}, c.Now), checkpoint.Position{})
+	e := refused(t, org.Reader(service(t, "zones"), okta.Begin{}, c.Now), checkpoint.Position{})
 	require.Equal(t, "asking Okta for /api/v1/zones: 403 Forbidden E0000006 (Forbidden) [request "+e.RequestID+"]; the token's administrator lacks the permission okta.networkZones.read", e.Error())
 }

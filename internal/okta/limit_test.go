@@ -38,7 +38,7 @@ func TestAListThatTimesOutIsAskedForInSmallerPagesThatGrowAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, 0, nil, func(t *testing.T, sim *oktasim.Org, orgs [2]*okta.Org, w *wire) {
 				sim.SetFaults(above(60, fault))
-				r := orgs[0].Reader(service(t, "users"), time.Time{}, time.Now)
+				r := orgs[0].Reader(service(t, "users"), okta.Begin{}, time.Now)
 				p := pull(t, r, checkpoint.Position{})
 				same(t, everything(sim, "users"), p.json(), "nothing is left out or there twice")
 				p.id(t)
@@ -105,7 +105,7 @@ func TestALimitIsHalvedToTheSmallestAndThatIsTriedAgain(t *testing.T) {
 						return nil
 					})
 					began := time.Now()
-					r := orgs[0].Reader(svc, began.Add(-85*24*time.Hour), time.Now)
+					r := orgs[0].Reader(svc, okta.Begin{Since: began.Add(-85 * 24 * time.Hour)}, time.Now)
 					var p pulled
 					var err error
 					for err == nil {
@@ -153,7 +153,7 @@ func TestThePauseBeforeASmallerPageEndsWithTheSlice(t *testing.T) {
 		ctx, stop := cancellable(t)
 		time.AfterFunc(3*time.Second, func() { stop(errStop) })
 		began := time.Now()
-		_, err := orgs[0].Reader(service(t, "users"), time.Time{}, time.Now).Next(ctx, checkpoint.Position{Limit: 2})
+		_, err := orgs[0].Reader(service(t, "users"), okta.Begin{}, time.Now).Next(ctx, checkpoint.Position{Limit: 2})
 		require.Equal(t, errStop, err)
 		require.Equal(t, 3*time.Second, time.Since(began))
 	})
@@ -164,7 +164,7 @@ func TestAPlain500OfAnotherListingIsTriedAgainAsItWas(t *testing.T) {
 		sim, c := newSim(t, nil)
 		org, _ := newOrg(t, sim)
 		sim.SetFaults(func(*http.Request, int) oktasim.Fault { return oktasim.Page(500) })
-		require.Equal(t, okta.Passing, refused(t, org.Reader(service(t, name), time.Time{}, c.Now), checkpoint.Position{}).Class)
+		require.Equal(t, okta.Passing, refused(t, org.Reader(service(t, name), okta.Begin{}, c.Now), checkpoint.Position{}).Class)
 	}
 }
 
@@ -196,7 +196,7 @@ func TestAnOutageOfOktaNeedsNobodyAndLeavesNothingBehind(t *testing.T) {
 		for _, name := range []string{"logs", "users", "apps", "app_groups"} {
 			t.Run(fmt.Sprintf("%s %s", name, outage), func(t *testing.T) {
 				inBubble(t, 0, func(c *oktasim.Config) { c.Unlimited, c.Plan, c.BacklogSpan = false, "free", 20*time.Hour }, func(t *testing.T, sim *oktasim.Org, orgs [2]*okta.Org, w *wire) {
-					r := orgs[0].Reader(service(t, name), time.Time{}, time.Now)
+					r := orgs[0].Reader(service(t, name), okta.Begin{}, time.Now)
 					page, err := r.Next(t.Context(), checkpoint.Position{})
 					require.NoError(t, err)
 					var p pulled
@@ -220,7 +220,7 @@ func TestAnOutageOfOktaNeedsNobodyAndLeavesNothingBehind(t *testing.T) {
 func TestPagesOfParentsGrowAgainToo(t *testing.T) {
 	sim, c := newSim(t, func(c *oktasim.Config) { c.Counts["apps"] = 500 })
 	org, w := newOrg(t, sim)
-	r := org.Reader(service(t, "app_groups"), time.Time{}, c.Now)
+	r := org.Reader(service(t, "app_groups"), okta.Begin{}, c.Now)
 	p := pull(t, r, checkpoint.Position{Parent: checkpoint.Parent{Cursor: "/api/v1/apps?limit=1"}})
 	same(t, everything(sim, "app_groups"), p.json())
 	var limits []string
@@ -236,7 +236,7 @@ func TestAnObjectThatIsTooLargeByItselfNeedsAPerson(t *testing.T) {
 	org, _ := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", strconv.Itoa(65<<20))
 	}))
-	e := refused(t, org.Reader(service(t, "apps"), time.Time{}, time.Now), checkpoint.Position{Limit: 1})
+	e := refused(t, org.Reader(service(t, "apps"), okta.Begin{}, time.Now), checkpoint.Position{Limit: 1})
 	require.Equal(t, okta.Person, e.Class)
 	require.ErrorContains(t, e, "larger than 64 MiB or 50000 objects; even with limit=1: report it to Okta's support")
 }
@@ -272,7 +272,7 @@ func TestAPageThatIsTooLargeIsAskedForAgainWithHalfTheLimit(t *testing.T) {
 			cfg.URL = server.URL
 			org, err := okta.New(cfg)
 			require.NoError(t, err)
-			p := pull(t, org.Reader(service(t, "apps"), time.Time{}, time.Now), checkpoint.Position{})
+			p := pull(t, org.Reader(service(t, "apps"), okta.Begin{}, time.Now), checkpoint.Position{})
 			require.Equal(t, []int{200, 100, 50}, limits)
 			require.Equal(t, []string{`{"id":"0oa1"}`}, p.json())
 			require.Contains(t, p.warnings[0], "larger than 64 MiB")
@@ -283,7 +283,7 @@ func TestAPageThatIsTooLargeIsAskedForAgainWithHalfTheLimit(t *testing.T) {
 func TestAStoredLimitIsNeverOutsideWhatOktaAccepts(t *testing.T) {
 	for stored, want := range map[int]int{-5: 200, 0: 200, 1: 20, 100: 100, 100_000: 200} {
 		org, w := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `[{"id":"0oa1"}]`) }))
-		pull(t, org.Reader(service(t, "app_groups"), time.Time{}, time.Now), checkpoint.Position{Limit: stored})
+		pull(t, org.Reader(service(t, "app_groups"), okta.Begin{}, time.Now), checkpoint.Position{Limit: stored})
 		require.Equal(t, want, w.limits()[1])
 	}
 }

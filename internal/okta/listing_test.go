@@ -55,7 +55,7 @@ func TestAListingUnderParentsGoesOnFromEveryPosition(t *testing.T) {
 				svc := service(t, name)
 				all := everything(sim.Org, name)
 				org, _ := newOrg(t, sim)
-				whole := pull(t, org.Reader(svc, time.Time{}, c.Now), checkpoint.Position{})
+				whole := pull(t, org.Reader(svc, okta.Begin{}, c.Now), checkpoint.Position{})
 				same(t, all, whole.json())
 				require.Greater(t, len(whole.positions), 5+8*3)
 
@@ -67,7 +67,7 @@ func TestAListingUnderParentsGoesOnFromEveryPosition(t *testing.T) {
 						worker, _ = newOrg(t, sim)
 					}
 					c.Advance(time.Minute)
-					rest := pull(t, worker.Reader(svc, time.Time{}, c.Now), pos)
+					rest := pull(t, worker.Reader(svc, okta.Begin{}, c.Now), pos)
 					same(t, all[shipped:], rest.json(), "after page ", i)
 					if len(rest.objects) > 0 {
 						require.Equal(t, whole.id(t), rest.id(t))
@@ -87,7 +87,7 @@ func TestAPageOfParentsIsAskedForOnceHoweverManySlicesGoThroughIt(t *testing.T) 
 			w.asked, w.next = nil, nil
 			var all pulled
 			for {
-				page, err := org.Reader(svc, time.Time{}, c.Now).Next(t.Context(), all.position)
+				page, err := org.Reader(svc, okta.Begin{}, c.Now).Next(t.Context(), all.position)
 				require.NoError(t, err)
 				all.add(t, page)
 				if page.CaughtUp {
@@ -112,17 +112,17 @@ func TestAPageOfParentsOfAnEarlierPullIsNotGoneThrough(t *testing.T) {
 	svc := service(t, "app_users")
 	here, _ := newOrg(t, sim)
 	sim.SetFaults(without(sim, svc, 3)) // not there yet
-	pos := pull(t, here.Reader(svc, time.Time{}, c.Now), checkpoint.Position{}).position
+	pos := pull(t, here.Reader(svc, okta.Begin{}, c.Now), checkpoint.Position{}).position
 	sim.SetFaults(nil)
 
 	// Another worker begins the next pull, and this one goes on with it in the last page of parents.
 	elsewhere, _ := newOrg(t, sim)
 	c.Advance(24 * time.Hour)
-	whole := pull(t, elsewhere.Reader(svc, time.Time{}, c.Now), pos)
+	whole := pull(t, elsewhere.Reader(svc, okta.Begin{}, c.Now), pos)
 	all := everything(sim.Org, "app_users")
 	same(t, all, whole.json())
 	i := slices.IndexFunc(whole.positions, func(p checkpoint.Position) bool { return p.Parent.ID == sim.ID("apps", 2) })
-	rest := pull(t, here.Reader(svc, time.Time{}, c.Now), whole.positions[i])
+	rest := pull(t, here.Reader(svc, okta.Begin{}, c.Now), whole.positions[i])
 	same(t, all[2*5:], rest.json())
 }
 
@@ -150,7 +150,7 @@ func TestAParentThatWasDeletedMeanwhileIsSkipped(t *testing.T) {
 					want = append(want, string(o))
 				}
 				org, _ := newOrg(t, sim)
-				p := pull(t, org.Reader(svc, time.Time{}, c.Now), checkpoint.Position{})
+				p := pull(t, org.Reader(svc, okta.Begin{}, c.Now), checkpoint.Position{})
 				same(t, want, p.json())
 				require.Empty(t, p.warnings)
 			})
@@ -169,7 +169,7 @@ func TestTheLastParentMayBeTheDeletedOne(t *testing.T) {
 		return nil
 	})
 	org, _ := newOrg(t, sim)
-	p := pull(t, org.Reader(service(t, "app_users"), time.Time{}, c.Now), checkpoint.Position{})
+	p := pull(t, org.Reader(service(t, "app_users"), okta.Begin{}, c.Now), checkpoint.Position{})
 	same(t, everything(sim.Org, "app_users")[:7*5], p.json())
 	require.Equal(t, epoch.Add(24*time.Hour), c.Now().Add(p.wait-time.Second))
 }
@@ -197,7 +197,7 @@ func TestWhenTheParentUnderWayIsGoneItsPageIsGoneThroughAgain(t *testing.T) {
 		svc := service(t, name)
 		all := everything(sim.Org, name)
 		org, _ := newOrg(t, sim)
-		whole := pull(t, org.Reader(svc, time.Time{}, c.Now), checkpoint.Position{})
+		whole := pull(t, org.Reader(svc, okta.Begin{}, c.Now), checkpoint.Position{})
 		shipped, tried := 0, 0
 		for i, pos := range whole.positions {
 			shipped += whole.sizes[i]
@@ -207,7 +207,7 @@ func TestWhenTheParentUnderWayIsGoneItsPageIsGoneThroughAgain(t *testing.T) {
 			tried++
 			sim.SetFaults(without(sim, svc, 3))
 			other, _ := newOrg(t, sim)
-			rest := pull(t, other.Reader(svc, time.Time{}, c.Now), pos)
+			rest := pull(t, other.Reader(svc, okta.Begin{}, c.Now), pos)
 			sim.SetFaults(nil)
 
 			same(t, slices.Concat(all[2*5:3*5], all[4*5:]), rest.json(), "the page's other parent again, then the others")
@@ -241,7 +241,7 @@ func TestPagesOfParentsMayBeEmpty(t *testing.T) {
 					}
 				}
 				org, _ := newOrg(t, sim)
-				p := pull(t, org.Reader(svc, time.Time{}, c.Now), checkpoint.Position{})
+				p := pull(t, org.Reader(svc, okta.Begin{}, c.Now), checkpoint.Position{})
 				same(t, want, p.json())
 				require.Nil(t, p.position.Pull)
 			})
@@ -253,7 +253,7 @@ func TestAnOrgWithoutParentsIsCaughtUp(t *testing.T) {
 	sim, c := newSim(t, func(c *oktasim.Config) { c.Counts = nil })
 	org, _ := newOrg(t, sim)
 	for _, name := range []string{"app_users", "app_groups", "group_members"} {
-		p := pull(t, org.Reader(service(t, name), time.Time{}, c.Now), checkpoint.Position{})
+		p := pull(t, org.Reader(service(t, name), okta.Begin{}, c.Now), checkpoint.Position{})
 		require.Empty(t, p.objects)
 		require.Equal(t, 24*time.Hour, p.wait)
 		require.Equal(t, epoch, p.position.LastFull)
@@ -268,7 +268,7 @@ func TestAParentThatIsListedTwiceIsReadOnce(t *testing.T) {
 		}
 		fmt.Fprintf(w, `[{"under":%q}]`, r.URL.Path)
 	}))
-	p := pull(t, org.Reader(service(t, "app_users"), time.Time{}, time.Now), checkpoint.Position{})
+	p := pull(t, org.Reader(service(t, "app_users"), okta.Begin{}, time.Now), checkpoint.Position{})
 	require.Equal(t, []string{`{"under":"/api/v1/apps/A/users"}`, `{"under":"/api/v1/apps/B/users"}`, `{"under":"/api/v1/apps/C/users"}`}, p.json())
 }
 
@@ -280,7 +280,7 @@ func TestAParentsIDIsOnlyEverOneElementOfAPath(t *testing.T) {
 		}
 		fmt.Fprint(w, `[]`)
 	}))
-	pull(t, org.Reader(service(t, "app_users"), time.Time{}, time.Now), checkpoint.Position{})
+	pull(t, org.Reader(service(t, "app_users"), okta.Begin{}, time.Now), checkpoint.Position{})
 	require.Equal(t, "/api/v1/apps/..%2Fusers%3Fq=a%23b%252f/users?limit=500", w.asked[1])
 }
 
@@ -293,7 +293,7 @@ func TestAListingAboveThatLeadsBackEndsThePull(t *testing.T) {
 		return nil
 	})
 	org, _ := newOrg(t, sim)
-	p := pull(t, org.Reader(service(t, "app_users"), time.Time{}, c.Now), checkpoint.Position{})
+	p := pull(t, org.Reader(service(t, "app_users"), okta.Begin{}, c.Now), checkpoint.Position{})
 	same(t, everything(sim.Org, "app_users")[:4*5], p.json())
 	require.Len(t, p.warnings, 1)
 	require.Contains(t, p.warnings[0], "listing of apps")
@@ -312,7 +312,7 @@ func TestAListingAboveThatGoesInACircleEndsThePull(t *testing.T) {
 		return nil
 	})
 	org, w := newOrg(t, sim)
-	p := pull(t, org.Reader(service(t, "app_users"), time.Time{}, c.Now), checkpoint.Position{})
+	p := pull(t, org.Reader(service(t, "app_users"), okta.Begin{}, c.Now), checkpoint.Position{})
 	all := everything(sim.Org, "app_users")
 	same(t, all[:7*5], p.json()[:7*5])
 	require.Len(t, p.warnings, 1)
@@ -329,7 +329,7 @@ func TestAListingUnderOneParentThatLeadsBackEndsThatListingOnly(t *testing.T) {
 		return nil
 	})
 	org, _ := newOrg(t, sim)
-	p := pull(t, org.Reader(service(t, "app_users"), time.Time{}, c.Now), checkpoint.Position{})
+	p := pull(t, org.Reader(service(t, "app_users"), okta.Begin{}, c.Now), checkpoint.Position{})
 	all := everything(sim.Org, "app_users")
 	same(t, slices.Concat(all[:5+4], all[2*5:]), p.json())
 	require.Len(t, p.warnings, 1)
@@ -339,7 +339,7 @@ func TestARefusedCursorUnderAParentIsSaidSo(t *testing.T) {
 	sim, c := newTree(t)
 	svc := service(t, "app_users")
 	org, _ := newOrg(t, sim)
-	whole := pull(t, org.Reader(svc, time.Time{}, c.Now), checkpoint.Position{})
+	whole := pull(t, org.Reader(svc, okta.Begin{}, c.Now), checkpoint.Position{})
 	for _, pos := range whole.positions[:len(whole.positions)-1] {
 		for _, spoil := range []*string{&pos.Cursor, &pos.Parent.Cursor} {
 			if !strings.Contains(*spoil, "after=") {
@@ -348,7 +348,7 @@ func TestARefusedCursorUnderAParentIsSaidSo(t *testing.T) {
 			good := *spoil
 			*spoil = strings.Replace(good, "after=", "after=x", 1)
 			other, _ := newOrg(t, sim)
-			r := other.Reader(svc, time.Time{}, c.Now)
+			r := other.Reader(svc, okta.Begin{}, c.Now)
 			at := pos
 			if spoil == &pos.Cursor {
 				page, err := r.Next(t.Context(), at) // the page of parents
@@ -372,7 +372,7 @@ func TestAShareOfOneRequestAMinuteStillGetsToTheEnd(t *testing.T) {
 		var all pulled
 		for {
 			// A slice that is rate limited ends, and the next one has a new reader.
-			r := orgs[0].Reader(svc, time.Time{}, time.Now)
+			r := orgs[0].Reader(svc, okta.Begin{}, time.Now)
 			page, err := r.Next(t.Context(), all.position)
 			if err != nil {
 				require.Equal(t, okta.RateLimited, refused(t, r, all.position).Class)
@@ -400,7 +400,7 @@ func TestAParentWithoutAUsableIDIsSkippedWithAWarning(t *testing.T) {
 		fmt.Fprintf(w, `[{"id":"00u1"}]`)
 	})
 	org, w := newOrg(t, handler)
-	p := pull(t, org.Reader(service(t, "app_users"), time.Time{}, time.Now), checkpoint.Position{})
+	p := pull(t, org.Reader(service(t, "app_users"), okta.Begin{}, time.Now), checkpoint.Position{})
 	require.Len(t, p.objects, 2)
 	require.Len(t, p.warnings, 1)
 	require.Contains(t, p.warnings[0], "2 of apps have no id of at most 256 bytes")

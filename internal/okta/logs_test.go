@@ -25,21 +25,41 @@ func sinceOf(t *testing.T, target string) time.Time {
 }
 
 func TestTheFirstPollOfTheLogBeginsWhereItIsTold(t *testing.T) {
-	for name, test := range map[string]struct{ since, want time.Time }{
-		"the history that is set":       {time.Time{}, epoch.Add(-24 * time.Hour)},
-		"since":                         {epoch.Add(-50 * time.Hour), epoch.Add(-50 * time.Hour)},
-		"no further than Okta's memory": {epoch.Add(-500 * 24 * time.Hour), epoch.Add(-90 * 24 * time.Hour)},
+	ago := func(hours time.Duration) time.Time { return epoch.Add(-hours * time.Hour) }
+	for name, test := range map[string]struct {
+		begin okta.Begin
+		want  time.Time
+	}{
+		"the history that is set":                            {okta.Begin{}, ago(24)},
+		"the history before it was started":                  {okta.Begin{Started: ago(72)}, ago(96)},
+		"since":                                              {okta.Begin{Since: ago(50)}, ago(50)},
+		"since, whenever it was started":                     {okta.Begin{Since: ago(50), Started: ago(72)}, ago(50)},
+		"no further than Okta's memory":                      {okta.Begin{Since: ago(500 * 24)}, ago(90 * 24)},
+		"no further than Okta's memory, started long before": {okta.Begin{Started: ago(100 * 24)}, ago(90 * 24)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sim, c := newSim(t, nil)
 			org, w := newOrg(t, sim)
-			p := pull(t, org.Reader(service(t, "logs"), test.since, c.Now), checkpoint.Position{})
+			p := pull(t, org.Reader(service(t, "logs"), test.begin, c.Now), checkpoint.Position{})
 			require.Equal(t, test.want, sinceOf(t, w.asked[0]))
 			require.Contains(t, w.asked[0], "sortOrder=ASCENDING")
 			require.NotContains(t, w.asked[0], "until")
 			require.NotEmpty(t, p.objects)
 		})
 	}
+}
+
+func TestAFirstPollThatIsRefusedForDaysSkipsNothing(t *testing.T) {
+	sim, c := newSim(t, func(c *oktasim.Config) { c.Token = "another" })
+	org, w := newOrg(t, sim)
+	for range 2 {
+		// Each slice has a reader of its own.
+		e := refused(t, org.Reader(service(t, "logs"), okta.Begin{Started: epoch}, c.Now), checkpoint.Position{})
+		require.Equal(t, okta.Person, e.Class)
+		c.Advance(72 * time.Hour)
+	}
+	require.Equal(t, epoch.Add(-24*time.Hour), sinceOf(t, w.asked[0]))
+	require.Equal(t, epoch.Add(-24*time.Hour), sinceOf(t, w.asked[1]), "not counted from when it was let in")
 }
 
 func TestEveryEventIsReadOnceWhileNewOnesArriveOutOfOrder(t *testing.T) {
@@ -104,7 +124,7 @@ func TestIdlePollsGetFurtherApart(t *testing.T) {
 func TestALogThatIsBegunAgainGoesOnFromTheNewestEvent(t *testing.T) {
 	sim, c := newSim(t, func(c *oktasim.Config) { c.Counts["logs"] = 0; c.LiveEvery = 100 * time.Millisecond })
 	org, w := newOrg(t, sim)
-	r := org.Reader(service(t, "logs"), time.Time{}, c.Now)
+	r := org.Reader(service(t, "logs"), okta.Begin{}, c.Now)
 	c.Advance(10 * time.Minute)
 	first := pull(t, r, checkpoint.Position{})
 	newest := first.position.Newest
@@ -169,7 +189,7 @@ func TestAnEventFromTheFutureDoesNotDecideWhereTheLogGoesOn(t *testing.T) {
 		w.Header().Add("Link", `<http://acme.test/api/v1/logs?after=2&limit=1000>; rel="next"`)
 		fmt.Fprint(w, `[{"uuid":"a","published":"2026-03-01T11:59:58.000Z"},{"uuid":"b","published":"2099-01-01T00:00:00.000Z"},{"uuid":"c","published":"soon"},{"uuid":"d","published":7},{"uuid":"e"}]`)
 	}))
-	p := pull(t, org.Reader(service(t, "logs"), time.Time{}, func() time.Time { return epoch }), checkpoint.Position{})
+	p := pull(t, org.Reader(service(t, "logs"), okta.Begin{}, func() time.Time { return epoch }), checkpoint.Position{})
 	require.Len(t, p.objects, 5)
 	require.Equal(t, epoch.Add(-2*time.Second), p.position.Newest)
 }
@@ -188,6 +208,6 @@ func TestWithoutALimitInItsLinksALogIsReadUntilAPageIsEmpty(t *testing.T) {
 			fmt.Fprint(w, `[]`)
 		}
 	}))
-	p := pull(t, org.Reader(service(t, "logs"), time.Time{}, time.Now), checkpoint.Position{})
+	p := pull(t, org.Reader(service(t, "logs"), okta.Begin{}, time.Now), checkpoint.Position{})
 	require.Equal(t, []int{1000, 1, 1, 1, 0}, p.sizes)
 }

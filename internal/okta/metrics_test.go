@@ -68,7 +68,7 @@ func TestMetricsTellTheBudgetAndItsWindow(t *testing.T) {
 		})
 		w.handler = sim
 		svc, _ := okta.Lookup("apps")
-		r := org.Reader(svc, time.Time{}, time.Now)
+		r := org.Reader(svc, okta.Begin{}, time.Now)
 		var at checkpoint.Position
 		for range 3 {
 			if page, err := r.Next(t.Context(), at); err == nil {

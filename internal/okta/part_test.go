@@ -2,11 +2,11 @@ package okta_test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/okta"
 )
 
 func TestAPageIsGoneOnWithInside(t *testing.T) {
@@ -46,7 +46,7 @@ func TestAPageIsGoneOnWithInside(t *testing.T) {
 func TestAPageThatBeginsAnotherWayIsWhole(t *testing.T) {
 	sim, c := newSim(t, nil)
 	org, _ := newOrg(t, sim)
-	r := org.Reader(service(t, "apps"), time.Time{}, c.Now)
+	r := org.Reader(service(t, "apps"), okta.Begin{}, c.Now)
 	page, err := r.Next(t.Context(), checkpoint.Position{})
 	require.NoError(t, err)
 	for name, part := range map[string]checkpoint.Part{

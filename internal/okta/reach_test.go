@@ -41,7 +41,7 @@ func zones(t *testing.T, org *Org) error {
 	t.Helper()
 	svc, ok := Lookup("zones")
 	require.True(t, ok)
-	page, err := org.Reader(svc, time.Time{}, time.Now).Next(t.Context(), checkpoint.Position{})
+	page, err := org.Reader(svc, Begin{}, time.Now).Next(t.Context(), checkpoint.Position{})
 	if err == nil {
 		page.Release()
 	}

@@ -89,17 +89,27 @@ func (p *Page) Release() {
 type Reader struct {
 	org   *Org
 	svc   Service
-	since time.Time // the System Log's first event
+	begin Begin
 	now   func() time.Time
 	// backfill is nil for live collection.
 	backfill *checkpoint.Range
 	sent     int64 // requests
 }
 
-// Reader returns a reader of svc. since is where a first run of the System Log begins; zero
-// for the configured history, which is counted back from now.
-func (o *Org) Reader(svc Service, since time.Time, now func() time.Time) *Reader {
-	return &Reader{org: o, svc: svc, since: since, now: now}
+// Begin is where the System Log begins that nothing has been read of yet.
+type Begin struct {
+	// Since is the `published` of its first event; zero for the configured history, which is
+	// counted back from Started.
+	Since time.Time
+	// Started is when the service was first started; zero for now. Now would skip what happens while a first
+	// run gets no answer, as when it waits for a permission.
+	Started time.Time
+}
+
+// Reader returns a reader of svc, which reads the System Log from where it is told to begin. now is the
+// clock that Started is of.
+func (o *Org) Reader(svc Service, begin Begin, now func() time.Time) *Reader {
+	return &Reader{org: o, svc: svc, begin: begin, now: now}
 }
 
 // Backfill returns a reader of one more pull of svc: of the System Log's events in a range, or of everything
@@ -130,7 +140,7 @@ func (r *Reader) Window(running bool) *checkpoint.Window {
 // objects may only move the position, for instance to a smaller limit.
 func (r *Reader) Next(ctx context.Context, pos checkpoint.Position) (*Page, error) {
 	if pos.Pull == nil {
-		pos.Pull = r.begin(pos)
+		pos.Pull = r.nextPull(pos)
 	}
 	if r.svc.Parent != "" {
 		return r.listingPage(ctx, pos)
@@ -195,8 +205,8 @@ func smallerPage(pos checkpoint.Position, e *Error, limit int) *Page {
 	return &Page{Position: pos, Pull: kind, Warning: fmt.Sprintf("%s; asked again with limit=%d", e, limit)}
 }
 
-// begin decides what the next pull asks for.
-func (r *Reader) begin(pos checkpoint.Position) *checkpoint.Pull {
+// nextPull decides what the next pull asks for.
+func (r *Reader) nextPull(pos checkpoint.Position) *checkpoint.Pull {
 	switch {
 	case r.backfill != nil && r.svc.Polled:
 		return r.nextRange(pos)
@@ -204,14 +214,24 @@ func (r *Reader) begin(pos checkpoint.Position) *checkpoint.Pull {
 		return &checkpoint.Pull{Kind: checkpoint.PullFull}
 	case r.svc.Polled && !pos.Newest.IsZero():
 		return &checkpoint.Pull{Kind: checkpoint.PullPoll, Since: pos.Newest.Add(-logsOverlap)}
-	case r.svc.Polled && !r.since.IsZero():
-		return &checkpoint.Pull{Kind: checkpoint.PullPoll, Since: r.since.UTC()}
 	case r.svc.Polled:
-		return &checkpoint.Pull{Kind: checkpoint.PullPoll, Since: r.now().Add(-r.org.cfg.LogsHistory).UTC().Truncate(time.Millisecond)}
+		return &checkpoint.Pull{Kind: checkpoint.PullPoll, Since: r.firstEvent().UTC().Truncate(time.Millisecond)}
 	case r.svc.Changed == nil, pos.LastFull.IsZero(), r.fullDue(pos):
 		return &checkpoint.Pull{Kind: checkpoint.PullFull}
 	default:
 		return &checkpoint.Pull{Kind: checkpoint.PullChanges, Since: pos.ChangedSince.Add(-changesOverlap)}
+	}
+}
+
+// firstEvent is the time at which the System Log begins that nothing has been read of yet.
+func (r *Reader) firstEvent() time.Time {
+	switch {
+	case !r.begin.Since.IsZero():
+		return r.begin.Since
+	case !r.begin.Started.IsZero():
+		return r.begin.Started.Add(-r.org.cfg.LogsHistory)
+	default:
+		return r.now().Add(-r.org.cfg.LogsHistory)
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 	"okta-collector/internal/oktasim"
 )
 
-// allHistory is a since that no event is older than.
-var allHistory = epoch.Add(-85 * 24 * time.Hour)
+// allHistory begins before all events.
+var allHistory = okta.Begin{Since: epoch.Add(-85 * 24 * time.Hour)}
 
 func TestEveryServiceIsReadWholeInOrderAndByteForByte(t *testing.T) {
 	for _, pretty := range []bool{false, true} {
@@ -84,7 +84,7 @@ func TestAPullThatTookLongerThanItsPauseIsFollowedAtOnce(t *testing.T) {
 	sim, c := newSim(t, nil)
 	org, _ := newOrg(t, sim)
 	sim.SetFaults(func(*http.Request, int) oktasim.Fault { return func(*oktasim.Answer) { c.Advance(time.Hour) } })
-	require.Equal(t, time.Second, pull(t, org.Reader(service(t, "users"), time.Time{}, c.Now), checkpoint.Position{}).wait)
+	require.Equal(t, time.Second, pull(t, org.Reader(service(t, "users"), okta.Begin{}, c.Now), checkpoint.Position{}).wait)
 }
 
 func TestPullingIDsIncreaseEvenWithinASecondAndWhenAPullIsBegunAgain(t *testing.T) {
@@ -111,7 +111,7 @@ func TestAPullKeepsItsIDAcrossSlices(t *testing.T) {
 	svc := service(t, "users")
 	var all pulled
 	for pos := (checkpoint.Position{}); ; {
-		page, err := org.Reader(svc, time.Time{}, c.Now).Next(t.Context(), pos)
+		page, err := org.Reader(svc, okta.Begin{}, c.Now).Next(t.Context(), pos)
 		require.NoError(t, err)
 		all.add(t, page)
 		pos = all.position
@@ -128,7 +128,7 @@ func TestAPullKeepsItsIDAcrossSlices(t *testing.T) {
 func TestAFullPullOfUsersIncludesTheDeprovisioned(t *testing.T) {
 	sim, c := newSim(t, nil)
 	org, _ := newOrg(t, sim)
-	p := pull(t, org.Reader(service(t, "users"), time.Time{}, c.Now), checkpoint.Position{})
+	p := pull(t, org.Reader(service(t, "users"), okta.Begin{}, c.Now), checkpoint.Position{})
 	deprovisioned := 0
 	for _, o := range p.json() {
 		if strings.Contains(o, `"status":"DEPROVISIONED"`) {
@@ -145,7 +145,7 @@ func TestUsersAndGroupsArePulledByChangesBetweenFullPulls(t *testing.T) {
 			t.Run(fmt.Sprint(name, " ", off), func(t *testing.T) {
 				sim, c := newSim(t, func(c *oktasim.Config) { c.ChangeEvery = time.Minute; c.Counts["users"], c.Counts["groups"] = 90, 80 })
 				org, w := newOrg(t, sim)
-				r := org.Reader(service(t, name), time.Time{}, c.off(off))
+				r := org.Reader(service(t, name), okta.Begin{}, c.off(off))
 				current := map[int]string{} // what Devo knows of each object
 
 				var pos checkpoint.Position
@@ -204,7 +204,7 @@ func filterOf(t *testing.T, target string) string {
 func TestAnAnswerWithoutADateDoesNotMakeTheNextPullMissAnything(t *testing.T) {
 	dateless := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `[{"id":"00u1"}]`) })
 	org, _ := newOrg(t, dateless)
-	p := pull(t, org.Reader(service(t, "users"), time.Time{}, time.Now), checkpoint.Position{})
+	p := pull(t, org.Reader(service(t, "users"), okta.Begin{}, time.Now), checkpoint.Position{})
 	require.Less(t, p.position.ChangedSince, time.Now().Add(-59*time.Minute), "the worker's clock may be off by an hour")
 	require.LessOrEqual(t, p.wait, 15*time.Minute)
 	require.Positive(t, p.wait)
@@ -213,7 +213,7 @@ func TestAnAnswerWithoutADateDoesNotMakeTheNextPullMissAnything(t *testing.T) {
 func TestAChangesPullThatIsBegunAgainAsksFromTheSameTime(t *testing.T) {
 	sim, c := newSim(t, func(c *oktasim.Config) { c.ChangeEvery = time.Second })
 	org, w := newOrg(t, sim)
-	r := org.Reader(service(t, "users"), time.Time{}, c.Now)
+	r := org.Reader(service(t, "users"), okta.Begin{}, c.Now)
 	first := pull(t, r, checkpoint.Position{})
 	c.Advance(10 * time.Minute)
 	page, err := r.Next(t.Context(), first.position)

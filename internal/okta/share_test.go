@@ -45,7 +45,7 @@ func (w *worker) collect(t *testing.T, svc okta.Service) {
 	w.mu.Unlock()
 	for {
 		w.org.Adopt(at.Window, time.Now())
-		r := w.org.Reader(svc, time.Now().Add(-85*24*time.Hour), time.Now)
+		r := w.org.Reader(svc, okta.Begin{Since: time.Now().Add(-85 * 24 * time.Hour)}, time.Now)
 		var wait time.Duration
 		for wait == 0 {
 			page, err := r.Next(t.Context(), at.Position)
