@@ -7,9 +7,10 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/contrib/envconfig"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
+
+	"okta-collector/internal/temporalclient"
 )
 
 // dialTimeout bounds the wait for Temporal: somebody is waiting at a terminal.
@@ -28,15 +29,9 @@ type connector func(ctx context.Context) (*temporal, error)
 
 // connect is the connector of TEMPORAL_* and its profiles.
 func connect(ctx context.Context) (*temporal, error) {
-	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{})
+	options, err := temporalclient.Options()
 	if err != nil {
-		return nil, usagef("settings of the connection to Temporal (TEMPORAL_*): %w", err)
-	}
-	if options.HostPort == "" {
-		options.HostPort = client.DefaultHostPort
-	}
-	if options.Namespace == "" {
-		options.Namespace = client.DefaultNamespace
+		return nil, usageError{err}
 	}
 	if options.DataConverter == nil {
 		options.DataConverter = converter.GetDefaultDataConverter()

@@ -11,11 +11,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"okta-collector/internal/buildinfo"
 )
 
 const (
@@ -66,7 +67,7 @@ Commands act on the workflow ids given, such as okta/default/users, on those of
 know backfills too, by their ids, which status shows. Commands that act print a line
 for each id: what came of it, or FAILED: and why. Temporal is found by TEMPORAL_ADDRESS,
 TEMPORAL_NAMESPACE and the like; start and check read the same settings as the worker.`,
-		Version:       buildVersion(),
+		Version:       buildinfo.Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -82,29 +83,4 @@ TEMPORAL_NAMESPACE and the like; start and check read the same settings as the w
 // tenantFlag is the value of --tenant.
 func tenantFlag(cmd *cobra.Command) string {
 	return cmd.Flag("tenant").Value.String()
-}
-
-// buildVersion is the revision that this was built from, as far as it was built where that is known.
-func buildVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	return version(info)
-}
-
-func version(info *debug.BuildInfo) string {
-	settings := make(map[string]string)
-	for _, s := range info.Settings {
-		settings[s.Key] = s.Value
-	}
-	revision := settings["vcs.revision"]
-	if revision == "" {
-		return info.Main.Version
-	}
-	revision = revision[:min(len(revision), 12)]
-	if settings["vcs.modified"] == "true" {
-		revision += ", changed"
-	}
-	return revision + " of " + settings["vcs.time"]
 }

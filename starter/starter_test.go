@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"os"
-	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -599,13 +598,4 @@ func TestStatusOfNothingIsAnEmptyList(t *testing.T) {
 
 	require.Zero(t, code)
 	require.Equal(t, "[]\n", stdout)
-}
-
-func TestTheVersionIsTheRevisionItWasBuiltFrom(t *testing.T) {
-	vcs := func(modified string) []debug.BuildSetting {
-		return []debug.BuildSetting{{Key: "vcs.revision", Value: "655fc86a0b1c2d3e4f"}, {Key: "vcs.time", Value: "2026-11-22T12:00:00Z"}, {Key: "vcs.modified", Value: modified}}
-	}
-	require.Equal(t, "655fc86a0b1c of 2026-11-22T12:00:00Z", version(&debug.BuildInfo{Settings: vcs("false")}))
-	require.Equal(t, "655fc86a0b1c, changed of 2026-11-22T12:00:00Z", version(&debug.BuildInfo{Settings: vcs("true")}))
-	require.Equal(t, "(devel)", version(&debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}), "built without git")
 }

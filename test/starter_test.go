@@ -169,3 +169,20 @@ func TestWatchingTheStatusEndsWithTheLastLook(t *testing.T) {
 	require.Equal(t, 1, watch.cmd.ProcessState.ExitCode())
 	require.Contains(t, watch.out.String(), "needs attention: "+s.id("groups"))
 }
+
+func TestAllSayTheSameVersion(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, oktasim.Config{Seed: 44})
+	arrived := s.keepEverything()
+	s.startWorker()
+	code, _ := s.worker.terminate(t)
+	require.Zero(t, code, s.worker.out.String())
+	starts := about(reportsIn(t, arrived.String()), "start", "")
+	require.Len(t, starts, 1)
+	for _, program := range []string{"worker", "starter"} {
+		out, code := s.command(filepath.Join(environment.dir, program), "--version")
+		require.Zero(t, code, out)
+		words := strings.Fields(out)
+		require.Equal(t, starts[0].Version, words[len(words)-1], program)
+	}
+}

@@ -7,7 +7,6 @@ import (
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/contrib/envconfig"
 	"go.uber.org/zap"
 	"google.golang.org/grpc/codes"
 )
@@ -18,21 +17,6 @@ const (
 	// maxDialPause is the longest pause between two.
 	maxDialPause = 15 * time.Second
 )
-
-// temporalOptions reads TEMPORAL_* and the profile that it names.
-func temporalOptions() (client.Options, error) {
-	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{})
-	if err != nil {
-		return options, fmt.Errorf("settings of the connection to Temporal (TEMPORAL_*): %w", err)
-	}
-	if options.HostPort == "" {
-		options.HostPort = client.DefaultHostPort
-	}
-	if options.Namespace == "" {
-		options.Namespace = client.DefaultNamespace
-	}
-	return options, nil
-}
 
 // dial connects to Temporal, and goes on trying until it is there or ctx ends: the two may be
 // started in any order. Only a refusal, which no patience mends, is an error.

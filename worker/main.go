@@ -13,12 +13,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"go.uber.org/zap"
 
+	"okta-collector/internal/buildinfo"
 	"okta-collector/internal/config"
+	"okta-collector/internal/temporalclient"
 )
 
 const (
@@ -45,12 +46,12 @@ func command(args []string, stdout, stderr *os.File) int {
 		fmt.Fprintf(stderr, "worker: takes no arguments, but got %q; its settings are environment variables, see worker --help\n", flags.Arg(0))
 		return exitUsage
 	case *version:
-		fmt.Fprintln(stdout, "okta-collector worker", buildVersion())
+		fmt.Fprintln(stdout, "okta-collector worker", buildinfo.Version())
 		return 0
 	}
 
 	cfg, warnings, err := config.Load()
-	options, temporalErr := temporalOptions()
+	options, temporalErr := temporalclient.Options()
 	if err := errors.Join(err, temporalErr); err != nil {
 		for _, warning := range warnings {
 			fmt.Fprintln(stderr, "worker: warning:", warning)
@@ -95,20 +96,11 @@ Temporal: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_.
 	return 0
 }
 
-// buildVersion is the version that the binary was built from.
-func buildVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	return info.Main.Version
-}
-
 // logStart says once what this worker is.
 func logStart(log *zap.Logger, cfg config.Config) {
 	names := make([]string, len(cfg.Tenants))
 	for i, t := range cfg.Tenants {
 		names[i] = t.Name
 	}
-	log.Info("starting", zap.String("version", buildVersion()), zap.Strings("tenants", names), zap.String("taskQueue", cfg.TaskQueue))
+	log.Info("starting", zap.String("version", buildinfo.Version()), zap.Strings("tenants", names), zap.String("taskQueue", cfg.TaskQueue))
 }

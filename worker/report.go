@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"okta-collector/internal/buildinfo"
 	"okta-collector/internal/config"
 	"okta-collector/internal/devo"
 	"okta-collector/internal/report"
@@ -30,7 +31,7 @@ func newReports(tenants []config.Tenant, id string, log *zap.Logger) (reports, e
 			return nil, fmt.Errorf("tenant %s: %w", t.Name, err)
 		}
 		all[t.Name] = report.New(report.Config{
-			Sink: sink, Tenant: t.Name, Version: buildVersion(), ID: id, Log: log.With(zap.String("tenant", t.Name)),
+			Sink: sink, Tenant: t.Name, Version: buildinfo.Version(), ID: id, Log: log.With(zap.String("tenant", t.Name)),
 		})
 	}
 	return all, nil
