@@ -47,7 +47,7 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	if s.in.Backfill != nil {
 		s.reader = s.tenant.Org.Backfill(s.svc, *s.in.Backfill, s.now)
 	} else {
-		s.reader = s.tenant.Org.Reader(s.svc, okta.Begin{Since: s.since}, s.now)
+		s.reader = s.tenant.Org.Reader(s.svc, okta.Begin{Since: s.since, Started: s.in.Began}, s.now)
 	}
 
 	end, failed := s.recovered()

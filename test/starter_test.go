@@ -175,7 +175,7 @@ func TestAllSayTheSameVersion(t *testing.T) {
 	s := newStack(t, oktasim.Config{Seed: 44})
 	arrived := s.keepEverything()
 	s.startWorker()
-	code, _ := s.worker.terminate(t)
+	code := s.worker.terminate(t)
 	require.Zero(t, code, s.worker.out.String())
 	starts := about(reportsIn(t, arrived.String()), "start", "")
 	require.Len(t, starts, 1)
