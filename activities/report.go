@@ -40,7 +40,7 @@ func (s *slice) reportProblem(class workflows.Class, message string) {
 	action, blocked := "nothing: it tries again by itself", false
 	switch class {
 	case workflows.ClassPerson:
-		action, blocked = "mend what the message says; it tries again every 15 minutes, or at once after the signal resume", true
+		action, blocked = "mend what the message says; it tries again by itself, every 15 minutes or oftener, or at once after the signal resume", true
 	case workflows.ClassCursorRefused:
 		action = "nothing: the pull starts again by itself, and some events are sent twice"
 	}

@@ -25,11 +25,13 @@ const (
 	heartbeatTimeout = 10 * time.Second
 	// sliceTimeout bounds a slice, which ends by itself after about a minute.
 	sliceTimeout = 10 * time.Minute
-	// blockedRetry is how often a blocked service tries again by itself.
-	blockedRetry = 15 * time.Minute
 	// backoff after a passing problem: it doubles from the first to the longest.
 	firstBackoff   = time.Second
 	longestBackoff = time.Minute
+	// blockedRetry is when a blocked service first tries again by itself, which is soon, since
+	// whoever exchanges a file is done in a minute; that doubles too.
+	blockedRetry        = time.Minute
+	longestBlockedRetry = 15 * time.Minute
 	// maxRestarts is how often a pull starts again after refused cursors before a person is asked:
 	// each time the same objects are shipped again.
 	maxRestarts = 5
@@ -355,15 +357,15 @@ func (c *collector) onFailure(ctx workflow.Context, err error) error {
 			return temporal.NewNonRetryableApplicationError(f.message, errorUnknownService, nil)
 		}
 		// Another worker may know it: an old one and a new one run beside each other for a while.
-		c.block(ctx, longestBackoff)
-	case ClassUnknownTenant:
-		c.block(ctx, longestBackoff)
-	case ClassPerson:
 		c.block(ctx, blockedRetry)
+	case ClassUnknownTenant:
+		c.block(ctx, blockedRetry)
+	case ClassPerson:
+		c.block(ctx, min(blockedRetry<<min(c.state.Failures, 4), longestBlockedRetry))
 	case ClassCursorRefused:
 		c.state.Checkpoint = c.state.Checkpoint.Restarted()
 		if c.state.Restarts++; c.state.Restarts > maxRestarts {
-			c.block(ctx, blockedRetry)
+			c.block(ctx, longestBlockedRetry)
 		} else {
 			c.backOff(ctx, c.state.Restarts-1)
 		}
@@ -376,19 +378,20 @@ func (c *collector) onFailure(ctx workflow.Context, err error) error {
 			return nil
 		}
 		c.backOff(ctx, c.state.Failures)
-		c.state.Failures++
 	}
 	return nil
 }
 
 func (c *collector) block(ctx workflow.Context, retry time.Duration) {
 	c.state.Blocked = true
+	c.state.Failures++
 	c.wakeAfter(ctx, retry, WaitBlocked, "")
 }
 
 // backOff waits, twice as long after each failure.
 func (c *collector) backOff(ctx workflow.Context, failures int) {
 	c.state.Blocked = false
+	c.state.Failures++
 	c.wakeAfter(ctx, min(firstBackoff<<min(failures, 6), longestBackoff), WaitBackoff, "")
 }
 

@@ -222,25 +222,35 @@ func (s *collectSuite) TestPassingProblemsBackOffAndStartAgainAfterProgress() {
 	s.Equal("acme/logs: it went wrong", state.LastProblem.Message)
 }
 
-func (s *collectSuite) TestAProblemForAPersonBlocksUntilResumeOrAQuarterOfAnHour() {
+func (s *collectSuite) TestAProblemForAPersonBlocksAndIsLookedAtEverLessOften() {
 	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
-		if n < 3 {
-			return workflows.SliceResult{}, fails(workflows.ClassPerson, in.Checkpoint)
-		}
-		return caughtUp(in, time.Hour)
+		return workflows.SliceResult{}, fails(workflows.ClassPerson, in.Checkpoint)
 	}
-	s.signal(time.Minute, workflows.SignalPoll) // does not unblock
-	s.after(2*time.Minute, func() {
+	s.signal(20*time.Second, workflows.SignalPoll) // does not unblock
+	s.after(30*time.Second, func() {
 		status := s.status()
 		s.Equal(workflows.StateBlocked, status.State)
 		s.Contains(status.Reason, "it went wrong")
 	})
-	s.signal(20*time.Minute, workflows.SignalResume)
-	state := s.run(input, 30*time.Minute)
-	s.Len(s.slices, 3)
-	s.InDelta(15*60, s.at(1), 1)
-	s.InDelta(20*60, s.at(2), 1)
-	s.False(state.Blocked)
+	s.True(s.run(input, time.Hour).Blocked)
+	var gaps []float64
+	for i := 1; i < len(s.slices); i++ {
+		gaps = append(gaps, s.slices[i].at.Sub(s.slices[i-1].at).Minutes())
+	}
+	s.Equal([]float64{1, 2, 4, 8, 15, 15}, gaps)
+}
+
+func (s *collectSuite) TestResumeUnblocksAtOnce() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n == 1 {
+			return workflows.SliceResult{}, fails(workflows.ClassPerson, in.Checkpoint)
+		}
+		return caughtUp(in, time.Hour)
+	}
+	s.signal(30*time.Second, workflows.SignalResume)
+	s.False(s.run(input, time.Minute).Blocked)
+	s.Len(s.slices, 2)
+	s.InDelta(30, s.at(1), 1)
 }
 
 func (s *collectSuite) TestAnUnknownTenantIsBlockedButAnotherWorkerMayKnowIt() {
