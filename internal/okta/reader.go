@@ -165,11 +165,12 @@ func (r *Reader) Next(ctx context.Context, pos checkpoint.Position) (*Page, erro
 	return p, nil
 }
 
-// loops says whether a listing leads back to where it was; the page then bears a warning.
+// loops says whether a listing leads back to where it was; the page then bears a warning, and its pull is cut off.
 func (r *Reader) loops(p *Page, g *checkpoint.Guard, a *answer) bool {
 	if a.next == "" || !loops(g, a) {
 		return false
 	}
+	p.Position.Pull.CutOff = true
 	p.Warning = fmt.Sprintf("the listing of %s leads back to where it was: it ends here, and may not be whole", r.svc.Name)
 	r.org.cfg.Log.Warn("a listing makes no progress", zap.String("service", r.svc.Name))
 	return true
@@ -353,11 +354,17 @@ func (r *Reader) polledPage(a *answer, pos checkpoint.Position) (*Page, error) {
 	return p, nil
 }
 
-// finish ends the pull of a listing, whose last answer is of this date.
+// finish ends the pull of a listing, whose last answer is of this date. One that was cut off does not count, so that
+// the next one asks for the same. If that is cut off too, Okta ends this listing no other way, and it counts:
+// otherwise a list that always leads back, as that of groups has been seen to, would be pulled whole every time.
 func (r *Reader) finish(p *Page, date time.Time) {
 	pull := p.Position.Pull
-	p.Position.ChangedSince = pull.Began
-	if pull.Kind == checkpoint.PullFull {
+	again := pull.CutOff && !p.Position.CutOff
+	p.Position.CutOff = pull.CutOff
+	if !again {
+		p.Position.ChangedSince = pull.Began
+	}
+	if !again && pull.Kind == checkpoint.PullFull {
 		p.Position.LastFull = pull.Began
 	}
 	p.Position.Pull = nil
@@ -366,7 +373,7 @@ func (r *Reader) finish(p *Page, date time.Time) {
 	p.Position.Guard = checkpoint.Guard{}
 
 	every := r.org.cfg.PollResources
-	if r.svc.Parent != "" {
+	if r.svc.Parent != "" && !again {
 		every = r.org.cfg.FullSync
 	}
 	p.CaughtUp = true
