@@ -204,7 +204,7 @@ func (r *Reader) failed(ctx context.Context, pos checkpoint.Position, err error)
 // smallerPage is a page without objects that only moves the position to a smaller limit.
 func smallerPage(pos checkpoint.Position, e *Error, limit int) *Page {
 	kind := pos.Pull.Kind
-	if pos.Pull.ID == 0 {
+	if pos.Pull.Began.IsZero() {
 		pos.Pull = nil // no answer has begun it
 	}
 	return &Page{Position: pos, Pull: kind, Warning: fmt.Sprintf("%s; asked again with limit=%d", e, limit)}
@@ -288,11 +288,14 @@ func (r *Reader) ask(ctx context.Context, svc Service, cursor string, stored boo
 	return r.org.get(ctx, question{svc, cursor, stored, r.backfill != nil, &r.sent})
 }
 
-// begun returns the pull that an answer of this date belongs to, which it begins if it is the first.
+// begun returns the pull that an answer of this date belongs to, which it begins if it is the first. A later part
+// of a backfill has its id already.
 func begun(pos checkpoint.Position, date time.Time) checkpoint.Pull {
 	pull := *pos.Pull
 	if pull.Began.IsZero() {
 		pull.Began = date
+	}
+	if pull.ID == 0 {
 		pull.ID = max(date.UnixMilli(), pos.LastPullID+1)
 	}
 	return pull
