@@ -104,6 +104,9 @@ const (
 	PullRange PullKind = "range"
 )
 
+// MaxHistory is how long Okta keeps its System Log: what is older is silently absent.
+const MaxHistory = 90 * 24 * time.Hour
+
 // Range is what a backfill of the System Log fetches: events with Since ≤ published < Until.
 // Zero for a backfill of anything else, which is one full pull.
 type Range struct {

@@ -25,8 +25,6 @@ const (
 	// it be the time of publishing after all, an event may come this late and is still not lost. It costs little:
 	// seven pages are sent again in an org with a million events a day.
 	logsOverlap = 10 * time.Minute
-	// maxLogsHistory is how long Okta keeps its System Log.
-	maxLogsHistory = 90 * 24 * time.Hour
 	// maxIdleFactor bounds how far apart idle polls of the System Log get: each costs a
 	// request of a small bucket and two billable actions of Temporal Cloud.
 	maxIdleFactor = 6
@@ -253,7 +251,7 @@ func (r *Reader) first(path string, pos checkpoint.Position) string {
 	switch {
 	case r.svc.Polled:
 		since := pos.Pull.Since
-		if oldest := r.now().Add(-maxLogsHistory); since.Before(oldest) {
+		if oldest := r.now().Add(-checkpoint.MaxHistory); since.Before(oldest) {
 			since = oldest // Okta has nothing before, and refuses what is much older
 		}
 		q.Set("since", since.UTC().Format(filterTime))
