@@ -66,6 +66,8 @@ type Position struct {
 
 	// LastPullID keeps @devo_pulling_id increasing.
 	LastPullID int64 `json:"lastPullID,omitempty"`
+	// CutOff says that the last pull was: then the next one counts, even if it is cut off too.
+	CutOff bool `json:"cutOff,omitempty"`
 	// ChangedSince is Okta's time at which the last complete pull began: the next
 	// one asks for what changed since.
 	ChangedSince time.Time `json:"changedSince,omitzero"`
@@ -102,6 +104,9 @@ const (
 	PullRange PullKind = "range"
 )
 
+// MaxHistory is how long Okta keeps its System Log: what is older is silently absent.
+const MaxHistory = 90 * 24 * time.Hour
+
 // Range is what a backfill of the System Log fetches: events with Since ≤ published < Until.
 // Zero for a backfill of anything else, which is one full pull.
 type Range struct {
@@ -123,6 +128,8 @@ type Pull struct {
 	Began time.Time `json:"began,omitzero"`
 	// Events counts the objects shipped by this pull.
 	Events int64 `json:"events"`
+	// CutOff says that a listing of it was ended because it led back to where it was, and may not be whole.
+	CutOff bool `json:"cutOff,omitempty"`
 }
 
 // Parent is a position in the listing above: the page that is being gone through,

@@ -24,7 +24,7 @@ func (r *Reader) nextRange(pos checkpoint.Position) *checkpoint.Pull {
 		// After a refused cursor the newest event's millisecond comes again, and nothing before it.
 		if done.After(pull.Since) {
 			// All parts are one pull.
-			pull.Since, pull.ID, pull.Began = done, pos.LastPullID, done
+			pull.Since, pull.ID = done, pos.LastPullID
 		}
 	}
 	if pos.Span > 0 && pos.Span < pull.Until.Sub(pull.Since) {

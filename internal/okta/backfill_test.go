@@ -86,6 +86,7 @@ func TestABackfillWhoseCursorIsRefusedRepeatsNoMoreThanAMillisecond(t *testing.T
 	rest := pull(t, org.Backfill(service(t, "logs"), r, c.Now), again.Position)
 	same(t, whole.json()[1999:], rest.json())
 	require.Equal(t, whole.id(t), rest.id(t))
+	require.Equal(t, epoch, rest.positions[0].Pull.Began, "when Okta first answered, and not where in the log that was")
 }
 
 func TestABackfillThatOktaTimesOutOnIsSplit(t *testing.T) {

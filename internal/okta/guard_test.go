@@ -59,6 +59,48 @@ func TestAListingWhosePagesLeadBackEnds(t *testing.T) {
 	}
 }
 
+func TestAPullThatIsCutOffIsRepeatedOnceBeforeItCounts(t *testing.T) {
+	// The listing leads back, until it is mended.
+	var mended bool
+	org, w := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !mended {
+			w.Header().Add("Link", `<http://acme.test/api/v1/groups?after=x&limit=200>; rel="next"`)
+		}
+		w.Header().Set("Date", epoch.Format(http.TimeFormat))
+		fmt.Fprint(w, `[{"id":"1"},{"id":"2"}]`)
+	}))
+	r := org.Reader(service(t, "groups"), okta.Begin{}, func() time.Time { return epoch })
+	before := epoch.Add(-time.Hour)
+	for name, from := range map[string]checkpoint.Position{
+		"of changes":    {ChangedSince: before, LastFull: before},
+		"full":          {ChangedSince: before, LastFull: before.Add(-24 * time.Hour)},
+		"the first one": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mended, w.asked = false, nil
+			first := pull(t, r, from)
+			require.Len(t, first.warnings, 1)
+			require.Equal(t, from.ChangedSince, first.position.ChangedSince)
+			require.Equal(t, from.LastFull, first.position.LastFull)
+			asked := w.asked[0]
+
+			w.asked = nil
+			second := pull(t, r, first.position)
+			require.Equal(t, asked, w.asked[0], "what was not listed is asked for again")
+			require.Equal(t, epoch, second.position.ChangedSince, "Okta ends it no other way")
+			third := pull(t, r, second.position)
+			require.Len(t, third.warnings, 1, "it is still said")
+			require.Equal(t, epoch, third.position.ChangedSince, "and nothing is repeated any more")
+
+			mended, w.asked = true, nil
+			other := pull(t, r, first.position)
+			require.Equal(t, asked, w.asked[0])
+			require.Equal(t, epoch, other.position.ChangedSince)
+			require.False(t, other.position.CutOff)
+		})
+	}
+}
+
 func TestAPageThatIsItsOwnNextIsReadOnce(t *testing.T) {
 	sim, c := newSim(t, nil)
 	sim.SetFaults(func(r *http.Request, _ int) oktasim.Fault {

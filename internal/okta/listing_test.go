@@ -299,6 +299,33 @@ func TestAListingAboveThatLeadsBackEndsThePull(t *testing.T) {
 	require.Contains(t, p.warnings[0], "listing of apps")
 }
 
+func TestAPullOfListingsOfWhichOneWasCutOffIsRepeatedOnce(t *testing.T) {
+	for name, cut := range map[string]func(*http.Request) bool{
+		"the one above":        func(r *http.Request) bool { return r.URL.Path == "/api/v1/apps" },
+		"those of the parents": func(r *http.Request) bool { return r.URL.Path != "/api/v1/apps" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim, c := newTree(t)
+			leadBack := func(r *http.Request, _ int) oktasim.Fault {
+				if cut(r) && r.URL.Query().Has("after") {
+					return oktasim.NextTo("http://acme.test" + r.URL.RequestURI())
+				}
+				return nil
+			}
+			sim.SetFaults(leadBack)
+			org, _ := newOrg(t, sim)
+			r := org.Reader(service(t, "app_users"), okta.Begin{}, c.Now)
+			p := pull(t, r, checkpoint.Position{})
+			require.Equal(t, 15*time.Minute, p.wait, "soon")
+			require.Equal(t, 24*time.Hour, pull(t, r, p.position).wait, "Okta ends it no other way")
+			sim.SetFaults(nil)
+			p = pull(t, r, p.position)
+			same(t, everything(sim.Org, "app_users"), p.json())
+			require.Equal(t, 24*time.Hour, p.wait)
+		})
+	}
+}
+
 func TestAListingAboveThatGoesInACircleEndsThePull(t *testing.T) {
 	sim, c := newTree(t)
 	second := ""

@@ -19,10 +19,12 @@ const (
 	// changesOverlap is asked for again by each pull of changes: Okta's filters are eventually
 	// consistent, "typically less than one second".
 	changesOverlap = time.Minute
-	// logsOverlap is asked for again when logs start from the newest event shipped.
-	logsOverlap = time.Minute
-	// maxLogsHistory is how long Okta keeps its System Log.
-	maxLogsHistory = 90 * 24 * time.Hour
+	// logsOverlap is asked for again when logs start from the newest event shipped, after Okta refused a cursor.
+	// In a poll `since` is the time of an event's persistence, as Okta documents it, and what has not been shipped was
+	// persisted after the newest event was published: then it need only cover clocks that differ. Should
+	// it be the time of publishing after all, an event may come this late and is still not lost. It costs little:
+	// seven pages are sent again in an org with a million events a day.
+	logsOverlap = 10 * time.Minute
 	// maxIdleFactor bounds how far apart idle polls of the System Log get: each costs a
 	// request of a small bucket and two billable actions of Temporal Cloud.
 	maxIdleFactor = 6
@@ -165,11 +167,12 @@ func (r *Reader) Next(ctx context.Context, pos checkpoint.Position) (*Page, erro
 	return p, nil
 }
 
-// loops says whether a listing leads back to where it was; the page then bears a warning.
+// loops says whether a listing leads back to where it was; the page then bears a warning, and its pull is cut off.
 func (r *Reader) loops(p *Page, g *checkpoint.Guard, a *answer) bool {
 	if a.next == "" || !loops(g, a) {
 		return false
 	}
+	p.Position.Pull.CutOff = true
 	p.Warning = fmt.Sprintf("the listing of %s leads back to where it was: it ends here, and may not be whole", r.svc.Name)
 	r.org.cfg.Log.Warn("a listing makes no progress", zap.String("service", r.svc.Name))
 	return true
@@ -199,7 +202,7 @@ func (r *Reader) failed(ctx context.Context, pos checkpoint.Position, err error)
 // smallerPage is a page without objects that only moves the position to a smaller limit.
 func smallerPage(pos checkpoint.Position, e *Error, limit int) *Page {
 	kind := pos.Pull.Kind
-	if pos.Pull.ID == 0 {
+	if pos.Pull.Began.IsZero() {
 		pos.Pull = nil // no answer has begun it
 	}
 	return &Page{Position: pos, Pull: kind, Warning: fmt.Sprintf("%s; asked again with limit=%d", e, limit)}
@@ -248,7 +251,7 @@ func (r *Reader) first(path string, pos checkpoint.Position) string {
 	switch {
 	case r.svc.Polled:
 		since := pos.Pull.Since
-		if oldest := r.now().Add(-maxLogsHistory); since.Before(oldest) {
+		if oldest := r.now().Add(-checkpoint.MaxHistory); since.Before(oldest) {
 			since = oldest // Okta has nothing before, and refuses what is much older
 		}
 		q.Set("since", since.UTC().Format(filterTime))
@@ -283,11 +286,14 @@ func (r *Reader) ask(ctx context.Context, svc Service, cursor string, stored boo
 	return r.org.get(ctx, question{svc, cursor, stored, r.backfill != nil, &r.sent})
 }
 
-// begun returns the pull that an answer of this date belongs to, which it begins if it is the first.
+// begun returns the pull that an answer of this date belongs to, which it begins if it is the first. A later part
+// of a backfill has its id already.
 func begun(pos checkpoint.Position, date time.Time) checkpoint.Pull {
 	pull := *pos.Pull
 	if pull.Began.IsZero() {
 		pull.Began = date
+	}
+	if pull.ID == 0 {
 		pull.ID = max(date.UnixMilli(), pos.LastPullID+1)
 	}
 	return pull
@@ -353,11 +359,17 @@ func (r *Reader) polledPage(a *answer, pos checkpoint.Position) (*Page, error) {
 	return p, nil
 }
 
-// finish ends the pull of a listing, whose last answer is of this date.
+// finish ends the pull of a listing, whose last answer is of this date. One that was cut off does not count, so that
+// the next one asks for the same. If that is cut off too, Okta ends this listing no other way, and it counts:
+// otherwise a list that always leads back, as that of groups has been seen to, would be pulled whole every time.
 func (r *Reader) finish(p *Page, date time.Time) {
 	pull := p.Position.Pull
-	p.Position.ChangedSince = pull.Began
-	if pull.Kind == checkpoint.PullFull {
+	again := pull.CutOff && !p.Position.CutOff
+	p.Position.CutOff = pull.CutOff
+	if !again {
+		p.Position.ChangedSince = pull.Began
+	}
+	if !again && pull.Kind == checkpoint.PullFull {
 		p.Position.LastFull = pull.Began
 	}
 	p.Position.Pull = nil
@@ -366,7 +378,7 @@ func (r *Reader) finish(p *Page, date time.Time) {
 	p.Position.Guard = checkpoint.Guard{}
 
 	every := r.org.cfg.PollResources
-	if r.svc.Parent != "" {
+	if r.svc.Parent != "" && !again {
 		every = r.org.cfg.FullSync
 	}
 	p.CaughtUp = true

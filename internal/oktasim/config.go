@@ -45,6 +45,9 @@ type Config struct {
 	// EventBytes is the mean compact size of a log event, give or take a tenth. Default: 2,000. It is
 	// never much below 1,850, whatever is asked.
 	EventBytes int
+	// SinceIsPublished leaves events out of polls that were published before since. Okta says that it is the time
+	// of their persistence there.
+	SinceIsPublished bool
 	// Pretty answers with insignificant white space.
 	Pretty bool
 

@@ -96,9 +96,16 @@ func (o *Org) pollLogs(q parameters, limit int, dst []byte, now time.Time, since
 		}
 		first = max(first, last+1)
 	}
-	end := min(first+limit, total)
+	end := first
 	indices := func(yield func(int) bool) {
-		for i := first; i < end && yield(i); i++ {
+		for served := 0; end < total && served < limit; end++ {
+			if o.cfg.SinceIsPublished && t.published(end, o.hash(collections["logs"].salt, end)) < since {
+				continue
+			}
+			if !yield(end) {
+				return
+			}
+			served++
 		}
 	}
 	found := o.renderLogs(dst, indices)

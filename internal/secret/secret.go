@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 )
 
 // maxSize bounds a secret, in bytes. Tokens are below 100 bytes, JWTs a few
@@ -39,10 +40,16 @@ func File(path string) Secret { return Secret{file: path} }
 // IsSet says whether a value or a file was given.
 func (s Secret) IsSet() bool { return s.value != nil && *s.value != "" || s.file != "" }
 
+// A file is being written when it holds no secret: it is read again before that is taken for a mistake.
+const (
+	readAttempts = 4
+	readPause    = 250 * time.Millisecond
+)
+
 // Read returns the secret's value. It fails with [ErrEmpty] when there is none,
 // and with an error that names the file, never its content, when the file cannot
 // be read, or when the value is larger than 64 KiB or holds characters that no HTTP
-// header may have.
+// header may have. It takes up to a second to be sure of what is wrong with a file.
 func (s Secret) Read() (string, error) {
 	if s.file == "" {
 		if s.value == nil {
@@ -53,6 +60,16 @@ func (s Secret) Read() (string, error) {
 		}
 		return clean(*s.value)
 	}
+	for attempt := 1; ; attempt++ {
+		v, err := s.readFile()
+		if err == nil || attempt == readAttempts {
+			return v, err
+		}
+		time.Sleep(readPause)
+	}
+}
+
+func (s Secret) readFile() (string, error) {
 	f, err := os.Open(s.file)
 	if err != nil {
 		return "", fmt.Errorf("reading secret: %w", err)

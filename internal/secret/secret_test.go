@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
@@ -69,6 +71,25 @@ func TestAFileIsReadAnewSoThatItCanBeRotated(t *testing.T) {
 	require.Equal(t, "second", got)
 }
 
+func TestAFileThatIsBeingWrittenIsReadAgain(t *testing.T) {
+	for name, before := range map[string]func(path string) error{
+		"empty":          func(path string) error { return os.WriteFile(path, nil, 0o600) },
+		"not there":      os.Remove,
+		"something else": func(path string) error { return os.WriteFile(path, []byte("a b"), 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				path := file(t, "old")
+				require.NoError(t, before(path))
+				time.AfterFunc(600*time.Millisecond, func() { _ = os.WriteFile(path, []byte("new\n"), 0o600) })
+				got, err := secret.File(path).Read()
+				require.NoError(t, err)
+				require.Equal(t, "new", got)
+			})
+		})
+	}
+}
+
 func TestIsSet(t *testing.T) {
 	require.False(t, secret.Secret{}.IsSet())
 	require.False(t, secret.Value("").IsSet())
@@ -98,10 +119,14 @@ func TestWhatCannotBeASecretIsRefusedWithoutShowingIt(t *testing.T) {
 		{"not ASCII", secret.Value("s3cré"), "ASCII"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := test.secret.Read()
-			require.ErrorContains(t, err, test.want)
-			require.NotContains(t, err.Error(), "s3cr")
-			require.Empty(t, got)
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				got, err := test.secret.Read()
+				require.ErrorContains(t, err, test.want)
+				require.NotContains(t, err.Error(), "s3cr")
+				require.Empty(t, got)
+				require.Less(t, time.Since(began), time.Second, "it is soon known")
+			})
 		})
 	}
 	_, err := secret.Secret{}.Read()

@@ -22,7 +22,7 @@ type turn struct {
 	from, to time.Time
 }
 
-// late are the requests of a worker after a turn of its own and before the next.
+// late are the requests of a worker that reached the org after a turn of its own and before the next.
 type late struct {
 	requests []oktasim.Request
 	// places are those in the listings that they asked for.

@@ -94,7 +94,7 @@ func (c *chaos) table() string {
 	var below strings.Builder
 	fmt.Fprintf(&below, "\n\nit took %v, of which faults began in %v", time.Since(c.began).Round(time.Second), c.plan.length)
 	if c.late >= 0 {
-		fmt.Fprintf(&below, "\n%s requests, %s of them late; no service was read by two workers at once", comma(len(c.requests)), comma(c.late))
+		fmt.Fprintf(&below, "\n%s requests; %s of them reached Okta late, when their worker's slice was over, and no worker read on after one: no service was read by two at once", comma(len(c.requests)), comma(c.late))
 	}
 	for _, p := range []*program{c.temporal, c.workers[0].program, c.workers[1].program} {
 		pids, unwanted := p.life()

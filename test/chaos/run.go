@@ -68,7 +68,7 @@ type chaos struct {
 
 	// requests are all that the org saw, by number.
 	requests map[int]oktasim.Request
-	// late is how many of them came when it was not their worker's turn; -1: that was not looked at.
+	// late is how many of them came when it was not their worker's turn, as readTwice tells; -1: that was not looked at.
 	late int
 	// verdicts are those of the last comparison.
 	verdicts []verdict
