@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,7 +44,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		pages:      counter("pages_total", "Pages of Okta's that were delivered to Devo as a whole."),
 		cut:        counter("events_cut_total", "Objects above DEVO_MAX_EVENT that were delivered cut and marked."),
 		again:      counter("events_unconfirmed_total", "Objects whose delivery Devo's side did not confirm, and that are sent again: Devo may have them twice."),
-		deliveries: counter("deliveries_total", "Pages, or chunks of them, that were sent to Devo, by outcome: confirmed, or unconfirmed and sent again.", "outcome"),
+		deliveries: counter("deliveries_total", "Pages, or chunks of them, that were to be sent to Devo, by outcome: confirmed; unconfirmed, which Devo may have all the same, and sent again; unsent, as when it was not reached, and tried again.", "outcome"),
 		slices:     counter("slices_total", "Slices that ended well, by how they ended.", "end"),
 		failures:   counter("slice_failures_total", "Slices that failed, by class.", "class"),
 
@@ -68,7 +69,8 @@ const (
 // Outcomes of a delivery.
 const (
 	confirmed   = "confirmed"
-	unconfirmed = "unconfirmed"
+	unconfirmed = "unconfirmed" // Devo may have it all the same
+	unsent      = "unsent"      // it cannot have any of it
 )
 
 // serviceMetrics are the metrics of one service's slices.
@@ -95,7 +97,7 @@ func (c *Collector) metricsOf(in workflows.SliceInput) serviceMetrics {
 		for _, c := range []*prometheus.CounterVec{s.m.events, s.m.bytes, s.m.pages, s.m.cut, s.m.again} {
 			c.WithLabelValues(s.tenant, s.service, s.kind)
 		}
-		for _, outcome := range []string{confirmed, unconfirmed} {
+		for _, outcome := range []string{confirmed, unconfirmed, unsent} {
 			s.m.deliveries.WithLabelValues(s.tenant, s.service, s.kind, outcome)
 		}
 	}
@@ -130,8 +132,13 @@ func (s serviceMetrics) page() {
 	}
 }
 
-func (s serviceMetrics) unconfirmed(objects int) {
+// undelivered counts a delivery that failed with err.
+func (s serviceMetrics) undelivered(objects int, err error) {
 	if s.m == nil {
+		return
+	}
+	if errors.Is(err, devo.ErrUnsent) {
+		s.add(s.m.deliveries, 1, unsent)
 		return
 	}
 	s.add(s.m.deliveries, 1, unconfirmed)

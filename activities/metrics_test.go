@@ -12,6 +12,7 @@ import (
 
 	"okta-collector/activities"
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/devo"
 	"okta-collector/workflows"
 )
 
@@ -121,6 +122,16 @@ func TestWhatIsEmptyIsProgressToo(t *testing.T) {
 			require.Contains(t, measured(t, b, workflows.SliceInput{Tenant: "acme", Service: "users"}), progressed)
 		})
 	}
+}
+
+func TestWhatWasNeverSentIsNotSentAgain(t *testing.T) {
+	b := newBench(t, 1)
+	b.ship = func(int) error { return fmt.Errorf("%w: connection refused", devo.ErrUnsent) }
+	samples := measured(t, b, workflows.SliceInput{Tenant: "acme", Service: "users"})
+	require.EqualValues(t, 1, samples["okta_collector_deliveries_total live unsent users acme"])
+	require.NotContains(t, samples, "okta_collector_deliveries_total live unconfirmed users acme")
+	require.NotContains(t, samples, "okta_collector_events_unconfirmed_total live users acme", "Devo has none of them twice")
+	require.EqualValues(t, 1, samples["okta_collector_slice_failures_total passing live users acme"])
 }
 
 func TestABackfillSaysNothingOfHowFarTheLiveCollectionIs(t *testing.T) {

@@ -236,7 +236,7 @@ func (s *slice) ship(chunk devo.Page) error {
 	stats, err := s.stream.Ship(s.lease.shipping, chunk)
 	s.took = time.Since(started)
 	if err != nil {
-		s.metrics.unconfirmed(len(chunk.Objects))
+		s.metrics.undelivered(len(chunk.Objects), err)
 		if s.lease.shipping.Err() != nil {
 			return context.Cause(s.lease.shipping)
 		}

@@ -96,6 +96,7 @@ type conn struct {
 	limits   limits
 	unacked  func(syscall.RawConn) (int, error)
 	opened   time.Time
+	wrote    bool // something may have reached the peer
 
 	notified chan struct{} // closed when the peer has sent close_notify
 	ended    chan struct{} // closed when nothing more can be read
@@ -190,6 +191,7 @@ func (c *conn) write(ctx context.Context, records []byte) error {
 			return err
 		}
 		piece := records[:min(len(records), maxWrite)]
+		c.wrote = true
 		if _, err := c.Conn.Write(piece); err != nil {
 			return c.writeError(ctx, err)
 		}

@@ -211,6 +211,7 @@ func (s *fileStream) Ship(ctx context.Context, page Page) (Stats, error) {
 }
 
 func (s *fileStream) ship(ctx context.Context, page Page) (Stats, error) {
+	before := s.size
 	stats, err := s.frame(nil, page, func(lines []byte) error {
 		if s.torn {
 			if err := s.write(ctx, []byte{'\n'}); err != nil {
@@ -220,6 +221,9 @@ func (s *fileStream) ship(ctx context.Context, page Page) (Stats, error) {
 		}
 		return s.write(ctx, lines)
 	})
+	if err != nil && s.size == before {
+		return Stats{}, unsent(err)
+	}
 	if err == nil {
 		err = s.file.Sync()
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"time"
@@ -107,10 +108,12 @@ type httpStream struct {
 	url    url.URL // has the token in it
 	token  string
 	framer
-	body   bytes.Buffer
-	zip    *gzip.Writer
-	size   int // of the body before compression
-	failed error
+	body bytes.Buffer
+	zip  *gzip.Writer
+	size int // of the body before compression
+	// connected says that there was a connection to post the page over, or a part of it.
+	connected bool
+	failed    error
 }
 
 func (s *httpStream) Ship(ctx context.Context, page Page) (Stats, error) {
@@ -129,6 +132,7 @@ func (s *httpStream) Ship(ctx context.Context, page Page) (Stats, error) {
 
 func (s *httpStream) ship(ctx context.Context, page Page) (Stats, error) {
 	s.reset()
+	s.connected = false
 	stats, err := s.frame(nil, page, func(lines []byte) error {
 		if s.size+len(lines) > maxPost {
 			if err := s.deliver(ctx); err != nil {
@@ -141,6 +145,9 @@ func (s *httpStream) ship(ctx context.Context, page Page) (Stats, error) {
 	})
 	if err == nil && s.size > 0 {
 		err = s.deliver(ctx)
+	}
+	if err != nil && !s.connected {
+		err = unsent(err)
 	}
 	return stats, err
 }
@@ -171,6 +178,9 @@ func (s *httpStream) deliver(ctx context.Context) error {
 func (s *httpStream) post(ctx context.Context) (int, error) {
 	limited, cancel := context.WithTimeout(ctx, postTimeout)
 	defer cancel()
+	limited = httptrace.WithClientTrace(limited, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { s.connected = true }, // and shaken hands over it
+	})
 	req, err := http.NewRequestWithContext(limited, http.MethodPost, "", bytes.NewReader(s.body.Bytes()))
 	if err != nil {
 		return 0, fmt.Errorf("making a request: %w", err)

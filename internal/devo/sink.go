@@ -5,12 +5,21 @@ package devo
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // ErrRefused is wrapped by errors that only a person can mend: a certificate or token
 // that is refused, a server whose certificate does not verify, an HTTP 3xx or 4xx other
 // than 408 and 429, a directory that cannot be written. Every other error is passing.
 var ErrRefused = errors.New("refused")
+
+// ErrUnsent is wrapped by errors of [Stream.Ship] after which nothing of the page can be with the
+// peer, since there was no connection to it, for instance. After every other error some of it may be,
+// or all.
+var ErrUnsent = errors.New("nothing was sent")
+
+// unsent wraps an error of a page of which nothing was sent.
+func unsent(err error) error { return fmt.Errorf("%w: %w", ErrUnsent, err) }
 
 // Sink is a destination. It is safe for concurrent use; each slice opens a stream of its own.
 type Sink interface {
@@ -58,8 +67,9 @@ type Stats struct {
 // Stream delivers the pages of one slice in order. It is used by one goroutine.
 type Stream interface {
 	// Ship returns when the page is delivered for good, as far as the sink can know: it may then
-	// be checkpointed. On an error nothing is known about this page, which must be shipped again
-	// by another stream; this one is unusable but for Close.
+	// be checkpointed. On an error the page must be shipped again by another stream; this one is
+	// unusable but for Close. Whether the peer has it all the same is not known, unless the error
+	// wraps ErrUnsent.
 	Ship(ctx context.Context, page Page) (Stats, error)
 	// Offset is what to record in the checkpoint with the pages shipped so far; nil
 	// if the sink has none. Where it is not nil, its first value must be

@@ -44,13 +44,18 @@ func (s *stdoutStream) Ship(ctx context.Context, page Page) (Stats, error) {
 	head := appendHead(nil, s.sink.cfg.Now(), s.sink.cfg.Hostname, s.tag)
 	s.sink.mu.Lock()
 	defer s.sink.mu.Unlock()
+	written := 0
 	stats, err := s.frame(head, page, func(records []byte) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		_, err := s.sink.out.Write(records)
+		n, err := s.sink.out.Write(records)
+		written += n
 		return err
 	})
+	if err != nil && written == 0 {
+		err = unsent(err)
+	}
 	if err != nil {
 		s.failed = fmt.Errorf("printing: %w", err)
 		return Stats{}, s.failed

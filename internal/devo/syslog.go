@@ -296,11 +296,11 @@ func (s *syslogStream) ship(ctx context.Context, page Page) (Stats, error) {
 	}
 	expected, err := s.sink.acquaint(ctx)
 	if err != nil {
-		return Stats{}, err
+		return Stats{}, unsent(err)
 	}
 	c, err := s.connection(ctx)
 	if err != nil {
-		return Stats{}, err
+		return Stats{}, unsent(err)
 	}
 	if page.More {
 		s.next = s.sink.openAhead()
@@ -312,6 +312,9 @@ func (s *syslogStream) ship(ctx context.Context, page Page) (Stats, error) {
 	if err != nil {
 		c.release()
 		s.sink.cfg.Metrics.connectionLost()
+		if !c.wrote {
+			err = unsent(err)
+		}
 		return Stats{}, err
 	}
 	answer, err := s.sink.finish(ctx, c)
