@@ -112,8 +112,13 @@ func (c *cell) run(results *results) {
 		c.tell(workflows.SignalResume)
 	}
 	var status workflows.Status
+	var err error
+	defer func() {
+		if c.t.Failed() {
+			c.t.Logf("%s: %v, %+v", where, err, status)
+		}
+	}()
 	c.eventually(where+": everything is collected", func() bool {
-		var err error
 		status, err = c.status(c.service)
 		return err == nil && status.State == workflows.StateWaiting && status.Checkpoint.Position.Pull == nil && status.Checkpoint.Totals.Pulls > 0
 	})
@@ -170,9 +175,13 @@ func (c *cell) act() {
 
 // tell sends a signal, past the proxy.
 func (c *cell) tell(signal string) {
-	if err := c.client.SignalWorkflow(context.Background(), c.id(c.service), "", signal, nil); err != nil {
-		c.fail("the signal %s: %v", signal, err)
+	var err error
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		if err = c.client.SignalWorkflow(context.Background(), c.id(c.service), "", signal, nil); err == nil {
+			return
+		}
 	}
+	c.fail("the signal %s: %v", signal, err)
 }
 
 // cancelling says whether the slice is asked to stop, or there is none.

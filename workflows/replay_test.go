@@ -28,7 +28,7 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
 				Interceptors:             workflows.Interceptors(),
-				DisableDeadlockDetection: true, // it takes a busy machine for a deadlock
+				DisableDeadlockDetection: true, // which takes a machine that stands still for a second for one
 			})
 			require.NoError(t, err)
 			replayer.RegisterWorkflowWithOptions(workflows.Collect, workflow.RegisterOptions{Name: workflows.CollectName})
