@@ -51,25 +51,27 @@ type report struct {
 	EstimatedEnd *time.Time `json:"estimatedEnd,omitempty"`
 	// Slice is the activity that is under way; nil between slices.
 	Slice *slice `json:"slice,omitempty"`
+	// Lately is what was shipped in the last minutes; nil where that is not known.
+	Lately *shipped `json:"lately,omitempty"`
 	// Rate is how fast it ships: in the running slice or, where it is watched, over the last minute. Nil
 	// where neither is known.
 	Rate *rate `json:"rate,omitempty"`
 }
 
-// sliceScheduled is the state of a slice that waits for a worker.
-const sliceScheduled = "scheduled"
+// States of a slice: it waits for a worker, or one has it.
+const (
+	sliceScheduled = "scheduled"
+	sliceStarted   = "started"
+)
 
-// slice is what Temporal knows of an activity that is under way.
+// slice is what Temporal knows of an activity that is under way. It is never tried again: after a failure the
+// workflow begins another one, and knows the problem.
 type slice struct {
 	// State is scheduled (it waits for a worker), started, or what somebody made of it, such as paused.
 	State string `json:"state"`
 	// Began is when a worker took it, and Heartbeat when it last recorded its checkpoint.
 	Began     time.Time `json:"began,omitzero"`
 	Heartbeat time.Time `json:"heartbeat,omitzero"`
-	// Attempt counts from 1. The workflow itself begins a new slice after a failure, so there are more only
-	// after an operator has reset one.
-	Attempt     int32  `json:"attempt"`
-	LastFailure string `json:"lastFailure,omitempty"`
 }
 
 // manyFailures is how many slices in a row may fail before somebody should look: with the growing
@@ -114,6 +116,7 @@ func (r *report) derive(now time.Time) {
 	if lag, ok := r.lag(now); ok {
 		r.LagSeconds = new(lag.Seconds())
 	}
+	r.Lately = shippedLately(r.Recent, r.Checkpoint.Totals, now)
 	bounds, backfill := workflows.RangeOf(r.ID)
 	if !backfill {
 		return
@@ -298,7 +301,7 @@ func pendingSlice(d *workflowservice.DescribeWorkflowExecutionResponse) *slice {
 		return nil
 	}
 	a := d.GetPendingActivities()[0]
-	s := &slice{State: strings.ToLower(a.GetState().String()), Attempt: a.GetAttempt(), LastFailure: a.GetLastFailure().GetMessage()}
+	s := &slice{State: strings.ToLower(a.GetState().String())}
 	if t := a.GetLastStartedTime(); t != nil {
 		s.Began = t.AsTime()
 	}

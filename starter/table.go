@@ -18,9 +18,10 @@ const (
 	// maxColumn is how wide a column of text may get before it is wrapped.
 	maxColumn = 60
 	// maxWidth is how wide the status gets, on a terminal that is wide enough, if its ids leave minRemark
-	// for the remarks.
-	maxWidth  = 120
-	minRemark = 30
+	// for the remarks. Rates are shown where they leave roomyRemark.
+	maxWidth    = 120
+	minRemark   = 12
+	roomyRemark = 20
 	// warningAge is for how long a warning is shown.
 	warningAge = 24 * time.Hour
 )
@@ -42,8 +43,11 @@ func newTable(header ...any) table.Writer {
 func renderReports(reports []report, now time.Time, width int) string {
 	width = min(width, maxWidth)
 	// The remarks get what the other columns leave.
-	remarks := max(minRemark, width-text.LongestLineLen(newReportTable(reports, now, 1).Render()))
-	shown := newReportTable(reports, now, remarks).Render()
+	left := func(rates bool) int {
+		return width - text.LongestLineLen(newReportTable(reports, now, rates, 1).Render())
+	}
+	rates := left(true) >= roomyRemark
+	shown := newReportTable(reports, now, rates, max(minRemark, left(rates))).Render()
 	for _, r := range reports {
 		for _, n := range r.notes(now, width) {
 			shown += "\n\n" + n
@@ -52,11 +56,13 @@ func renderReports(reports []report, now time.Time, width int) string {
 	return shown
 }
 
-func newReportTable(reports []report, now time.Time, remarks int) table.Writer {
-	t := newTable("collector", "state", "events", "bytes", "events/s", "lag", "budget", "next", "remark")
+func newReportTable(reports []report, now time.Time, rates bool, remarks int) table.Writer {
+	t := newTable("collector", "state", "events", "bytes", "last 5 min", "events/s", "lag", "budget", "next", "remark")
 	configs := []table.ColumnConfig{{Name: "remark", WidthMax: remarks, WidthMaxEnforcer: text.WrapSoft}}
-	for _, number := range []string{"events", "bytes", "events/s", "lag", "budget", "next"} {
-		configs = append(configs, table.ColumnConfig{Name: number, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	for _, number := range []string{"events", "bytes", "last 5 min", "events/s", "lag", "budget", "next"} {
+		configs = append(configs, table.ColumnConfig{
+			Name: number, Align: text.AlignRight, AlignHeader: text.AlignRight, Hidden: number == "events/s" && !rates,
+		})
 	}
 	t.SetColumnConfigs(configs)
 	above := ""
@@ -68,7 +74,7 @@ func newReportTable(reports []report, now time.Time, remarks int) table.Writer {
 		totals := r.Checkpoint.Totals
 		t.AppendRow(table.Row{
 			name, r.State, count(r, humanize.Comma(totals.Events)), count(r, humanize.Bytes(uint64(totals.Bytes))),
-			perSecond(r), lag(r, now), budget(r, now), next(r, now), remark(r, now),
+			r.Lately.String(), perSecond(r), lag(r, now), budget(r, now), next(r, now), remark(r, now),
 		})
 	}
 	return t
@@ -116,10 +122,11 @@ func (r report) notes(now time.Time, width int) []string {
 		note("does not answer", time.Time{}, r.Unanswered)
 	}
 	if p := r.problem(); p != nil {
-		note("", p.At, p.Message)
-	}
-	if r.Slice != nil && r.Slice.LastFailure != "" {
-		note(fmt.Sprintf("attempt %d of the slice", r.Slice.Attempt), r.Slice.Began, r.Slice.LastFailure)
+		inARow := ""
+		if r.Failures > 1 {
+			inARow = fmt.Sprintf("%d failures in a row", r.Failures)
+		}
+		note(inARow, p.At, p.Message)
 	}
 	if w := r.LastWarning; w != nil && now.Sub(w.At) < warningAge {
 		note("warning", w.At, w.Message)
@@ -203,6 +210,8 @@ func remark(r report, now time.Time) string {
 		reason = strings.TrimPrefix(reason+", see below", ", ") // there is no reason while it tries
 	case r.State == workflows.StateRunning && r.Slice != nil && r.Slice.State == sliceScheduled:
 		reason = "waits for a worker"
+	case reason == "" && r.State == workflows.StateRunning && r.Slice != nil && r.Slice.State != sliceStarted:
+		reason = "its activity is " + strings.ReplaceAll(r.Slice.State, "_", " ") // somebody did that with Temporal's CLI
 	case reason == "" && r.State == workflows.StateRunning && r.Backfill == nil && pull != nil:
 		reason = fmt.Sprintf("%s pull under way", pull.Kind)
 	}

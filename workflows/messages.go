@@ -89,6 +89,16 @@ type State struct {
 	Slices int64 `json:"slices"`
 	// Began is when a backfill began.
 	Began time.Time `json:"began,omitzero"`
+	// Recent are the totals at some past moments, for what was shipped in the last minutes: the oldest
+	// first, at most 8, at least a minute apart. The first may be older than the rest.
+	Recent []Sample `json:"recent,omitempty"`
+}
+
+// Sample is what had been shipped in all at a moment.
+type Sample struct {
+	At     time.Time `json:"at"`
+	Events int64     `json:"events"`
+	Bytes  int64     `json:"bytes"`
 }
 
 // Problem is a failed slice.
@@ -147,6 +157,8 @@ type Status struct {
 	Problems    int       `json:"problems"`
 	LastProblem *Problem  `json:"lastProblem,omitempty"`
 	LastWarning *Warning  `json:"lastWarning,omitempty"`
+	// Recent is as in [State].
+	Recent []Sample `json:"recent,omitempty"`
 	// Backfill is nil for live collection.
 	Backfill *BackfillStatus `json:"backfill,omitempty"`
 }
