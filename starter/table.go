@@ -212,7 +212,9 @@ func remark(r report, now time.Time) string {
 		reason = "waits for a worker"
 	case reason == "" && r.State == workflows.StateRunning && r.Slice != nil && r.Slice.State != sliceStarted:
 		reason = "its activity is " + strings.ReplaceAll(r.Slice.State, "_", " ") // somebody did that with Temporal's CLI
-	case reason == "" && r.State == workflows.StateRunning && r.Backfill == nil && pull != nil:
+	case r.Backfill != nil:
+		reason, _, _ = strings.Cut(reason, ": ") // all of it is below
+	case reason == "" && r.State == workflows.StateRunning && pull != nil:
 		reason = fmt.Sprintf("%s pull under way", pull.Kind)
 	}
 	if done := r.share(); done != "" {

@@ -38,6 +38,10 @@ func TestTheTableSaysWhatEachCollectorDoesAndWhy(t *testing.T) {
 			unanswered: "no worker answers",
 			want:       "waiting 100 0 B - - - - 0s no worker answers; caught up",
 		},
+		"a reason that is new": {
+			status: workflows.Status{State: workflows.StateWaiting, WakeAt: at(47 * time.Second), Reason: "the moon is full until Nov 22 12:00:47Z: come back later"},
+			want:   "waiting 0 0 B - - - - 47s the moon is full: come back later",
+		},
 		"its rate-limit window is over": {
 			status: workflows.Status{State: workflows.StateRunning, Checkpoint: checkpoint.Checkpoint{Window: &checkpoint.Window{Used: 25, Limit: 50, Ends: noon}}},
 			want:   "running 0 0 B - - - - -",
@@ -128,6 +132,18 @@ func TestABackfillIsBelowItsServiceAndItsIDBelowTheTable(t *testing.T) {
 
 	alone := strings.Split(renderReports([]report{half}, noon, maxWidth), "\n")
 	require.True(t, strings.HasPrefix(alone[1], logs+" backfill  waiting"), alone[1])
+}
+
+func TestABackfillThatGivesWaySaysToWhom(t *testing.T) {
+	wake := noon.Add(30 * time.Second)
+	yielding := report{ID: dayID, Status: workflows.Status{State: workflows.StateWaiting, WakeAt: &wake, Reason: "live collection first until Nov 22 12:00:30Z: it has something to do", Checkpoint: halfway()}}
+	yielding.derive(noon)
+
+	lines := strings.Split(renderReports([]report{yielding}, noon, maxWidth), "\n")
+	require.Contains(t, lines[1], "  50.0 %; live collection first")
+	require.NotContains(t, lines[1], "something")
+	require.Contains(t, oneLine(strings.Join(lines[3:], " ")), "live collection first until Nov 22 12:00:30Z: it has something to do")
+	require.Equal(t, "50.0 %, 500 events; live collection first until Nov 22 12:00:30Z", progressLine(yielding, noon))
 }
 
 func TestWarningsOfADayAreBelowTheTable(t *testing.T) {
