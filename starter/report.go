@@ -140,6 +140,20 @@ func (r *report) derive(now time.Time) {
 	}
 }
 
+// ended says whether there is nothing more to wait for.
+func ended(r report) bool {
+	switch r.State {
+	case workflows.StateRunning, workflows.StateWaiting, workflows.StatePaused, workflows.StateBlocked, stateUnknown:
+		return false
+	}
+	return true
+}
+
+// endedUnasked says whether it is not there, and nobody has told it to end.
+func endedUnasked(r report) bool {
+	return ended(r) && r.State != workflows.StateDone && r.State != stateStopped
+}
+
 // lag is how far a collector is behind; false where it has nothing to be behind of.
 func (r report) lag(now time.Time) (time.Duration, bool) {
 	_, backfill := workflows.RangeOf(r.ID)
@@ -157,7 +171,7 @@ func (c *temporal) ask(ctx context.Context, id string) (report, error) {
 	r.Tenant, r.Service, _ = workflows.ParseWorkflowID(id) // ids were checked
 	d, err := c.DescribeWorkflowExecution(ctx, id, "")
 	if errors.As(err, new(*serviceerror.NotFound)) {
-		r.State, r.Reason = stateMissing, "never started, or ended longer ago than the namespace keeps closed workflows; start it with: "+startCommand(id)
+		r.State, r.Reason = stateMissing, "never started, or ended longer ago than the namespace keeps closed workflows; "+howToStart(id)
 		return r, nil
 	}
 	if err != nil {
@@ -217,7 +231,7 @@ func (c *temporal) closed(ctx context.Context, r report, run string, status enum
 	asTold := status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED || backfill && status == enums.WORKFLOW_EXECUTION_STATUS_CANCELED
 	if !asTold {
 		r.State = workflows.CollectorState(statusWord(status))
-		r.Reason = "ended without being stopped; start it with: " + startCommand(r.ID)
+		r.Reason = "ended without being stopped; " + howToStart(r.ID)
 		var failure *temporalsdk.ApplicationError
 		if err := c.GetWorkflow(ctx, r.ID, run).Get(ctx, nil); errors.As(err, &failure) {
 			r.Reason = failure.Message()

@@ -600,6 +600,20 @@ func TestStatusOfWhatWasNeverStartedExitsWith1(t *testing.T) {
 	require.Contains(t, got.Reason, "starter start "+users)
 }
 
+func TestWhatCannotRunIsShownWithTheServicesThatCan(t *testing.T) {
+	const nosuch, hint = "okta/acme/nosuch", `no service is named "nosuch"; there are logs, users,`
+	o := newTemporal(t)
+	o.hasNever(nosuch)
+	code, stdout, _ := o.call("status", nosuch)
+	require.Equal(t, 1, code)
+	require.Contains(t, oneLine(stdout), hint)
+
+	o.On("SignalWorkflow", mock.Anything, nosuch, "", workflows.SignalPause, nil).Return(serviceerror.NewNotFound("not there"))
+	code, stdout, _ = o.call("pause", nosuch)
+	require.Equal(t, 1, code)
+	require.Contains(t, stdout, hint)
+}
+
 func TestStatusOfNothingIsAnEmptyList(t *testing.T) {
 	o := newTemporal(t)
 	o.lists()

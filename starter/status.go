@@ -25,6 +25,7 @@ EVENTS and BYTES are all that was ever shipped; LAST 5 MIN says so where it is n
 EVENTS/S is that of the slice under way, with --watch that of the last minute; a narrow terminal has
 no room for it. LAG is 0s when caught up, else the age of the last event shipped. BUDGET is the
 requests that the collector has sent in Okta's present rate-limit window, of the limit of all.
+Below the table is what keeps one from collecting, and for an hour each what it last warned of.
 
 -o json prints an array of objects. What has no value is left out.
   id, tenant, service

@@ -22,8 +22,9 @@ const (
 	maxWidth    = 120
 	minRemark   = 12
 	roomyRemark = 20
-	// warningAge is for how long a warning is shown.
-	warningAge = 24 * time.Hour
+	// warningAge is for how long a warning is shown. Nobody has to clear it: what goes on is warned of again, and
+	// JSON, the Web UI and Devo keep what is over.
+	warningAge = time.Hour
 )
 
 // newTable is a table without lines, for people; scripts ask for JSON.
@@ -103,20 +104,17 @@ func (r report) notes(now time.Time, width int) []string {
 		if !at.IsZero() {
 			head += ", " + humanize.RelTime(at, now, "ago", "from now")
 		}
-		body := text.WrapSoft(oneLine(message), width-2)
-		var b strings.Builder
-		b.WriteString(head + ":")
-		for line := range strings.SplitSeq(body, "\n") {
-			b.WriteString("\n  " + strings.TrimRight(line, " "))
-		}
-		notes = append(notes, b.String())
+		notes = append(notes, strings.Join(append([]string{head + ":"}, indented(message, 2, width)...), "\n"))
 	}
-	if r.Backfill != nil {
+	switch {
+	case r.Backfill != nil && r.State != stateMissing:
 		why := r.Reason
 		if r.problem() != nil {
 			why, _, _ = strings.Cut(why, ": ") // the problem itself follows
 		}
 		note("", time.Time{}, strings.TrimSuffix(r.progress(now)+"; "+why, "; "))
+	case endedUnasked(r):
+		note(string(r.State), time.Time{}, r.Reason)
 	}
 	if r.Unanswered != "" && r.Unanswered != errNoWorker.Error() {
 		note("does not answer", time.Time{}, r.Unanswered)
@@ -132,6 +130,15 @@ func (r report) notes(now time.Time, width int) []string {
 		note("warning", w.At, w.Message)
 	}
 	return notes
+}
+
+// indented are the lines of a text that is wrapped between words, each with so many spaces before it.
+func indented(message string, spaces, width int) []string {
+	lines := strings.Split(text.WrapSoft(oneLine(message), width-spaces), "\n")
+	for i, line := range lines {
+		lines[i] = strings.Repeat(" ", spaces) + strings.TrimRight(line, " ")
+	}
+	return lines
 }
 
 // problem is what keeps a collector from collecting; nil if nothing does.
@@ -203,6 +210,8 @@ func remark(r report, now time.Time) string {
 	reason := when.ReplaceAllString(r.Reason, "")
 	pull := r.Checkpoint.Position.Pull
 	switch {
+	case endedUnasked(r):
+		reason = "see below"
 	case strings.HasPrefix(reason, string(workflows.WaitRateLimit)):
 		reason = string(workflows.WaitRateLimit) // how much is in a column of its own
 	case r.problem() != nil:

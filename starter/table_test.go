@@ -146,12 +146,22 @@ func TestABackfillThatGivesWaySaysToWhom(t *testing.T) {
 	require.Equal(t, "50.0 %, 500 events; live collection first until Nov 22 12:00:30Z", progressLine(yielding, noon))
 }
 
-func TestWarningsOfADayAreBelowTheTable(t *testing.T) {
-	warned := report{ID: users, Status: workflows.Status{State: workflows.StateWaiting, LastWarning: &workflows.Warning{At: noon.Add(-time.Hour), Message: "a page came back empty"}}}
-	require.Contains(t, oneLine(renderReports([]report{warned}, noon, maxWidth)), users+", warning, 1 hour ago: a page came back empty")
+func TestWarningsOfTheLastHourAreBelowTheTable(t *testing.T) {
+	warned := report{ID: users, Status: workflows.Status{State: workflows.StateWaiting, LastWarning: &workflows.Warning{At: noon.Add(-59 * time.Minute), Message: "a page came back empty"}}}
+	require.Contains(t, oneLine(renderReports([]report{warned}, noon, maxWidth)), users+", warning, 59 minutes ago: a page came back empty")
 
-	warned.LastWarning.At = noon.Add(-25 * time.Hour)
+	warned.LastWarning.At = noon.Add(-time.Hour)
 	require.NotContains(t, renderReports([]report{warned}, noon, maxWidth), "warning")
+}
+
+func TestWhatEndedUnaskedSaysWhyBelowTheTable(t *testing.T) {
+	for _, state := range []workflows.CollectorState{stateMissing, "failed"} {
+		r := report{ID: users, Status: workflows.Status{State: state, Reason: "a long story; start it with: starter start " + users}}
+		lines := strings.Split(renderReports([]report{r}, noon, 100), "\n")
+
+		require.True(t, strings.HasSuffix(lines[1], "  see below"), lines[1])
+		require.Equal(t, []string{users + ", " + string(state) + ":", "  " + r.Reason}, lines[3:])
+	}
 }
 
 func TestAnActivityThatSomebodyPausedIsNotTakenForCollecting(t *testing.T) {
