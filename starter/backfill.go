@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +15,6 @@ import (
 	temporalsdk "go.temporal.io/sdk/temporal"
 
 	"okta-collector/internal/checkpoint"
-	"okta-collector/internal/okta"
 	"okta-collector/workflows"
 )
 
@@ -54,10 +52,7 @@ backfill failed or was stopped. To follow one that runs already, give its id.`,
 			case !again && workflows.HasRange(service) && since == "":
 				return errors.New("--since is missing: a time such as 2026-11-01T00:00:00Z or how long ago, such as 7d")
 			}
-			if _, ok := okta.Lookup(service); !ok {
-				return fmt.Errorf("no service is named %q; there are %s", service, strings.Join(okta.ServiceNames(), ", "))
-			}
-			return nil
+			return checkService(service)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()

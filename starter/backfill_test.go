@@ -161,6 +161,39 @@ func TestFollowingSaysOnceWhatHoldsItUp(t *testing.T) {
 	require.Contains(t, shown, "12:00:01Z  50.0 %, 500 events; rate limited until Nov 22 12:01:00Z\n")
 }
 
+func TestWhatIsNotedOnATerminalIsWrappedBetweenWords(t *testing.T) {
+	why := strings.TrimSpace(strings.Repeat("an explanation ", 20))
+	var out strings.Builder
+	b := newDrawnBar(&out)
+	b.note(noon, why)
+	b.end()
+
+	var noted []string
+	for line := range strings.SplitSeq(strings.NewReplacer(clearLine, "", "\r", "").Replace(out.String()), "\n") {
+		if strings.Contains(line, "explanation") {
+			require.LessOrEqual(t, len(line), maxWidth)
+			noted = append(noted, line)
+		}
+	}
+	require.Greater(t, len(noted), 1)
+	require.Equal(t, "12:00:00Z "+why, oneLine(strings.Join(noted, " ")))
+	require.Regexp(t, `^ {11}(an|explanation) `, noted[1])
+}
+
+func TestAMalformedIDOfABackfillIsRefusedWithTheExpectedForm(t *testing.T) {
+	for _, id := range []string{
+		"okta/acme/logs/backfill/yesterday", "okta/acme/logs/backfill/full", "okta/acme/logs/backfill", "okta/acme/logs/2026-11-01",
+		"okta/acme/logs/backfill/2026-11-01T00:00:00Z", "okta/acme/users/backfill/all",
+	} {
+		for _, command := range []string{"backfill --follow", "pause", "status"} {
+			code, _, stderr := newTemporal(t).call(append(strings.Fields(command), id)...)
+
+			require.Equal(t, 2, code)
+			require.Contains(t, stderr, "such as okta/default/logs/backfill/2026-11-01T00:00:00.000Z--2026-11-02T00:00:00.000Z or okta/default/users/backfill/full")
+		}
+	}
+}
+
 func TestFollowingRidesOutThatTemporalIsAway(t *testing.T) {
 	done := halfway()
 	done.Totals.Pulls = 1
@@ -203,10 +236,10 @@ func TestOnATerminalTheBarIsDrawn(t *testing.T) {
 			var out strings.Builder
 			b := newDrawnBar(&out)
 			b.show(report{Status: workflows.Status{Backfill: test.progress, Checkpoint: events(500)}}, "so far", noon)
-			b.note("paused")
+			b.note(noon, "paused")
 			b.end()
 			require.Contains(t, out.String(), test.want)
-			require.Contains(t, out.String(), "paused\n")
+			require.Contains(t, out.String(), "12:00:00Z  paused\n")
 		})
 	}
 }

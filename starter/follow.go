@@ -74,18 +74,9 @@ func (f *following) note(b bar, r report, err error) {
 		said = "no new status: " + err.Error()
 	}
 	if said != f.said && said != "" {
-		b.note(f.now().UTC().Format(time.TimeOnly) + "Z  " + oneLine(said))
+		b.note(f.now(), said)
 	}
 	f.said = said
-}
-
-// ended says whether there is nothing more to wait for.
-func ended(r report) bool {
-	switch r.State {
-	case workflows.StateRunning, workflows.StateWaiting, workflows.StatePaused, workflows.StateBlocked, stateUnknown:
-		return false
-	}
-	return true
 }
 
 // outcome says how a backfill has ended.
@@ -105,8 +96,8 @@ func outcome(out io.Writer, r report) error {
 // bar shows how far a backfill is.
 type bar interface {
 	show(r report, line string, now time.Time)
-	// note prints a line that stays.
-	note(line string)
+	// note prints a text that stays.
+	note(now time.Time, text string)
 	// end leaves what was shown last.
 	end()
 }
@@ -156,7 +147,16 @@ func (b *drawnBar) show(r report, line string, _ time.Time) {
 	b.tracker.UpdateMessage(line)
 }
 
-func (b *drawnBar) note(line string) { b.writer.Log("%s", line) }
+func (b *drawnBar) note(now time.Time, text string) {
+	at := timestamp(now)
+	width, _ := terminalSize(b.out)
+	for i, line := range indented(text, len(at), width) {
+		if i == 0 {
+			line = at + line[len(at):]
+		}
+		b.writer.Log("%s", line)
+	}
+}
 
 func (b *drawnBar) end() {
 	_, _ = io.WriteString(b.out, "\r") // over the ^C that a terminal shows
@@ -181,9 +181,14 @@ func (b *printedBar) show(_ report, line string, now time.Time) {
 		return
 	}
 	b.printed = now
-	b.note(now.UTC().Format(time.TimeOnly) + "Z  " + line)
+	b.note(now, line)
 }
 
-func (b *printedBar) note(line string) { fmt.Fprintln(b.out, line) }
+func (b *printedBar) note(now time.Time, text string) {
+	fmt.Fprintln(b.out, timestamp(now)+oneLine(text))
+}
 
 func (b *printedBar) end() {}
+
+// timestamp is what a line begins with.
+func timestamp(now time.Time) string { return now.UTC().Format(time.TimeOnly) + "Z  " }

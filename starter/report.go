@@ -51,25 +51,27 @@ type report struct {
 	EstimatedEnd *time.Time `json:"estimatedEnd,omitempty"`
 	// Slice is the activity that is under way; nil between slices.
 	Slice *slice `json:"slice,omitempty"`
+	// Lately is what was shipped in the last minutes; nil where that is not known.
+	Lately *shipped `json:"lately,omitempty"`
 	// Rate is how fast it ships: in the running slice or, where it is watched, over the last minute. Nil
 	// where neither is known.
 	Rate *rate `json:"rate,omitempty"`
 }
 
-// sliceScheduled is the state of a slice that waits for a worker.
-const sliceScheduled = "scheduled"
+// States of a slice: it waits for a worker, or one has it.
+const (
+	sliceScheduled = "scheduled"
+	sliceStarted   = "started"
+)
 
-// slice is what Temporal knows of an activity that is under way.
+// slice is what Temporal knows of an activity that is under way. It is never tried again: after a failure the
+// workflow begins another one, and knows the problem.
 type slice struct {
 	// State is scheduled (it waits for a worker), started, or what somebody made of it, such as paused.
 	State string `json:"state"`
 	// Began is when a worker took it, and Heartbeat when it last recorded its checkpoint.
 	Began     time.Time `json:"began,omitzero"`
 	Heartbeat time.Time `json:"heartbeat,omitzero"`
-	// Attempt counts from 1. The workflow itself begins a new slice after a failure, so there are more only
-	// after an operator has reset one.
-	Attempt     int32  `json:"attempt"`
-	LastFailure string `json:"lastFailure,omitempty"`
 }
 
 // manyFailures is how many slices in a row may fail before somebody should look: with the growing
@@ -114,6 +116,7 @@ func (r *report) derive(now time.Time) {
 	if lag, ok := r.lag(now); ok {
 		r.LagSeconds = new(lag.Seconds())
 	}
+	r.Lately = shippedLately(r.Recent, r.Checkpoint.Totals, now)
 	bounds, backfill := workflows.RangeOf(r.ID)
 	if !backfill {
 		return
@@ -137,6 +140,20 @@ func (r *report) derive(now time.Time) {
 	}
 }
 
+// ended says whether there is nothing more to wait for.
+func ended(r report) bool {
+	switch r.State {
+	case workflows.StateRunning, workflows.StateWaiting, workflows.StatePaused, workflows.StateBlocked, stateUnknown:
+		return false
+	}
+	return true
+}
+
+// endedUnasked says whether it is not there, and nobody has told it to end.
+func endedUnasked(r report) bool {
+	return ended(r) && r.State != workflows.StateDone && r.State != stateStopped
+}
+
 // lag is how far a collector is behind; false where it has nothing to be behind of.
 func (r report) lag(now time.Time) (time.Duration, bool) {
 	_, backfill := workflows.RangeOf(r.ID)
@@ -154,7 +171,7 @@ func (c *temporal) ask(ctx context.Context, id string) (report, error) {
 	r.Tenant, r.Service, _ = workflows.ParseWorkflowID(id) // ids were checked
 	d, err := c.DescribeWorkflowExecution(ctx, id, "")
 	if errors.As(err, new(*serviceerror.NotFound)) {
-		r.State, r.Reason = stateMissing, "never started, or ended longer ago than the namespace keeps closed workflows; start it with: "+startCommand(id)
+		r.State, r.Reason = stateMissing, "never started, or ended longer ago than the namespace keeps closed workflows; "+howToStart(id)
 		return r, nil
 	}
 	if err != nil {
@@ -214,7 +231,7 @@ func (c *temporal) closed(ctx context.Context, r report, run string, status enum
 	asTold := status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED || backfill && status == enums.WORKFLOW_EXECUTION_STATUS_CANCELED
 	if !asTold {
 		r.State = workflows.CollectorState(statusWord(status))
-		r.Reason = "ended without being stopped; start it with: " + startCommand(r.ID)
+		r.Reason = "ended without being stopped; " + howToStart(r.ID)
 		var failure *temporalsdk.ApplicationError
 		if err := c.GetWorkflow(ctx, r.ID, run).Get(ctx, nil); errors.As(err, &failure) {
 			r.Reason = failure.Message()
@@ -298,7 +315,7 @@ func pendingSlice(d *workflowservice.DescribeWorkflowExecutionResponse) *slice {
 		return nil
 	}
 	a := d.GetPendingActivities()[0]
-	s := &slice{State: strings.ToLower(a.GetState().String()), Attempt: a.GetAttempt(), LastFailure: a.GetLastFailure().GetMessage()}
+	s := &slice{State: strings.ToLower(a.GetState().String())}
 	if t := a.GetLastStartedTime(); t != nil {
 		s.Began = t.AsTime()
 	}

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
+	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/okta"
 	"okta-collector/workflows"
 )
@@ -89,8 +90,9 @@ func inCatalogOrder(a, b string) int {
 // checkSelection refuses arguments that are no workflow ids, before anything is done.
 func checkSelection(cmd *cobra.Command, args []string) error {
 	for _, id := range args {
-		if _, _, err := workflows.ParseWorkflowID(id); err != nil {
-			return err
+		if !isCollector(id) && !isBackfill(id) {
+			return fmt.Errorf("%q is not a workflow id of this collector: want okta/<tenant>/<service>, such as okta/default/logs, or that of a backfill, "+
+				"such as okta/default/logs/backfill/2026-11-01T00:00:00.000Z--2026-11-02T00:00:00.000Z or okta/default/users/backfill/full", id)
 		}
 	}
 	if len(args) > 0 && tenantFlag(cmd) != "" {
@@ -102,19 +104,49 @@ func checkSelection(cmd *cobra.Command, args []string) error {
 // checkCollectors refuses the ids of backfills too.
 func checkCollectors(cmd *cobra.Command, args []string) error {
 	for _, id := range args {
-		if _, backfill := workflows.RangeOf(id); backfill {
+		if _, _, err := workflows.ParseWorkflowID(id); err != nil {
+			return err
+		}
+		if !isCollector(id) {
 			return fmt.Errorf("%s is a backfill, which %s does not know; see starter backfill --help", id, cmd.Name())
 		}
 	}
 	return checkSelection(cmd, args)
 }
 
-// startCommand is what starts what has an id.
-func startCommand(id string) string {
-	if _, backfill := workflows.RangeOf(id); backfill {
-		return "starter backfill " + id
+func isCollector(id string) bool {
+	tenant, service, err := workflows.ParseWorkflowID(id)
+	return err == nil && id == workflows.WorkflowID(tenant, service)
+}
+
+// isBackfill says whether an id is one that a backfill of its service can have.
+func isBackfill(id string) bool {
+	_, service, _ := workflows.ParseWorkflowID(id)
+	r, backfill := workflows.RangeOf(id)
+	if workflows.HasRange(service) {
+		return backfill && r != (checkpoint.Range{})
 	}
-	return "starter start " + id
+	return backfill && strings.HasSuffix(id, "/full")
+}
+
+// checkService says which services there are.
+func checkService(service string) error {
+	if _, ok := okta.Lookup(service); !ok {
+		return fmt.Errorf("no service is named %q; there are %s", service, strings.Join(okta.ServiceNames(), ", "))
+	}
+	return nil
+}
+
+// howToStart says what starts what has an id, if anything does.
+func howToStart(id string) string {
+	_, service, _ := workflows.ParseWorkflowID(id)
+	if err := checkService(service); err != nil {
+		return err.Error()
+	}
+	if isBackfill(id) {
+		return "start it with: starter backfill " + id
+	}
+	return "start it with: starter start " + id
 }
 
 // nothing says that a command found nothing to act on.

@@ -38,7 +38,7 @@ func newSignal(connect connector, signal, short string, args cobra.PositionalArg
 			for _, id := range ids {
 				switch err := c.SignalWorkflow(ctx, id, "", signal, nil); {
 				case errors.As(err, new(*serviceerror.NotFound)):
-					failed.add(lines, id, "not running; start it with: "+startCommand(id))
+					failed.add(lines, id, "not running; "+howToStart(id))
 				case err != nil:
 					failed.add(lines, id, err.Error())
 				default:

@@ -124,8 +124,8 @@ func startTargets(plan config.Plan, ids []string, tenant string) ([]config.Targe
 		if err != nil {
 			return nil, usageError{err}
 		}
-		if _, ok := okta.Lookup(service); !ok {
-			return nil, usagef("%s: no service is named %q; there are %s", id, service, strings.Join(okta.ServiceNames(), ", "))
+		if err := checkService(service); err != nil {
+			return nil, usagef("%s: %w", id, err)
 		}
 		if !slices.Contains(known, tenant) {
 			return nil, usagef("%s: no settings are for tenant %q; COLLECTOR_TENANTS has %s", id, tenant, strings.Join(known, ", "))

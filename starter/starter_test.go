@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/failure/v1"
 	"go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflow/v1"
@@ -462,14 +461,24 @@ func TestStatusPrefersTheCheckpointOfTheRunningSlice(t *testing.T) {
 func TestStatusOfARunningSliceHasItsRate(t *testing.T) {
 	o := newTemporal(t)
 	pending := heartbeat(t, events(700))
-	pending.Attempt, pending.LastFailure = 2, &failure.Failure{Message: "reset"}
 	pending.LastStartedTime, pending.LastHeartbeatTime = timestamppb.New(noon), timestamppb.New(noon.Add(3*time.Second))
 	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, pending)
 	o.answers(users, workflows.Status{State: workflows.StateRunning, Checkpoint: events(100)})
 	_, got := o.status(users)
 
 	require.Equal(t, &rate{Events: 200, Seconds: 3}, got.Rate)
-	require.Equal(t, &slice{State: "started", Began: noon, Heartbeat: noon.Add(3 * time.Second), Attempt: 2, LastFailure: "reset"}, got.Slice)
+	require.Equal(t, &slice{State: "started", Began: noon, Heartbeat: noon.Add(3 * time.Second)}, got.Slice)
+}
+
+func TestStatusSaysWhatWasShippedInTheLastMinutes(t *testing.T) {
+	o := newTemporal(t)
+	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING, heartbeat(t, events(700)))
+	sixMinutesAgo := time.Now().Add(-6 * time.Minute)
+	o.answers(users, workflows.Status{State: workflows.StateRunning, Checkpoint: events(500), Recent: []workflows.Sample{{At: sixMinutesAgo, Events: 100}}})
+	_, got := o.status(users)
+
+	require.EqualValues(t, 600, got.Lately.Events, "with what the running slice has shipped")
+	require.InDelta(t, 360, got.Lately.Seconds, 60)
 }
 
 func TestStatusDoesNotGoBackToTheHeartbeatOfASliceThatHasEndedMeanwhile(t *testing.T) {
@@ -589,6 +598,20 @@ func TestStatusOfWhatWasNeverStartedExitsWith1(t *testing.T) {
 	require.Equal(t, 1, code)
 	require.Equal(t, stateMissing, got.State)
 	require.Contains(t, got.Reason, "starter start "+users)
+}
+
+func TestWhatCannotRunIsShownWithTheServicesThatCan(t *testing.T) {
+	const nosuch, hint = "okta/acme/nosuch", `no service is named "nosuch"; there are logs, users,`
+	o := newTemporal(t)
+	o.hasNever(nosuch)
+	code, stdout, _ := o.call("status", nosuch)
+	require.Equal(t, 1, code)
+	require.Contains(t, oneLine(stdout), hint)
+
+	o.On("SignalWorkflow", mock.Anything, nosuch, "", workflows.SignalPause, nil).Return(serviceerror.NewNotFound("not there"))
+	code, stdout, _ = o.call("pause", nosuch)
+	require.Equal(t, 1, code)
+	require.Contains(t, stdout, hint)
 }
 
 func TestStatusOfNothingIsAnEmptyList(t *testing.T) {

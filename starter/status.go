@@ -21,9 +21,11 @@ func newStatus(connect connector) *cobra.Command {
 		Long: `Shows the collectors and backfills of the ids given; without ids all collectors that were
 ever started, of --tenant or of all, each with the backfills that it has running.
 
-EVENTS/S is that of the slice under way; with --watch that of the last minute. LAG is 0s when
-caught up, else the age of the last event shipped. BUDGET is the requests that the collector has
-sent in Okta's present rate-limit window, of the limit of all.
+EVENTS and BYTES are all that was ever shipped; LAST 5 MIN says so where it is not about five.
+EVENTS/S is that of the slice under way, with --watch that of the last minute; a narrow terminal has
+no room for it. LAG is 0s when caught up, else the age of the last event shipped. BUDGET is the
+requests that the collector has sent in Okta's present rate-limit window, of the limit of all.
+Below the table is what keeps one from collecting, and for an hour each what it last warned of.
 
 -o json prints an array of objects. What has no value is left out.
   id, tenant, service
@@ -34,9 +36,11 @@ sent in Okta's present rate-limit window, of the limit of all.
   checkpoint       the position. In it: totals (pages, events, bytes, pulls), position.newest
                    (the newest event shipped), window (of Okta's rate limit: bucket, limit,
                    used, ends)
+  lately           what was shipped in the last minutes: events, bytes, and in how many seconds;
+                   recent has the earlier totals that it comes from
   rate             eventsPerSecond and bytesPerSecond, measured over so many seconds
   lagSeconds       0 when caught up
-  slice            the activity under way: state, began, heartbeat, attempt, lastFailure
+  slice            the activity under way: state, began, heartbeat
   failures         how many slices have failed in a row; problems: how many ever
   lastProblem, lastWarning
                    at, message and (of a problem) class

@@ -18,11 +18,13 @@ const (
 	// maxColumn is how wide a column of text may get before it is wrapped.
 	maxColumn = 60
 	// maxWidth is how wide the status gets, on a terminal that is wide enough, if its ids leave minRemark
-	// for the remarks.
-	maxWidth  = 120
-	minRemark = 30
-	// warningAge is for how long a warning is shown.
-	warningAge = 24 * time.Hour
+	// for the remarks. Rates are shown where they leave roomyRemark.
+	maxWidth    = 120
+	minRemark   = 12
+	roomyRemark = 20
+	// warningAge is for how long a warning is shown. Nobody has to clear it: what goes on is warned of again, and
+	// JSON, the Web UI and Devo keep what is over.
+	warningAge = time.Hour
 )
 
 // newTable is a table without lines, for people; scripts ask for JSON.
@@ -42,8 +44,11 @@ func newTable(header ...any) table.Writer {
 func renderReports(reports []report, now time.Time, width int) string {
 	width = min(width, maxWidth)
 	// The remarks get what the other columns leave.
-	remarks := max(minRemark, width-text.LongestLineLen(newReportTable(reports, now, 1).Render()))
-	shown := newReportTable(reports, now, remarks).Render()
+	left := func(rates bool) int {
+		return width - text.LongestLineLen(newReportTable(reports, now, rates, 1).Render())
+	}
+	rates := left(true) >= roomyRemark
+	shown := newReportTable(reports, now, rates, max(minRemark, left(rates))).Render()
 	for _, r := range reports {
 		for _, n := range r.notes(now, width) {
 			shown += "\n\n" + n
@@ -52,11 +57,13 @@ func renderReports(reports []report, now time.Time, width int) string {
 	return shown
 }
 
-func newReportTable(reports []report, now time.Time, remarks int) table.Writer {
-	t := newTable("collector", "state", "events", "bytes", "events/s", "lag", "budget", "next", "remark")
+func newReportTable(reports []report, now time.Time, rates bool, remarks int) table.Writer {
+	t := newTable("collector", "state", "events", "bytes", "last 5 min", "events/s", "lag", "budget", "next", "remark")
 	configs := []table.ColumnConfig{{Name: "remark", WidthMax: remarks, WidthMaxEnforcer: text.WrapSoft}}
-	for _, number := range []string{"events", "bytes", "events/s", "lag", "budget", "next"} {
-		configs = append(configs, table.ColumnConfig{Name: number, Align: text.AlignRight, AlignHeader: text.AlignRight})
+	for _, number := range []string{"events", "bytes", "last 5 min", "events/s", "lag", "budget", "next"} {
+		configs = append(configs, table.ColumnConfig{
+			Name: number, Align: text.AlignRight, AlignHeader: text.AlignRight, Hidden: number == "events/s" && !rates,
+		})
 	}
 	t.SetColumnConfigs(configs)
 	above := ""
@@ -68,7 +75,7 @@ func newReportTable(reports []report, now time.Time, remarks int) table.Writer {
 		totals := r.Checkpoint.Totals
 		t.AppendRow(table.Row{
 			name, r.State, count(r, humanize.Comma(totals.Events)), count(r, humanize.Bytes(uint64(totals.Bytes))),
-			perSecond(r), lag(r, now), budget(r, now), next(r, now), remark(r, now),
+			r.Lately.String(), perSecond(r), lag(r, now), budget(r, now), next(r, now), remark(r, now),
 		})
 	}
 	return t
@@ -97,34 +104,41 @@ func (r report) notes(now time.Time, width int) []string {
 		if !at.IsZero() {
 			head += ", " + humanize.RelTime(at, now, "ago", "from now")
 		}
-		body := text.WrapSoft(oneLine(message), width-2)
-		var b strings.Builder
-		b.WriteString(head + ":")
-		for line := range strings.SplitSeq(body, "\n") {
-			b.WriteString("\n  " + strings.TrimRight(line, " "))
-		}
-		notes = append(notes, b.String())
+		notes = append(notes, strings.Join(append([]string{head + ":"}, indented(message, 2, width)...), "\n"))
 	}
-	if r.Backfill != nil {
+	switch {
+	case r.Backfill != nil && r.State != stateMissing:
 		why := r.Reason
 		if r.problem() != nil {
 			why, _, _ = strings.Cut(why, ": ") // the problem itself follows
 		}
 		note("", time.Time{}, strings.TrimSuffix(r.progress(now)+"; "+why, "; "))
+	case endedUnasked(r):
+		note(string(r.State), time.Time{}, r.Reason)
 	}
 	if r.Unanswered != "" && r.Unanswered != errNoWorker.Error() {
 		note("does not answer", time.Time{}, r.Unanswered)
 	}
 	if p := r.problem(); p != nil {
-		note("", p.At, p.Message)
-	}
-	if r.Slice != nil && r.Slice.LastFailure != "" {
-		note(fmt.Sprintf("attempt %d of the slice", r.Slice.Attempt), r.Slice.Began, r.Slice.LastFailure)
+		inARow := ""
+		if r.Failures > 1 {
+			inARow = fmt.Sprintf("%d failures in a row", r.Failures)
+		}
+		note(inARow, p.At, p.Message)
 	}
 	if w := r.LastWarning; w != nil && now.Sub(w.At) < warningAge {
 		note("warning", w.At, w.Message)
 	}
 	return notes
+}
+
+// indented are the lines of a text that is wrapped between words, each with so many spaces before it.
+func indented(message string, spaces, width int) []string {
+	lines := strings.Split(text.WrapSoft(oneLine(message), width-spaces), "\n")
+	for i, line := range lines {
+		lines[i] = strings.Repeat(" ", spaces) + strings.TrimRight(line, " ")
+	}
+	return lines
 }
 
 // problem is what keeps a collector from collecting; nil if nothing does.
@@ -196,6 +210,8 @@ func remark(r report, now time.Time) string {
 	reason := when.ReplaceAllString(r.Reason, "")
 	pull := r.Checkpoint.Position.Pull
 	switch {
+	case endedUnasked(r):
+		reason = "see below"
 	case strings.HasPrefix(reason, string(workflows.WaitRateLimit)):
 		reason = string(workflows.WaitRateLimit) // how much is in a column of its own
 	case r.problem() != nil:
@@ -203,7 +219,11 @@ func remark(r report, now time.Time) string {
 		reason = strings.TrimPrefix(reason+", see below", ", ") // there is no reason while it tries
 	case r.State == workflows.StateRunning && r.Slice != nil && r.Slice.State == sliceScheduled:
 		reason = "waits for a worker"
-	case reason == "" && r.State == workflows.StateRunning && r.Backfill == nil && pull != nil:
+	case reason == "" && r.State == workflows.StateRunning && r.Slice != nil && r.Slice.State != sliceStarted:
+		reason = "its activity is " + strings.ReplaceAll(r.Slice.State, "_", " ") // somebody did that with Temporal's CLI
+	case r.Backfill != nil:
+		reason, _, _ = strings.Cut(reason, ": ") // all of it is below
+	case reason == "" && r.State == workflows.StateRunning && pull != nil:
 		reason = fmt.Sprintf("%s pull under way", pull.Kind)
 	}
 	if done := r.share(); done != "" {

@@ -49,7 +49,7 @@ func TestWatchShowsTheRateBetweenLooks(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, oneLine(pictures[0]), "12:00:02Z COLLECTOR STATE")
 	require.Contains(t, oneLine(pictures[0]), "running 100 0 B - ")
-	require.Contains(t, oneLine(pictures[1]), "running 700 0 B 300 ")
+	require.Contains(t, oneLine(pictures[1]), "running 700 0 B - 300 ")
 }
 
 func TestWatchEndsWithTheCodeOfTheLastLook(t *testing.T) {
