@@ -26,7 +26,7 @@ run: build ## the worker against a real org, with an embedded Temporal unless TE
 	@deployments/run.sh
 
 test: bin/temporal ## all tests, the end-to-end ones included
-	go test -parallel 8 -timeout 15m ./...
+	go test -parallel 8 -timeout 30m ./...
 
 lint: ## gofmt, vet, staticcheck, workflowcheck
 	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo "gofmt would change: $$files"; exit 1; }

@@ -151,8 +151,11 @@ func (s *slice) ended(err error) (workflows.SliceResult, error) {
 		return workflows.SliceResult{End: workflows.EndStopped}, nil
 	}
 	var e *okta.Error
-	if errors.As(err, &e) && e.Class == okta.RateLimited {
+	switch {
+	case errors.As(err, &e) && e.Class == okta.RateLimited:
 		return workflows.SliceResult{End: workflows.EndRateLimited, Wait: e.Wait, Detail: e.Error()}, nil
+	case errors.As(err, &e) && e.Class == okta.Yields:
+		return workflows.SliceResult{End: workflows.EndYielded, Wait: e.Wait}, nil
 	}
 	return workflows.SliceResult{}, err
 }

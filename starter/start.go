@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/sdk/client"
 	temporalsdk "go.temporal.io/sdk/temporal"
 
+	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/config"
 	"okta-collector/internal/okta"
 	"okta-collector/workflows"
@@ -73,7 +74,7 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 	if since.After(now) {
 		return time.Time{}, fmt.Errorf("--since is %s, which is in the future", text)
 	}
-	if since.Before(now.Add(-workflows.MaxHistory)) {
+	if since.Before(now.Add(-checkpoint.MaxHistory)) {
 		return time.Time{}, fmt.Errorf("--since is %s, but Okta's System Log goes back 90 days only", text)
 	}
 	return since, nil

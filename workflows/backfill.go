@@ -13,9 +13,6 @@ import (
 	"okta-collector/internal/checkpoint"
 )
 
-// MaxHistory is how far back Okta's System Log goes.
-const MaxHistory = 90 * 24 * time.Hour
-
 // BackfillInput is the input of [Backfill].
 type BackfillInput struct {
 	Tenant  string `json:"tenant"`
@@ -86,7 +83,7 @@ func HasRange(service string) bool { return service == "logs" }
 
 // CheckRange says what is wrong with a range that is to be backfilled, and what is allowed.
 func CheckRange(service string, r checkpoint.Range, now time.Time) error {
-	return checkRange(service, wholeMilliseconds(r), now, MaxHistory)
+	return checkRange(service, wholeMilliseconds(r), now, checkpoint.MaxHistory)
 }
 
 func checkRange(service string, r checkpoint.Range, now time.Time, oldest time.Duration) error {
@@ -105,7 +102,7 @@ func checkRange(service string, r checkpoint.Range, now time.Time, oldest time.D
 	case r.Until.After(now):
 		return fmt.Errorf("until, %s, is in the future: it is now %s", r.Until.Format(layout), now.UTC().Format(layout))
 	case now.Sub(r.Since) > oldest:
-		return fmt.Errorf("since, %s, is more than 90 days ago, which is as far back as Okta's System Log goes: the earliest is %s", r.Since.Format(layout), now.Add(-MaxHistory).UTC().Format(layout))
+		return fmt.Errorf("since, %s, is more than 90 days ago, which is as far back as Okta's System Log goes: the earliest is %s", r.Since.Format(layout), now.Add(-checkpoint.MaxHistory).UTC().Format(layout))
 	}
 	return nil
 }
@@ -156,7 +153,7 @@ func (in BackfillInput) validate(ctx workflow.Context) error {
 	}
 	if in.State == nil { // one that goes on may be older than Okta's memory by now
 		// What was in order when it was asked for still is when a worker gets to it.
-		if err := checkRange(in.Service, in.Range, workflow.Now(ctx), MaxHistory+24*time.Hour); err != nil {
+		if err := checkRange(in.Service, in.Range, workflow.Now(ctx), checkpoint.MaxHistory+24*time.Hour); err != nil {
 			return invalid(err.Error())
 		}
 	}

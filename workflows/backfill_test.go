@@ -104,6 +104,23 @@ func (s *collectSuite) TestABackfillIsPausedAndResumed() {
 	s.InDelta(2*3600, s.at(1), 2)
 }
 
+func (s *collectSuite) TestABackfillSaysThatItYields() {
+	s.after(time.Second, func() {
+		status := s.status()
+		s.Equal(workflows.StateWaiting, status.State)
+		s.Contains(status.Reason, "leaves the budget to live collection")
+	})
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n == 1 {
+			return workflows.SliceResult{Checkpoint: in.Checkpoint, End: workflows.EndYielded, Wait: 15 * time.Second}, nil
+		}
+		return ended(in), nil
+	}
+	_, err := s.backfill(workflows.BackfillInput{Tenant: "acme", Service: "logs", Range: s.yesterday()})
+	s.NoError(err)
+	s.InDelta(15, s.at(1), 1)
+}
+
 func (s *collectSuite) TestABackfillThatIsStoppedIsCancelled() {
 	s.after(time.Second, s.env.CancelWorkflow)
 	s.next = func(_ int, in workflows.SliceInput) (workflows.SliceResult, error) {

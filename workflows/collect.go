@@ -299,6 +299,8 @@ func (c *collector) onResult(ctx workflow.Context, r SliceResult) {
 		}
 	case EndRateLimited:
 		c.wakeAfter(ctx, r.Wait, WaitRateLimit, r.Detail)
+	case EndYielded:
+		c.wakeAfter(ctx, r.Wait, WaitYield, "")
 	}
 	c.polled = false
 }

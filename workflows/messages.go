@@ -119,6 +119,7 @@ type WaitReason string
 const (
 	WaitPoll      WaitReason = "poll"         // caught up; the next poll is due later
 	WaitRateLimit WaitReason = "rate limited" // a rate-limit window has to end
+	WaitYield     WaitReason = "yielding"     // a backfill leaves the budget to live collection
 	WaitBackoff   WaitReason = "backoff"      // a passing problem
 	WaitBlocked   WaitReason = "blocked"      // a person is needed; tried again now and then
 )

@@ -133,6 +133,8 @@ func (c *collector) reason() string {
 		return "caught up; next poll " + at
 	case WaitRateLimit:
 		return "rate limited until " + at + detail(c.state.WakeDetail)
+	case WaitYield:
+		return "leaves the budget to live collection until " + at
 	case WaitBackoff:
 		return "tries again " + at + detail(c.problemMessage())
 	}

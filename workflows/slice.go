@@ -38,6 +38,7 @@ const (
 	EndMore        End = "more"         // its time is over
 	EndCaughtUp    End = "caught up"    // there is nothing more for now
 	EndRateLimited End = "rate limited" // the budget is used up, or Okta said so
+	EndYielded     End = "yielded"      // a backfill has left the budget to live collection
 	EndStopped     End = "stopped"      // the worker stops, or the slice was cancelled
 )
 

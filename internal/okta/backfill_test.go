@@ -164,7 +164,7 @@ func TestABackfillWaitsWhileLiveCollectionRunsAndLeavesItAReserve(t *testing.T) 
 		go ask()
 		var e *okta.Error
 		require.ErrorAs(t, <-asked, &e)
-		require.Equal(t, okta.RateLimited, e.Class)
+		require.Equal(t, okta.Yields, e.Class)
 		require.ErrorContains(t, e, "left to live collection")
 		for range 3 {
 			page, err = live.Next(t.Context(), page.Position)

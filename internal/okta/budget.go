@@ -55,8 +55,8 @@ func newBudget(share float64, now func() time.Time) *budget {
 
 // acquire takes one request of a bucket. The caller sends it and then calls answered, refused
 // or lost, once. yields says that it is a backfill's: live collection goes first. Where the budget does
-// not allow it the error is an [Error] of class RateLimited that says how long to wait; otherwise it is
-// why ctx ended.
+// not allow it the error is an [Error] of class RateLimited or Yields that says how long to wait; otherwise
+// it is why ctx ended.
 func (b *budget) acquire(ctx context.Context, name string, yields bool) (*bucket, error) {
 	var patience <-chan time.Time
 	if yields {
@@ -70,7 +70,7 @@ func (b *budget) acquire(ctx context.Context, name string, yields bool) (*bucket
 		select {
 		case <-changed:
 		case <-patience:
-			return nil, &Error{Class: RateLimited, Wait: longestYield, path: name, err: errors.New("live collection goes first")}
+			return nil, &Error{Class: Yields, Wait: longestYield, path: name, err: errors.New("live collection goes first")}
 		case <-ctx.Done():
 		}
 	}
@@ -93,7 +93,7 @@ func (b *budget) take(name string, yields bool) (*bucket, <-chan struct{}, error
 		}
 		if reserve := b.reserve(k); !b.allows(k, reserve) {
 			return nil, nil, &Error{
-				Class: RateLimited, Wait: max(k.ends.Sub(b.now()), margin) + headStart, path: name,
+				Class: Yields, Wait: max(k.ends.Sub(b.now()), margin) + headStart, path: name,
 				err: fmt.Errorf("the last %d requests of this minute are left to live collection", reserve),
 			}
 		}

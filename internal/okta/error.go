@@ -21,6 +21,8 @@ const (
 	CursorRefused
 	// RateLimited has to wait until a rate-limit window ends.
 	RateLimited
+	// Yields is a backfill's request that was not sent: live collection goes first. It has to wait too.
+	Yields
 	// gone is a 404 for an object that was deleted meanwhile.
 	gone
 	// tooMuch asks for a smaller page: the list timed out, or the page is too large.
@@ -30,7 +32,7 @@ const (
 // Error is a failed request to Okta. It holds neither the token nor a query.
 type Error struct {
 	Class Class
-	// Wait is how long to wait at least, for RateLimited.
+	// Wait is how long to wait at least, for RateLimited and Yields.
 	Wait time.Duration
 	// Status is the HTTP status; 0 if there was no answer.
 	Status int
@@ -46,7 +48,7 @@ type Error struct {
 func (e *Error) Error() string {
 	var b strings.Builder
 	what := "asking Okta for"
-	if e.Class == RateLimited && e.Status == 0 {
+	if e.Status == 0 && (e.Class == RateLimited || e.Class == Yields) {
 		what = "budget of" // nothing was asked
 	}
 	fmt.Fprintf(&b, "%s %s:", what, printable(e.path, 200))
