@@ -134,7 +134,7 @@ func (c *collector) reason() string {
 	case WaitRateLimit:
 		return "rate limited until " + at + detail(c.state.WakeDetail)
 	case WaitYield:
-		return "leaves the budget to live collection until " + at
+		return "live collection first until " + at
 	case WaitBackoff:
 		return "tries again " + at + detail(c.problemMessage())
 	}
