@@ -5,16 +5,12 @@ import (
 	"fmt"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 
 	"okta-collector/internal/devo"
 	"okta-collector/internal/okta"
 	"okta-collector/internal/secret"
 )
-
-// maxTag is the longest Devo tag, in bytes.
-const maxTag = 1024
 
 // devo is where the tenant's events go. What a sink needs is checked by the sink itself, which
 // names the settings; here they get the tenant's prefix.
@@ -137,7 +133,7 @@ func parseTables(text string) (map[string]string, error) {
 			problems = append(problems, fmt.Sprintf("has %q, which is no service; want service=table,... with services of %s", service, strings.Join(okta.ServiceNames(), ", ")))
 		case twice:
 			problems = append(problems, fmt.Sprintf("has %s twice", service))
-		case !validTag(tag):
+		case devo.CheckTag(tag) != nil:
 			problems = append(problems, fmt.Sprintf("gives %s the table %q; want 2 to 6 levels of letters, digits, _ and -, joined by dots, such as my.app.acme.users", service, tag))
 		default:
 			tables[service] = tag
@@ -147,13 +143,4 @@ func parseTables(text string) (map[string]string, error) {
 		return nil, errors.New(strings.Join(problems, ", and "))
 	}
 	return tables, nil
-}
-
-var tagLevel = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
-
-// validTag checks a Devo tag: two to six levels.
-func validTag(tag string) bool {
-	levels := strings.Split(tag, ".")
-	return len(tag) <= maxTag && len(levels) >= 2 && len(levels) <= 6 &&
-		!slices.ContainsFunc(levels, func(l string) bool { return !tagLevel.MatchString(l) })
 }

@@ -6,15 +6,12 @@ import (
 	"strings"
 	"time"
 
+	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/okta"
 	"okta-collector/internal/secret"
 )
 
-const (
-	day = 24 * time.Hour
-	// maxHistory is how far back Okta's System Log goes; what is older is silently absent.
-	maxHistory = 90 * day
-)
+const day = 24 * time.Hour
 
 // okta is the tenant's org.
 func (t tenant) okta(found *findings) okta.Config {
@@ -38,7 +35,7 @@ func (t tenant) okta(found *findings) okta.Config {
 		most           time.Duration
 		value          *time.Duration
 	}{
-		{"OKTA_LOGS_HISTORY", t.LogsHistory, maxHistory, &c.LogsHistory},
+		{"OKTA_LOGS_HISTORY", t.LogsHistory, checkpoint.MaxHistory, &c.LogsHistory},
 		{"OKTA_POLL_LOGS", t.PollLogs, day, &c.PollLogs},
 		{"OKTA_POLL_RESOURCES", t.PollResources, 7 * day, &c.PollResources},
 		{"OKTA_FULL_SYNC", t.FullSync, 30 * day, &c.FullSync},

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"okta-collector/internal/devo"
 )
 
 func (t tenant) oktaURL(found *findings) string {
@@ -38,7 +40,7 @@ func parseOrgURL(text string) (string, error) {
 		return "", errors.New("has no usable host name")
 	case u.Path != "" && u.Path != "/", u.RawQuery != "", u.ForceQuery, u.Fragment != "":
 		return "", errors.New("has a path or query")
-	case u.Scheme == "http" && !loopback(host):
+	case u.Scheme == "http" && !devo.IsLoopback(host):
 		return "", errors.New("is http, which would send the token in the clear")
 	case strings.Contains(host, "-admin.okta"):
 		return "", errors.New("is the address of the Admin Console; the org's own is https://" + strings.Replace(host, "-admin.okta", ".okta", 1))
@@ -51,13 +53,4 @@ var hostName = regexp.MustCompile(`^[a-z0-9._-]{1,253}$`)
 func address(host string) bool {
 	_, err := netip.ParseAddr(host)
 	return err == nil
-}
-
-// loopback says whether a host can only be this machine.
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
 }

@@ -133,7 +133,7 @@ func New(cfg Config) (Sink, error) {
 		if u.Hostname() == "" || strings.Trim(u.Path, "/") != "" {
 			wrong("DEVO_URL", "must be %s://host without a path", u.Scheme)
 		}
-		if u.Scheme == "http" && !isLoopback(u.Hostname()) {
+		if u.Scheme == "http" && !IsLoopback(u.Hostname()) {
 			wrong("DEVO_URL", "must be https: http would send the token in the clear")
 		}
 		if !validDomain.MatchString(cfg.Domain) {
@@ -201,7 +201,9 @@ func machineName() string {
 	return clean
 }
 
-func isLoopback(host string) bool {
+// IsLoopback says whether a host can only be this machine, so that a token may be sent to it in the
+// clear: localhost or a loopback address.
+func IsLoopback(host string) bool {
 	if host == "localhost" {
 		return true
 	}

@@ -2,6 +2,7 @@ package devo
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,7 +17,8 @@ import (
 
 // fileSink appends one JSON object a line to one file for each stream. A page is
 // delivered when it is synced, and what follows the checkpoint's offset is cut off before
-// anything is written: each page is in the file exactly once.
+// anything is written: each page is in the file exactly once, as long as the directory is the
+// same one. In another one the page under way may be there too.
 type fileSink struct {
 	cfg Config
 	dir string
@@ -39,6 +41,9 @@ func (s *fileSink) open(ctx context.Context, target Target) (*fileStream, error)
 		return nil, err
 	}
 	defer root.Close()
+	if err := ensureID(root); err != nil {
+		return nil, err
+	}
 	name := fileName(target.Name)
 	if err := root.MkdirAll(path.Dir(name), 0o750); err != nil {
 		return nil, err
@@ -67,8 +72,24 @@ func (s *fileSink) root() (*os.Root, error) {
 	return os.OpenRoot(s.dir)
 }
 
-// OffsetOf is the directory.
-func (s *fileSink) OffsetOf() string { return s.dir }
+// OffsetOf is the directory's path and id. Where the id is missing or cannot be read, it is one
+// that no offset was ever recorded with, so that nothing is cut off.
+func (s *fileSink) OffsetOf() string {
+	id, err := s.id()
+	if err != nil {
+		id = rand.Text()
+	}
+	return s.dir + "#" + id
+}
+
+func (s *fileSink) id() (string, error) {
+	root, err := os.OpenRoot(s.dir)
+	if err != nil {
+		return "", err
+	}
+	defer root.Close()
+	return readID(root)
+}
 
 // Check writes a file into the directory and removes it.
 func (s *fileSink) Check(context.Context) error {
@@ -80,6 +101,9 @@ func (s *fileSink) Check(context.Context) error {
 
 func (s *fileSink) check() error {
 	if err := os.MkdirAll(s.dir, 0o750); err != nil {
+		return err
+	}
+	if _, err := s.id(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	f, err := os.CreateTemp(s.dir, ".check-*")

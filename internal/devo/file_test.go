@@ -47,7 +47,9 @@ func TestFileHasOneObjectALine(t *testing.T) {
 	require.Equal(t, want, read(t, dir, "okta", "acme", "logs.jsonl"))
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
-	require.Len(t, entries, 1, "Check leaves nothing behind")
+	require.Len(t, entries, 2, "Check leaves nothing behind")
+	require.Equal(t, ".okta-collector-id", entries[0].Name())
+	require.Equal(t, "okta", entries[1].Name())
 }
 
 func TestFileIsTakenBackToTheCheckpoint(t *testing.T) {

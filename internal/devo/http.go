@@ -226,6 +226,8 @@ func statusError(status int) error {
 		return nil
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		return fmt.Errorf("%w: the server answers %d, see DEVO_DOMAIN and DEVO_TOKEN", ErrRefused, status)
+	case status == http.StatusRequestEntityTooLarge:
+		return fmt.Errorf("%w: the server answers %d, what was posted is too large for it, or for a proxy before it: raise its limit, or lower DEVO_MAX_EVENT, above which an event is cut", ErrRefused, status)
 	case status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500:
 		return fmt.Errorf("the server answers %d", status)
 	default:

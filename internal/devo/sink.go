@@ -26,7 +26,8 @@ type Sink interface {
 	// Open starts the delivery of one slice's pages. It may connect lazily. A sink with an
 	// offset takes back here what follows Target.Offset.
 	Open(ctx context.Context, target Target) (Stream, error)
-	// OffsetOf names what the offsets of this sink's streams belong to; empty where they have none.
+	// OffsetOf names what the offsets of this sink's streams belong to, as of now: an offset that was
+	// recorded with another name means nothing. Empty where they have none.
 	OffsetOf() string
 	// Check opens the sink as a slice would, closes it and says what is wrong.
 	Check(ctx context.Context) error
