@@ -2,16 +2,26 @@
 # Runs the worker in the foreground; with TEMPORAL_ADDRESS unset also a Temporal server of its
 # own, which keeps everything in .run/temporal.db.
 set -eu
+
+# The services of a demo have the names of real ones: a real worker must not take them over.
+address=$(echo "${TEMPORAL_ADDRESS:-127.0.0.1:7233}" | sed 's/^localhost:/127.0.0.1:/')
+if grep -qsF "TEMPORAL_ADDRESS='$address'" .demo/settings && ! flock --nonblock .demo/lock true; then
+	echo "The Temporal at $address is that of the demo, which runs: stop it first (Ctrl-C in its terminal)." >&2
+	exit 1
+fi
+
 if [ -z "${TEMPORAL_ADDRESS:-}" ]; then
 	mkdir -p .run
+	: >.run/temporal.log # before it is looked into
 	# In a session of its own: Ctrl-C must reach the worker only, which saves its position there.
-	setsid bin/temporal server start-dev --db-filename .run/temporal.db --log-level error >.run/temporal.log 2>&1 &
+	setsid bin/temporal server start-dev --db-filename .run/temporal.db --log-level error >>.run/temporal.log 2>&1 &
 	temporal=$!
 	trap 'kill "$temporal" 2>/dev/null || true' EXIT
 	until grep -q '^Server:' .run/temporal.log; do
 		if ! kill -0 "$temporal" 2>/dev/null; then
-			echo "Temporal did not start; if another one runs on this machine, set TEMPORAL_ADDRESS to it:" >&2
+			echo "Temporal did not start:" >&2
 			cat .run/temporal.log >&2
+			echo "If its port is taken by a demo, stop that first. If it is taken by a Temporal of yours, set TEMPORAL_ADDRESS to it." >&2
 			exit 1
 		fi
 		sleep 0.2

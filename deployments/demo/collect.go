@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -87,7 +88,8 @@ func (d *demo) watch(ctx context.Context) error {
 				lost.follow(r, d.screen)
 			}
 		case <-redraw.C:
-			if picture := d.picture(newest, began); picture != "" {
+			width, height := d.screen.size()
+			if picture := d.picture(newest, began, width, height); picture != "" {
 				d.screen.show(picture)
 			}
 		}
@@ -115,8 +117,11 @@ func (d *demo) read(ctx context.Context, readings chan<- reading) {
 	}
 }
 
-// picture is the whole status; empty until something was read.
-func (d *demo) picture(r reading, began time.Time) string {
+// mostProblems is how many problems a terminal shows; `starter status` shows all.
+const mostProblems = 3
+
+// picture is the whole status, for a terminal of a size, or 0, 0 for none; empty until something was read.
+func (d *demo) picture(r reading, began time.Time, width, height int) string {
 	if r.view.services == nil && r.err == nil {
 		return ""
 	}
@@ -128,23 +133,43 @@ func (d *demo) picture(r reading, began time.Time) string {
 	if d.workers > 1 {
 		worker += ", the " + humanize.Ordinal(d.workers)
 	}
-	lines := []string{
-		"", r.view.tables(now, d.screen.columns()), "",
-		fmt.Sprintf("%s  worker %s, %d malformed records, %d connections refused",
-			now.Sub(began).Round(time.Second), worker, r.view.devo.Malformed, r.view.devo.Connections.Refused),
-	}
+	table := strings.Split(r.view.table(now, width), "\n")
+	said := []string{fmt.Sprintf("%s  worker %s, %d malformed records, %d connections refused",
+		now.Sub(began).Round(time.Second), worker, r.view.devo.Malformed, r.view.devo.Connections.Refused)}
 	if r.err != nil {
-		lines = append(lines, "no new status: "+strings.Join(strings.Fields(r.err.Error()), " "))
+		said = append(said, "no new status: "+strings.Join(strings.Fields(r.err.Error()), " "))
 	}
-	if problems := r.view.problems(now); len(problems) > 0 {
-		lines = append(append(lines, "last problems:"), problems...)
+	hints := d.hints()
+	problems := r.view.problems(now)
+	if height > 0 {
+		room := max(0, height-1-len(table)-len(said)-len(hints))
+		problems = problems[:min(len(problems), mostProblems, room)]
 	}
-	return strings.Join(append(lines, "",
-		"Watch it    "+d.ui(),
-		"Control it  "+d.starterCommand()+" pause okta/default/users    (then resume, poll, status)",
-		fmt.Sprintf("Break it    kill -9 %d    (the worker; another one goes on from its last page)", d.worker.pid()),
-		"Stop it     Ctrl-C    (the next run goes on where it stopped; logs are in "+shown(d.dir.logs())+")",
-	), "\n")
+	return strings.Join(slices.Concat([]string{""}, table, []string{""}, said, problems, []string{""}, hints), "\n")
+}
+
+// hints say what one can do, with commands to copy. They fit into 80 columns where the demo's
+// directory has its usual name.
+func (d *demo) hints() []string {
+	starter, valid, token := shown(d.program("starter")), shown(d.dir.validToken()), shown(d.dir.token())
+	hints := [][3]string{
+		{"Watch it", d.ui(), "Temporal's Web UI"},
+		{"Control it", ". " + shown(d.dir.settings()), "once in a second terminal; then"},
+		{"", starter + " status", "or check, pause, resume, --help"},
+		{"Break it", fmt.Sprintf("kill -9 %d", d.worker.pid()), "another worker takes over"},
+		{"", "echo no >" + token, "revokes the token: all blocked"},
+		{"", "cp " + valid + " " + token, "gives it back; resume: at once"},
+		{"Stop it", "Ctrl-C", "the next run goes on from here"},
+	}
+	longest := 0
+	for _, h := range hints {
+		longest = max(longest, len(h[1]))
+	}
+	lines := make([]string, len(hints))
+	for i, h := range hints {
+		lines[i] = fmt.Sprintf("%-12s%-*s  %s", h[0], longest, h[1], h[2])
+	}
+	return lines
 }
 
 // loss is what became of the services after a worker died.
@@ -201,14 +226,14 @@ func (d *demo) finish() error {
 	if err := errors.Join(stopped, final.disagreement()); err != nil {
 		return err
 	}
-	d.screen.note("Nothing is missing. Run again: it goes on where it stopped. (Without %s it begins anew.)", shown(string(d.dir)))
+	d.screen.note("Nothing is missing.\nThe next run goes on where this one stopped; without %s it begins anew.", shown(string(d.dir)))
 	return nil
 }
 
 // settle reads both sides when the worker has stopped, so that nothing is on its way any more. It reads
 // again while the Devo stand-in still has something to read.
 func (d *demo) settle() (v view, err error) {
-	v.before, v.over = d.before, true
+	v.before = d.before
 	if v.services, err = d.readStatus(d.now); err != nil {
 		return v, err
 	}

@@ -55,6 +55,12 @@ func run(ctx, now context.Context, s settings, screen *screen) error {
 	}
 	defer lock.Close()
 	d.dir = dir
+	log, err := os.Create(filepath.Join(dir.logs(), "demo.log"))
+	if err != nil {
+		return fmt.Errorf("opening the demo's own log: %w", err)
+	}
+	defer log.Close()
+	screen.log = log
 	defer d.close()
 	if err := d.start(ctx); err != nil {
 		if ctx.Err() != nil {
@@ -79,6 +85,10 @@ func (d *demo) start(ctx context.Context) (err error) {
 	}
 	if d.ports.temporal != wanted.temporal && wanted.temporal != 0 {
 		d.screen.note("Port %d is taken, perhaps by another Temporal: %d is used instead.", wanted.temporal, d.ports.temporal)
+	}
+
+	if err := errors.Join(keep(d.dir.token(), token+"\n"), keep(d.dir.validToken(), token+"\n"), keep(d.dir.settings(), d.settingsScript())); err != nil {
+		return err
 	}
 
 	server, err := d.launch("temporal", environ(), "server", "start-dev", "--ip", "127.0.0.1",
@@ -127,7 +137,8 @@ func (d *demo) start(ctx context.Context) (err error) {
 		return err
 	}
 	d.screen.note("Worker        process %d, metrics http://%s/metrics", d.worker.pid(), address(d.ports.metrics))
-	d.screen.note("\n$ %s start", d.starterCommand())
+	d.screen.note("Logs          %s", shown(d.dir.logs()))
+	d.screen.note("\n$ %s start", shown(d.program("starter")))
 	started, err := d.runStarter(ctx, "start")
 	if err != nil {
 		return err
@@ -167,8 +178,9 @@ func (d *demo) startProgram(name string, env []string, args ...string) (*process
 	return startProcess(d.now, d.program(name), filepath.Join(d.dir.logs(), name+".log"), env, args...)
 }
 
-// close stops everything, the last started first.
+// close stops everything, the last started first. Settings that lead nowhere are not left behind.
 func (d *demo) close() {
+	_ = os.Remove(d.dir.settings())
 	if d.worker != nil {
 		d.others = append(d.others, d.worker)
 	}
@@ -183,15 +195,6 @@ func (d *demo) program(name string) string { return filepath.Join(d.bin, name) }
 
 // ui is the address of Temporal's Web UI.
 func (d *demo) ui() string { return "http://" + address(d.ports.ui) }
-
-// starterCommand is how one calls the starter for this demo from another terminal.
-func (d *demo) starterCommand() string {
-	command := shown(d.program("starter"))
-	if d.ports.temporal != wellKnownPorts.temporal {
-		command = "TEMPORAL_ADDRESS=" + address(d.ports.temporal) + " " + command
-	}
-	return command
-}
 
 // shown is a path as one would type it here.
 func shown(path string) string {

@@ -127,7 +127,12 @@ func TestTheDemoCollectsGoesOnAfterAKilledWorkerAndAgain(t *testing.T) {
 	first.waitFor(t, `process \d+ runs in its place`)
 	// There are live events, which are polled for every ten seconds.
 	first.waitFor(t, `collection went on: logs from page`)
+	// The worker reads the token anew, so that one can revoke it.
+	require.NoError(t, os.WriteFile(filepath.Join(s.path, "token"), []byte("no\n"), 0o600))
+	first.waitFor(t, `logs +blocked`)
+	require.FileExists(t, filepath.Join(s.path, "settings"))
 	require.NoError(t, stop(), first)
+	require.NoFileExists(t, filepath.Join(s.path, "settings"), "they lead nowhere now")
 	require.Contains(t, first.String(), "Nothing is missing.")
 	require.GreaterOrEqual(t, thisRun(t, first, "users"), 450)
 
@@ -137,8 +142,11 @@ func TestTheDemoCollectsGoesOnAfterAKilledWorkerAndAgain(t *testing.T) {
 	require.NoError(t, wait(), second)
 	require.Contains(t, second.String(), "going on where the last run stopped")
 	require.Regexp(t, `okta/default/users +running already`, second.String())
+	again, err := os.ReadFile(filepath.Join(s.path, "token"))
+	require.NoError(t, err)
+	require.Equal(t, token, strings.TrimSpace(string(again)), "a token that was revoked is valid again")
 	require.Less(t, thisRun(t, second, "users"), 450, "what the first run collected is not collected again")
-	for _, log := range []string{"temporal", "oktasim", "devosim", "worker"} {
+	for _, log := range []string{"demo", "temporal", "oktasim", "devosim", "worker"} {
 		require.FileExists(t, filepath.Join(s.path, "logs", log+".log"))
 	}
 	require.Equal(t, 1, strings.Count(second.String(), "stopping:"))

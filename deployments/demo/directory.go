@@ -20,6 +20,25 @@ func (d directory) database() string     { return d.file("temporal.db") }
 func (d directory) origin() string       { return d.file("okta-org.json") }
 func (d directory) certificates() string { return d.file("certificates") }
 
+func (d directory) settings() string { return d.file("settings") }
+
+// token is the file that the worker reads Okta's API token from at each use, and validToken one that is not read: with
+// it somebody who has revoked the token gives it back.
+func (d directory) token() string      { return d.file("token") }
+func (d directory) validToken() string { return d.file("token.valid") }
+
+// keep writes a file anew that nobody else may read.
+func keep(path, content string) error {
+	err := os.Remove(path) // it may have been there with other permissions
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = os.WriteFile(path, []byte(content), 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("writing the demo's settings: %w", err)
+	}
+	return nil
+}
+
 // used says that an earlier run was here.
 func (d directory) used() bool {
 	_, err := os.Stat(d.database())

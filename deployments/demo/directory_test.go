@@ -28,3 +28,15 @@ func TestTheNextRunFindsWhatTheLastOneKeptButItsLogs(t *testing.T) {
 	require.True(t, second.used())
 	require.NoFileExists(t, log)
 }
+
+func TestWhatIsKeptAnewIsForNobodyElse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(path, []byte("longer than the new one"), 0o644))
+	require.NoError(t, keep(path, "new"))
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "new", string(content))
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode())
+}

@@ -33,19 +33,38 @@ func (d *demo) clientVariables() []string {
 	}
 }
 
-// workerVariables are the worker's settings. Resources are polled each minute, not each
-// quarter of an hour: people are watching.
-func (d *demo) workerVariables() []string {
+// sharedVariables are what every program of the collector needs to work with the demo's Temporal, org and Devo. Secrets
+// are in the files that they name.
+func (d *demo) sharedVariables() []string {
 	certificates := directory(d.dir.certificates())
 	return append(d.clientVariables(),
 		"OKTA_URL=http://"+address(d.ports.okta),
-		"OKTA_API_TOKEN="+token,
-		"OKTA_LOGS_HISTORY=24h",
-		"OKTA_POLL_RESOURCES=1m",
+		"OKTA_API_TOKEN_FILE="+d.dir.token(),
 		"DEVO_URL=tls://"+address(d.ports.devo),
 		"DEVO_CHAIN_FILE="+certificates.file("chain.pem"),
 		"DEVO_CERT_FILE="+certificates.file("client.pem"),
 		"DEVO_KEY_FILE="+certificates.file("client-key.pem"),
+	)
+}
+
+// settingsScript is what a shell reads to have the demo's settings, and none for a real org beside them.
+func (d *demo) settingsScript() string {
+	var b strings.Builder
+	b.WriteString("# The settings of the demo that runs: source this in a shell, for bin/starter and bin/temporal.\n")
+	fmt.Fprintf(&b, "for name in $(env | sed -nE 's/^((%s)[A-Za-z0-9_]*)=.*/\\1/p'); do unset \"$name\"; done\n", strings.Join(foreign, "|"))
+	for _, variable := range d.sharedVariables() {
+		name, value, _ := strings.Cut(variable, "=")
+		fmt.Fprintf(&b, "export %s='%s'\n", name, strings.ReplaceAll(value, "'", `'\''`))
+	}
+	return b.String()
+}
+
+// workerVariables are the worker's settings. Resources are polled each minute, not each
+// quarter of an hour: people are watching.
+func (d *demo) workerVariables() []string {
+	return append(d.sharedVariables(),
+		"OKTA_LOGS_HISTORY=24h",
+		"OKTA_POLL_RESOURCES=1m",
 		"COLLECTOR_LISTEN="+address(d.ports.metrics),
 		"COLLECTOR_LOG_FORMAT=console",
 	)
@@ -63,7 +82,7 @@ type org struct {
 // limit to wait out.
 var bigOrg = org{
 	counts: "logs=30000,users=1000,groups=1000,apps=400,clients=300,idps=100,zones=100,app_users=20,app_groups=5,group_members=20",
-	about:  "30,000 events of the last day and 4 a second",
+	about:  "30,000 events of a day, then 4 a second",
 }
 
 // ports are those of all programs; 0 is any free one.

@@ -3,6 +3,8 @@ package main
 import (
 	"io"
 	"net"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -20,6 +22,24 @@ func TestSettingsForARealOrgStayOutOfTheDemo(t *testing.T) {
 	for _, variable := range variables {
 		require.NotContains(t, variable, "=real")
 	}
+}
+
+func TestAShellThatReadsTheSettingsHasThoseOfTheDemoAlone(t *testing.T) {
+	d := &demo{dir: directory(t.TempDir() + "/it's here"), settings: settings{ports: ports{temporal: 1, okta: 2, devo: 3}}}
+	require.NoError(t, os.Mkdir(string(d.dir), 0o700))
+	require.NoError(t, keep(d.dir.token(), token))
+	require.NoError(t, keep(d.dir.settings(), d.settingsScript()))
+	for _, name := range []string{"OKTA_API_TOKEN", "COLLECTOR_TENANTS", "TEMPORAL_API_KEY", "TEMPORAL_ADDRESS"} {
+		t.Setenv(name, "of a real org")
+	}
+	out, err := exec.Command("/bin/sh", "-euc", `. "$1"; env; cat "$OKTA_API_TOKEN_FILE"`, "sh", d.dir.settings()).CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.NotContains(t, string(out), "of a real org")
+	for _, variable := range d.sharedVariables() {
+		require.Contains(t, string(out), variable+"\n")
+	}
+	require.Contains(t, string(out), token)
+	require.NotContains(t, d.settingsScript(), token)
 }
 
 func TestAPortThatIsTakenIsReplaced(t *testing.T) {

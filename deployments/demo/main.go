@@ -33,7 +33,10 @@ func main() {
 		Short: "Collect a simulated Okta org into a Devo stand-in, on this machine alone",
 		Long: `Collects a simulated Okta org into a Devo stand-in, on this machine alone.
 
-Ctrl-C stops it, and the next run goes on where it stopped; without its directory one begins anew.`,
+Ctrl-C stops it, and the next run goes on where it stopped; without its directory one begins anew.
+
+While it runs, a second terminal has its settings by ". .demo/settings": then bin/starter and bin/temporal work
+with it. What it says is also in .demo/logs/demo.log, since "demo | tee file" has no tee any more after Ctrl-C.`,
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -44,7 +47,9 @@ Ctrl-C stops it, and the next run goes on where it stopped; without its director
 				return fmt.Errorf("finding the programs beside this one: %w", err)
 			}
 			s.bin = filepath.Dir(self)
-			return run(ctx, now, s, newScreen(os.Stdout))
+			ctx, stop := context.WithCancel(ctx)
+			defer stop()
+			return run(ctx, now, s, newScreen(os.Stdout, os.Stderr, stop))
 		},
 	}
 	cmd.Flags().StringVar(&s.path, "dir", ".demo", "directory that keeps everything between runs")
@@ -64,6 +69,8 @@ Ctrl-C stops it, and the next run goes on where it stopped; without its director
 func untilSignals() (ctx, now context.Context) {
 	now, kill := context.WithCancel(context.Background())
 	ctx, stop := context.WithCancel(now)
+	// A write that nobody reads is an error then, and not the end.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	go func() {

@@ -21,8 +21,6 @@ type view struct {
 	// stand-in of this one knows nothing of.
 	before map[string]int64
 	devo   devosim.Report
-	// over says that no worker runs any more.
-	over bool
 }
 
 // thisRun is how many events of a service the collector has shipped in this run.
@@ -57,47 +55,66 @@ func (v view) disagreement() error {
 
 // column is one of the table.
 type column struct {
-	name  string
+	name string
+	// width is that of its usual values, so that columns stay where they are while figures grow.
+	width int
 	right bool
+	// spare says which columns are left out first where there is no room: the highest ones; 0 stays.
+	spare int
 	value func(collected) string
 }
 
-// columns of the collector's side and of Devo's.
-func (v view) columns(now time.Time) (collector, devo []column) {
-	collector = []column{
-		{"state", false, func(c collected) string { return string(c.State) }},
-		{"pages", true, func(c collected) string { return humanize.Comma(c.Checkpoint.Totals.Pages) }},
-		{"events", true, func(c collected) string { return humanize.Comma(c.Checkpoint.Totals.Events) }},
-		{"events/s", true, func(c collected) string { return humanize.Comma(int64(v.arrived(c).PerSecond + 0.5)) }},
-		{"budget used", true, func(c collected) string { return budget(c, now) }},
-		{"next", false, func(c collected) string { return next(c, now) }},
+// columns of the collector's side, and then of Devo's.
+func (v view) columns(now time.Time) []column {
+	return []column{
+		{"service", 0, false, 0, func(c collected) string { return c.Service }},
+		{"state", 7, false, 0, func(c collected) string { return string(c.State) }},
+		{"pages", 5, true, 1, func(c collected) string { return humanize.Comma(c.Checkpoint.Totals.Pages) }},
+		{"events", 7, true, 3, func(c collected) string { return humanize.Comma(c.Checkpoint.Totals.Events) }},
+		{"events/s", 8, true, 2, func(c collected) string { return humanize.Comma(int64(v.arrived(c).PerSecond + 0.5)) }},
+		{"budget", 7, true, 0, func(c collected) string { return budget(c, now) }},
+		{"next", 17, false, 0, func(c collected) string { return next(c, now) }},
+		{"this run", 8, true, 0, func(c collected) string { return humanize.Comma(v.thisRun(c)) }},
+		{"arrived", 7, true, 0, func(c collected) string { return humanize.Comma(v.arrived(c).Distinct) }},
+		{"repeated", 8, true, 4, func(c collected) string { return humanize.Comma(v.arrived(c).Repeated) }},
+		{"agree", 6, false, 0, func(c collected) string { return v.agree(c) }},
 	}
-	devo = []column{
-		{"this run", true, func(c collected) string { return humanize.Comma(v.thisRun(c)) }},
-		{"arrived", true, func(c collected) string { return humanize.Comma(v.arrived(c).Distinct) }},
-		{"repeated", true, func(c collected) string { return humanize.Comma(v.arrived(c).Repeated) }},
-		{"agree", false, func(c collected) string { return v.agree(c) }},
-	}
-	return collector, devo
 }
 
-// tables renders both sides beside each other, or one below the other where
-// there is no room. A width of 0 is any.
-func (v view) tables(now time.Time, width int) string {
-	collector, devo := v.columns(now)
-	if both := v.table(slices.Concat(collector, devo)); width == 0 || text.LongestLineLen(both) < width {
-		return both
+// table renders both sides beside each other, with as many columns as a width has room for; 0 is any width.
+func (v view) table(now time.Time, width int) string {
+	columns := v.columns(now)
+	for _, c := range v.services {
+		columns[0].width = max(columns[0].width, len(c.Service))
 	}
-	return v.table(collector) + "\n\n" + v.table(devo)
+	const gap = 2
+	for needed := total(columns, gap); width > 0 && needed >= width; needed = total(columns, gap) {
+		most := slices.MaxFunc(columns, func(a, b column) int { return a.spare - b.spare }).spare
+		if most == 0 {
+			break
+		}
+		columns = slices.DeleteFunc(columns, func(c column) bool { return c.spare == most })
+	}
+	return v.render(columns)
+}
+
+// total is how wide a table is.
+func total(columns []column, gap int) (n int) {
+	for _, c := range columns {
+		n += max(c.width, len(c.name)) + gap
+	}
+	return n - gap
 }
 
 // outcome renders what both sides have counted in the end.
 func (v view) outcome() string {
-	collector, devo := v.columns(time.Time{})
-	return v.table(slices.Concat(collector[1:3], devo))
+	return v.render(slices.DeleteFunc(v.columns(time.Time{}), func(c column) bool {
+		return slices.Contains([]string{"state", "events/s", "budget", "next"}, c.name)
+	}))
 }
 
-func (v view) table(columns []column) string {
+// render makes a table of columns, and says below it what is not plain.
+func (v view) render(columns []column) string {
 	t := table.NewWriter()
 	style := table.StyleDefault
 	style.Options = table.OptionsNoBordersAndSeparators
@@ -105,27 +122,36 @@ func (v view) table(columns []column) string {
 	style.Format.Header = text.FormatDefault
 	t.SetStyle(style)
 	t.SuppressTrailingSpaces()
-	header := table.Row{"service"}
+	var header table.Row
 	var configs []table.ColumnConfig
 	for _, c := range columns {
 		header = append(header, c.name)
+		config := table.ColumnConfig{Name: c.name, WidthMin: c.width}
 		if c.right {
-			configs = append(configs, table.ColumnConfig{Name: c.name, Align: text.AlignRight, AlignHeader: text.AlignRight})
+			config.Align, config.AlignHeader = text.AlignRight, text.AlignRight
 		}
+		configs = append(configs, config)
 	}
 	t.AppendHeader(header)
 	t.SetColumnConfigs(configs)
 	for _, s := range v.services {
-		row := table.Row{s.Service}
-		for _, c := range columns {
-			row = append(row, c.value(s))
+		row := make(table.Row, len(columns))
+		for i, c := range columns {
+			row[i] = c.value(s)
 		}
 		t.AppendRow(row)
 	}
-	return t.Render()
+	rendered := t.Render()
+	if slices.ContainsFunc(v.services, func(c collected) bool { return v.difference(c) > 0 }) {
+		rendered += "\n" + ahead
+	}
+	return rendered
 }
 
-// budget is what the collector used of Okta's limit in the window that is open, and that as a share.
+// ahead says how more can have arrived than was collected.
+const ahead = "+: arrived and not recorded yet (it may be sent again), or backfilled"
+
+// budget is what the collector used of Okta's limit in the window that is open.
 func budget(c collected, now time.Time) string {
 	w := c.Checkpoint.Window
 	if w == nil || w.Limit == 0 {
@@ -135,7 +161,7 @@ func budget(c collected, now time.Time) string {
 	if !w.Ends.After(now) {
 		used = 0
 	}
-	return fmt.Sprintf("%d/%d %3d%%", used, w.Limit, 100*used/w.Limit)
+	return fmt.Sprintf("%d/%d", used, w.Limit)
 }
 
 // next says when a collector goes on, and why it waits.
@@ -144,9 +170,19 @@ func next(c collected, now time.Time) string {
 		return "-"
 	}
 	why, _, _ := strings.Cut(c.Reason, " until ")
-	why, _, _ = strings.Cut(why, " again ")
 	why, _, _ = strings.Cut(why, ";")
-	return fmt.Sprintf("%3s  %s", max(0, c.WakeAt.Sub(now)).Round(time.Second), why)
+	if strings.Contains(why, "tries again ") {
+		why = "tries again"
+	}
+	return fmt.Sprintf("%4s %s", short(max(0, c.WakeAt.Sub(now))), why)
+}
+
+// short is a duration to the second or, from an hour on, to the minute.
+func short(d time.Duration) string {
+	if d < time.Hour {
+		return d.Round(time.Second).String()
+	}
+	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
 }
 
 func (v view) agree(c collected) string {
@@ -155,20 +191,19 @@ func (v view) agree(c collected) string {
 		return "yes"
 	case d < 0:
 		return "NO: " + humanize.Comma(d)
-	case v.over:
-		return "+" + humanize.Comma(d) + ", backfilled, or to be sent again"
 	default:
-		return "+" + humanize.Comma(d) + ", on the way or backfilled"
+		return "+" + humanize.Comma(d)
 	}
 }
 
-// problems are the last problem of each service that has one.
+// problems are the last problem of each service that has one, the newest first.
 func (v view) problems(now time.Time) []string {
+	services := slices.DeleteFunc(slices.Clone(v.services), func(c collected) bool { return c.LastProblem == nil })
+	slices.SortStableFunc(services, func(a, b collected) int { return b.LastProblem.At.Compare(a.LastProblem.At) })
 	var lines []string
-	for _, c := range v.services {
-		if p := c.LastProblem; p != nil {
-			lines = append(lines, fmt.Sprintf("%s, %s: %s", c.Service, humanize.RelTime(p.At, now, "ago", "from now"), p.Message))
-		}
+	for _, c := range services {
+		said := strings.TrimPrefix(c.LastProblem.Message, strings.TrimPrefix(c.ID, "okta/")+": ")
+		lines = append(lines, fmt.Sprintf("%s, %s: %s", c.Service, humanize.RelTime(c.LastProblem.At, now, "ago", "from now"), said))
 	}
 	return lines
 }
