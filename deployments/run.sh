@@ -10,6 +10,7 @@ if grep -qsF "TEMPORAL_ADDRESS='$address'" .demo/settings && ! flock --nonblock 
 	exit 1
 fi
 
+bin/worker --check-settings # before a Temporal is started for nothing
 if [ -z "${TEMPORAL_ADDRESS:-}" ]; then
 	mkdir -p .run
 	: >.run/temporal.log # before it is looked into

@@ -36,6 +36,7 @@ func command(args []string, stdout, stderr *os.File) int {
 	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // errors and help are written here below
 	version := flags.Bool("version", false, "")
+	check := flags.Bool("check-settings", false, "")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return help(stdout)
@@ -63,6 +64,9 @@ func command(args []string, stdout, stderr *os.File) int {
 	for _, warning := range warnings {
 		log.Warn(warning)
 	}
+	if *check {
+		return 0
+	}
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
@@ -80,7 +84,9 @@ func help(w io.Writer) int {
 	fmt.Fprint(w, `Collects what Okta orgs report about themselves into Devo: runs the workflows and
 activities of the task queue until SIGTERM or SIGINT.
 
-  worker [--version | --help]
+  worker [--check-settings | --version | --help]
+
+--check-settings says what is wrong with the settings, and does nothing else.
 
 The settings are environment variables:
 

@@ -56,6 +56,19 @@ func TestWrongSettingsAreAllNamedInOneMessageAndExitWith2(t *testing.T) {
 	require.NotContains(t, stderr, "00secret")
 }
 
+func TestSettingsCanBeCheckedAlone(t *testing.T) {
+	right := settings()
+	right["OKTA_UR"] = "x"
+	code, stdout, stderr := call(t, right, "--check-settings")
+	require.Zero(t, code, stderr)
+	require.Empty(t, stdout)
+	require.Contains(t, stderr, "OKTA_UR is not a setting")
+
+	code, _, stderr = call(t, nil, "--check-settings")
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "OKTA_URL is missing")
+}
+
 func TestWrongArgumentsExitWith2(t *testing.T) {
 	for _, args := range [][]string{{"--verbose"}, {"start"}} {
 		code, _, stderr := call(t, settings(), args...)
