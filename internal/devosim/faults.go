@@ -16,6 +16,15 @@ func (s *Server) CloseConnections() {
 // ResetConnections ends all open connections with a TCP RST.
 func (s *Server) ResetConnections() { s.conns.each((*connection).reset) }
 
+// ResetConnection does so to the connection of one client, by its address.
+func (s *Server) ResetConnection(peer string) {
+	s.conns.each(func(c *connection) {
+		if c.RemoteAddr().String() == peer {
+			c.reset()
+		}
+	})
+}
+
 // AnswerHalfCloses says whether a client that ends its side of a syslog connection sees
 // the other side closed too, as it does unless told otherwise, or the connection left open.
 func (s *Server) AnswerHalfCloses(answer bool) { s.conns.answering.set(answer) }

@@ -5,7 +5,7 @@
 //
 // A record that is not exactly as it has to be is remembered and makes the run fail
 // (see [Server.Err]). It can also be a bad peer on demand: see [Server.StopReading],
-// [Server.CloseConnections], [Server.ResetConnections] and [Server.AnswerHalfCloses]. Tests
+// [Server.CloseConnections], [Server.ResetConnections], [Server.ResetConnection] and [Server.AnswerHalfCloses]. Tests
 // can act at every step of a delivery: see [Server.SetHooks].
 package devosim
 

@@ -387,6 +387,19 @@ func TestConnectionsCanBeReset(t *testing.T) {
 	require.ErrorContains(t, err, "reset by peer")
 }
 
+func TestAResetCanBeOneClientsOnly(t *testing.T) {
+	s := start(t, devosim.Config{})
+	one, other := dialTLS(t, s), dialTLS(t, s)
+	one.send(record(tag, event("a")))
+	require.Eventually(t, func() bool { return s.Stats()[tag].Records == 1 }, patience, time.Millisecond)
+	s.ResetConnection(one.LocalAddr().String())
+	_, err := one.Read(make([]byte, 1))
+	require.ErrorContains(t, err, "reset by peer")
+	other.send(record(tag, event("b")))
+	other.endAndWait()
+	require.EqualValues(t, 2, s.Stats()[tag].Records)
+}
+
 func TestAHalfCloseCanGoUnanswered(t *testing.T) {
 	s := start(t, devosim.Config{})
 	s.AnswerHalfCloses(false)
