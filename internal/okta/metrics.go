@@ -21,14 +21,14 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "okta_collector_okta_" + name, Help: help}, append([]string{"tenant", "bucket"}, labels...))
 	}
 	m := &Metrics{
-		requests: counter("requests_total", "Requests sent to Okta, by rate-limit bucket and HTTP status; status 0 is a request without an answer.", "status"),
+		requests: counter("requests_total", "Requests sent to Okta, by endpoint and HTTP status; status 0 is a request without an answer.", "endpoint", "status"),
 		refused:  counter("rate_limited_total", "Answers 429: reason is window where a minute's requests were used up, concurrency where too many were under way at once.", "reason"),
 		waits:    counter("budget_waits_total", "Requests that were not sent because the share of a rate limit was used up."),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "okta_collector_okta_fetch_seconds",
 			Help:    "How long it took to fetch a page from Okta, in seconds, its body included.",
 			Buckets: prometheus.ExponentialBuckets(0.01, 2.5, 11),
-		}, []string{"tenant", "bucket"}),
+		}, []string{"tenant", "bucket", "endpoint"}),
 		budgets: &budgets{},
 	}
 	reg.MustRegister(m.requests, m.refused, m.waits, m.seconds, m.budgets)
@@ -55,15 +55,15 @@ func (m *Metrics) watch(tenant string, b *budget) {
 	m.budgets.add(tenant, b)
 }
 
-func (m *Metrics) request(tenant, bucket string, status int) {
+func (m *Metrics) request(tenant string, svc Service, status int) {
 	if m != nil {
-		m.requests.WithLabelValues(tenant, bucket, strconv.Itoa(status)).Inc()
+		m.requests.WithLabelValues(tenant, svc.Bucket, svc.Path, strconv.Itoa(status)).Inc()
 	}
 }
 
-func (m *Metrics) fetched(tenant, bucket string, started time.Time) {
+func (m *Metrics) fetched(tenant string, svc Service, started time.Time) {
 	if m != nil {
-		m.seconds.WithLabelValues(tenant, bucket).Observe(time.Since(started).Seconds())
+		m.seconds.WithLabelValues(tenant, svc.Bucket, svc.Path).Observe(time.Since(started).Seconds())
 	}
 }
 

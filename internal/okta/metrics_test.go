@@ -76,7 +76,7 @@ func TestMetricsTellTheBudgetAndItsWindow(t *testing.T) {
 			}
 		}
 		require.Equal(t, map[string]float64{
-			prefix + "requests_total 200": 2, prefix + "fetch_seconds": 2, prefix + "budget_waits_total": 1,
+			prefix + "requests_total /api/v1/apps 200": 2, prefix + "fetch_seconds /api/v1/apps": 2, prefix + "budget_waits_total": 1,
 			prefix + "rate_limited_total window": 0, prefix + "rate_limited_total concurrency": 0,
 			prefix + "budget_used": 2, prefix + "budget_limit": 2, prefix + "window_limit": 4, prefix + "window_remaining": 2,
 			prefix + "window_end_timestamp_seconds": float64(time.Now().Unix() + 61),
@@ -92,6 +92,6 @@ func TestMetricsTellTheBudgetAndItsWindow(t *testing.T) {
 		_, err := r.Next(t.Context(), at)
 		require.Error(t, err)
 		require.EqualValues(t, 1, samples(t, registry, "/api/v1/apps")[prefix+"rate_limited_total concurrency"])
-		require.EqualValues(t, 1, samples(t, registry, "/api/v1/apps")[prefix+"requests_total 429"])
+		require.EqualValues(t, 1, samples(t, registry, "/api/v1/apps")[prefix+"requests_total /api/v1/apps 429"])
 	})
 }

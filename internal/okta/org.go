@@ -178,11 +178,11 @@ func (o *Org) get(ctx context.Context, q question) (*answer, error) {
 	resp, err := o.http.Do(req.WithContext(timed))
 	if err != nil {
 		o.budget.lost(bucket)
-		o.cfg.Metrics.request(o.cfg.Tenant, svc.Bucket, 0)
+		o.cfg.Metrics.request(o.cfg.Tenant, svc, 0)
 		return nil, unread(timed, ctx, &Error{path: path, err: err}, token)
 	}
 	defer resp.Body.Close()
-	o.cfg.Metrics.request(o.cfg.Tenant, svc.Bucket, resp.StatusCode)
+	o.cfg.Metrics.request(o.cfg.Tenant, svc, resp.StatusCode)
 
 	rl := readRateLimit(resp.Header)
 	var wait time.Duration
@@ -207,7 +207,7 @@ func (o *Org) get(ctx context.Context, q question) (*answer, error) {
 		o.release(a)
 		return nil, unread(timed, ctx, &Error{Status: resp.StatusCode, RequestID: outside(resp.Header.Get("X-Okta-Request-Id"), 64, token), path: path, err: err}, token)
 	}
-	o.cfg.Metrics.fetched(o.cfg.Tenant, svc.Bucket, started)
+	o.cfg.Metrics.fetched(o.cfg.Tenant, svc, started)
 	return a, nil
 }
 
