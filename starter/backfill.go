@@ -25,7 +25,7 @@ func newBackfill(connect connector) *cobra.Command {
 	var since, until string
 	var following bool
 	cmd := &cobra.Command{
-		Use:   "backfill okta/<tenant>/<service>[/backfill/<range>]",
+		Use:   "backfill okta/<tenant>/<service>",
 		Short: "Fetch a range of logs, or all of another service, once more beside the live collection",
 		Long: `Fetches once more what was collected before, or should have been: of logs the events that were
 published from --since on and before --until, of any other service everything there is, without
@@ -33,7 +33,8 @@ times. The live collection goes on meanwhile, and goes first where Okta's limits
 
 The collector must be running, and a worker. Prints the workflow id of the backfill, which pause,
 resume, stop and status take. With --follow it shows the progress until the end; exit code 1 if the
-backfill failed or was stopped. To follow one that runs already, give its id.`,
+backfill failed or was stopped, 130 if the following was interrupted. With --follow and the id of a
+backfill it starts nothing: it follows that one or, when it has ended, says how.`,
 		Example: `  starter backfill okta/acme/logs --since 7d --follow
   starter backfill okta/acme/logs --since 2026-11-01T00:00:00Z --until 2026-11-02T00:00:00Z
   starter backfill okta/acme/users
@@ -45,39 +46,43 @@ backfill failed or was stopped. To follow one that runs already, give its id.`,
 			if err := checkSelection(cmd, args); err != nil {
 				return err
 			}
-			_, service, _ := workflows.ParseWorkflowID(args[0])
-			switch _, again := workflows.RangeOf(args[0]); {
-			case again && since+until != "":
+			tenant, service, _ := workflows.ParseWorkflowID(args[0])
+			if err := checkService(service); err != nil {
+				return err
+			}
+			switch r, one := workflows.RangeOf(args[0]); {
+			case one && since+until != "":
 				return errors.New("the times are in the backfill's id: leave --since and --until away")
-			case !again && workflows.HasRange(service) && since == "":
+			case one && !following:
+				return usagef("%s is the id of a backfill: follow it with --follow, or start one with: %s", args[0], backfillCommand(workflows.WorkflowID(tenant, service), r))
+			case !one && workflows.HasRange(service) && since == "":
 				return errors.New("--since is missing: a time such as 2026-11-01T00:00:00Z or how long ago, such as 7d")
 			}
-			return checkService(service)
+			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			tenant, service, _ := workflows.ParseWorkflowID(args[0])
-			collector := workflows.WorkflowID(tenant, service)
-			r, again := workflows.RangeOf(args[0])
-			if !again {
-				var err error
-				if r, err = parseRange(service, since, until, time.Now()); err != nil {
-					return usageError{err}
-				}
+			if isBackfill(args[0]) {
+				return followOnly(ctx, cmd, connect, args[0])
+			}
+			_, service, _ := workflows.ParseWorkflowID(args[0])
+			r, err := parseRange(service, since, until, time.Now())
+			if err != nil {
+				return usageError{err}
 			}
 			c, err := connect(ctx)
 			if err != nil {
 				return err
 			}
 			defer c.Close()
-			id, err := c.backfill(ctx, collector, r)
+			id, err := c.backfill(ctx, args[0], r)
 			switch {
 			case err == nil:
 				fmt.Fprintln(cmd.OutOrStdout(), id)
 			case following && c.isRunning(ctx, id):
 				fmt.Fprintln(cmd.OutOrStdout(), id, "runs already")
 			case errors.As(err, new(*serviceerror.NotFound)):
-				return notCollected(cmd, collector, id, r)
+				return notCollected(cmd, args[0], id, r)
 			default:
 				return err
 			}
@@ -91,6 +96,23 @@ backfill failed or was stopped. To follow one that runs already, give its id.`,
 	cmd.Flags().StringVar(&until, "until", "", "where it ends: the first time that does not belong to it; default now")
 	cmd.Flags().BoolVarP(&following, "follow", "f", false, "show the progress until it ends; Ctrl-C ends that, not the backfill")
 	return cmd
+}
+
+// followOnly follows a backfill that was started before, and says how it has ended if it has.
+func followOnly(ctx context.Context, cmd *cobra.Command, connect connector, id string) error {
+	c, err := connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	r, over, err := c.ifEnded(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case over:
+		return outcome(cmd.OutOrStdout(), r)
+	}
+	return c.follow(ctx, cmd.OutOrStdout(), id)
 }
 
 // parseRange reads the times, in whole milliseconds. What is wrong with the range is for the collector to say.

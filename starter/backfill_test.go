@@ -44,15 +44,44 @@ func TestBackfillAsksTheRunningCollectorAndPrintsTheID(t *testing.T) {
 	require.Equal(t, []any{day}, asked.Args)
 }
 
-func TestBackfillTakesTheRangeFromTheIDOfABackfill(t *testing.T) {
-	o := newTemporal(t)
-	asked := o.updated(nil)
-	code, stdout, _ := o.call("backfill", dayID)
-
-	require.Zero(t, code)
-	require.Equal(t, dayID+"\n", stdout)
-	require.Equal(t, logs, asked.WorkflowID)
-	require.Equal(t, []any{day}, asked.Args)
+func TestTheIDOfABackfillNeverStartsAnything(t *testing.T) {
+	t.Run("it is refused with the command that would", func(t *testing.T) {
+		code, _, stderr := newTemporal(t).call("backfill", dayID)
+		require.Equal(t, 2, code)
+		require.Equal(t, "starter: "+dayID+" is the id of a backfill: follow it with --follow, or start one with: starter backfill okta/acme/logs "+strings.Join(theDay, " ")+"\n", stderr)
+	})
+	t.Run("one that is done is said to be", func(t *testing.T) {
+		o := newTemporal(t)
+		o.has(dayID, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+		o.ended(dayID, workflows.State{Checkpoint: wholeDay()})
+		code, stdout, _ := o.call("backfill", dayID, "--follow")
+		require.Zero(t, code)
+		require.Equal(t, dayID+" is done: 500 events, 0 B\n", stdout)
+	})
+	t.Run("one that was stopped is said to be, with what fetches the rest", func(t *testing.T) {
+		o := newTemporal(t)
+		o.has(dayID, enums.WORKFLOW_EXECUTION_STATUS_CANCELED)
+		o.stopped(dayID, workflows.State{Checkpoint: halfway()})
+		code, stdout, stderr := o.call("backfill", dayID, "--follow")
+		require.Equal(t, 1, code)
+		require.Empty(t, stdout)
+		require.Equal(t, "starter: "+dayID+" was stopped at 50.0 %, after 500 events, 0 B; "+theRest+"\n", stderr)
+	})
+	t.Run("one that was never there is started with another command", func(t *testing.T) {
+		o := newTemporal(t)
+		o.hasNever(users + "/backfill/full")
+		code, _, stderr := o.call("backfill", users+"/backfill/full", "--follow")
+		require.Equal(t, 1, code)
+		require.Contains(t, stderr, "start it with: starter backfill "+users+"\n")
+	})
+	t.Run("one that runs is followed", func(t *testing.T) {
+		o := newTemporal(t)
+		o.has(dayID, enums.WORKFLOW_EXECUTION_STATUS_RUNNING)
+		o.answers(dayID, workflows.Status{State: workflows.StateDone, Checkpoint: wholeDay()}) // it ends at this moment
+		code, stdout, _ := o.call("backfill", dayID, "--follow")
+		require.Zero(t, code)
+		require.Contains(t, stdout, "is done: 500 events")
+	})
 }
 
 func TestBackfillOfAnythingElseHasNoTimes(t *testing.T) {
@@ -208,8 +237,8 @@ func TestFollowingEndsWithTheBackfill(t *testing.T) {
 		last func() (report, error)
 		want string
 	}{
-		"stopped": {seen(stateStopped, "", halfway()), "was stopped after 500 events, 0 B; fetch the rest with: starter backfill okta/acme/logs --since 2026-11-22T00:00:00Z"},
-		"failed":  {seen("failed", "the input\nis wrong", checkpoint.Checkpoint{}), "is not done: failed, the input is wrong"},
+		"stopped": {seen(stateStopped, "", halfway()), "was stopped at 50.0 %, after 500 events, 0 B; " + theRest},
+		"failed":  {seen("failed", "the input\nis wrong", checkpoint.Checkpoint{}), "is not done: failed: the input is wrong"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := followed(t, test.last)
@@ -222,6 +251,7 @@ func TestInterruptingEndsTheFollowingAndNotTheBackfill(t *testing.T) {
 	_, err := followed(t, seen(workflows.StateRunning, "", halfway()))
 
 	require.ErrorContains(t, err, "the backfill goes on: starter backfill "+dayID+" --follow")
+	require.ErrorAs(t, err, new(interruptedError))
 }
 
 func TestOnATerminalTheBarIsDrawn(t *testing.T) {

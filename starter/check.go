@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"okta-collector/internal/config"
@@ -59,7 +58,8 @@ Devo, without Temporal and without collecting anything. Exit code 1 if something
 					return err
 				}
 			} else {
-				fmt.Fprintln(cmd.OutOrStdout(), renderResults(results))
+				width, _ := terminalSize(cmd.OutOrStdout())
+				fmt.Fprintln(cmd.OutOrStdout(), renderResults(results, width))
 			}
 			for _, r := range results {
 				if !r.OK {
@@ -85,17 +85,23 @@ type result struct {
 	Error string `json:"error,omitempty"`
 }
 
-func renderResults(results []result) string {
+// renderResults is a table, and below it what has failed and why.
+func renderResults(results []result, width int) string {
 	t := newTable("tenant", "what", "result")
-	t.SetColumnConfigs([]table.ColumnConfig{{Name: "result", WidthMax: maxColumn, WidthMaxEnforcer: text.WrapSoft}})
+	var failed []note
 	for _, r := range results {
 		said := "ok"
 		if !r.OK {
-			said = "FAILED: " + r.Error
+			said = "FAILED, see below"
+			failed = append(failed, note{names: []string{r.Tenant + " " + r.Check}, message: r.Error})
 		}
 		t.AppendRow(table.Row{r.Tenant, r.Check, said})
 	}
-	return t.Render()
+	shown := t.Render()
+	for _, n := range together(failed) {
+		shown += "\n\n" + n.render(time.Now(), width)
+	}
+	return shown
 }
 
 // checkTenant checks every service and the sink, whatever fails before.

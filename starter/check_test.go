@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -46,6 +47,18 @@ func TestCheckNamesTheMissingPermissionAndGoesOn(t *testing.T) {
 	require.Regexp(t, `okta users\s+ok`, stdout)
 	require.Contains(t, stderr, "1 of 3 checks failed")
 	require.NotContains(t, stdout+stderr, "00secret")
+}
+
+func TestCheckSaysOnceWhatAllServicesAreRefusedFor(t *testing.T) {
+	code, stdout, _ := checked(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = w.Write([]byte(`{"errorCode":"E0000011","errorSummary":"Invalid token provided"}`))
+	})
+
+	require.Equal(t, 1, code)
+	require.Regexp(t, `okta users\s+FAILED, see below`, stdout)
+	require.Contains(t, stdout, "\n\ndefault okta logs, users:\n  asking Okta: 401 Unauthorized E0000011 (Invalid token provided); the API token is invalid")
+	require.Equal(t, 1, strings.Count(stdout, "E0000011"))
 }
 
 func TestCheckOfATenantThatIsNotConfiguredExitsWith2(t *testing.T) {

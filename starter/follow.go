@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/jedib0t/go-pretty/v6/progress"
 
 	"okta-collector/workflows"
@@ -56,7 +55,7 @@ func (f *following) run(ctx context.Context, tick <-chan time.Time, out io.Write
 		}
 		if ctx.Err() != nil {
 			b.end()
-			return fmt.Errorf("not followed any longer; the backfill goes on: starter backfill %s --follow", f.id)
+			return interruptedError{fmt.Errorf("not followed any longer; the backfill goes on: starter backfill %s --follow", f.id)}
 		}
 	}
 }
@@ -81,16 +80,14 @@ func (f *following) note(b bar, r report, err error) {
 
 // outcome says how a backfill has ended.
 func outcome(out io.Writer, r report) error {
-	totals := r.Checkpoint.Totals
-	shipped := fmt.Sprintf("%s events, %s", humanize.Comma(totals.Events), humanize.Bytes(uint64(totals.Bytes)))
-	switch {
-	case r.State == workflows.StateDone:
-		fmt.Fprintf(out, "%s is done: %s\n", r.ID, shipped)
+	switch r.State {
+	case workflows.StateDone:
+		fmt.Fprintf(out, "%s is %s\n", r.ID, r.ending())
 		return nil
-	case r.State == stateStopped:
-		return fmt.Errorf("%s was stopped after %s%s", r.ID, shipped, andTheRest(r.ID, r.Checkpoint))
+	case stateStopped:
+		return fmt.Errorf("%s was %s", r.ID, r.endingAndRemedy())
 	}
-	return errors.New(oneLine(fmt.Sprintf("%s is not done: %s, %s", r.ID, r.State, r.Reason)))
+	return errors.New(oneLine(fmt.Sprintf("%s is not done: %s", r.ID, r.endingAndRemedy())))
 }
 
 // bar shows how far a backfill is.

@@ -23,6 +23,8 @@ const maxRuns = 20
 // lastRun is what is known of an id's latest run.
 type lastRun struct {
 	running bool
+	// taskQueue is that of one that runs.
+	taskQueue string
 	// state is what a new run goes on from; nil if there is nothing to go on from.
 	state *workflows.State
 }
@@ -39,7 +41,7 @@ func (s starting) lastRun(ctx context.Context, id string) (lastRun, error) {
 	}
 	execution := d.GetWorkflowExecutionInfo()
 	if execution.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		return lastRun{running: true}, nil
+		return lastRun{running: true, taskQueue: d.GetExecutionConfig().GetTaskQueue().GetName()}, nil
 	}
 	if s.fresh {
 		return lastRun{}, nil

@@ -1,8 +1,8 @@
 // Command starter starts, watches and controls the collector's workflows.
 //
-// It talks to Temporal, which the TEMPORAL_* variables and profiles name; only start and check
-// read the collector's own settings. It exits with 0 when all is well, with 1 when something failed or needs
-// somebody's attention, and with 2 when it was called wrongly.
+// It talks to Temporal, which the TEMPORAL_* variables and profiles name; only start and check need the collector's
+// own settings. It exits with 0 when all is well, with 1 when something failed or needs somebody's attention, with 2
+// when it was called wrongly, and with 130 when it was interrupted.
 package main
 
 import (
@@ -20,8 +20,9 @@ import (
 )
 
 const (
-	exitFailed = 1
-	exitUsage  = 2
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // as shells do
 )
 
 func main() {
@@ -39,9 +40,12 @@ func execute(ctx context.Context, root *cobra.Command) int {
 		return 0
 	}
 	message, code := err.Error(), exitFailed
-	if errors.As(err, new(usageError)) {
+	switch {
+	case errors.As(err, new(usageError)):
 		code = exitUsage
-	} else if !called {
+	case errors.As(err, new(interruptedError)):
+		code = exitInterrupted
+	case !called:
 		// Cobra found fault with the arguments, perhaps in several lines.
 		message, code = strings.Join(strings.Fields(message), " ")+"; see "+root.Name()+" --help", exitUsage
 	}
@@ -55,6 +59,11 @@ type usageError struct{ error }
 func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// interruptedError is the error of a command that was interrupted before it came to its end.
+type interruptedError struct{ error }
+
+func (e interruptedError) Unwrap() error { return e.error }
 
 func newRoot(connect connector) *cobra.Command {
 	root := &cobra.Command{

@@ -10,6 +10,7 @@ import (
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	temporalsdk "go.temporal.io/sdk/temporal"
@@ -49,6 +50,15 @@ type report struct {
 	LagSeconds *float64 `json:"lagSeconds,omitempty"`
 	// EstimatedEnd is when a backfill that is under way will have ended.
 	EstimatedEnd *time.Time `json:"estimatedEnd,omitempty"`
+	// Ended is when the run ended; nil while it runs, or where there is none.
+	Ended *time.Time `json:"ended,omitempty"`
+	// Remedy is what goes on with one that has ended.
+	Remedy *remedy `json:"remedy,omitempty"`
+	// Mistake says that it ended unasked, has never collected anything, and that nobody misses it: somebody has
+	// mistyped the command that started it.
+	Mistake bool `json:"mistake,omitempty"`
+	// neverCollected says that neither the run nor any before it had a position, as far as Temporal knows.
+	neverCollected bool
 	// Slice is the activity that is under way; nil between slices.
 	Slice *slice `json:"slice,omitempty"`
 	// Lately is what was shipped in the last minutes; nil where that is not known.
@@ -84,7 +94,7 @@ func (r report) healthy() bool {
 	case workflows.StateRunning, workflows.StateWaiting, workflows.StatePaused, workflows.StateDone, stateStopped:
 		return r.Unanswered == "" && r.Failures < manyFailures
 	}
-	return false
+	return r.Mistake
 }
 
 // reports asks for all of them at once.
@@ -112,7 +122,7 @@ func (c *temporal) report(ctx context.Context, id string) (report, error) {
 
 // derive adds what follows from the rest of the report.
 func (r *report) derive(now time.Time) {
-	r.Healthy = r.healthy()
+	r.Healthy, r.Remedy = r.healthy(), remedyFor(*r)
 	if lag, ok := r.lag(now); ok {
 		r.LagSeconds = new(lag.Seconds())
 	}
@@ -140,20 +150,6 @@ func (r *report) derive(now time.Time) {
 	}
 }
 
-// ended says whether there is nothing more to wait for.
-func ended(r report) bool {
-	switch r.State {
-	case workflows.StateRunning, workflows.StateWaiting, workflows.StatePaused, workflows.StateBlocked, stateUnknown:
-		return false
-	}
-	return true
-}
-
-// endedUnasked says whether it is not there, and nobody has told it to end.
-func endedUnasked(r report) bool {
-	return ended(r) && r.State != workflows.StateDone && r.State != stateStopped
-}
-
 // lag is how far a collector is behind; false where it has nothing to be behind of.
 func (r report) lag(now time.Time) (time.Duration, bool) {
 	_, backfill := workflows.RangeOf(r.ID)
@@ -167,22 +163,11 @@ func (r report) lag(now time.Time) (time.Duration, bool) {
 }
 
 func (c *temporal) ask(ctx context.Context, id string) (report, error) {
-	r := report{ID: id}
-	r.Tenant, r.Service, _ = workflows.ParseWorkflowID(id) // ids were checked
-	d, err := c.DescribeWorkflowExecution(ctx, id, "")
-	if errors.As(err, new(*serviceerror.NotFound)) {
-		r.State, r.Reason = stateMissing, "never started, or ended longer ago than the namespace keeps closed workflows; "+howToStart(id)
-		return r, nil
+	r, d, err := c.describe(ctx, id)
+	if err != nil || d == nil {
+		return r, err
 	}
-	if err != nil {
-		return r, fmt.Errorf("asking Temporal about %s: %w", id, err)
-	}
-	execution := d.GetWorkflowExecutionInfo()
-	run := execution.GetExecution().GetRunId()
-	if status := execution.GetStatus(); status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		return c.closed(ctx, r, run, status), nil
-	}
-
+	run := d.GetWorkflowExecutionInfo().GetExecution().GetRunId()
 	r.Slice = pendingSlice(d)
 	answer, err := c.query(ctx, id, run)
 	if err == nil {
@@ -196,6 +181,37 @@ func (c *temporal) ask(ctx context.Context, id string) (report, error) {
 	}
 	r.Unanswered = err.Error()
 	return r, c.unanswered(ctx, &r, d)
+}
+
+// describe asks Temporal alone: its answer is nil where nothing runs, and the report then says all that is known.
+func (c *temporal) describe(ctx context.Context, id string) (report, *workflowservice.DescribeWorkflowExecutionResponse, error) {
+	r := report{ID: id}
+	r.Tenant, r.Service, _ = workflows.ParseWorkflowID(id) // ids were checked
+	d, err := c.DescribeWorkflowExecution(ctx, id, "")
+	if errors.As(err, new(*serviceerror.NotFound)) {
+		r.State, r.Reason = stateMissing, "never started, or ended longer ago than the namespace keeps closed workflows"
+		if err := checkService(r.Service); err != nil {
+			r.Reason = err.Error()
+		}
+		return r, nil, nil
+	}
+	if err != nil {
+		return r, nil, fmt.Errorf("asking Temporal about %s: %w", id, err)
+	}
+	if d.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		return r, d, nil
+	}
+	return c.closed(ctx, r, d.GetWorkflowExecutionInfo()), nil, nil
+}
+
+// ifEnded is a report of what does not run; false if it does.
+func (c *temporal) ifEnded(ctx context.Context, id string) (report, bool, error) {
+	r, d, err := c.describe(ctx, id)
+	if err != nil || d != nil {
+		return r, false, err
+	}
+	r.derive(time.Now())
+	return r, true, nil
 }
 
 // unanswered adds what Temporal alone knows of a run that does not answer.
@@ -225,13 +241,17 @@ func (c *temporal) unanswered(ctx context.Context, r *report, d *workflowservice
 }
 
 // closed adds what a run left behind when it ended.
-func (c *temporal) closed(ctx context.Context, r report, run string, status enums.WorkflowExecutionStatus) report {
+func (c *temporal) closed(ctx context.Context, r report, execution *workflow.WorkflowExecutionInfo) report {
+	run, status := execution.GetExecution().GetRunId(), execution.GetStatus()
 	r.State = stateStopped
+	if at := execution.GetCloseTime(); at != nil {
+		r.Ended = new(at.AsTime())
+	}
 	_, backfill := workflows.RangeOf(r.ID)
 	asTold := status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED || backfill && status == enums.WORKFLOW_EXECUTION_STATUS_CANCELED
 	if !asTold {
 		r.State = workflows.CollectorState(statusWord(status))
-		r.Reason = "ended without being stopped; " + howToStart(r.ID)
+		r.Reason = "ended without being stopped"
 		var failure *temporalsdk.ApplicationError
 		if err := c.GetWorkflow(ctx, r.ID, run).Get(ctx, nil); errors.As(err, &failure) {
 			r.Reason = failure.Message()
@@ -241,6 +261,10 @@ func (c *temporal) closed(ctx context.Context, r report, run string, status enum
 	if err != nil {
 		r.Unanswered = err.Error()
 		return r
+	}
+	if !asTold && !backfill && state.Checkpoint == (checkpoint.Checkpoint{}) {
+		last, err := c.lastState(ctx, r.ID, execution)
+		r.neverCollected = err == nil && last == nil
 	}
 	r.Checkpoint, r.CaughtUp = state.Checkpoint, state.CaughtUp
 	r.Slices, r.Problems, r.LastProblem, r.LastWarning = state.Slices, state.Problems, state.LastProblem, state.LastWarning

@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"math"
 	"os"
 	"strings"
 
@@ -41,10 +42,13 @@ func isTerminal(out io.Writer) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// terminalSize is wide where the output is no terminal.
+// endless is the width of what is no terminal: programs read lines, and a row is one.
+const endless = math.MaxInt32
+
+// terminalSize is endless where the output is no terminal.
 func terminalSize(out io.Writer) (width, height int) {
 	if !isTerminal(out) {
-		return maxWidth, 0
+		return endless, 0
 	}
 	width, height, err := term.GetSize(int(out.(*os.File).Fd()))
 	if err != nil || width == 0 || height == 0 {
@@ -53,19 +57,33 @@ func terminalSize(out io.Writer) (width, height int) {
 	return width, height
 }
 
-// draw replaces the picture. What has no room at the right and at the bottom is left out.
+// draw replaces the picture. A line that is longer than the terminal is wide is left to the terminal to wrap, so
+// that it is copied as one. What has no room at the bottom is left out.
 func (s *screen) draw(picture string) {
 	width, height := s.size()
-	lines := strings.Split(picture, "\n")
 	var b strings.Builder
 	b.WriteString(beginUpdate + home)
-	for i, line := range lines[:min(len(lines), height)] {
+	for i, line := range strings.Split(picture, "\n") {
+		length := text.StringWidthWithoutEscSequences(line)
+		rows := max(1, (length+width-1)/width)
+		if rows > height {
+			break
+		}
+		height -= rows
 		if i > 0 {
 			b.WriteString("\r\n")
 		}
-		b.WriteString(text.Trim(line, width-1) + clearLine)
+		// A row is cleared before it is written: behind the last column the cursor is still on it, and would
+		// clear that. Rows that a terminal has begun by itself are filled with blanks.
+		b.WriteString(clearLine + line)
+		if rows > 1 {
+			b.WriteString(strings.Repeat(" ", rows*width-length))
+		}
 	}
-	b.WriteString(clearBelow + endUpdate)
+	if height > 0 {
+		b.WriteString("\r\n" + clearBelow)
+	}
+	b.WriteString(endUpdate)
 	_, _ = io.WriteString(s.out, b.String())
 }
 

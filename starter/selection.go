@@ -74,14 +74,14 @@ func list(ctx context.Context, c *temporal, query, tenant string) ([]string, err
 }
 
 // inCatalogOrder compares ids by tenant, and services as the catalog lists them, each before its
-// backfills.
+// backfills; what is no service comes last.
 func inCatalogOrder(a, b string) int {
 	tenantA, serviceA, _ := workflows.ParseWorkflowID(a)
 	tenantB, serviceB, _ := workflows.ParseWorkflowID(b)
-	names := okta.ServiceNames()
+	place := func(service string) uint { return uint(slices.Index(okta.ServiceNames(), service)) } // -1 is the largest
 	return cmp.Or(
 		cmp.Compare(tenantA, tenantB),
-		cmp.Compare(slices.Index(names, serviceA), slices.Index(names, serviceB)),
+		cmp.Compare(place(serviceA), place(serviceB)),
 		cmp.Compare(serviceA, serviceB),
 		cmp.Compare(a, b),
 	)
@@ -135,18 +135,6 @@ func checkService(service string) error {
 		return fmt.Errorf("no service is named %q; there are %s", service, strings.Join(okta.ServiceNames(), ", "))
 	}
 	return nil
-}
-
-// howToStart says what starts what has an id, if anything does.
-func howToStart(id string) string {
-	_, service, _ := workflows.ParseWorkflowID(id)
-	if err := checkService(service); err != nil {
-		return err.Error()
-	}
-	if isBackfill(id) {
-		return "start it with: starter backfill " + id
-	}
-	return "start it with: starter start " + id
 }
 
 // nothing says that a command found nothing to act on.

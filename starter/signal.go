@@ -36,18 +36,31 @@ func newSignal(connect connector, signal, short string, args cobra.PositionalArg
 			lines := newLines(cmd.OutOrStdout(), ids)
 			var failed failures
 			for _, id := range ids {
-				switch err := c.SignalWorkflow(ctx, id, "", signal, nil); {
-				case errors.As(err, new(*serviceerror.NotFound)):
-					failed.add(lines, id, "not running; "+howToStart(id))
-				case err != nil:
-					failed.add(lines, id, err.Error())
-				default:
-					lines.print(id, signal+" sent")
+				err := c.SignalWorkflow(ctx, id, "", signal, nil)
+				if errors.As(err, new(*serviceerror.NotFound)) {
+					err = c.notRunning(ctx, id)
 				}
+				if err != nil {
+					failed.add(lines, id, err.Error())
+					continue
+				}
+				lines.print(id, signal+" sent")
 			}
 			return failed.err(len(ids))
 		}),
 	}
+}
+
+// notRunning is the error of what acts on an id that does not run: how it has ended, and what goes on with it.
+func (c *temporal) notRunning(ctx context.Context, id string) error {
+	r, over, err := c.ifEnded(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case !over:
+		return errors.New("it was started at this moment; try again")
+	}
+	return errors.New("not running; " + r.endingAndRemedy())
 }
 
 // failures counts the collectors for which a command failed.

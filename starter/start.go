@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/sdk/client"
 	temporalsdk "go.temporal.io/sdk/temporal"
 
@@ -30,7 +33,8 @@ func newStart(connect connector) *cobra.Command {
 		Long: `Starts the collection of the ids given, or of all services in OKTA_SERVICES.
 
 It is safe to repeat: what runs already is left alone. A service that was stopped goes on
-from its position; --fresh forgets the position and begins anew.`,
+from its position; --fresh forgets the position and begins anew. It needs no worker, but warns
+when none is there: nothing is collected until one is.`,
 		Example: `  starter start
   starter start --tenant acme --since 7d
   starter start --fresh okta/default/users`,
@@ -44,6 +48,10 @@ from its position; --fresh forgets the position and begins anew.`,
 			if err != nil {
 				return err
 			}
+			if !plan.Given && len(args) == 0 && tenantFlag(cmd) == "" {
+				return usagef("there are no settings of an org here, neither OKTA_URL nor COLLECTOR_TENANTS: set what the worker has, or say what to start: " +
+					"starter start --tenant default, or starter start okta/default/logs")
+			}
 			targets, err := startTargets(plan, args, tenantFlag(cmd))
 			if err != nil {
 				return err
@@ -53,7 +61,7 @@ from its position; --fresh forgets the position and begins anew.`,
 				return err
 			}
 			defer c.Close()
-			s := starting{c: c, taskQueue: plan.TaskQueue, fresh: fresh, since: from}
+			s := starting{c: c, taskQueue: plan.TaskQueue, fresh: fresh, since: from, queues: make(map[string]bool)}
 			return s.all(cmd, targets)
 		},
 	}
@@ -142,6 +150,8 @@ type starting struct {
 	taskQueue string
 	fresh     bool
 	since     time.Time
+	// queues are the task queues of all that runs now.
+	queues map[string]bool
 }
 
 func (s starting) all(cmd *cobra.Command, targets []config.Target) error {
@@ -159,7 +169,23 @@ func (s starting) all(cmd *cobra.Command, targets []config.Target) error {
 		}
 		lines.print(ids[i], done)
 	}
+	for _, queue := range slices.Sorted(maps.Keys(s.queues)) {
+		if !s.polled(cmd.Context(), queue) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "starter: warning: no worker answers on task queue %s of namespace %s: nothing is collected until one does; is COLLECTOR_TASK_QUEUE the same as the worker's?\n", queue, s.c.namespace)
+		}
+	}
 	return failed.err(len(targets))
+}
+
+// pollAge is how long ago a worker that still lives may have asked for work: a poll lasts about a minute.
+const pollAge = 2 * time.Minute
+
+// polled says whether a worker asks for work on a task queue, or might: who may not ask Temporal is not warned.
+func (s starting) polled(ctx context.Context, queue string) bool {
+	d, err := s.c.DescribeTaskQueue(ctx, queue, enums.TASK_QUEUE_TYPE_WORKFLOW)
+	return err != nil || slices.ContainsFunc(d.GetPollers(), func(p *taskqueue.PollerInfo) bool {
+		return time.Since(p.GetLastAccessTime().AsTime()) < pollAge
+	})
 }
 
 // one starts a service unless it runs, and says what it did.
@@ -169,18 +195,25 @@ func (s starting) one(ctx context.Context, id string, t config.Target) (string, 
 	if err != nil {
 		return "", err
 	}
-	if last.running {
-		if s.since.IsZero() {
-			if s.fresh {
-				return already + "; --fresh is not used (stop it first)", nil
-			}
-			return already, nil
-		}
-		return already + "; --since is not used (stop it and start it with --fresh)", nil
-	}
-	in := workflows.CollectInput{Tenant: t.Tenant, Service: t.Service, State: last.state}
 	service, _ := okta.Lookup(t.Service)
 	sinceApplies := service.Polled && !s.since.IsZero()
+	aside := "" // what is said of a --since that does nothing
+	if !service.Polled && !s.since.IsZero() {
+		aside = "; --since is for logs only"
+	}
+	if last.running {
+		s.queues[cmp.Or(last.taskQueue, s.taskQueue)] = true
+		switch {
+		case last.taskQueue != "" && last.taskQueue != s.taskQueue:
+			return fmt.Sprintf("%s, on task queue %s and not on %s (stop it and start it again)", already, last.taskQueue, s.taskQueue), nil
+		case sinceApplies:
+			return already + "; --since is not used (stop it and start it with --fresh)", nil
+		case s.fresh:
+			return already + "; --fresh is not used (stop it first)" + aside, nil
+		}
+		return already + aside, nil
+	}
+	in := workflows.CollectInput{Tenant: t.Tenant, Service: t.Service, State: last.state}
 	if sinceApplies && last.state == nil {
 		in.Since = &s.since
 	}
@@ -198,17 +231,18 @@ func (s starting) one(ctx context.Context, id string, t config.Target) (string, 
 	}, workflows.CollectName, in)
 	switch {
 	case temporalsdk.IsWorkflowExecutionAlreadyStartedError(err):
-		return already, nil
+		return already + aside, nil
 	case errors.As(err, new(*serviceerror.InvalidArgument)) && strings.Contains(err.Error(), "search attribute"):
 		return "", fmt.Errorf("the namespace does not have the search attributes yet: start a worker, which registers them, and try again (%w)", err)
 	case err != nil:
 		return "", fmt.Errorf("starting: %w", err)
-	case last.state != nil:
-		note := fmt.Sprintf("started after %s events", humanize.Comma(last.state.Checkpoint.Totals.Events))
-		if sinceApplies {
-			note += "; --since is not used (--fresh would)"
-		}
-		return note, nil
 	}
-	return "started from the beginning", nil
+	s.queues[s.taskQueue] = true
+	switch {
+	case last.state == nil:
+		return "started from the beginning" + aside, nil
+	case sinceApplies:
+		aside = "; --since is not used (--fresh would)"
+	}
+	return fmt.Sprintf("started after %s events", humanize.Comma(last.state.Checkpoint.Totals.Events)) + aside, nil
 }

@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
@@ -69,6 +70,8 @@ func newAcme(t *testing.T) fakeTemporal {
 // call runs the command line and returns what it wrote.
 func (f fakeTemporal) call(args ...string) (code int, stdout, stderr string) {
 	f.t.Helper()
+	// Unless the test has said something else, a worker is there.
+	f.On("DescribeTaskQueue", mock.Anything, mock.Anything, mock.Anything).Return(polledAt(time.Now()), nil).Maybe()
 	root := newRoot(func(context.Context) (*temporal, error) {
 		return &temporal{Client: f.Client, namespace: "prod", data: data}, nil
 	})
@@ -78,6 +81,11 @@ func (f fakeTemporal) call(args ...string) (code int, stdout, stderr string) {
 	root.SetArgs(args)
 	code = execute(f.t.Context(), root)
 	return code, out.String(), errs.String()
+}
+
+// polledAt is a task queue that a worker has asked at a time.
+func polledAt(at time.Time) *workflowservice.DescribeTaskQueueResponse {
+	return &workflowservice.DescribeTaskQueueResponse{Pollers: []*taskqueue.PollerInfo{{LastAccessTime: timestamppb.New(at)}}}
 }
 
 // has makes an id's latest run known.
@@ -94,6 +102,14 @@ func (f fakeTemporal) describes(id string, d *workflowservice.DescribeWorkflowEx
 	f.On("DescribeWorkflowExecution", mock.Anything, id, "").Return(d, nil).Maybe()
 }
 
+// endsWhenCancelled makes a run known that ends so when it is told to.
+func (f fakeTemporal) endsWhenCancelled(id string, status enums.WorkflowExecutionStatus) {
+	running := &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflow.WorkflowExecutionInfo{Status: enums.WORKFLOW_EXECUTION_STATUS_RUNNING}}
+	f.On("DescribeWorkflowExecution", mock.Anything, id, "").Return(running, nil).Once()
+	f.has(id, status)
+	f.On("CancelWorkflow", mock.Anything, id, "").Return(nil).Once()
+}
+
 func (f fakeTemporal) hasNever(id string) {
 	f.On("DescribeWorkflowExecution", mock.Anything, id, "").Return(nil, serviceerror.NewNotFound("no such workflow"))
 }
@@ -108,7 +124,11 @@ func (f fakeTemporal) answers(id string, status workflows.Status) {
 // ended makes a run's result known.
 func (f fakeTemporal) ended(id string, state workflows.State) {
 	result := mocks.NewWorkflowRun(f.t)
-	result.On("Get", mock.Anything, mock.Anything).Run(func(args mock.Arguments) { *args.Get(1).(*workflows.State) = state }).Return(nil)
+	result.On("Get", mock.Anything, mock.Anything).Run(func(args mock.Arguments) {
+		if into, ok := args.Get(1).(*workflows.State); ok {
+			*into = state
+		}
+	}).Return(nil)
 	f.On("GetWorkflow", mock.Anything, id, mock.Anything).Return(result)
 }
 
@@ -117,6 +137,20 @@ func (f fakeTemporal) stopped(id string, state workflows.State) {
 	result := mocks.NewWorkflowRun(f.t)
 	result.On("Get", mock.Anything, mock.Anything).Return(temporalsdk.NewCanceledError(state))
 	f.On("GetWorkflow", mock.Anything, id, mock.Anything).Return(result)
+}
+
+// failed makes a run known that has failed before it had a position.
+func (f fakeTemporal) failed(id, why string, at time.Time) {
+	f.describes(id, &workflowservice.DescribeWorkflowExecutionResponse{
+		WorkflowExecutionInfo: &workflow.WorkflowExecutionInfo{Status: enums.WORKFLOW_EXECUTION_STATUS_FAILED, CloseTime: timestamppb.New(at)},
+	})
+	result := mocks.NewWorkflowRun(f.t)
+	result.On("Get", mock.Anything, mock.Anything).Return(temporalsdk.NewApplicationError(why, ""))
+	f.On("GetWorkflow", mock.Anything, id, mock.Anything).Return(result)
+	f.history(&history.HistoryEvent{EventType: enums.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED}, started(f.t, workflows.CollectInput{}))
+	f.On("ListWorkflow", mock.Anything, mock.MatchedBy(func(r *workflowservice.ListWorkflowExecutionsRequest) bool {
+		return strings.HasPrefix(r.Query, "WorkflowId = ")
+	})).Return(&workflowservice.ListWorkflowExecutionsResponse{}, nil).Maybe()
 }
 
 // starts expects one start and returns what was started.
@@ -145,6 +179,16 @@ func halfway() checkpoint.Checkpoint {
 	c.Position.Newest = noon.Add(-12 * time.Hour)
 	return c
 }
+
+// wholeDay is the checkpoint of a backfill of [day] that is done.
+func wholeDay() checkpoint.Checkpoint {
+	c := halfway()
+	c.Totals.Pulls = 1
+	return c
+}
+
+// theRest fetches what is missing of [day] after [halfway].
+const theRest = "fetch the rest with: starter backfill okta/acme/logs --since 2026-11-22T00:00:00Z --until 2026-11-22T12:00:00Z"
 
 func events(n int64) checkpoint.Checkpoint {
 	return checkpoint.Checkpoint{Totals: checkpoint.Totals{Pages: n / 100, Events: n}}
@@ -291,10 +335,71 @@ func TestSinceIsForLogsThatBeginAnew(t *testing.T) {
 		o := newAcme(t)
 		o.hasNever(users)
 		_, in := o.starts(nil)
-		code, _, _ := o.call("start", "--since", "2d", users)
+		code, stdout, _ := o.call("start", "--since", "2d", users)
 		require.Zero(t, code)
+		require.Equal(t, users+"  started from the beginning; --since is for logs only\n", stdout)
 		require.Nil(t, in.Since)
 	})
+	t.Run("other services that run", func(t *testing.T) {
+		o := newAcme(t)
+		o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING)
+		_, stdout, _ := o.call("start", "--since", "2d", users)
+		require.Equal(t, users+"  running already; --since is for logs only\n", stdout)
+	})
+}
+
+func TestStartWithoutAnySettingsIsRefusedUnlessItIsSaidWhatToStart(t *testing.T) {
+	o := newTemporal(t)
+	t.Setenv("OKTA_SERVICES", "")
+	code, _, stderr := o.call("start")
+	require.Equal(t, 2, code)
+	require.Contains(t, stderr, "neither OKTA_URL nor COLLECTOR_TENANTS: set what the worker has, or say what to start: starter start --tenant default,")
+
+	for _, args := range []string{"okta/default/logs", "--tenant default"} {
+		o := newTemporal(t)
+		t.Setenv("OKTA_SERVICES", "")
+		o.On("DescribeWorkflowExecution", mock.Anything, mock.Anything, "").Return(nil, serviceerror.NewNotFound("no such workflow"))
+		o.On("ExecuteWorkflow", mock.Anything, mock.Anything, workflows.CollectName, mock.Anything).Return(nil, nil)
+		code, _, stderr := o.call(append([]string{"start"}, strings.Fields(args)...)...)
+		require.Zero(t, code, stderr)
+	}
+}
+
+func TestStartWarnsWhereNoWorkerAsksForWork(t *testing.T) {
+	const warning = "no worker answers on task queue typo of namespace prod"
+	for name, test := range map[string]struct {
+		queue  *workflowservice.DescribeTaskQueueResponse
+		warned bool
+	}{
+		"never":              {&workflowservice.DescribeTaskQueueResponse{}, true},
+		"any more":           {polledAt(time.Now().Add(-pollAge)), true},
+		"but where one does": {polledAt(time.Now().Add(-time.Minute)), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newAcme(t)
+			t.Setenv("COLLECTOR_TASK_QUEUE", "typo")
+			o.hasNever(users)
+			o.starts(nil)
+			o.On("DescribeTaskQueue", mock.Anything, "typo", enums.TASK_QUEUE_TYPE_WORKFLOW).Return(test.queue, nil)
+			code, _, stderr := o.call("start", users)
+
+			require.Zero(t, code)
+			require.Equal(t, test.warned, strings.Contains(stderr, warning), stderr)
+		})
+	}
+}
+
+func TestStartSaysThatWhatRunsIsOnAnotherTaskQueue(t *testing.T) {
+	o := newAcme(t)
+	o.describes(users, &workflowservice.DescribeWorkflowExecutionResponse{
+		WorkflowExecutionInfo: &workflow.WorkflowExecutionInfo{Status: enums.WORKFLOW_EXECUTION_STATUS_RUNNING},
+		ExecutionConfig:       &workflow.WorkflowExecutionConfig{TaskQueue: &taskqueue.TaskQueue{Name: "typo"}},
+	})
+	o.On("DescribeTaskQueue", mock.Anything, "typo", enums.TASK_QUEUE_TYPE_WORKFLOW).Return(&workflowservice.DescribeTaskQueueResponse{}, nil)
+	_, stdout, stderr := o.call("start", users)
+
+	require.Contains(t, stdout, "running already, on task queue typo and not on okta-collector (stop it and start it again)")
+	require.Contains(t, stderr, "no worker answers on task queue typo")
 }
 
 func TestStartSaysThatAWorkerIsNeededFirst(t *testing.T) {
@@ -312,7 +417,7 @@ func TestWrongCallsExitWith2AndOneLine(t *testing.T) {
 		"strat", "start --frsh", "start users", "start okta/acme/user", "start --since tomorrow", "start --since 91d", "start --since 2099-01-01T00:00:00Z",
 		"start --tenant nobody", "start okta/acme/users", "start " + dayID, "status -o yaml", "status -w -o json", "pause users", "poll " + dayID,
 		"stop --tenant acme okta/acme/users", "check logs", "check -o yaml",
-		"backfill", "backfill users", "backfill okta/acme/user", "backfill okta/acme/logs", "backfill okta/acme/logs --since yesterday", "backfill --since 1d " + dayID, "backfill --tenant acme okta/acme/users",
+		"backfill", "backfill users", "backfill okta/acme/user", "backfill okta/acme/logs", "backfill okta/acme/logs --since yesterday", "backfill --since 1d " + dayID, "backfill " + dayID, "backfill --tenant acme okta/acme/users",
 	} {
 		t.Run(args, func(t *testing.T) {
 			code, _, stderr := newTemporal(t).call(strings.Fields(args)...)
@@ -345,6 +450,7 @@ func TestSignalsGoToTheIdsGiven(t *testing.T) {
 			o := newTemporal(t)
 			o.On("SignalWorkflow", mock.Anything, users, "", signal, nil).Return(nil)
 			o.On("SignalWorkflow", mock.Anything, "okta/acme/gone", "", signal, nil).Return(serviceerror.NewNotFound("not there"))
+			o.hasNever("okta/acme/gone")
 			code, stdout, stderr := o.call(command, users, "okta/acme/gone")
 
 			require.Equal(t, 1, code)
@@ -398,30 +504,99 @@ func TestSignalsGoToAllThatRunOrThoseOfATenant(t *testing.T) {
 }
 
 func TestStopWaitsForTheEndAndSaysWhereItStopped(t *testing.T) {
+	const apps = "okta/acme/apps"
 	o := newTemporal(t)
-	o.On("CancelWorkflow", mock.Anything, users, "").Return(nil)
-	o.On("CancelWorkflow", mock.Anything, "okta/acme/apps", "").Return(serviceerror.NewNotFound("not running"))
+	o.endsWhenCancelled(users, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
 	o.ended(users, workflows.State{Checkpoint: events(12300)})
-	code, stdout, _ := o.call("stop", users, "okta/acme/apps")
+	o.has(apps, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+	o.ended(apps, workflows.State{Checkpoint: events(700)})
+	code, stdout, _ := o.call("stop", users, apps)
 
 	require.Zero(t, code)
 	// Each line comes when it is known.
-	require.ElementsMatch(t, []string{"okta/acme/apps   not running", users + "  stopped after 12,300 events", ""}, strings.Split(stdout, "\n"))
+	require.ElementsMatch(t, []string{
+		apps + "   not running; stopped after 700 events, 0 B; start it with: starter start " + apps,
+		users + "  stopped after 12,300 events, 0 B", "",
+	}, strings.Split(stdout, "\n"))
 }
 
 func TestStopOfABackfillSaysHowToFetchTheRest(t *testing.T) {
 	o := newTemporal(t)
-	o.On("CancelWorkflow", mock.Anything, dayID, "").Return(nil)
+	o.endsWhenCancelled(dayID, enums.WORKFLOW_EXECUTION_STATUS_CANCELED)
 	o.stopped(dayID, workflows.State{Checkpoint: halfway()})
 	code, stdout, _ := o.call("stop", dayID)
 
 	require.Zero(t, code)
-	require.Equal(t, dayID+"  stopped after 500 events; fetch the rest with: starter backfill okta/acme/logs --since 2026-11-22T00:00:00Z --until 2026-11-22T12:00:00Z\n", stdout)
+	require.Equal(t, dayID+"  stopped at 50.0 %, after 500 events, 0 B; "+theRest+"\n", stdout)
+}
+
+func TestStopOfWhatHasFailedSaysWhy(t *testing.T) {
+	o := newTemporal(t)
+	o.failed("okta/acme/user", "the input is wrong", time.Now())
+	code, stdout, _ := o.call("stop", "okta/acme/user")
+
+	require.Zero(t, code)
+	require.Equal(t, "okta/acme/user  not running; failed: the input is wrong\n", stdout)
+}
+
+func TestStopOfWhatWasNeverThereFails(t *testing.T) {
+	t.Run("an id", func(t *testing.T) {
+		o := newTemporal(t)
+		o.hasNever("okta/acme/user")
+		code, stdout, _ := o.call("stop", "okta/acme/user")
+		require.Equal(t, 1, code)
+		require.Contains(t, stdout, `FAILED: no service is named "user"; there are logs, users,`)
+	})
+	t.Run("a tenant", func(t *testing.T) {
+		o := newTemporal(t)
+		o.lists()
+		code, _, stderr := o.call("stop", "--tenant", "amce")
+		require.Equal(t, 1, code)
+		require.Contains(t, stderr, "no collector of tenant amce was ever started")
+	})
+}
+
+func TestStopThatIsNotAnsweredSaysHowToEndItAllTheSame(t *testing.T) {
+	s := stopping{waiting: map[string]bool{users: true, logs: true}}
+	require.Contains(t, s.hint(), "still waiting for 2; is a worker running?")
+	require.Contains(t, s.hint(), "'starter start' goes on from its last checkpoint:\n"+
+		"  temporal workflow terminate --workflow-id "+logs+"\n  temporal workflow terminate --workflow-id "+users+"\n")
+	require.Empty(t, (&stopping{}).hint())
+}
+
+func TestSignalsToABackfillThatHasEndedSayHow(t *testing.T) {
+	const command = "starter backfill okta/acme/logs"
+	for name, test := range map[string]struct {
+		end  func(o fakeTemporal)
+		want string
+	}{
+		"done": {func(o fakeTemporal) {
+			o.has(dayID, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+			o.ended(dayID, workflows.State{Checkpoint: wholeDay()})
+		}, "done: 500 events, 0 B"},
+		"stopped": {func(o fakeTemporal) {
+			o.has(dayID, enums.WORKFLOW_EXECUTION_STATUS_CANCELED)
+			o.stopped(dayID, workflows.State{Checkpoint: halfway()})
+		}, "stopped at 50.0 %, after 500 events, 0 B; " + theRest},
+		"never there": {func(o fakeTemporal) { o.hasNever(dayID) },
+			"never started, or ended longer ago than the namespace keeps closed workflows; start it with: " + command + " " + strings.Join(theDay, " ")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newTemporal(t)
+			o.On("SignalWorkflow", mock.Anything, dayID, "", workflows.SignalResume, nil).Return(serviceerror.NewNotFound("not there"))
+			test.end(o)
+			code, stdout, _ := o.call("resume", dayID)
+
+			require.Equal(t, 1, code)
+			require.Equal(t, dayID+"  FAILED: not running; "+test.want+"\n", stdout)
+		})
+	}
 }
 
 func TestStopIsDoneWhenNothingRuns(t *testing.T) {
 	o := newTemporal(t)
-	o.lists()
+	o.On("ListWorkflow", mock.Anything, mock.Anything).Return(&workflowservice.ListWorkflowExecutionsResponse{}, nil).Once()
+	o.lists(users)
 	code, _, stderr := o.call("stop")
 
 	require.Zero(t, code)
@@ -551,6 +726,10 @@ func TestStatusOfABackfillThatHasEnded(t *testing.T) {
 		require.Zero(t, code)
 		require.Equal(t, stateStopped, got.State)
 		require.Equal(t, 0.5, *got.Backfill.Progress)
+		require.Equal(t, theRest, got.Remedy.String())
+
+		_, stdout, _ := o.call("status", dayID)
+		require.Contains(t, stdout, "\n  "+theRest+"\n", "a line of its own")
 	})
 }
 
@@ -597,7 +776,7 @@ func TestStatusOfWhatWasNeverStartedExitsWith1(t *testing.T) {
 
 	require.Equal(t, 1, code)
 	require.Equal(t, stateMissing, got.State)
-	require.Contains(t, got.Reason, "starter start "+users)
+	require.Equal(t, &remedy{"start it with", "starter start " + users}, got.Remedy)
 }
 
 func TestWhatCannotRunIsShownWithTheServicesThatCan(t *testing.T) {
@@ -614,11 +793,66 @@ func TestWhatCannotRunIsShownWithTheServicesThatCan(t *testing.T) {
 	require.Contains(t, stdout, hint)
 }
 
-func TestStatusOfNothingIsAnEmptyList(t *testing.T) {
-	o := newTemporal(t)
-	o.lists()
-	code, stdout, _ := o.call("status", "-o", "json")
+func TestStatusOfNothingIsAnEmptyListAndExitsWith1(t *testing.T) {
+	for args, want := range map[string]string{"status": "", "status -o json": "[]\n"} {
+		o := newTemporal(t)
+		o.lists()
+		code, stdout, stderr := o.call(strings.Fields(args)...)
 
-	require.Zero(t, code)
-	require.Equal(t, "[]\n", stdout)
+		require.Equal(t, 1, code)
+		require.Equal(t, want, stdout)
+		require.Equal(t, "starter: no collector was ever started; 'starter start' starts them\n", stderr)
+	}
+}
+
+func TestAMistypedStartIsNoAlarmButAServiceThatSomebodyMayWantIs(t *testing.T) {
+	for name, test := range map[string]struct {
+		id, tenants, services string
+		healthy               bool
+	}{
+		"no service":                                 {"okta/acme/log", "", "", true},
+		"none that is configured":                    {"okta/acme/zones", "acme", "logs,users", true},
+		"one that is configured":                     {"okta/acme/users", "acme", "logs,users", false},
+		"nothing is configured":                      {"okta/acme/zones", "", "", false},
+		"one of a tenant that is configured nowhere": {"okta/globex/zones", "acme", "logs,users", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newTemporal(t)
+			t.Setenv("COLLECTOR_TENANTS", test.tenants)
+			t.Setenv("OKTA_SERVICES", test.services)
+			o.failed(test.id, "the input is wrong", time.Now())
+			code, got := o.status(test.id)
+
+			require.Equal(t, test.healthy, code == 0)
+			require.Equal(t, test.healthy, got.Healthy)
+			require.Equal(t, test.healthy, got.Mistake)
+			require.Equal(t, "the input is wrong", got.Reason)
+		})
+	}
+	t.Run("but one that has collected is", func(t *testing.T) {
+		o := newTemporal(t)
+		t.Setenv("COLLECTOR_TENANTS", "acme")
+		t.Setenv("OKTA_SERVICES", "logs")
+		o.has(users, enums.WORKFLOW_EXECUTION_STATUS_TERMINATED)
+		o.ended(users, workflows.State{})
+		o.history(sliceEnded(t, events(500)))
+		code, _ := o.status(users)
+		require.Equal(t, 1, code)
+	})
+}
+
+func TestAMistypedStartIsShownForAnHour(t *testing.T) {
+	const mistyped = "okta/acme/log"
+	for age, shown := range map[time.Duration]bool{time.Minute: true, warningAge: false} {
+		o := newTemporal(t)
+		o.lists(mistyped, users)
+		o.failed(mistyped, "the input is wrong", time.Now().Add(-age))
+		o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING)
+		o.answers(users, workflows.Status{State: workflows.StateRunning})
+		code, stdout, _ := o.call("status")
+
+		require.Zero(t, code)
+		require.Equal(t, shown, strings.Contains(stdout, mistyped+", failed, 1 minute ago:\n  the input is wrong; nothing was ever collected"), stdout)
+		require.Equal(t, shown, strings.Contains(stdout, mistyped), stdout)
+	}
 }

@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/serviceerror"
-
-	"okta-collector/internal/checkpoint"
-	"okta-collector/workflows"
 )
 
 // stopPatience is how long somebody waits without a word. With a worker a stop takes a second, and a few more
@@ -25,87 +23,117 @@ func newStop(connect connector) *cobra.Command {
 		Short: "End collecting and wait until it has ended; start goes on from the position",
 		Long: `Ends the collection of the ids given, of --tenant or of all, and waits until it has ended;
 start goes on from the position. Backfills go on, unless their ids are given. For one that is
-stopped before it was done it prints the command that fetches the rest.`,
+stopped before it was done it prints the command that fetches the rest.
+
+It needs a worker, without which it waits until there is one. Exit code 1 if one was never there.`,
 		Args: checkSelection,
 		RunE: onCollectors(connect, func(ctx context.Context, cmd *cobra.Command, c *temporal, ids []string) error {
-			if len(ids) == 0 {
-				fmt.Fprintln(cmd.ErrOrStderr(), "starter:", nothing(cmd, "is running"))
-				return nil
+			if len(ids) > 0 {
+				return stop(ctx, c, cmd, ids)
 			}
-			return stop(ctx, c, cmd, ids)
+			all, err := list(ctx, c, everStarted, tenantFlag(cmd))
+			if err != nil {
+				return err
+			}
+			if len(all) == 0 {
+				return errors.New(nothing(cmd, "was ever started"))
+			}
+			fmt.Fprintln(cmd.ErrOrStderr(), "starter:", nothing(cmd, "is running"))
+			return nil
 		}),
 	}
 }
 
 // stop cancels all and waits for each. A collector ends within a page, if a worker runs.
 func stop(ctx context.Context, c *temporal, cmd *cobra.Command, ids []string) error {
-	lines := newLines(cmd.OutOrStdout(), ids)
-	var mu sync.Mutex
-	var failed failures
-	waiting := make(map[string]bool)
+	s := stopping{c: c, lines: newLines(cmd.OutOrStdout(), ids), waiting: make(map[string]bool)}
+	patience := time.AfterFunc(stopPatience, func() { fmt.Fprint(cmd.ErrOrStderr(), s.hint()) })
+	defer patience.Stop()
 	var all sync.WaitGroup
 	for _, id := range ids {
-		switch err := c.CancelWorkflow(ctx, id, ""); {
-		case errors.As(err, new(*serviceerror.NotFound)):
-			lines.print(id, "not running")
-			continue
-		case err != nil:
-			mu.Lock()
-			failed.add(lines, id, err.Error())
-			mu.Unlock()
-			continue
-		}
-		mu.Lock()
-		waiting[id] = true
-		mu.Unlock()
-		all.Go(func() {
-			state, err := endState(ctx, c.GetWorkflow(ctx, id, ""))
-			mu.Lock()
-			defer mu.Unlock()
-			delete(waiting, id)
-			if err != nil {
-				failed.add(lines, id, stopProblem(ctx, err))
-				return
-			}
-			lines.print(id, fmt.Sprintf("stopped after %s events", humanize.Comma(state.Checkpoint.Totals.Events))+andTheRest(id, state.Checkpoint))
-		})
+		all.Go(func() { s.one(ctx, id) })
 	}
-	patience := time.AfterFunc(stopPatience, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if len(waiting) > 0 {
-			fmt.Fprintf(cmd.ErrOrStderr(), "starter: still waiting for %d; is a worker running? Ctrl-C ends the waiting, and they stop when one does\n", len(waiting))
-		}
-	})
-	defer patience.Stop()
 	all.Wait()
-	return failed.err(len(ids))
+	return s.failed.err(len(ids))
 }
 
-// andTheRest says how to fetch what a backfill that was stopped has not; empty where nothing is left,
-// or start goes on from the position.
-func andTheRest(id string, c checkpoint.Checkpoint) string {
-	r, backfill := workflows.RangeOf(id)
-	if !backfill || c.Totals.Pulls > 0 {
+// stopping is one call of stop.
+type stopping struct {
+	c     *temporal
+	lines lines
+
+	mu      sync.Mutex
+	waiting map[string]bool // the ids that were told to end
+	failed  failures
+}
+
+// one stops a collector or a backfill, waits, and says how it has ended.
+func (s *stopping) one(ctx context.Context, id string) {
+	said, err := s.end(ctx, id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.failed.add(s.lines, id, err.Error())
+		return
+	}
+	s.lines.print(id, said)
+}
+
+func (s *stopping) end(ctx context.Context, id string) (said string, err error) {
+	r, over, err := s.c.ifEnded(ctx, id)
+	switch {
+	case err != nil:
+		return "", err
+	case r.State == stateMissing:
+		return "", errors.New(r.ending())
+	case over:
+		return "not running; " + r.endingAndRemedy(), nil
+	}
+	// One that is not found has ended at this moment.
+	if err := s.c.CancelWorkflow(ctx, id, ""); err != nil && !errors.As(err, new(*serviceerror.NotFound)) {
+		return "", err
+	}
+	s.waits(id, true)
+	defer s.waits(id, false)
+	waitErr := s.c.GetWorkflow(ctx, id, "").Get(ctx, nil)
+	if ctx.Err() != nil {
+		return "", errors.New("not waited for; it stops as soon as a worker runs")
+	}
+	r, over, err = s.c.ifEnded(ctx, id)
+	switch {
+	case err != nil:
+		return "", err
+	case !over:
+		return "", fmt.Errorf("it was told to stop, and waiting for that failed: %w", waitErr)
+	case endedUnasked(r) || r.Unanswered != "":
+		return "", errors.New(r.endingAndRemedy())
+	case isBackfill(id):
+		return r.endingAndRemedy(), nil
+	}
+	return r.ending(), nil
+}
+
+func (s *stopping) waits(id string, yes bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if yes {
+		s.waiting[id] = true
+	} else {
+		delete(s.waiting, id)
+	}
+}
+
+// hint is for those who wait longer than they should; empty if nobody does.
+func (s *stopping) hint() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.waiting) == 0 {
 		return ""
 	}
-	tenant, service, _ := workflows.ParseWorkflowID(id)
-	command := "starter backfill " + workflows.WorkflowID(tenant, service)
-	if r == (checkpoint.Range{}) {
-		return "; fetch all again with: " + command
+	hint := fmt.Sprintf("starter: still waiting for %d; is a worker running? Ctrl-C ends the waiting, and they stop when one does.\n"+
+		"starter: To end one without a worker, after which 'starter start' goes on from its last checkpoint:\n", len(s.waiting))
+	for _, id := range slices.Sorted(maps.Keys(s.waiting)) {
+		hint += "  temporal workflow terminate --workflow-id " + id + "\n"
 	}
-	// Other events may have been published in the same millisecond as the last one, so that comes again.
-	for _, reached := range []time.Time{c.Position.Covered, c.Position.Newest} {
-		if reached.After(r.Since) {
-			r.Since = reached
-		}
-	}
-	return fmt.Sprintf("; fetch the rest with: %s --since %s --until %s", command, r.Since.Format(time.RFC3339Nano), r.Until.Format(time.RFC3339Nano))
-}
-
-func stopProblem(ctx context.Context, err error) string {
-	if ctx.Err() != nil {
-		return "not waited for; it stops as soon as a worker runs"
-	}
-	return "ended without its position: " + err.Error()
+	return hint
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,17 +16,18 @@ import (
 )
 
 const (
-	// maxColumn is how wide a column of text may get before it is wrapped.
-	maxColumn = 60
-	// maxWidth is how wide the status gets, on a terminal that is wide enough, if its ids leave minRemark
-	// for the remarks. Rates are shown where they leave roomyRemark.
-	maxWidth    = 120
-	minRemark   = 12
-	roomyRemark = 20
-	// warningAge is for how long a warning is shown. Nobody has to clear it: what goes on is warned of again, and
-	// JSON, the Web UI and Devo keep what is over.
-	warningAge = time.Hour
+	// maxWidth is how wide a text gets, on a terminal that is wider: longer lines are hard to read.
+	maxWidth = 120
+	// maxRemarkLines is how many lines a remark takes at most in a column of its own; where that leaves no room for
+	// all columns some go, and then the remarks.
+	maxRemarkLines = 2
 )
+
+// expendable are the columns that are left out where there is no room, the first one first. As long as it is one of
+// the first few the remarks stay a column: with less they are below the table.
+var expendable = []string{"events/s", "budget", "bytes", "last 5 min", "next", "lag", "events"}
+
+const expendableForRemarks = 2
 
 // newTable is a table without lines, for people; scripts ask for JSON.
 func newTable(header ...any) table.Writer {
@@ -42,27 +44,73 @@ func newTable(header ...any) table.Writer {
 // renderReports shows the collectors, each with its backfills, and below them at length what somebody
 // should read; now is what times are relative to, and width is that of the terminal.
 func renderReports(reports []report, now time.Time, width int) string {
-	width = min(width, maxWidth)
-	// The remarks get what the other columns leave.
-	left := func(rates bool) int {
-		return width - text.LongestLineLen(newReportTable(reports, now, rates, 1).Render())
-	}
-	rates := left(true) >= roomyRemark
-	shown := newReportTable(reports, now, rates, max(minRemark, left(rates))).Render()
+	shown := renderTable(reports, now, width)
+	var notes []note
 	for _, r := range reports {
-		for _, n := range r.notes(now, width) {
-			shown += "\n\n" + n
-		}
+		notes = append(notes, r.notes(now)...)
+	}
+	for _, n := range together(notes) {
+		shown += "\n\n" + n.render(now, width)
 	}
 	return shown
 }
 
-func newReportTable(reports []report, now time.Time, rates bool, remarks int) table.Writer {
+// renderTable is a table that fits the width, with the remarks below it if it has no room for them.
+func renderTable(reports []report, now time.Time, width int) string {
+	var remarks []string
+	longest := len("remark")
+	for _, r := range reports {
+		remarks = append(remarks, remark(r, now))
+		longest = max(longest, len(remarks[len(remarks)-1]))
+	}
+	lines := 1 // where all columns are shown
+	for left := range expendableForRemarks + 1 {
+		room := width - text.LongestLineLen(newReportTable(reports, now, expendable[:left], 0).Render()) - len("  ")
+		if fit(remarks, room, lines) {
+			return newReportTable(reports, now, expendable[:left], min(room, longest)).Render()
+		}
+		lines = maxRemarkLines
+	}
+	var shown string
+	for left := range len(expendable) + 1 {
+		if shown = newReportTable(reports, now, expendable[:left], 0).Render(); text.LongestLineLen(shown) <= width {
+			break
+		}
+	}
+	return strings.TrimSuffix(shown+"\n\n"+strings.Join(remarksBelow(reports, now, width), "\n"), "\n\n")
+}
+
+// fit says whether texts fit a column, each in so many lines.
+func fit(texts []string, width, lines int) bool {
+	return width >= len("remark") && !slices.ContainsFunc(texts, func(s string) bool {
+		wrapped := indented(s, 0, width)
+		return len(wrapped) > lines || slices.ContainsFunc(wrapped, func(line string) bool { return len(line) > width })
+	})
+}
+
+// remarksBelow are lines of those who have the same remark, and the remark.
+func remarksBelow(reports []report, now time.Time, width int) []string {
+	var remarks []note
+	for _, r := range reports {
+		said := strings.TrimSuffix(strings.TrimSuffix(remark(r, now), "see below"), ", ")
+		if said != "" && (r.Backfill == nil || r.Unanswered != "") { // a backfill has a note of its own
+			remarks = append(remarks, note{names: []string{r.ID}, message: said})
+		}
+	}
+	var lines []string
+	for _, n := range together(remarks) {
+		lines = append(lines, indented(enumeration(n.names)+": "+n.message, 0, width)...)
+	}
+	return lines
+}
+
+// newReportTable is a table without some columns, and with remarks that are so wide; 0: without remarks.
+func newReportTable(reports []report, now time.Time, without []string, remarks int) table.Writer {
 	t := newTable("collector", "state", "events", "bytes", "last 5 min", "events/s", "lag", "budget", "next", "remark")
-	configs := []table.ColumnConfig{{Name: "remark", WidthMax: remarks, WidthMaxEnforcer: text.WrapSoft}}
+	configs := []table.ColumnConfig{{Name: "remark", WidthMax: remarks, WidthMaxEnforcer: text.WrapSoft, Hidden: remarks == 0}}
 	for _, number := range []string{"events", "bytes", "last 5 min", "events/s", "lag", "budget", "next"} {
 		configs = append(configs, table.ColumnConfig{
-			Name: number, Align: text.AlignRight, AlignHeader: text.AlignRight, Hidden: number == "events/s" && !rates,
+			Name: number, Align: text.AlignRight, AlignHeader: text.AlignRight, Hidden: slices.Contains(without, number),
 		})
 	}
 	t.SetColumnConfigs(configs)
@@ -91,62 +139,6 @@ func rowName(r report, above string) string {
 		return of + " backfill"
 	}
 	return "  backfill"
-}
-
-// notes are what is said of a collector at length.
-func (r report) notes(now time.Time, width int) []string {
-	var notes []string
-	note := func(what string, at time.Time, message string) {
-		head := r.ID
-		if what != "" {
-			head += ", " + what
-		}
-		if !at.IsZero() {
-			head += ", " + humanize.RelTime(at, now, "ago", "from now")
-		}
-		notes = append(notes, strings.Join(append([]string{head + ":"}, indented(message, 2, width)...), "\n"))
-	}
-	switch {
-	case r.Backfill != nil && r.State != stateMissing:
-		why := r.Reason
-		if r.problem() != nil {
-			why, _, _ = strings.Cut(why, ": ") // the problem itself follows
-		}
-		note("", time.Time{}, strings.TrimSuffix(r.progress(now)+"; "+why, "; "))
-	case endedUnasked(r):
-		note(string(r.State), time.Time{}, r.Reason)
-	}
-	if r.Unanswered != "" && r.Unanswered != errNoWorker.Error() {
-		note("does not answer", time.Time{}, r.Unanswered)
-	}
-	if p := r.problem(); p != nil {
-		inARow := ""
-		if r.Failures > 1 {
-			inARow = fmt.Sprintf("%d failures in a row", r.Failures)
-		}
-		note(inARow, p.At, p.Message)
-	}
-	if w := r.LastWarning; w != nil && now.Sub(w.At) < warningAge {
-		note("warning", w.At, w.Message)
-	}
-	return notes
-}
-
-// indented are the lines of a text that is wrapped between words, each with so many spaces before it.
-func indented(message string, spaces, width int) []string {
-	lines := strings.Split(text.WrapSoft(oneLine(message), width-spaces), "\n")
-	for i, line := range lines {
-		lines[i] = strings.Repeat(" ", spaces) + strings.TrimRight(line, " ")
-	}
-	return lines
-}
-
-// problem is what keeps a collector from collecting; nil if nothing does.
-func (r report) problem() *workflows.Problem {
-	if r.State == workflows.StateBlocked || r.Failures > 0 || r.Unanswered != "" {
-		return r.LastProblem
-	}
-	return nil
 }
 
 // count is a number of the checkpoint, if there is one.
@@ -207,7 +199,7 @@ var when = regexp.MustCompile(`(; next poll|, tries again| until)? \w{3} \d+ \d\
 
 // remark says in a few words why a collector waits, or what it does.
 func remark(r report, now time.Time) string {
-	reason := when.ReplaceAllString(r.Reason, "")
+	reason := strings.TrimPrefix(when.ReplaceAllString(r.Reason, ""), string(r.State)+"; ") // that has a column of its own
 	pull := r.Checkpoint.Position.Pull
 	switch {
 	case endedUnasked(r):

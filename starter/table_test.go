@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -75,21 +76,54 @@ func TestWhatWentWrongIsBelowTheTableAndFitsTheTerminal(t *testing.T) {
 	over.Failures, over.Reason = 0, "caught up; next poll Nov 22 12:14:00Z"
 
 	const width = 115
-	shown := renderReports([]report{blocked, passing, over, silent}, noon, width)
-	lines := strings.Split(shown, "\n")
-	require.Equal(t, users+" blocked 1,234,500 0 B - - - - 14m0s blocked, see below", oneLine(lines[1]))
-	require.Equal(t, users+" waiting 1,234,500 0 B - - - - 14m0s tries again, see below", oneLine(lines[2]))
-	require.Equal(t, users+" waiting 1,234,500 0 B - - - - 14m0s caught up", oneLine(lines[3]))
-	require.Equal(t, users+" blocked 1,234,500 0 B - - - - 14m0s no worker answers; blocked, see below", oneLine(lines[4]+lines[5]))
-	require.Equal(t, 2, strings.Count(oneLine(shown), users+", 1 minute ago: "+oneLine(message)), shown)
-	require.Equal(t, 1, strings.Count(oneLine(shown), users+", 2 failures in a row, 1 minute ago: "+oneLine(message)), shown)
-	for _, line := range lines {
-		require.LessOrEqual(t, len(line), width)
-		require.Equal(t, strings.TrimRight(line, " "), line)
+	for _, test := range []struct {
+		report    report
+		row, head string
+	}{
+		{blocked, "blocked 1,234,500 0 B - - - - 14m0s blocked, see below", ", 1 minute ago:"},
+		{passing, "waiting 1,234,500 0 B - - - - 14m0s tries again, see below", ", 2 failures in a row, 1 minute ago:"},
+		{over, "waiting 1,234,500 0 B - - - - 14m0s caught up", ""},
+		{silent, "blocked 1,234,500 0 B - - - 14m0s no worker answers; blocked, see below", ", 1 minute ago:"},
+	} {
+		shown := renderReports([]report{test.report}, noon, width)
+		table, below, _ := strings.Cut(shown, "\n\n")
+		_, row, _ := strings.Cut(table, "\n")
+		require.Equal(t, users+" "+test.row, oneLine(row))
+		if test.head == "" {
+			require.Empty(t, below)
+			continue
+		}
+		require.Equal(t, users+test.head+" "+strings.TrimPrefix(oneLine(message), "acme/users: "), oneLine(below))
+		for line := range strings.SplitSeq(shown, "\n") {
+			require.LessOrEqual(t, len(line), width)
+			require.Equal(t, strings.TrimRight(line, " "), line)
+		}
 	}
 }
 
-func TestTheTableFitsInto100Columns(t *testing.T) {
+func TestServicesThatSayTheSameAreNamedTogether(t *testing.T) {
+	refused := func(service, request string, failures int, ago time.Duration) report {
+		return report{ID: workflows.WorkflowID("acme", service), Status: workflows.Status{State: workflows.StateBlocked, Failures: failures, LastProblem: &workflows.Problem{
+			At: noon.Add(-ago), Message: "acme/" + service + ": asking Okta for /api/v1/" + service + ": 401 Unauthorized E0000011 (Invalid token provided) [request " + request + "]; make a new one",
+		}}}
+	}
+	other := refused("apps", "r4", 1, time.Minute)
+	other.LastProblem.Message = "something else"
+
+	shown := renderReports([]report{refused("logs", "r1", 1, time.Hour), refused("users", "r2", 3, time.Minute), other, refused("zones", "r3", 1, time.Hour)}, noon, maxWidth)
+	_, below, _ := strings.Cut(shown, "\n\n")
+	require.Equal(t, `okta/acme/logs, users, zones, up to 3 failures in a row, 1 minute ago:
+  asking Okta: 401 Unauthorized E0000011 (Invalid token provided); make a new one
+
+okta/acme/apps, 1 minute ago:
+  something else`, below)
+
+	_, below, _ = strings.Cut(renderReports([]report{refused("logs", "r1", 1, time.Minute)}, noon, maxWidth), "\n\n")
+	require.Contains(t, below, "asking Okta for /api/v1/logs: 401 Unauthorized E0000011 (Invalid token provided) [request r1]", "all of it where it is but one")
+}
+
+// busyReports are those of services with much in every column, and something in every remark.
+func busyReports() []report {
 	wake := noon.Add(14 * time.Minute)
 	busy := workflows.Status{
 		State: workflows.StateRunning, BehindSince: noon.Add(-66 * time.Minute), WakeAt: &wake,
@@ -99,20 +133,51 @@ func TestTheTableFitsInto100Columns(t *testing.T) {
 			Window: &checkpoint.Window{Used: 29, Limit: 60, Ends: noon.Add(time.Minute)}, Position: checkpoint.Position{Pull: &checkpoint.Pull{Kind: checkpoint.PullFull}},
 		},
 	}
-	var reports []report
-	for _, service := range []string{"logs", "clients"} {
-		r := report{ID: workflows.WorkflowID("default", service), Status: busy, Rate: &rate{Events: 2000}}
-		r.derive(noon)
-		reports = append(reports, r)
+	paused, stopped := busy, workflows.Status{State: stateStopped, Checkpoint: halfway()}
+	paused.State, paused.Reason = workflows.StatePaused, "paused; the signal resume goes on"
+	reports := []report{
+		{ID: "okta/default/logs", Status: busy, Rate: &rate{Events: 2000}},
+		{ID: "okta/default/logs" + strings.TrimPrefix(dayID, logs), Status: stopped},
+		{ID: "okta/default/clients", Status: busy},
+		{ID: "okta/default/group_members", Status: paused},
+		{ID: "okta/default/zones", Status: workflows.Status{State: "terminated", Reason: "ended without being stopped"}},
 	}
+	for i := range reports {
+		reports[i].derive(noon)
+	}
+	return reports
+}
 
-	shown := renderReports(reports, noon, 100)
-	require.NotContains(t, shown, "EVENTS/S")
-	require.Contains(t, oneLine(shown), "okta/default/logs running 1,234,500 2.4 GB 12,300, 24 MB 1h6m 29/60 14m0s full pull")
-	for line := range strings.Lines(shown) {
-		require.LessOrEqual(t, len(strings.TrimSpace(line)), 100, shown)
+func TestTheTableHasTheColumnsAndTheRemarksThatTheTerminalHasRoomFor(t *testing.T) {
+	for _, test := range []struct {
+		width   int
+		columns string
+		remarks bool // they have a column
+	}{
+		{40, "COLLECTOR STATE", false},
+		{60, "COLLECTOR STATE EVENTS LAG", false},
+		{80, "COLLECTOR STATE EVENTS LAST 5 MIN LAG NEXT", false},
+		{100, "COLLECTOR STATE EVENTS BYTES LAST 5 MIN LAG BUDGET NEXT", false},
+		{120, "COLLECTOR STATE EVENTS BYTES LAST 5 MIN LAG BUDGET NEXT REMARK", true},
+		{150, "COLLECTOR STATE EVENTS BYTES LAST 5 MIN EVENTS/S LAG BUDGET NEXT REMARK", true},
+		{endless, "COLLECTOR STATE EVENTS BYTES LAST 5 MIN EVENTS/S LAG BUDGET NEXT REMARK", true},
+	} {
+		t.Run(strconv.Itoa(test.width), func(t *testing.T) {
+			shown := renderReports(busyReports(), noon, test.width)
+			lines := strings.Split(shown, "\n")
+			require.Equal(t, test.columns, oneLine(lines[0]))
+			require.Equal(t, !test.remarks, strings.Contains(oneLine(shown), "okta/default/logs, clients: full pull under way"), shown)
+			require.Contains(t, oneLine(shown), "the signal resume goes on")
+			require.Contains(t, lines, "  fetch the rest with: starter backfill okta/default/logs --since 2026-11-22T00:00:00Z --until 2026-11-22T12:00:00Z")
+			require.Contains(t, lines, "  start it with: starter start okta/default/zones")
+			for _, line := range lines {
+				if strings.Contains(strings.TrimSpace(line), " ") && !strings.Contains(line, " with: ") { // a command, or a single word, is never broken
+					require.LessOrEqual(t, len(line), test.width, shown)
+				}
+			}
+		})
 	}
-	require.Contains(t, renderReports(reports, noon, maxWidth), "EVENTS/S", "where there is room")
+	require.Len(t, strings.Split(renderTable(busyReports(), noon, endless), "\n"), 1+len(busyReports()), "for programs a row is a line")
 }
 
 func TestABackfillIsBelowItsServiceAndItsIDBelowTheTable(t *testing.T) {

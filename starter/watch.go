@@ -75,7 +75,7 @@ func (w *watching) run(ctx context.Context, tick <-chan time.Time, show func(str
 	if w.at.IsZero() {
 		return w.err
 	}
-	return attention(w.reports)
+	return attention(w.reports, w.nothing)
 }
 
 // picture is what was seen last, and whether that is old.

@@ -228,6 +228,14 @@ func TestAnUnknownServiceFailsAtOnceWithTheNamesThatExist(t *testing.T) {
 	s.startByCLI("devices")
 	err := s.client.GetWorkflow(t.Context(), s.id("devices"), "").Get(t.Context(), nil)
 	require.ErrorContains(t, err, "logs, users, groups, apps, clients, idps, zones, app_users, app_groups, group_members")
+
+	// Nobody misses it.
+	out, code := s.starter("status", s.id("devices"))
+	require.Zero(t, code, out)
+	require.Contains(t, out, "nothing was ever collected under this id")
+	out, code = s.starter("stop", s.id("devices"))
+	require.Zero(t, code, out)
+	require.Contains(t, out, "not running; failed: ")
 }
 
 func TestEveryBadSettingIsNamedInOneMessage(t *testing.T) {

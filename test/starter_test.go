@@ -115,12 +115,13 @@ func TestTheStarterPausesResumesAndStopsABackfill(t *testing.T) {
 	require.Regexp(t, `(?m)^  backfill +paused `, out)
 	require.Contains(t, out, id)
 
-	// Following takes the one that runs, and leaves it alone when it is interrupted.
+	// Following takes the one that runs, and leaves it alone when it is interrupted, as shells do.
 	follower := s.beside(append([]string{"backfill", s.id("logs"), "--follow"}, times(r)...)...)
 	s.eventually("it is followed", func() bool { return followsPaused(follower) })
 	require.NoError(t, follower.cmd.Process.Signal(os.Interrupt))
 	<-follower.done
-	require.Equal(t, 1, follower.cmd.ProcessState.ExitCode())
+	require.Equal(t, 130, follower.cmd.ProcessState.ExitCode())
+	require.Contains(t, follower.out.String(), id+" runs already")
 	require.Contains(t, follower.out.String(), "the backfill goes on: starter backfill "+id+" --follow")
 	require.Equal(t, workflows.StatePaused, s.reports(id)[0].State)
 
@@ -131,12 +132,26 @@ func TestTheStarterPausesResumesAndStopsABackfill(t *testing.T) {
 	require.Contains(t, out, "fetch the rest with: starter backfill "+s.id("logs"))
 	<-follower.done
 	require.Equal(t, 1, follower.cmd.ProcessState.ExitCode())
-	require.Contains(t, follower.out.String(), "was stopped after")
+	require.Regexp(t, id+` was stopped at \d+\.\d %, after \d`, follower.out.String())
+
+	// It has ended: nothing starts it again but the command that is shown.
+	rest := "fetch the rest with: starter backfill " + s.id("logs") + " --since "
+	for command, exit := range map[string]int{"backfill --follow": 1, "pause": 1, "stop": 0, "status": 0} {
+		out, code := s.starter(append(strings.Fields(command), id)...)
+		require.Equal(t, exit, code, out)
+		require.Contains(t, out, rest, command)
+	}
+	out, code = s.starter("backfill", id)
+	require.Equal(t, 2, code, out)
+	require.Equal(t, stateStopped, string(s.reports(id)[0].State))
 }
+
+// stateStopped is the starter's word for what was told to end.
+const stateStopped = "stopped"
 
 func followsPaused(p *process) bool {
 	out := p.out.String()
-	return strings.Contains(out, "runs already") && strings.Contains(out, "paused; the signal resume goes on")
+	return strings.Contains(out, "paused; the signal resume goes on")
 }
 
 func TestTheStarterBackfillsWhatIsNotALogWhole(t *testing.T) {
@@ -152,7 +167,37 @@ func TestTheStarterBackfillsWhatIsNotALogWhole(t *testing.T) {
 	out, code = s.starter("backfill", s.id("users"), "--follow")
 	require.Zero(t, code, out)
 	require.Contains(t, out, "is done: 1,000 events")
+
+	full := workflows.BackfillID(s.tenant, "users", checkpoint.Range{})
+	run := s.run("users/backfill/full")
+	out, code = s.starter("backfill", full, "--follow")
+	require.Zero(t, code, out)
+	require.Contains(t, out, full+" is done: 1,000 events")
+	require.Equal(t, run, s.run("users/backfill/full"), "it was not started again")
+	out, code = s.starter("stop", full)
+	require.Zero(t, code, out)
+	require.Contains(t, out, "not running; done: 1,000 events")
 	s.mayRepeat(s.shipped(tables["users"])-2000, s.id("users"), workflows.BackfillID(s.tenant, "users", checkpoint.Range{}))
+}
+
+func TestStartSaysThatNoWorkerIsThereAndStopHowToEndItAllTheSame(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, oktasim.Config{Seed: 45})
+	out, code := s.starter("start", s.id("users"))
+	require.Zero(t, code, out)
+	require.Contains(t, out, "no worker answers on task queue "+s.tenant+" of namespace default")
+
+	terminate := "temporal workflow terminate --workflow-id " + s.id("users")
+	stop := s.beside("stop", s.id("users"))
+	s.eventually("it is said", func() bool { return strings.Contains(stop.out.String(), terminate) })
+	s.temporal(strings.Fields(terminate)[1:]...)
+	<-stop.done
+	require.Contains(t, stop.out.String(), "terminated: ended without being stopped")
+
+	s.startWorker()
+	out, code = s.starter("start", s.id("users"))
+	require.Zero(t, code, out)
+	require.NotContains(t, out, "no worker answers")
 }
 
 func TestWatchingTheStatusEndsWithTheLastLook(t *testing.T) {

@@ -55,6 +55,9 @@ const (
 // Plan is the part of the settings that says what to start. It needs no addresses and
 // no credentials, so that one who starts services need not hold them.
 type Plan struct {
+	// Given says whether the environment has any setting of a tenant: where it has none, what is planned
+	// is nobody's plan, but the defaults.
+	Given     bool
 	TaskQueue string
 	Targets   []Target
 }
@@ -75,7 +78,7 @@ func (p Problems) Error() string {
 }
 
 // Load reads and checks all settings. The warnings are about variables that look like
-// settings and are none; they are valid with an error too. The error is [Problems].
+// settings and are none, or that nothing uses; they are valid with an error too. The error is [Problems].
 func Load() (Config, []string, error) {
 	var found findings
 	process, tenants, err := read(&found)
@@ -98,7 +101,7 @@ func Load() (Config, []string, error) {
 			Report:   t.report(&found),
 		})
 	}
-	warnings := unknown(tenants)
+	warnings := append(unknown(tenants), unused(tenants)...)
 	if err := found.err(); err != nil {
 		return Config{}, warnings, err
 	}
@@ -113,7 +116,7 @@ func LoadPlan() (Plan, []string, error) {
 	if err != nil {
 		return Plan{}, nil, err
 	}
-	p := Plan{TaskQueue: process.taskQueue(&found)}
+	p := Plan{Given: given(tenants), TaskQueue: process.taskQueue(&found)}
 	for _, t := range tenants {
 		for _, s := range t.services(&found) {
 			p.Targets = append(p.Targets, Target{Tenant: t.name, Service: s})

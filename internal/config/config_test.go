@@ -402,6 +402,10 @@ func TestUnknownNamesAreWarnedAboutWithTheNearestKnownOne(t *testing.T) {
 		{two(), "GLOBEX_EU_DEVO_UR", "did you mean GLOBEX_EU_DEVO_URL?"},
 		{valid(), "OKTA_COLLECTOR_SERVICE_PORT_METRICS", "is not a setting"},
 		{two(), "OKTA_URL", "is not used"},
+		{valid(), "DEVO_CERT", "did you mean DEVO_CERT_FILE?"},
+		{valid(), "OKTA_TOKEN", "did you mean OKTA_API_TOKEN?"},
+		{valid(), "TEMPORAL_ADRESS", "did you mean TEMPORAL_ADDRESS?"},
+		{two(), "ACME_OKTA_TOKEN", "did you mean ACME_OKTA_API_TOKEN?"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, warnings, err := test.env.with(test.name, "x").load(t)
@@ -417,11 +421,72 @@ func TestUnknownNamesAreWarnedAboutWithTheNearestKnownOne(t *testing.T) {
 		require.Len(t, warnings, 1)
 		require.NotContains(t, warnings[0], "did you mean")
 	})
+	t.Run("nor with a tenant that is not in the list, but the one that is nearly called so", func(t *testing.T) {
+		_, warnings, err := two().with("GLOBEX_OKTA_URL", "x").load(t)
+		require.NoError(t, err)
+		require.Equal(t, []string{"GLOBEX_OKTA_URL is of no tenant in COLLECTOR_TENANTS; did you mean GLOBEX_EU_OKTA_URL?"}, warnings)
+	})
 	t.Run("other variables are none of our business", func(t *testing.T) {
-		_, warnings, err := valid().with("MY_OKTA_URL", "x", "OKTAX", "x").load(t)
+		_, warnings, err := valid().with("MY_OKTA_URL", "x", "OKTAX", "x", "TEMPORAL_TLS", "false", "TEMPORAL_CLI_ADDRESS", "x", "TEMPORAL_FRONTEND_PORT", "tcp").load(t)
 		require.NoError(t, err)
 		require.Empty(t, warnings)
 	})
+}
+
+func TestCertificatesThatNothingShowsAreWarnedAbout(t *testing.T) {
+	cert, key := keyPair(t)
+	for _, url := range []string{"tcp://relay:13000", "file:///var/lib/okta", "stdout:"} {
+		_, warnings, err := valid().with("DEVO_URL", url, "DEVO_CERT_FILE", cert, "DEVO_KEY_FILE", key).load(t)
+		require.NoError(t, err)
+		require.Len(t, warnings, 2)
+		scheme, _, _ := strings.Cut(url, ":")
+		require.Equal(t, "DEVO_CERT_FILE is not used: DEVO_URL begins with "+scheme+":, and certificates are for tls:", warnings[0])
+	}
+	t.Run("but not where another tenant shows them", func(t *testing.T) {
+		_, warnings, err := two().with("ACME_DEVO_URL", "tls://relay:443", "DEVO_CERT_FILE", cert, "DEVO_KEY_FILE", key).load(t)
+		require.NoError(t, err)
+		require.Empty(t, warnings)
+	})
+}
+
+func TestATokenWithItsSchemeIsSaidToHaveIt(t *testing.T) {
+	for name, e := range map[string]env{
+		"OKTA_API_TOKEN":      valid().with("OKTA_API_TOKEN", "SSWS 00token"),
+		"OKTA_API_TOKEN_FILE": valid().without("OKTA_API_TOKEN").with("OKTA_API_TOKEN_FILE", write(t, "token", []byte("SSWS 00token\n"))),
+	} {
+		_, _, err := e.load(t)
+		require.EqualError(t, err, "a setting is wrong: "+name+" begins with SSWS; want the token alone, without it")
+	}
+}
+
+func TestTheOtherSettingsAreCheckedWhereATenantsNameIsWrong(t *testing.T) {
+	_, warnings, err := two().without("ACME_OKTA_URL").with("COLLECTOR_TENANTS", "ACME,globex_eu", "GLOBEX_EU_OKTA_RATE_SHARE", "2").load(t)
+	for _, want := range []string{`COLLECTOR_TENANTS has "ACME"`, `COLLECTOR_TENANTS has "globex_eu"`, "ACME_OKTA_URL is missing", "GLOBEX_EU_OKTA_RATE_SHARE"} {
+		require.ErrorContains(t, err, want)
+	}
+	require.Empty(t, warnings)
+
+	_, warnings, err = valid().with("COLLECTOR_TENANTS", "1st").load(t)
+	require.ErrorContains(t, err, "COLLECTOR_TENANTS")
+	require.Empty(t, warnings, "nobody knows what they should be called")
+}
+
+func TestThePlanSaysWhetherAnybodyHasMadeIt(t *testing.T) {
+	for _, e := range []env{{"COLLECTOR_TENANTS": "acme"}, {"OKTA_URL": "https://acme.okta.com"}, {"OKTA_SERVICES": "logs"}, {"DEVO_URL": "stdout:"}} {
+		e.set(t)
+		plan, _, err := config.LoadPlan()
+		require.NoError(t, err)
+		require.True(t, plan.Given, e)
+		for name := range e {
+			require.NoError(t, os.Unsetenv(name))
+		}
+	}
+	for _, e := range []env{{}, {"COLLECTOR_TASK_QUEUE": "q", "OKTA_URL": " "}} {
+		e.set(t)
+		plan, _, err := config.LoadPlan()
+		require.NoError(t, err)
+		require.False(t, plan.Given, e)
+	}
 }
 
 func TestNoSecretIsInAProblemOrInAPrintedConfig(t *testing.T) {
@@ -444,7 +509,7 @@ func TestThePlanNeedsNoCredentials(t *testing.T) {
 	plan, warnings, err := config.LoadPlan()
 	require.NoError(t, err)
 	require.Empty(t, warnings)
-	require.Equal(t, config.Plan{TaskQueue: "q", Targets: []config.Target{
+	require.Equal(t, config.Plan{Given: true, TaskQueue: "q", Targets: []config.Target{
 		{Tenant: "acme", Service: "logs"}, {Tenant: "acme", Service: "users"}, {Tenant: "globex", Service: "apps"},
 	}}, plan)
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -61,9 +62,25 @@ func (t tenant) oktaToken(found *findings) secret.Secret {
 		if t.OktaAPITokenFile != "" {
 			variable = file
 		}
-		found.add(variable, "cannot be used: %v", err)
+		if hasScheme(os.Getenv(value), t.OktaAPITokenFile) {
+			found.add(variable, "begins with SSWS; want the token alone, without it")
+		} else {
+			found.add(variable, "cannot be used: %v", err)
+		}
 	}
 	return token
+}
+
+// hasScheme says whether a token, or what is in its file, begins as the header does in which it is sent.
+func hasScheme(token, file string) bool {
+	const scheme = "SSWS "
+	if f, err := os.Open(file); err == nil {
+		defer f.Close()
+		begin := make([]byte, len(scheme))
+		_, _ = io.ReadFull(f, begin) // what is shorter is something else
+		token = string(begin)
+	}
+	return strings.HasPrefix(strings.ToUpper(strings.TrimLeft(token, " \n")), scheme)
 }
 
 // services are the names in OKTA_SERVICES, in the catalog's order.

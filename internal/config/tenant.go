@@ -19,10 +19,13 @@ const defaultTenant = "default"
 const maxTenantName = 63
 
 // A tenant's name starts with a letter because a variable's name cannot start with a digit.
-var tenantName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+var (
+	tenantName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+	separator  = regexp.MustCompile(`[_. ]`)
+)
 
-// tenantNames splits COLLECTOR_TENANTS. Names that are wrong are left out, so that the
-// settings of the others are checked too.
+// tenantNames splits COLLECTOR_TENANTS. One that is wrong is taken for the name that was probably meant, if there is
+// one, so that its other settings are checked too.
 func tenantNames(list string, found *findings) []string {
 	var names []string
 	items, err := splitList(list)
@@ -33,6 +36,10 @@ func tenantNames(list string, found *findings) []string {
 		switch {
 		case len(name) > maxTenantName || !tenantName.MatchString(name):
 			found.add("COLLECTOR_TENANTS", "has %q; want names of a-z, 0-9 and -, from a letter on, at most %d characters", name, maxTenantName)
+			meant := separator.ReplaceAllString(strings.ToLower(name), "-")
+			if len(meant) <= maxTenantName && tenantName.MatchString(meant) && !slices.Contains(names, meant) {
+				names = append(names, meant)
+			}
 		case slices.Contains(names, name):
 			found.add("COLLECTOR_TENANTS", "has %q twice", name)
 		default:
@@ -65,6 +72,15 @@ func readTenant(name string, all []string, found *findings) (tenant, error) {
 		tidy("", variables, t.source, found)
 	}
 	return t, nil
+}
+
+// given says whether any variable is set that is a tenant's, or names the tenants.
+func given(tenants []tenant) bool {
+	isSet := func(variable string) bool { return strings.TrimSpace(os.Getenv(variable)) != "" }
+	return isSet("COLLECTOR_TENANTS") || slices.ContainsFunc(tenants, func(t tenant) bool {
+		return slices.ContainsFunc(names("", &ownVariables{}), func(name string) bool { return isSet(t.own(name)) }) ||
+			slices.ContainsFunc(names("", &sharedVariables{}), func(name string) bool { return isSet(t.source(name)) })
+	})
 }
 
 // own is the tenant's own variable, which inherits from none.

@@ -28,21 +28,52 @@ func unknown(tenants []tenant) []string {
 		}
 	}
 	known = append(known, names("", &sharedVariables{})...)
+	if len(tenants) == 0 { // COLLECTOR_TENANTS is wrong, so that nobody knows whether these are
+		known = append(append(known, names("", &ownVariables{})...), refused...)
+	}
 
 	var warnings []string
 	for _, assignment := range os.Environ() {
 		name, _, _ := strings.Cut(assignment, "=")
 		ours := slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(name, family) })
 		switch {
-		case !ours || slices.Contains(known, name):
+		case slices.Contains(known, name):
+		case strings.HasPrefix(name, temporalPrefix):
+			// Others have such names too: what is not nearly one of ours is none of our business.
+			meant := nearest(name, temporalNames)
+			if typos := distance(name, meant); typos > 0 && typos <= maxTypos {
+				warnings = append(warnings, fmt.Sprintf("%s is not a setting; did you mean %s?", name, meant))
+			}
 		case prefixed[name] != "":
 			warnings = append(warnings, fmt.Sprintf("%s is not used: with COLLECTOR_TENANTS every tenant has its own, such as %s", name, prefixed[name]))
-		default:
+		case ours:
 			warnings = append(warnings, fmt.Sprintf("%s is not a setting%s", name, suggestion(name, known)))
+		case len(tenants) > 0 && tenants[0].prefix != "" && isOfATenant(name):
+			warnings = append(warnings, fmt.Sprintf("%s is of no tenant in COLLECTOR_TENANTS%s", name, suggestion(name, known)))
 		}
 	}
 	slices.Sort(warnings)
 	return warnings
+}
+
+// Temporal's own settings, as far as they name the server and who asks it. The SDK reads them.
+const temporalPrefix = "TEMPORAL_"
+
+var temporalNames = []string{
+	"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_API_KEY", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE", "TEMPORAL_CLIENT_AUTHORITY",
+	"TEMPORAL_TLS", "TEMPORAL_TLS_SERVER_NAME", "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION",
+	"TEMPORAL_TLS_CLIENT_CERT_PATH", "TEMPORAL_TLS_CLIENT_CERT_DATA", "TEMPORAL_TLS_CLIENT_KEY_PATH", "TEMPORAL_TLS_CLIENT_KEY_DATA",
+	"TEMPORAL_TLS_SERVER_CA_CERT_PATH", "TEMPORAL_TLS_SERVER_CA_CERT_DATA", "TEMPORAL_CODEC_ENDPOINT", "TEMPORAL_CODEC_AUTH",
+}
+
+// maxTypos is by how much a name may differ from one of Temporal's to be taken for it.
+const maxTypos = 2
+
+// isOfATenant says whether a variable is named like one of some tenant.
+func isOfATenant(name string) bool {
+	return slices.ContainsFunc(append(names("", &ownVariables{}), names("", &sharedVariables{})...), func(variable string) bool {
+		return strings.HasSuffix(name, "_"+variable)
+	})
 }
 
 // names lists the variables of a struct.
@@ -53,13 +84,36 @@ func names(prefix string, variables any) []string {
 	return strings.Fields(list.String())
 }
 
-// suggestion names the nearest known variable, if there is one near enough to be meant.
+// suggestion names the known variable that has all words of a name and the fewest others, such as OKTA_API_TOKEN for
+// OKTA_TOKEN, or else the nearest one that is near enough to be meant.
 func suggestion(name string, known []string) string {
-	nearest := slices.MinFunc(known, func(a, b string) int { return distance(name, a) - distance(name, b) })
-	if distance(name, nearest) > len(name)/3 {
-		return ""
+	meant := ""
+	for _, k := range known {
+		if hasWords(k, name) && (meant == "" || len(k) < len(meant)) {
+			meant = k
+		}
 	}
-	return "; did you mean " + nearest + "?"
+	if meant == "" {
+		if meant = nearest(name, known); distance(name, meant) > len(name)/3 {
+			return ""
+		}
+	}
+	return "; did you mean " + meant + "?"
+}
+
+// hasWords says whether a variable has all words of a name, in their order.
+func hasWords(variable, name string) bool {
+	words := strings.Split(name, "_")
+	for word := range strings.SplitSeq(variable, "_") {
+		if len(words) > 0 && word == words[0] {
+			words = words[1:]
+		}
+	}
+	return len(words) == 0
+}
+
+func nearest(name string, known []string) string {
+	return slices.MinFunc(known, func(a, b string) int { return distance(name, a) - distance(name, b) })
 }
 
 // distance is how many bytes have to be inserted, removed or replaced to make b of a
