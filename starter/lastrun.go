@@ -25,7 +25,8 @@ type lastRun struct {
 	running bool
 	// taskQueue is that of one that runs.
 	taskQueue string
-	// state is what a new run goes on from; nil if there is nothing to go on from.
+	// state is what a new run goes on from; nil if there is nothing to go on from. Its position may be none
+	// yet: then it says when the service was first started.
 	state *workflows.State
 }
 
@@ -67,7 +68,7 @@ func (c *temporal) lastState(ctx context.Context, id string, latest *workflow.Wo
 		case state.Checkpoint != (checkpoint.Checkpoint{}):
 			return resumable(state), nil
 		case status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
-			return nil, nil // stopped before it had begun
+			return resumable(state), nil // stopped before it had begun
 		}
 		if i == 0 {
 			before, err := c.runsBefore(ctx, id, run)
@@ -90,6 +91,11 @@ func (c *temporal) runsBefore(ctx context.Context, id, latest string) ([]*workfl
 		return nil, fmt.Errorf("listing the runs of %s: %w", id, err)
 	}
 	return slices.DeleteFunc(page.GetExecutions(), func(e *workflow.WorkflowExecutionInfo) bool { return e.GetExecution().GetRunId() == latest }), nil
+}
+
+// hasCollected says whether anything has come of what ended in a state.
+func hasCollected(s *workflows.State) bool {
+	return s != nil && (s.Checkpoint.Position != checkpoint.Position{} || s.Checkpoint.Totals != checkpoint.Totals{})
 }
 
 // resumable is a state to begin with: whoever starts a collector wants it to collect, whether it

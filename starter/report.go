@@ -264,7 +264,7 @@ func (c *temporal) closed(ctx context.Context, r report, execution *workflow.Wor
 	}
 	if !asTold && !backfill && state.Checkpoint == (checkpoint.Checkpoint{}) {
 		last, err := c.lastState(ctx, r.ID, execution)
-		r.neverCollected = err == nil && last == nil
+		r.neverCollected = err == nil && !hasCollected(last)
 	}
 	r.Checkpoint, r.CaughtUp = state.Checkpoint, state.CaughtUp
 	r.Slices, r.Problems, r.LastProblem, r.LastWarning = state.Slices, state.Problems, state.LastProblem, state.LastWarning

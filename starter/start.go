@@ -214,7 +214,7 @@ func (s starting) one(ctx context.Context, id string, t config.Target) (string, 
 		return already + aside, nil
 	}
 	in := workflows.CollectInput{Tenant: t.Tenant, Service: t.Service, State: last.state}
-	if sinceApplies && last.state == nil {
+	if sinceApplies && !hasCollected(last.state) {
 		in.Since = &s.since
 	}
 	_, err = s.c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
@@ -239,7 +239,7 @@ func (s starting) one(ctx context.Context, id string, t config.Target) (string, 
 	}
 	s.queues[s.taskQueue] = true
 	switch {
-	case last.state == nil:
+	case !hasCollected(last.state):
 		return "started from the beginning" + aside, nil
 	case sinceApplies:
 		aside = "; --since is not used (--fresh would)"

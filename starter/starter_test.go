@@ -283,15 +283,16 @@ func TestStartGoesOnFromTheHistoryOfARunThatWasTerminated(t *testing.T) {
 }
 
 func TestStartBeginsAnewWhatEndedBeforeItHadBegun(t *testing.T) {
+	began := time.Date(2026, 11, 20, 17, 0, 0, 0, time.UTC)
 	o := newAcme(t)
 	o.has("okta/acme/logs", enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
-	o.ended("okta/acme/logs", workflows.State{})
+	o.ended("okta/acme/logs", workflows.State{Began: began, Checkpoint: checkpoint.Checkpoint{Window: &checkpoint.Window{Bucket: "/api/v1/logs"}}})
 	_, in := o.starts(nil)
 	code, stdout, _ := o.call("start", "--since", "2d", "okta/acme/logs")
 
 	require.Zero(t, code)
 	require.Equal(t, "okta/acme/logs  started from the beginning\n", stdout)
-	require.Nil(t, in.State)
+	require.Equal(t, began, in.State.Began, "its history counts from when it was first started")
 	require.NotNil(t, in.Since)
 }
 

@@ -60,7 +60,9 @@ func Collect(ctx workflow.Context, in CollectInput) (*State, error) {
 		return nil, err
 	}
 	c := newCollector(ctx, in.Tenant, in.Service, in.State)
-	c.since = in.Since
+	if in.Since != nil {
+		c.state.Since = in.Since
+	}
 	if err := c.answerQueries(ctx); err != nil {
 		return nil, err
 	}
@@ -92,7 +94,6 @@ func checkID(ctx workflow.Context, want, why string) error {
 // collector is a running Collect or Backfill.
 type collector struct {
 	tenant, service string
-	since           *time.Time
 	backfill        *checkpoint.Range // nil for live collection
 
 	state   State
@@ -257,7 +258,7 @@ func (c *collector) slice(ctx workflow.Context) error {
 	defer func() { c.running = false }()
 
 	future := workflow.ExecuteActivity(sliceCtx, CollectSliceName, SliceInput{
-		Tenant: c.tenant, Service: c.service, Since: c.since, Began: c.state.Began, Backfill: c.backfill, Checkpoint: c.state.Checkpoint,
+		Tenant: c.tenant, Service: c.service, Since: c.state.Since, Began: c.state.Began, Backfill: c.backfill, Checkpoint: c.state.Checkpoint,
 	})
 	selector := workflow.NewSelector(ctx)
 	done := false
@@ -451,5 +452,5 @@ func (c *collector) continueAsNew(ctx workflow.Context) error {
 	if c.backfill != nil {
 		return workflow.NewContinueAsNewError(ctx, BackfillName, BackfillInput{Tenant: c.tenant, Service: c.service, Range: *c.backfill, State: &c.state})
 	}
-	return workflow.NewContinueAsNewError(ctx, CollectName, CollectInput{Tenant: c.tenant, Service: c.service, Since: c.since, State: &c.state})
+	return workflow.NewContinueAsNewError(ctx, CollectName, CollectInput{Tenant: c.tenant, Service: c.service, State: &c.state})
 }

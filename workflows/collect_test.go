@@ -578,7 +578,7 @@ func (s *collectSuite) TestContinuingAsNewTakesEverythingAlong() {
 	s.Require().NoError(converter.GetDefaultDataConverter().FromPayloads(again.Input, &next))
 	s.Equal("acme", next.Tenant)
 	s.Equal("logs", next.Service)
-	s.Equal(since, *next.Since)
+	s.Equal(since, *next.State.Since)
 	s.EqualValues(20, next.State.Checkpoint.Totals.Events)
 	s.Equal(workflows.WaitRateLimit, next.State.WakeReason, "the wait goes on")
 	s.False(next.State.WakeAt.IsZero())

@@ -56,7 +56,8 @@ type CollectInput struct {
 	// addresses and credentials; nothing secret is in an input.
 	Tenant  string `json:"tenant"`
 	Service string `json:"service"`
-	// Since is where the System Log begins in a first run; default: OKTA_LOGS_HISTORY ago.
+	// Since is where the System Log begins in a first run; default: OKTA_LOGS_HISTORY before that, or what
+	// State says.
 	Since *time.Time `json:"since,omitempty"`
 	// State is what an earlier run of the same service returned, to go on from.
 	State *State `json:"state,omitempty"`
@@ -89,6 +90,8 @@ type State struct {
 	Slices int64 `json:"slices"`
 	// Began is when the service, or the backfill, was first started.
 	Began time.Time `json:"began,omitzero"`
+	// Since is as in [CollectInput].
+	Since *time.Time `json:"since,omitempty"`
 	// Recent are the totals at some past moments, oldest first: at most 8, at least a minute apart.
 	Recent []Sample `json:"recent,omitempty"`
 }
