@@ -24,27 +24,21 @@ func environ(given ...string) []string {
 	return append(kept, given...)
 }
 
-// clientVariables point a program at the demo's Temporal, whatever profiles its user has.
-func (d *demo) clientVariables() []string {
+// sharedVariables are what every program of the collector needs to work with the demo's Temporal, org and Devo, whatever
+// profiles its user has. Secrets are in the files that they name.
+func (d *demo) sharedVariables() []string {
+	certificates := directory(d.dir.certificates())
 	return []string{
 		"TEMPORAL_ADDRESS=" + address(d.ports.temporal),
 		"TEMPORAL_NAMESPACE=default",
 		"TEMPORAL_CONFIG_FILE=" + d.dir.file("no-temporal.toml"), // a file that is not there is no profile
+		"OKTA_URL=http://" + address(d.ports.okta),
+		"OKTA_API_TOKEN_FILE=" + d.dir.token(),
+		"DEVO_URL=tls://" + address(d.ports.devo),
+		"DEVO_CHAIN_FILE=" + certificates.file("chain.pem"),
+		"DEVO_CERT_FILE=" + certificates.file("client.pem"),
+		"DEVO_KEY_FILE=" + certificates.file("client-key.pem"),
 	}
-}
-
-// sharedVariables are what every program of the collector needs to work with the demo's Temporal, org and Devo. Secrets
-// are in the files that they name.
-func (d *demo) sharedVariables() []string {
-	certificates := directory(d.dir.certificates())
-	return append(d.clientVariables(),
-		"OKTA_URL=http://"+address(d.ports.okta),
-		"OKTA_API_TOKEN_FILE="+d.dir.token(),
-		"DEVO_URL=tls://"+address(d.ports.devo),
-		"DEVO_CHAIN_FILE="+certificates.file("chain.pem"),
-		"DEVO_CERT_FILE="+certificates.file("client.pem"),
-		"DEVO_KEY_FILE="+certificates.file("client-key.pem"),
-	)
 }
 
 // settingsScript is what a shell reads to have the demo's settings, and none for a real org beside them.

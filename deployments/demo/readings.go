@@ -38,7 +38,7 @@ func (d *demo) runStarter(ctx context.Context, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, starterTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, d.program("starter"), args...)
-	cmd.Env = environ(d.clientVariables()...)
+	cmd.Env = environ(d.sharedVariables()...)
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	err := cmd.Run()
