@@ -119,7 +119,8 @@ func newCollector(ctx workflow.Context, tenant, service string, state *State) *c
 		c.state = *state
 	}
 	if c.state.Began.IsZero() {
-		c.state.Began = workflow.Now(ctx).UTC()
+		// Not the present, which is when a worker was first there.
+		c.state.Began = workflow.GetInfo(ctx).WorkflowStartTime.UTC()
 	}
 	c.remember(ctx)
 	c.signals.on(ctx, SignalPause, "stop within one page; the position is kept", ignoringInput(c.onPause))

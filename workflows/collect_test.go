@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
@@ -412,6 +413,39 @@ func (s *collectSuite) TestEachSliceKnowsWhenTheServiceWasFirstStarted() {
 	again.State = &state
 	s.run(again, time.Hour)
 	s.Equal(state.Began, s.slices[0].in.Began, "also when it was stopped in between")
+}
+
+func (s *collectSuite) TestAServiceBeginsWhenItIsStartedAlsoBeforeThereIsAWorker() {
+	const alone = 3 * 24 * time.Hour
+	s.env.SetWorkerOptions(worker.Options{Interceptors: append(workflows.Interceptors(), &startedBefore{ago: alone}), DeadlockDetectionTimeout: time.Minute})
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		return caughtUp(in, time.Minute)
+	}
+	s.run(input, time.Minute)
+	s.Equal(s.slices[0].at.Add(-alone).UTC(), s.slices[0].in.Began)
+}
+
+// startedBefore makes a workflow one that waited so long for its first worker.
+type startedBefore struct {
+	interceptor.WorkerInterceptorBase
+	ago time.Duration
+}
+
+func (b *startedBefore) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	i := &startedBeforeInbound{ago: b.ago}
+	i.Next = next
+	return i
+}
+
+type startedBeforeInbound struct {
+	interceptor.WorkflowInboundInterceptorBase
+	ago time.Duration
+}
+
+func (i *startedBeforeInbound) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
+	info := workflow.GetInfo(ctx)
+	info.WorkflowStartTime = workflow.Now(ctx).Add(-i.ago)
+	return i.Next.ExecuteWorkflow(ctx, in)
 }
 
 func (s *collectSuite) TestTheStatusSaysWhatWasShippedLately() {
