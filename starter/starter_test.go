@@ -273,13 +273,44 @@ func TestStartTriesAtOnceWhatWasBlocked(t *testing.T) {
 func TestStartGoesOnFromTheHistoryOfARunThatWasTerminated(t *testing.T) {
 	o := newAcme(t)
 	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_TERMINATED)
-	o.history(&history.HistoryEvent{EventType: enums.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED}, sliceEnded(t, events(500)))
+	o.history(&history.HistoryEvent{EventType: enums.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED}, sliceEnded(t, events(500)), started(t, workflows.CollectInput{}))
 	_, in := o.starts(nil)
 	code, stdout, _ := o.call("start", users)
 
 	require.Zero(t, code)
 	require.Equal(t, users+"  started after 500 events\n", stdout)
-	require.Equal(t, &workflows.State{Checkpoint: events(500)}, in.State)
+	require.Equal(t, &workflows.State{Checkpoint: events(500), Began: noon}, in.State)
+}
+
+func TestStartBeginsWhereARunWasToBeginThatWasTerminatedBeforeItHadAPosition(t *testing.T) {
+	weekAgo := noon.Add(-7 * 24 * time.Hour)
+	waited := checkpoint.Checkpoint{Window: &checkpoint.Window{Bucket: "/api/v1/logs"}} // for a permission
+	for name, test := range map[string]struct {
+		in   workflows.CollectInput
+		ends []*history.HistoryEvent // before it was terminated
+		want workflows.State
+	}{
+		"no worker was there": {in: workflows.CollectInput{}, want: workflows.State{Began: noon}},
+		"it was told where":   {in: workflows.CollectInput{Since: &weekAgo}, want: workflows.State{Began: noon, Since: &weekAgo}},
+		"it waited":           {workflows.CollectInput{Since: &weekAgo}, []*history.HistoryEvent{sliceEnded(t, waited)}, workflows.State{Checkpoint: waited, Began: noon, Since: &weekAgo}},
+		"one before it was told where": {
+			in:   workflows.CollectInput{State: &workflows.State{Began: weekAgo, Since: &weekAgo}},
+			want: workflows.State{Began: weekAgo, Since: &weekAgo},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newAcme(t)
+			o.has(logs, enums.WORKFLOW_EXECUTION_STATUS_TERMINATED)
+			o.history(append(append([]*history.HistoryEvent{{EventType: enums.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED}}, test.ends...), started(t, test.in))...)
+			o.On("ListWorkflow", mock.Anything, mock.Anything).Return(&workflowservice.ListWorkflowExecutionsResponse{}, nil).Maybe()
+			_, in := o.starts(nil)
+			code, stdout, _ := o.call("start", logs)
+
+			require.Zero(t, code)
+			require.Equal(t, logs+"  started from the beginning\n", stdout)
+			require.Equal(t, &test.want, in.State)
+		})
+	}
 }
 
 func TestStartBeginsAnewWhatEndedBeforeItHadBegun(t *testing.T) {
