@@ -342,7 +342,7 @@ func (c *collector) onFailure(ctx workflow.Context, err error) error {
 	f := readFailure(err)
 	pulls := c.state.Checkpoint.Totals.Pulls
 	if f.checkpoint != nil && c.advance(ctx, *f.checkpoint) {
-		c.state.Failures = 0
+		c.state.Failures, c.state.Blocked = 0, false
 	}
 	c.warn(ctx, f.warning)
 	if ctx.Err() != nil || temporal.IsCanceledError(err) {

@@ -379,6 +379,24 @@ func (s *collectSuite) TestARateLimitForgetsNoFailures() {
 	s.Greater(state.Failures, 6)
 }
 
+func (s *collectSuite) TestAPullThatCameToItsEndUnblocksAlsoWhenItsSliceFailsThen() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n == 1 {
+			return workflows.SliceResult{}, fails(workflows.ClassPerson, in.Checkpoint)
+		}
+		c := moved(in)
+		c.Totals.Pulls++
+		c.Due = s.env.Now().Add(time.Hour)
+		return workflows.SliceResult{}, fails(workflows.ClassPassing, c)
+	}
+	s.after(2*time.Minute, func() {
+		s.Equal(workflows.StateWaiting, s.status().State)
+		s.True(s.status().CaughtUp)
+	})
+	s.False(s.run(input, 10*time.Minute).Blocked)
+	s.Len(s.slices, 2)
+}
+
 func (s *collectSuite) TestARateLimitUnblocksNothing() {
 	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
 		switch n {
