@@ -70,6 +70,12 @@ func newAcme(t *testing.T) fakeTemporal {
 // call runs the command line and returns what it wrote.
 func (f fakeTemporal) call(args ...string) (code int, stdout, stderr string) {
 	f.t.Helper()
+	return f.callUntil(f.t.Context(), args...)
+}
+
+// callUntil is a call that is interrupted when ctx ends.
+func (f fakeTemporal) callUntil(ctx context.Context, args ...string) (code int, stdout, stderr string) {
+	f.t.Helper()
 	// Unless the test has said something else, a worker is there.
 	f.On("DescribeTaskQueue", mock.Anything, mock.Anything, mock.Anything).Return(polledAt(time.Now()), nil).Maybe()
 	root := newRoot(func(context.Context) (*temporal, error) {
@@ -79,7 +85,7 @@ func (f fakeTemporal) call(args ...string) (code int, stdout, stderr string) {
 	root.SetOut(&out)
 	root.SetErr(&errs)
 	root.SetArgs(args)
-	code = execute(f.t.Context(), root)
+	code = execute(ctx, root)
 	return code, out.String(), errs.String()
 }
 
@@ -550,6 +556,20 @@ func TestStopWaitsForTheEndAndSaysWhereItStopped(t *testing.T) {
 		apps + "   not running; stopped after 700 events, 0 B; start it with: starter start " + apps,
 		users + "  stopped after 12,300 events, 0 B", "",
 	}, strings.Split(stdout, "\n"))
+}
+
+func TestStopThatIsInterruptedSaysThatItWasToldToEndAllTheSame(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	o := newTemporal(t)
+	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING)
+	o.On("CancelWorkflow", mock.Anything, users, "").Return(nil)
+	result := mocks.NewWorkflowRun(t)
+	result.On("Get", mock.Anything, mock.Anything).Run(func(mock.Arguments) { interrupt() }).Return(context.Canceled)
+	o.On("GetWorkflow", mock.Anything, users, mock.Anything).Return(result)
+	code, stdout, _ := o.callUntil(ctx, "stop", users)
+
+	require.Equal(t, 130, code)
+	require.Equal(t, users+"  FAILED: not waited for; it stops as soon as a worker runs\n", stdout)
 }
 
 func TestStopOfABackfillSaysHowToFetchTheRest(t *testing.T) {
