@@ -365,6 +365,9 @@ func (c *collector) onFailure(ctx workflow.Context, err error) error {
 	case ClassUnknownTenant:
 		c.block(ctx, blockedRetry)
 	case ClassPerson:
+		if !c.state.Blocked {
+			c.state.Failures = 0 // passing ones before it say nothing of how soon a person is done
+		}
 		c.block(ctx, min(blockedRetry<<min(c.state.Failures, 4), longestBlockedRetry))
 	case ClassCursorRefused:
 		c.state.Checkpoint = c.state.Checkpoint.Restarted()

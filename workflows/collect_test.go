@@ -241,6 +241,20 @@ func (s *collectSuite) TestAProblemForAPersonBlocksAndIsLookedAtEverLessOften() 
 	s.Equal([]float64{1, 2, 4, 8, 15, 15}, gaps)
 }
 
+func (s *collectSuite) TestAProblemForAPersonIsLookedAtSoonAlsoAfterPassingOnes() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n <= 6 {
+			return workflows.SliceResult{}, fails(workflows.ClassPassing, in.Checkpoint)
+		}
+		return workflows.SliceResult{}, fails(workflows.ClassPerson, in.Checkpoint)
+	}
+	s.run(input, 10*time.Minute)
+	s.Len(s.slices, 10)
+	for i, gap := range []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute} {
+		s.Equal(gap, s.slices[7+i].at.Sub(s.slices[6+i].at).Round(time.Second))
+	}
+}
+
 func (s *collectSuite) TestResumeUnblocksAtOnce() {
 	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
 		if n == 1 {
