@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,6 +103,33 @@ func (c *temporal) bears(event *history.HistoryEvent, into *checkpoint.Checkpoin
 		return c.decode(event.GetActivityTaskTimedOutEventAttributes().GetFailure().GetTimeoutFailureInfo().GetLastHeartbeatDetails(), into) == nil
 	}
 	return false
+}
+
+// begin is where a run was to begin, as its history's first event says. It is not in a position that is none yet.
+func (c *temporal) begin(ctx context.Context, id, run string) (began time.Time, since *time.Time, err error) {
+	page, err := c.WorkflowService().GetWorkflowExecutionHistory(ctx, &workflowservice.GetWorkflowExecutionHistoryRequest{
+		Namespace: c.namespace, Execution: &common.WorkflowExecution{WorkflowId: id, RunId: run}, MaximumPageSize: 1,
+	})
+	if err != nil {
+		return time.Time{}, nil, fmt.Errorf("reading the history of %s: %w", id, err)
+	}
+	events := page.GetHistory().GetEvents()
+	if len(events) == 0 {
+		return time.Time{}, nil, fmt.Errorf("the history of %s is empty", id)
+	}
+	began = events[0].GetEventTime().AsTime()
+	var in workflows.CollectInput
+	if c.decode(events[0].GetWorkflowExecutionStartedEventAttributes().GetInput(), &in) != nil {
+		return began, nil, nil // nothing could begin with that
+	}
+	since = in.Since
+	if in.State != nil {
+		since = cmp.Or(since, in.State.Since)
+		if !in.State.Began.IsZero() {
+			began = in.State.Began
+		}
+	}
+	return began, since, nil
 }
 
 var errNothing = errors.New("there is nothing")

@@ -45,13 +45,22 @@ func (b backwards) GetWorkflowExecutionHistoryReverse(_ context.Context, r *work
 	return response, nil
 }
 
+func (b backwards) GetWorkflowExecutionHistory(_ context.Context, r *workflowservice.GetWorkflowExecutionHistoryRequest, _ ...grpc.CallOption) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
+	events, ok := b.runs[r.Execution.RunId]
+	if r.Namespace != "prod" || !ok || r.MaximumPageSize != 1 {
+		return nil, serviceerror.NewNotFound("another page was asked for")
+	}
+	return &workflowservice.GetWorkflowExecutionHistoryResponse{History: &history.History{Events: events[len(events)-1:]}}, nil
+}
+
 // history makes a run's newest events known, the newest first.
 func (f fakeTemporal) history(events ...*history.HistoryEvent) {
 	f.On("WorkflowService").Return(backwards{runs: map[string][]*history.HistoryEvent{run: events}})
 }
 
+// started is the beginning of a run, at noon.
 func started(t *testing.T, in workflows.CollectInput) *history.HistoryEvent {
-	return &history.HistoryEvent{EventType: enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, Attributes: &history.HistoryEvent_WorkflowExecutionStartedEventAttributes{
+	return &history.HistoryEvent{EventType: enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, EventTime: timestamppb.New(noon), Attributes: &history.HistoryEvent_WorkflowExecutionStartedEventAttributes{
 		WorkflowExecutionStartedEventAttributes: &history.WorkflowExecutionStartedEventAttributes{Input: payloads(t, in)}}}
 }
 

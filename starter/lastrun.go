@@ -51,17 +51,22 @@ func (s starting) lastRun(ctx context.Context, id string) (lastRun, error) {
 	return lastRun{state: state}, err
 }
 
-// lastState is what a new run of a collector goes on from; nil if there is nothing. A run that ended unasked
-// before it had a position, such as one with a mistake in its input, hides that of the run before it.
+// lastState is what a new run of a collector goes on from. A run that ended unasked before it had a position, such
+// as one with a mistake in its input, hides that of the run before it; where no run had one, the latest says where
+// to begin.
 func (c *temporal) lastState(ctx context.Context, id string, latest *workflow.WorkflowExecutionInfo) (*workflows.State, error) {
 	anew := "begin anew with: starter start --fresh " + id
 	runs := []*workflow.WorkflowExecutionInfo{latest}
+	var none *workflows.State // the latest's
 	for i := 0; i < len(runs); i++ {
 		if i == maxRuns {
 			return nil, fmt.Errorf("none of the last %d runs had a position: %s", maxRuns, anew)
 		}
 		run, status := runs[i].GetExecution().GetRunId(), runs[i].GetStatus()
 		state, err := c.finalState(ctx, id, run, status)
+		if err == nil && status != enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
+			state.Began, state.Since, err = c.begin(ctx, id, run)
+		}
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("the run %s was %s and its position cannot be read (%w): %s", run, statusWord(status), err, anew)
@@ -71,6 +76,7 @@ func (c *temporal) lastState(ctx context.Context, id string, latest *workflow.Wo
 			return resumable(state), nil // stopped before it had begun
 		}
 		if i == 0 {
+			none = resumable(state)
 			before, err := c.runsBefore(ctx, id, run)
 			if err != nil {
 				return nil, err
@@ -78,7 +84,7 @@ func (c *temporal) lastState(ctx context.Context, id string, latest *workflow.Wo
 			runs = append(runs, before...)
 		}
 	}
-	return nil, nil
+	return none, nil
 }
 
 // runsBefore are the runs of an id before its latest, the newest first: one more than are looked at.

@@ -2,7 +2,7 @@
 //
 // It talks to Temporal, which the TEMPORAL_* variables and profiles name; only start and check need the collector's
 // own settings. It exits with 0 when all is well, with 1 when something failed or needs somebody's attention, with 2
-// when it was called wrongly, and with 130 when it was interrupted.
+// when it was called wrongly, and with 130 when it was interrupted before it came to its end.
 package main
 
 import (

@@ -33,8 +33,9 @@ func newStart(connect connector) *cobra.Command {
 		Long: `Starts the collection of the ids given, or of all services in OKTA_SERVICES.
 
 It is safe to repeat: what runs already is left alone. A service that was stopped goes on
-from its position; --fresh forgets the position and begins anew. It needs no worker, but warns
-when none is there: nothing is collected until one is.`,
+from its position; --fresh forgets the position and begins anew. It needs no worker but for the
+first time in a namespace, where one registers the search attributes, and warns when none is there:
+nothing is collected until one is.`,
 		Example: `  starter start
   starter start --tenant acme --since 7d
   starter start --fresh okta/default/users`,

@@ -70,6 +70,12 @@ func newAcme(t *testing.T) fakeTemporal {
 // call runs the command line and returns what it wrote.
 func (f fakeTemporal) call(args ...string) (code int, stdout, stderr string) {
 	f.t.Helper()
+	return f.callUntil(f.t.Context(), args...)
+}
+
+// callUntil is a call that is interrupted when ctx ends.
+func (f fakeTemporal) callUntil(ctx context.Context, args ...string) (code int, stdout, stderr string) {
+	f.t.Helper()
 	// Unless the test has said something else, a worker is there.
 	f.On("DescribeTaskQueue", mock.Anything, mock.Anything, mock.Anything).Return(polledAt(time.Now()), nil).Maybe()
 	root := newRoot(func(context.Context) (*temporal, error) {
@@ -79,7 +85,7 @@ func (f fakeTemporal) call(args ...string) (code int, stdout, stderr string) {
 	root.SetOut(&out)
 	root.SetErr(&errs)
 	root.SetArgs(args)
-	code = execute(f.t.Context(), root)
+	code = execute(ctx, root)
 	return code, out.String(), errs.String()
 }
 
@@ -273,13 +279,44 @@ func TestStartTriesAtOnceWhatWasBlocked(t *testing.T) {
 func TestStartGoesOnFromTheHistoryOfARunThatWasTerminated(t *testing.T) {
 	o := newAcme(t)
 	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_TERMINATED)
-	o.history(&history.HistoryEvent{EventType: enums.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED}, sliceEnded(t, events(500)))
+	o.history(&history.HistoryEvent{EventType: enums.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED}, sliceEnded(t, events(500)), started(t, workflows.CollectInput{}))
 	_, in := o.starts(nil)
 	code, stdout, _ := o.call("start", users)
 
 	require.Zero(t, code)
 	require.Equal(t, users+"  started after 500 events\n", stdout)
-	require.Equal(t, &workflows.State{Checkpoint: events(500)}, in.State)
+	require.Equal(t, &workflows.State{Checkpoint: events(500), Began: noon}, in.State)
+}
+
+func TestStartBeginsWhereARunWasToBeginThatWasTerminatedBeforeItHadAPosition(t *testing.T) {
+	weekAgo := noon.Add(-7 * 24 * time.Hour)
+	waited := checkpoint.Checkpoint{Window: &checkpoint.Window{Bucket: "/api/v1/logs"}} // for a permission
+	for name, test := range map[string]struct {
+		in   workflows.CollectInput
+		ends []*history.HistoryEvent // before it was terminated
+		want workflows.State
+	}{
+		"no worker was there": {in: workflows.CollectInput{}, want: workflows.State{Began: noon}},
+		"it was told where":   {in: workflows.CollectInput{Since: &weekAgo}, want: workflows.State{Began: noon, Since: &weekAgo}},
+		"it waited":           {workflows.CollectInput{Since: &weekAgo}, []*history.HistoryEvent{sliceEnded(t, waited)}, workflows.State{Checkpoint: waited, Began: noon, Since: &weekAgo}},
+		"one before it was told where": {
+			in:   workflows.CollectInput{State: &workflows.State{Began: weekAgo, Since: &weekAgo}},
+			want: workflows.State{Began: weekAgo, Since: &weekAgo},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := newAcme(t)
+			o.has(logs, enums.WORKFLOW_EXECUTION_STATUS_TERMINATED)
+			o.history(append(append([]*history.HistoryEvent{{EventType: enums.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED}}, test.ends...), started(t, test.in))...)
+			o.On("ListWorkflow", mock.Anything, mock.Anything).Return(&workflowservice.ListWorkflowExecutionsResponse{}, nil).Maybe()
+			_, in := o.starts(nil)
+			code, stdout, _ := o.call("start", logs)
+
+			require.Zero(t, code)
+			require.Equal(t, logs+"  started from the beginning\n", stdout)
+			require.Equal(t, &test.want, in.State)
+		})
+	}
 }
 
 func TestStartBeginsAnewWhatEndedBeforeItHadBegun(t *testing.T) {
@@ -519,6 +556,20 @@ func TestStopWaitsForTheEndAndSaysWhereItStopped(t *testing.T) {
 		apps + "   not running; stopped after 700 events, 0 B; start it with: starter start " + apps,
 		users + "  stopped after 12,300 events, 0 B", "",
 	}, strings.Split(stdout, "\n"))
+}
+
+func TestStopThatIsInterruptedSaysThatItWasToldToEndAllTheSame(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	o := newTemporal(t)
+	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING)
+	o.On("CancelWorkflow", mock.Anything, users, "").Return(nil)
+	result := mocks.NewWorkflowRun(t)
+	result.On("Get", mock.Anything, mock.Anything).Run(func(mock.Arguments) { interrupt() }).Return(context.Canceled)
+	o.On("GetWorkflow", mock.Anything, users, mock.Anything).Return(result)
+	code, stdout, _ := o.callUntil(ctx, "stop", users)
+
+	require.Equal(t, 130, code)
+	require.Equal(t, users+"  FAILED: not waited for; it stops as soon as a worker runs\n", stdout)
 }
 
 func TestStopOfABackfillSaysHowToFetchTheRest(t *testing.T) {

@@ -25,7 +25,8 @@ func newStop(connect connector) *cobra.Command {
 start goes on from the position. Backfills go on, unless their ids are given. For one that is
 stopped before it was done it prints the command that fetches the rest.
 
-It needs a worker, without which it waits until there is one. Exit code 1 if one was never there.`,
+It needs a worker, without which it waits until there is one. Exit code 1 if one was never there, 130
+if the waiting was interrupted.`,
 		Args: checkSelection,
 		RunE: onCollectors(connect, func(ctx context.Context, cmd *cobra.Command, c *temporal, ids []string) error {
 			if len(ids) > 0 {
@@ -54,7 +55,11 @@ func stop(ctx context.Context, c *temporal, cmd *cobra.Command, ids []string) er
 		all.Go(func() { s.one(ctx, id) })
 	}
 	all.Wait()
-	return s.failed.err(len(ids))
+	err := s.failed.err(len(ids))
+	if err != nil && ctx.Err() != nil {
+		return interruptedError{err}
+	}
+	return err
 }
 
 // stopping is one call of stop.

@@ -119,7 +119,8 @@ func newCollector(ctx workflow.Context, tenant, service string, state *State) *c
 		c.state = *state
 	}
 	if c.state.Began.IsZero() {
-		c.state.Began = workflow.Now(ctx).UTC()
+		// Not the present, which is when a worker was first there.
+		c.state.Began = workflow.GetInfo(ctx).WorkflowStartTime.UTC()
 	}
 	c.remember(ctx)
 	c.signals.on(ctx, SignalPause, "stop within one page; the position is kept", ignoringInput(c.onPause))
@@ -341,7 +342,7 @@ func (c *collector) onFailure(ctx workflow.Context, err error) error {
 	f := readFailure(err)
 	pulls := c.state.Checkpoint.Totals.Pulls
 	if f.checkpoint != nil && c.advance(ctx, *f.checkpoint) {
-		c.state.Failures = 0
+		c.state.Failures, c.state.Blocked = 0, false
 	}
 	c.warn(ctx, f.warning)
 	if ctx.Err() != nil || temporal.IsCanceledError(err) {
@@ -364,6 +365,9 @@ func (c *collector) onFailure(ctx workflow.Context, err error) error {
 	case ClassUnknownTenant:
 		c.block(ctx, blockedRetry)
 	case ClassPerson:
+		if !c.state.Blocked {
+			c.state.Failures = 0 // passing ones before it say nothing of how soon a person is done
+		}
 		c.block(ctx, min(blockedRetry<<min(c.state.Failures, 4), longestBlockedRetry))
 	case ClassCursorRefused:
 		c.state.Checkpoint = c.state.Checkpoint.Restarted()

@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
@@ -240,6 +241,20 @@ func (s *collectSuite) TestAProblemForAPersonBlocksAndIsLookedAtEverLessOften() 
 	s.Equal([]float64{1, 2, 4, 8, 15, 15}, gaps)
 }
 
+func (s *collectSuite) TestAProblemForAPersonIsLookedAtSoonAlsoAfterPassingOnes() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n <= 6 {
+			return workflows.SliceResult{}, fails(workflows.ClassPassing, in.Checkpoint)
+		}
+		return workflows.SliceResult{}, fails(workflows.ClassPerson, in.Checkpoint)
+	}
+	s.run(input, 10*time.Minute)
+	s.Len(s.slices, 10)
+	for i, gap := range []time.Duration{time.Minute, 2 * time.Minute, 4 * time.Minute} {
+		s.Equal(gap, s.slices[7+i].at.Sub(s.slices[6+i].at).Round(time.Second))
+	}
+}
+
 func (s *collectSuite) TestResumeUnblocksAtOnce() {
 	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
 		if n == 1 {
@@ -378,6 +393,24 @@ func (s *collectSuite) TestARateLimitForgetsNoFailures() {
 	s.Greater(state.Failures, 6)
 }
 
+func (s *collectSuite) TestAPullThatCameToItsEndUnblocksAlsoWhenItsSliceFailsThen() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n == 1 {
+			return workflows.SliceResult{}, fails(workflows.ClassPerson, in.Checkpoint)
+		}
+		c := moved(in)
+		c.Totals.Pulls++
+		c.Due = s.env.Now().Add(time.Hour)
+		return workflows.SliceResult{}, fails(workflows.ClassPassing, c)
+	}
+	s.after(2*time.Minute, func() {
+		s.Equal(workflows.StateWaiting, s.status().State)
+		s.True(s.status().CaughtUp)
+	})
+	s.False(s.run(input, 10*time.Minute).Blocked)
+	s.Len(s.slices, 2)
+}
+
 func (s *collectSuite) TestARateLimitUnblocksNothing() {
 	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
 		switch n {
@@ -412,6 +445,39 @@ func (s *collectSuite) TestEachSliceKnowsWhenTheServiceWasFirstStarted() {
 	again.State = &state
 	s.run(again, time.Hour)
 	s.Equal(state.Began, s.slices[0].in.Began, "also when it was stopped in between")
+}
+
+func (s *collectSuite) TestAServiceBeginsWhenItIsStartedAlsoBeforeThereIsAWorker() {
+	const alone = 3 * 24 * time.Hour
+	s.env.SetWorkerOptions(worker.Options{Interceptors: append(workflows.Interceptors(), &startedBefore{ago: alone}), DeadlockDetectionTimeout: time.Minute})
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		return caughtUp(in, time.Minute)
+	}
+	s.run(input, time.Minute)
+	s.Equal(s.slices[0].at.Add(-alone).UTC(), s.slices[0].in.Began)
+}
+
+// startedBefore makes a workflow one that waited so long for its first worker.
+type startedBefore struct {
+	interceptor.WorkerInterceptorBase
+	ago time.Duration
+}
+
+func (b *startedBefore) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	i := &startedBeforeInbound{ago: b.ago}
+	i.Next = next
+	return i
+}
+
+type startedBeforeInbound struct {
+	interceptor.WorkflowInboundInterceptorBase
+	ago time.Duration
+}
+
+func (i *startedBeforeInbound) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
+	info := workflow.GetInfo(ctx)
+	info.WorkflowStartTime = workflow.Now(ctx).Add(-i.ago)
+	return i.Next.ExecuteWorkflow(ctx, in)
 }
 
 func (s *collectSuite) TestTheStatusSaysWhatWasShippedLately() {

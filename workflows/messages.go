@@ -71,7 +71,7 @@ type State struct {
 	Paused bool `json:"paused,omitempty"`
 	// Blocked is set while a person has to do something; see LastProblem.
 	Blocked bool `json:"blocked,omitempty"`
-	// Failures counts the failed slices in a row without progress.
+	// Failures counts the failed slices in a row without progress, since it is blocked if it is.
 	Failures int `json:"failures,omitempty"`
 	// Problems counts all failed slices.
 	Problems    int      `json:"problems,omitempty"`

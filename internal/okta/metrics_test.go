@@ -40,6 +40,31 @@ func samples(t *testing.T, registry *prometheus.Registry, bucket string) map[str
 	return all
 }
 
+func TestABackfillThatYieldsHasNotUsedUpTheShare(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	w := &wire{t: t}
+	cfg := settings()
+	cfg.Transport, cfg.Metrics = w, okta.NewMetrics(registry)
+	org, err := okta.New(cfg)
+	require.NoError(t, err)
+
+	synctest.Test(t, func(t *testing.T) {
+		w.handler, _ = newSim(t, func(c *oktasim.Config) {
+			c.Now, c.Epoch, c.Unlimited = time.Now, time.Now(), false
+			c.Limits = map[string]int{"/api/v1/apps": 8} // 4 are ours
+		})
+		svc, _ := okta.Lookup("apps")
+		backfill := org.Backfill(svc, checkpoint.Range{}, time.Now)
+		for range 3 { // 1 of 4 is reserved
+			_, err := backfill.Next(t.Context(), checkpoint.Position{})
+			require.NoError(t, err)
+		}
+		_, err := backfill.Next(t.Context(), checkpoint.Position{})
+		require.ErrorContains(t, err, "left to live collection")
+	})
+	require.Zero(t, samples(t, registry, "/api/v1/apps")["okta_collector_okta_budget_waits_total"])
+}
+
 func TestMetricsTellTheBudgetAndItsWindow(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
 	w := &wire{t: t}

@@ -164,7 +164,8 @@ func (o *Org) get(ctx context.Context, q question) (*answer, error) {
 	}
 	bucket, err := o.budget.acquire(ctx, svc.Bucket, q.yields)
 	if err != nil {
-		if ctx.Err() == nil {
+		var e *Error
+		if errors.As(err, &e) && e.Class == RateLimited { // a backfill that yields leaves some of the share
 			o.cfg.Metrics.wait(o.cfg.Tenant, svc.Bucket)
 		}
 		return nil, err
