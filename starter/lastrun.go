@@ -101,7 +101,7 @@ func (c *temporal) runsBefore(ctx context.Context, id, latest string) ([]*workfl
 
 // hasCollected says whether anything has come of what ended in a state.
 func hasCollected(s *workflows.State) bool {
-	return s != nil && (s.Checkpoint.Position != checkpoint.Position{} || s.Checkpoint.Totals != checkpoint.Totals{})
+	return s != nil && (s.Checkpoint.Totals != checkpoint.Totals{} || s.Checkpoint.Position.Cursor != "" || s.Checkpoint.Position.Parent != checkpoint.Parent{})
 }
 
 // resumable is a state to begin with: whoever starts a collector wants it to collect, whether it
