@@ -10,18 +10,12 @@ import (
 	"net"
 	"os"
 	"slices"
-	"time"
+
+	"okta-collector/internal/secret"
 )
 
 // maxPEM bounds a certificate file in bytes.
 const maxPEM = 1 << 20
-
-// Files are being rotated when they do not fit together: they are read again before that
-// is taken for a mistake.
-const (
-	readAttempts = 4
-	readPause    = 250 * time.Millisecond
-)
 
 // security is how TLS connections are secured.
 type security struct {
@@ -39,20 +33,11 @@ func newSecurity(cfg Config, host string) *security {
 
 // config reads the files and returns the configuration of one connection.
 func (s *security) config(ctx context.Context) (*tls.Config, error) {
-	for attempt := 1; ; attempt++ {
-		cfg, err := s.read()
-		if err == nil {
-			return cfg, nil
-		}
-		if attempt == readAttempts {
-			return nil, fmt.Errorf("%w: %w", ErrRefused, err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", ctx.Err(), err)
-		case <-time.After(readPause):
-		}
+	cfg, err := secret.Settled(ctx, s.read)
+	if err != nil && !errors.Is(err, ctx.Err()) {
+		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
+	return cfg, err
 }
 
 // read reads the files once. The error names every setting that is wrong.

@@ -4,12 +4,12 @@
 package secret
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
-	"time"
 )
 
 // maxSize bounds a secret, in bytes. Tokens are below 100 bytes, JWTs a few
@@ -40,12 +40,6 @@ func File(path string) Secret { return Secret{file: path} }
 // IsSet says whether a value or a file was given.
 func (s Secret) IsSet() bool { return s.value != nil && *s.value != "" || s.file != "" }
 
-// A file is being written when it holds no secret: it is read again before that is taken for a mistake.
-const (
-	readAttempts = 4
-	readPause    = 250 * time.Millisecond
-)
-
 // Read returns the secret's value. It fails with [ErrEmpty] when there is none,
 // and with an error that names the file, never its content, when the file cannot
 // be read, or when the value is larger than 64 KiB or holds characters that no HTTP
@@ -60,13 +54,7 @@ func (s Secret) Read() (string, error) {
 		}
 		return clean(*s.value)
 	}
-	for attempt := 1; ; attempt++ {
-		v, err := s.readFile()
-		if err == nil || attempt == readAttempts {
-			return v, err
-		}
-		time.Sleep(readPause)
-	}
+	return Settled(context.Background(), s.readFile)
 }
 
 func (s Secret) readFile() (string, error) {
