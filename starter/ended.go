@@ -76,12 +76,7 @@ func remedyFor(r report) *remedy {
 	case bounds == (checkpoint.Range{}):
 		return &remedy{"fetch all again with", backfillCommand(collector, bounds)}
 	}
-	// Other events may have been published in the same millisecond as the last one, so that comes again.
-	for _, reached := range []time.Time{r.Checkpoint.Position.Covered, r.Checkpoint.Position.Newest} {
-		if reached.After(bounds.Since) {
-			bounds.Since = reached
-		}
-	}
+	bounds.Since = r.Checkpoint.Position.Reached(bounds.Since)
 	return &remedy{"fetch the rest with", backfillCommand(collector, bounds)}
 }
 

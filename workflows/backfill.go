@@ -120,13 +120,7 @@ func Progress(r checkpoint.Range, c checkpoint.Checkpoint) float64 {
 	if c.Totals.Pulls > 0 {
 		return 1
 	}
-	at := r.Since
-	for _, t := range []time.Time{c.Position.Covered, c.Position.Newest} {
-		if t.After(at) {
-			at = t
-		}
-	}
-	return min(float64(at.Sub(r.Since))/float64(r.Until.Sub(r.Since)), 1)
+	return min(float64(c.Position.Reached(r.Since).Sub(r.Since))/float64(r.Until.Sub(r.Since)), 1)
 }
 
 // Backfill fetches once more: a range of the System Log, or everything there is of another service. It

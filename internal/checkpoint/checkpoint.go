@@ -83,6 +83,17 @@ type Position struct {
 	IdlePolls int `json:"idlePolls,omitempty"`
 }
 
+// Reached is up to when a backfill of logs from since has come. Other events may have been published in the
+// same millisecond as the last one, so that comes again.
+func (p Position) Reached(since time.Time) time.Time {
+	for _, done := range []time.Time{p.Covered, p.Newest} {
+		if done.After(since) {
+			since = done
+		}
+	}
+	return since
+}
+
 // Part is the beginning of a page. It counts as delivered if the page, when it is asked for again,
 // still begins with the same objects.
 type Part struct {

@@ -20,12 +20,9 @@ const minSpan = time.Second
 // nextRange is the next part of the range: all of what is left, unless Okta timed out on that.
 func (r *Reader) nextRange(pos checkpoint.Position) *checkpoint.Pull {
 	pull := &checkpoint.Pull{Kind: checkpoint.PullRange, Since: r.backfill.Since.UTC(), Until: r.backfill.Until.UTC()}
-	for _, done := range []time.Time{pos.Covered, pos.Newest} {
-		// After a refused cursor the newest event's millisecond comes again, and nothing before it.
-		if done.After(pull.Since) {
-			// All parts are one pull.
-			pull.Since, pull.ID = done, pos.LastPullID
-		}
+	if done := pos.Reached(pull.Since); done.After(pull.Since) {
+		// All parts are one pull.
+		pull.Since, pull.ID = done, pos.LastPullID
 	}
 	if pos.Span > 0 && pos.Span < pull.Until.Sub(pull.Since) {
 		pull.Until = pull.Since.Add(pos.Span)
