@@ -151,11 +151,13 @@ func (s *slice) ended(err error) (workflows.SliceResult, error) {
 		return workflows.SliceResult{End: workflows.EndStopped}, nil
 	}
 	var e *okta.Error
-	switch {
-	case errors.As(err, &e) && e.Class == okta.RateLimited:
-		return workflows.SliceResult{End: workflows.EndRateLimited, Wait: e.Wait, Detail: e.Error()}, nil
-	case errors.As(err, &e) && e.Class == okta.Yields:
-		return workflows.SliceResult{End: workflows.EndYielded, Wait: e.Wait}, nil
+	if errors.As(err, &e) {
+		switch e.Class {
+		case okta.RateLimited:
+			return workflows.SliceResult{End: workflows.EndRateLimited, Wait: e.Wait, Detail: e.Error()}, nil
+		case okta.Yields:
+			return workflows.SliceResult{End: workflows.EndYielded, Wait: e.Wait}, nil
+		}
 	}
 	return workflows.SliceResult{}, err
 }

@@ -70,10 +70,8 @@ func (c *temporal) lastState(ctx context.Context, id string, latest *workflow.Wo
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("the run %s was %s and its position cannot be read (%w): %s", run, statusWord(status), err, anew)
-		case state.Checkpoint != (checkpoint.Checkpoint{}):
-			return resumable(state), nil
-		case status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
-			return resumable(state), nil // stopped before it had begun
+		case state.Checkpoint != (checkpoint.Checkpoint{}), status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+			return resumable(state), nil // one that was stopped counts also where it had not begun
 		}
 		if i == 0 {
 			none = resumable(state)

@@ -40,13 +40,19 @@ func samples(t *testing.T, registry *prometheus.Registry, bucket string) map[str
 	return all
 }
 
-func TestABackfillThatYieldsHasNotUsedUpTheShare(t *testing.T) {
+// metered returns an org whose metrics a registry has, and the wire that it asks over.
+func metered(t *testing.T) (*okta.Org, *wire, *prometheus.Registry) {
 	registry := prometheus.NewPedanticRegistry()
 	w := &wire{t: t}
 	cfg := settings()
 	cfg.Transport, cfg.Metrics = w, okta.NewMetrics(registry)
 	org, err := okta.New(cfg)
 	require.NoError(t, err)
+	return org, w, registry
+}
+
+func TestABackfillThatYieldsHasNotUsedUpTheShare(t *testing.T) {
+	org, w, registry := metered(t)
 
 	synctest.Test(t, func(t *testing.T) {
 		w.handler, _ = newSim(t, func(c *oktasim.Config) {
@@ -66,12 +72,7 @@ func TestABackfillThatYieldsHasNotUsedUpTheShare(t *testing.T) {
 }
 
 func TestMetricsTellTheBudgetAndItsWindow(t *testing.T) {
-	registry := prometheus.NewPedanticRegistry()
-	w := &wire{t: t}
-	cfg := settings()
-	cfg.Transport, cfg.Metrics = w, okta.NewMetrics(registry)
-	org, err := okta.New(cfg)
-	require.NoError(t, err)
+	org, w, registry := metered(t)
 	const prefix = "okta_collector_okta_"
 	quiet := map[string]float64{prefix + "budget_waits_total": 0, prefix + "rate_limited_total window": 0, prefix + "rate_limited_total concurrency": 0}
 	require.Equal(t, quiet, samples(t, registry, "/api/v1/apps"), "what is rare begins at 0")
