@@ -148,17 +148,11 @@ func (s serviceMetrics) undelivered(objects int, err error) {
 // saved passes on whether Temporal acknowledged a checkpoint. One that is where the slice began is no
 // progress: the first of every slice, which is made before anything is delivered.
 func (s serviceMetrics) saved(c checkpoint.Checkpoint, err error) error {
-	if s.m != nil && err == nil && progress(s.from, c) {
+	if s.m != nil && err == nil && c.Delivered(s.from) {
 		s.at(s.m.checkpointed, time.Now())
 		s.at(s.m.newest, c.Position.Newest)
 	}
 	return err
-}
-
-// progress says whether something was delivered between two checkpoints, or passed that is empty. That
-// a pull began, or asks for smaller pages, is none.
-func progress(from, to checkpoint.Checkpoint) bool {
-	return to.Totals != from.Totals || to.Position.Cursor != from.Position.Cursor || to.Position.Parent != from.Position.Parent
 }
 
 func (s serviceMetrics) slice(r workflows.SliceResult) {

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.uber.org/zap"
 
 	"okta-collector/internal/checkpoint"
@@ -43,7 +41,7 @@ type slice struct {
 
 // run is the pipeline: while a page is shipped and checkpointed, the next one is fetched.
 func (s *slice) run() (workflows.SliceResult, error) {
-	s.tenant.Org.Adopt(s.in.Checkpoint.Window, s.now())
+	s.tenant.Org.Adopt(s.in.Checkpoint.Windows, s.now())
 	if s.in.Backfill != nil {
 		s.reader = s.tenant.Org.Backfill(s.svc, *s.in.Backfill, s.now)
 	} else {
@@ -58,7 +56,7 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	if errors.Is(failed, errStop) {
 		end, failed = workflows.SliceResult{End: workflows.EndStopped}, nil
 	}
-	s.at.Window = s.reader.Window(false)
+	s.at.Windows = s.reader.Windows(false)
 	s.report(end.End, failed)
 	if failed != nil {
 		return workflows.SliceResult{}, s.fail(failed)
@@ -140,26 +138,6 @@ func (s *slice) fetch(from checkpoint.Position) chan fetched {
 		}
 	}()
 	return c
-}
-
-// ended makes a result of what Okta, or the end of the lease, did to a request.
-func (s *slice) ended(err error) (workflows.SliceResult, error) {
-	if s.lease.fetching.Err() != nil {
-		if cause := context.Cause(s.lease.fetching); !errors.Is(cause, errStop) {
-			return workflows.SliceResult{}, cause
-		}
-		return workflows.SliceResult{End: workflows.EndStopped}, nil
-	}
-	var e *okta.Error
-	if errors.As(err, &e) {
-		switch e.Class {
-		case okta.RateLimited:
-			return workflows.SliceResult{End: workflows.EndRateLimited, Wait: e.Wait, Detail: e.Error()}, nil
-		case okta.Yields:
-			return workflows.SliceResult{End: workflows.EndYielded, Wait: e.Wait}, nil
-		}
-	}
-	return workflows.SliceResult{}, err
 }
 
 // chunk is how many objects are shipped before the next checkpoint, while Okta is slower than
@@ -290,7 +268,7 @@ func (s *slice) open() error {
 // there the next page is shipped while this checkpoint is on its way; never two of them.
 func (s *slice) save() error {
 	c := s.at
-	c.Window = s.reader.Window(true)
+	c.Windows = s.reader.Windows(true)
 	if c.Offset == nil {
 		return s.metrics.saved(c, s.lease.save(c))
 	}
@@ -320,37 +298,4 @@ func (s *slice) close() {
 	if err := s.stream.Close(s.lease.shipping); err != nil {
 		s.log.Warn("closing the sink failed", zap.Error(err))
 	}
-}
-
-// fail makes the activity's error.
-func (s *slice) fail(err error) error {
-	class := workflows.ClassPassing
-	var e *okta.Error
-	switch {
-	case errors.As(err, &e) && e.Class == okta.Person, errors.Is(err, devo.ErrRefused):
-		class = workflows.ClassPerson
-	case errors.As(err, &e) && e.Class == okta.CursorRefused:
-		class = workflows.ClassCursorRefused
-	}
-	return s.failure(class, err)
-}
-
-// maxMessage bounds an error's text in a history, in bytes.
-const maxMessage = 1000
-
-// failure makes an ApplicationError of a class, with the checkpoint to go on from.
-func (s *slice) failure(class workflows.Class, err error) error {
-	s.metrics.failed(class)
-	s.log.Warn("slice failed", zap.String("class", string(class)), zap.Error(err))
-	message := fmt.Sprintf("%s/%s: %s", s.in.Tenant, s.in.Service, err)
-	if len(message) > maxMessage {
-		message = message[:maxMessage] + "…"
-	}
-	s.reportProblem(class, message)
-	// Temporal's protocol takes no text that is not UTF-8.
-	return temporal.NewApplicationErrorWithOptions(strings.ToValidUTF8(message, "?"), string(class), temporal.ApplicationErrorOptions{
-		// What follows a failure is the workflow's decision.
-		NonRetryable: true,
-		Details:      []any{workflows.Failure{Checkpoint: s.at, Warning: s.warning}},
-	})
 }

@@ -667,7 +667,7 @@ func TestAUsedUpBudgetIsAResult(t *testing.T) {
 	require.Positive(t, result.Wait)
 	require.LessOrEqual(t, result.Wait, 62*time.Second, "to the end of the window")
 	require.Contains(t, result.Detail, "/api/v1/users")
-	require.Equal(t, 3, result.Checkpoint.Window.Used)
+	require.Equal(t, 3, result.Checkpoint.Windows[0].Used)
 }
 
 func TestFailuresHaveAClassAndACheckpoint(t *testing.T) {

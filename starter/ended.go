@@ -71,7 +71,7 @@ func remedyFor(r report) *remedy {
 		return nil
 	case !backfill:
 		return &remedy{"start it with", "starter start " + collector}
-	case r.State == stateMissing || r.Checkpoint == (checkpoint.Checkpoint{}):
+	case r.State == stateMissing || r.Checkpoint.IsZero():
 		return &remedy{"start it with", backfillCommand(collector, bounds)}
 	case bounds == (checkpoint.Range{}):
 		return &remedy{"fetch all again with", backfillCommand(collector, bounds)}

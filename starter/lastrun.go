@@ -12,7 +12,6 @@ import (
 	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
-	"okta-collector/internal/checkpoint"
 	"okta-collector/workflows"
 )
 
@@ -70,7 +69,7 @@ func (c *temporal) lastState(ctx context.Context, id string, latest *workflow.Wo
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("the run %s was %s and its position cannot be read (%w): %s", run, statusWord(status), err, anew)
-		case state.Checkpoint != (checkpoint.Checkpoint{}), status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+		case !state.Checkpoint.IsZero(), status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
 			return resumable(state), nil // one that was stopped counts also where it had not begun
 		}
 		if i == 0 {
@@ -99,7 +98,7 @@ func (c *temporal) runsBefore(ctx context.Context, id, latest string) ([]*workfl
 
 // hasCollected says whether anything has come of what ended in a state.
 func hasCollected(s *workflows.State) bool {
-	return s != nil && (s.Checkpoint.Totals != checkpoint.Totals{} || s.Checkpoint.Position.Cursor != "" || s.Checkpoint.Position.Parent != checkpoint.Parent{})
+	return s != nil && s.Checkpoint.HasCollected()
 }
 
 // resumable is a state to begin with: whoever starts a collector wants it to collect, whether it

@@ -262,7 +262,7 @@ func (c *temporal) closed(ctx context.Context, r report, execution *workflow.Wor
 		r.Unanswered = err.Error()
 		return r
 	}
-	if !asTold && !backfill && state.Checkpoint == (checkpoint.Checkpoint{}) {
+	if !asTold && !backfill && state.Checkpoint.IsZero() {
 		last, err := c.lastState(ctx, r.ID, execution)
 		r.neverCollected = err == nil && !hasCollected(last)
 	}

@@ -290,7 +290,7 @@ func TestStartGoesOnFromTheHistoryOfARunThatWasTerminated(t *testing.T) {
 
 func TestStartBeginsWhereARunWasToBeginThatWasTerminatedBeforeItHadAPosition(t *testing.T) {
 	weekAgo := noon.Add(-7 * 24 * time.Hour)
-	waited := checkpoint.Checkpoint{Window: &checkpoint.Window{Bucket: "/api/v1/logs"}} // for a permission
+	waited := checkpoint.Checkpoint{Windows: []checkpoint.Window{{Name: "/api/v1/logs"}}} // for a permission
 	for name, test := range map[string]struct {
 		in   workflows.CollectInput
 		ends []*history.HistoryEvent // before it was terminated
@@ -323,7 +323,7 @@ func TestStartBeginsAnewWhatEndedBeforeItHadBegun(t *testing.T) {
 	began := time.Date(2026, 11, 20, 17, 0, 0, 0, time.UTC)
 	o := newAcme(t)
 	o.has("okta/acme/logs", enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
-	o.ended("okta/acme/logs", workflows.State{Began: began, Checkpoint: checkpoint.Checkpoint{Window: &checkpoint.Window{Bucket: "/api/v1/logs"}}})
+	o.ended("okta/acme/logs", workflows.State{Began: began, Checkpoint: checkpoint.Checkpoint{Windows: []checkpoint.Window{{Name: "/api/v1/logs"}}}})
 	_, in := o.starts(nil)
 	code, stdout, _ := o.call("start", "--since", "2d", "okta/acme/logs")
 

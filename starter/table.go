@@ -159,8 +159,11 @@ func perSecond(r report) string {
 
 // budget is what a collector has used of Okta's limit in the present window.
 func budget(r report, now time.Time) string {
-	w := r.Checkpoint.Window
-	if w == nil || w.Limit == 0 || !w.Ends.After(now) {
+	if len(r.Checkpoint.Windows) == 0 {
+		return "-"
+	}
+	w := r.Checkpoint.Windows[0] // of the service's own endpoint
+	if w.Limit == 0 || !w.Ends.After(now) {
 		return "-"
 	}
 	return fmt.Sprintf("%d/%d", w.Used, w.Limit)

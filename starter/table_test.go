@@ -31,7 +31,7 @@ func TestTheTableSaysWhatEachCollectorDoesAndWhy(t *testing.T) {
 		},
 		"rate limited": {
 			status: workflows.Status{State: workflows.StateWaiting, WakeAt: at(47 * time.Second), Reason: "rate limited until Nov 22 12:00:47Z: a long explanation", BehindSince: noon.Add(-72 * time.Hour),
-				Checkpoint: checkpoint.Checkpoint{Totals: checkpoint.Totals{Bytes: 24_100_000}, Window: &checkpoint.Window{Used: 25, Limit: 50, Ends: noon.Add(47 * time.Second)}}},
+				Checkpoint: checkpoint.Checkpoint{Totals: checkpoint.Totals{Bytes: 24_100_000}, Windows: []checkpoint.Window{{Used: 25, Limit: 50, Ends: noon.Add(47 * time.Second)}}}},
 			want: "waiting 0 24 MB - - 3d 25/50 47s rate limited",
 		},
 		"no worker, waiting": {
@@ -44,7 +44,7 @@ func TestTheTableSaysWhatEachCollectorDoesAndWhy(t *testing.T) {
 			want:   "waiting 0 0 B - - - - 47s the moon is full: come back later",
 		},
 		"its rate-limit window is over": {
-			status: workflows.Status{State: workflows.StateRunning, Checkpoint: checkpoint.Checkpoint{Window: &checkpoint.Window{Used: 25, Limit: 50, Ends: noon}}},
+			status: workflows.Status{State: workflows.StateRunning, Checkpoint: checkpoint.Checkpoint{Windows: []checkpoint.Window{{Used: 25, Limit: 50, Ends: noon}}}},
 			want:   "running 0 0 B - - - - -",
 		},
 		"stopped": {
@@ -129,8 +129,8 @@ func busyReports() []report {
 		State: workflows.StateRunning, BehindSince: noon.Add(-66 * time.Minute), WakeAt: &wake,
 		Recent: []workflows.Sample{{At: noon.Add(-5 * time.Minute), Events: 1_222_200, Bytes: 2_400_000_000}},
 		Checkpoint: checkpoint.Checkpoint{
-			Totals: checkpoint.Totals{Events: 1_234_500, Bytes: 2_424_000_000},
-			Window: &checkpoint.Window{Used: 29, Limit: 60, Ends: noon.Add(time.Minute)}, Position: checkpoint.Position{Pull: &checkpoint.Pull{Kind: checkpoint.PullFull}},
+			Totals:  checkpoint.Totals{Events: 1_234_500, Bytes: 2_424_000_000},
+			Windows: []checkpoint.Window{{Used: 29, Limit: 60, Ends: noon.Add(time.Minute)}}, Position: checkpoint.Position{Pull: &checkpoint.Pull{Kind: checkpoint.PullFull}},
 		},
 	}
 	paused, stopped := busy, workflows.Status{State: stateStopped, Checkpoint: halfway()}

@@ -309,12 +309,8 @@ func (c *collector) onResult(ctx workflow.Context, r SliceResult) {
 
 // advance takes over a slice's checkpoint and says whether anything moved.
 func (c *collector) advance(ctx workflow.Context, next checkpoint.Checkpoint) (moved bool) {
-	// Not windows: they move without anything being collected.
-	before, after := c.state.Checkpoint, next
-	moved = before.Totals.Events != after.Totals.Events || before.Position.Cursor != after.Position.Cursor ||
-		before.Position.Parent.ID != after.Position.Parent.ID || before.Totals.Pulls != after.Totals.Pulls ||
-		before.Position.Limit != after.Position.Limit || !before.Position.Covered.Equal(after.Position.Covered) || before.Position.Span != after.Position.Span
-	if before.Totals.Pulls != after.Totals.Pulls {
+	moved = next.Moved(c.state.Checkpoint)
+	if next.Totals.Pulls != c.state.Checkpoint.Totals.Pulls {
 		c.state.Restarts = 0
 	}
 	c.state.Checkpoint = next
@@ -357,7 +353,7 @@ func (c *collector) onFailure(ctx workflow.Context, err error) error {
 	c.state.CaughtUp = false
 	switch f.class {
 	case ClassUnknownService:
-		if c.state.Checkpoint.Totals.Pages == 0 && c.state.Checkpoint.Position == (checkpoint.Position{}) {
+		if !c.state.Checkpoint.HasCollected() {
 			return temporal.NewNonRetryableApplicationError(f.message, errorUnknownService, nil)
 		}
 		// Another worker may know it: an old one and a new one run beside each other for a while.
@@ -370,7 +366,7 @@ func (c *collector) onFailure(ctx workflow.Context, err error) error {
 		}
 		c.block(ctx, min(blockedRetry<<min(c.state.Failures, 4), longestBlockedRetry))
 	case ClassCursorRefused:
-		c.state.Checkpoint = c.state.Checkpoint.Restarted()
+		c.state.Checkpoint.Position = c.state.Checkpoint.Position.BetweenPulls()
 		if c.state.Restarts++; c.state.Restarts > maxRestarts {
 			c.block(ctx, longestBlockedRetry)
 		} else {

@@ -153,10 +153,10 @@ const ahead = "+: arrived and not recorded yet (it may be sent again), or backfi
 
 // budget is what the collector used of Okta's limit in the window that is open.
 func budget(c collected, now time.Time) string {
-	w := c.Checkpoint.Window
-	if w == nil || w.Limit == 0 {
+	if len(c.Checkpoint.Windows) == 0 || c.Checkpoint.Windows[0].Limit == 0 {
 		return "-"
 	}
+	w := c.Checkpoint.Windows[0] // of the service's own endpoint
 	used := w.Used
 	if !w.Ends.After(now) {
 		used = 0

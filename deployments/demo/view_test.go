@@ -25,12 +25,12 @@ func example() view {
 	wake := noon.Add(47 * time.Second)
 	logs.WakeAt, logs.Reason = &wake, "rate limited until 12:00:47Z: budget used: 25 of 50 requests a minute"
 	logs.Checkpoint.Totals = checkpoint.Totals{Pages: 25, Events: 25_000}
-	logs.Checkpoint.Window = &checkpoint.Window{Bucket: "/api/v1/logs", Limit: 50, Used: 25, Ends: wake}
+	logs.Checkpoint.Windows = []checkpoint.Window{{Name: "/api/v1/logs", Limit: 50, Used: 25, Ends: wake}}
 
 	users := collected{ID: "okta/default/users"}
 	users.Service, users.State = "users", workflows.StateRunning
 	users.Checkpoint.Totals = checkpoint.Totals{Pages: 8, Events: 1_600}
-	users.Checkpoint.Window = &checkpoint.Window{Bucket: "/api/v1/users", Limit: 600, Used: 9, Ends: noon}
+	users.Checkpoint.Windows = []checkpoint.Window{{Name: "/api/v1/users", Limit: 600, Used: 9, Ends: noon}}
 
 	return view{
 		services: []collected{logs, users},

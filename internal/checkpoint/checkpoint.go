@@ -9,7 +9,11 @@
 // was made, so a copy is a snapshot.
 package checkpoint
 
-import "time"
+import (
+	"reflect"
+	"slices"
+	"time"
+)
 
 // Checkpoint says from where a slice goes on.
 type Checkpoint struct {
@@ -24,19 +28,32 @@ type Checkpoint struct {
 	Due time.Time `json:"due,omitzero"`
 	// Totals count everything since the service was first started.
 	Totals Totals `json:"totals"`
-	// Window is the rate-limit window that the service's last request was counted in.
-	Window *Window `json:"window,omitempty"`
+	// Windows are the rate-limit windows that the service's requests were counted in: first that of its own
+	// endpoint, then those of the levels above it.
+	Windows []Window `json:"windows,omitempty"`
 }
 
-// Restarted returns c set back to the start of the pull under way, after Okta refused the
-// cursor: logs and their backfills go on from the newest event shipped, listings from the top.
-func (c Checkpoint) Restarted() Checkpoint {
-	c.Position.Pull = nil
-	c.Position.Cursor = ""
-	c.Position.Parent = Parent{}
-	c.Position.Guard = Guard{}
-	c.Position.Part = Part{}
-	return c
+// IsZero says whether nothing was ever recorded.
+func (c Checkpoint) IsZero() bool {
+	return reflect.ValueOf(c).IsZero()
+}
+
+// HasCollected says whether anything was delivered, or a listing was begun.
+func (c Checkpoint) HasCollected() bool {
+	return c.Totals != (Totals{}) || c.Position.Cursor != "" || len(c.Position.Levels) > 0
+}
+
+// Delivered says whether something was delivered since an earlier checkpoint, or an empty page was passed. A new
+// pull or a smaller page size is not enough.
+func (c Checkpoint) Delivered(since Checkpoint) bool {
+	return c.Totals != since.Totals || !c.Position.samePlace(since.Position)
+}
+
+// Moved says whether collection got anywhere since an earlier checkpoint. Windows do not count: they move while
+// nothing is collected.
+func (c Checkpoint) Moved(since Checkpoint) bool {
+	return c.Delivered(since) || c.Position.Limit != since.Position.Limit ||
+		!c.Position.Covered.Equal(since.Position.Covered) || c.Position.Span != since.Position.Span
 }
 
 // Totals count what was delivered.
@@ -57,8 +74,8 @@ type Position struct {
 	Cursor string `json:"cursor,omitempty"`
 	// Part is what was delivered already of the page at Cursor.
 	Part Part `json:"part,omitzero"`
-	// Parent is where the listing above is, for services that hang under another.
-	Parent Parent `json:"parent,omitzero"`
+	// Levels say where the listings above are, outermost first, for collections that hang under others.
+	Levels []Level `json:"levels,omitempty"`
 	// Limit is a reduced page size, after Okta timed out or sent too much; 0 is the service's own.
 	Limit int `json:"limit,omitempty"`
 	// Guard notices a listing that leads back to where it was.
@@ -81,6 +98,30 @@ type Position struct {
 	Span time.Duration `json:"span,omitempty"`
 	// IdlePolls is how many polls in a row found nothing.
 	IdlePolls int `json:"idlePolls,omitempty"`
+}
+
+// IsZero says whether nothing was ever asked for.
+func (p Position) IsZero() bool {
+	return reflect.ValueOf(p).IsZero()
+}
+
+// samePlace says whether both are at the same page of the same listing.
+func (p Position) samePlace(other Position) bool {
+	return p.Cursor == other.Cursor && slices.Equal(p.Levels, other.Levels)
+}
+
+// NewListing returns p at the start of a listing, in the same pull.
+func (p Position) NewListing() Position {
+	p.Cursor, p.Part, p.Guard = "", Part{}, Guard{}
+	return p
+}
+
+// BetweenPulls returns p without the pull that was under way. After a complete pull the next one follows. After a
+// refused cursor the pull starts again: logs and their backfills from the newest event delivered, listings from
+// the top.
+func (p Position) BetweenPulls() Position {
+	p.Pull, p.Levels = nil, nil
+	return p.NewListing()
 }
 
 // Reached is up to when a backfill of logs from since has come. Other events may have been published in the
@@ -143,12 +184,14 @@ type Pull struct {
 	CutOff bool `json:"cutOff,omitempty"`
 }
 
-// Parent is a position in the listing above: the page that is being gone through,
-// and the object of it whose own listing is under way.
-type Parent struct {
+// Level is a position in a listing above.
+type Level struct {
+	// Cursor is the page of that listing whose objects are being gone through; empty for the first.
 	Cursor string `json:"cursor,omitempty"`
-	ID     string `json:"id,omitempty"`
-	// Guard watches the listing above.
+	// ID is the object of that page, or the constant, under which the next level is being listed; empty before
+	// the page was read.
+	ID string `json:"id,omitempty"`
+	// Guard notices a listing that leads back to where it was.
 	Guard Guard `json:"guard,omitzero"`
 }
 
@@ -165,7 +208,8 @@ type Guard struct {
 
 // Window is what was known of one of Okta's rate-limit windows.
 type Window struct {
-	Bucket    string `json:"bucket"`
+	// Name is the path of the endpoint whose window it is.
+	Name      string `json:"name"`
 	Limit     int    `json:"limit"`
 	Remaining int    `json:"remaining"`
 	// Used counts the collector's own requests, those under way included; in the

@@ -63,14 +63,14 @@ func (r *Reader) rangePage(a *answer, pos checkpoint.Position) (*Page, error) {
 	p.Position.Newest = newest
 	if whole.next != "" && loops(&p.Position.Guard, &whole) {
 		p.Release()
-		return nil, &Error{Class: Passing, Status: http.StatusOK, path: r.svc.Path, err: errors.New("the bounded query leads back to where it was")}
+		return nil, &Error{Class: Passing, Status: http.StatusOK, Path: r.svc.Path, err: errors.New("the bounded query leads back to where it was")}
 	}
 	if whole.next != "" {
 		p.Position.Cursor = whole.next
 		return p, nil
 	}
-	p.Position.Cursor, p.Position.Guard = "", checkpoint.Guard{}
-	p.Position.Covered, p.Position.Pull = pos.Pull.Until, nil
+	p.Position = p.Position.BetweenPulls()
+	p.Position.Covered = pos.Pull.Until
 	p.Position.Span *= 2
 	p.CaughtUp = !p.Position.Covered.Before(r.backfill.Until)
 	return p, nil

@@ -82,7 +82,7 @@ func TestABackfillWhoseCursorIsRefusedRepeatsNoMoreThanAMillisecond(t *testing.T
 	org, _ := newOrg(t, sim)
 	r := checkpoint.Range{Since: epoch.Add(-30 * 24 * time.Hour), Until: epoch}
 	whole := pull(t, org.Backfill(service(t, "logs"), r, c.Now), checkpoint.Position{})
-	again := checkpoint.Checkpoint{Position: whole.positions[1]}.Restarted()
+	again := checkpoint.Checkpoint{Position: whole.positions[1].BetweenPulls()}
 	rest := pull(t, org.Backfill(service(t, "logs"), r, c.Now), again.Position)
 	same(t, whole.json()[1999:], rest.json())
 	require.Equal(t, whole.id(t), rest.id(t))
@@ -133,7 +133,7 @@ func TestABackfillWaitsWhileLiveCollectionRunsAndLeavesItAReserve(t *testing.T) 
 		backfill := org.Backfill(svc, checkpoint.Range{Since: time.Now().Add(-20 * 24 * time.Hour), Until: time.Now()}, time.Now)
 		page, err := live.Next(t.Context(), checkpoint.Position{})
 		require.NoError(t, err)
-		live.Window(true) // it goes on
+		live.Windows(true) // it goes on
 
 		var pos checkpoint.Position
 		asked := make(chan error)
@@ -154,7 +154,7 @@ func TestABackfillWaitsWhileLiveCollectionRunsAndLeavesItAReserve(t *testing.T) 
 		require.ErrorContains(t, <-asked, "live collection goes first", "not for ever")
 		go ask()
 		synctest.Wait()
-		live.Window(false)
+		live.Windows(false)
 		require.NoError(t, <-asked)
 
 		for range 7 { // 1 was live, 3 of 12 are reserved

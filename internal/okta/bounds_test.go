@@ -55,7 +55,7 @@ func TestAPositionWithTheLongestCursorsFitsIntoAHeartbeat(t *testing.T) {
 		fmt.Fprint(w, `[{"id":"0oa1"}]`)
 	}))
 	r := org.Reader(service(t, "app_users"), okta.Begin{}, time.Now)
-	pos := checkpoint.Position{Parent: checkpoint.Parent{Cursor: cursor}}
+	pos := checkpoint.Position{Levels: []checkpoint.Level{{Cursor: cursor}}}
 	for range 2 { // the page of parents, and a page under the first of them
 		page, err := r.Next(t.Context(), pos)
 		require.NoError(t, err)
@@ -63,7 +63,7 @@ func TestAPositionWithTheLongestCursorsFitsIntoAHeartbeat(t *testing.T) {
 		page.Release()
 	}
 	require.Len(t, pos.Cursor, 4<<10)
-	require.Len(t, pos.Parent.Cursor, 4<<10)
+	require.Len(t, pos.Levels[0].Cursor, 4<<10)
 	data, err := json.Marshal(checkpoint.Checkpoint{Position: pos})
 	require.NoError(t, err)
 	require.Less(t, len(data), 64<<10)

@@ -70,7 +70,7 @@ func (b *budget) acquire(ctx context.Context, name string, yields bool) (*bucket
 		select {
 		case <-changed:
 		case <-patience:
-			return nil, &Error{Class: Yields, Wait: longestYield, path: name, err: errors.New("live collection goes first")}
+			return nil, &Error{Class: Yields, Wait: longestYield, Path: name, err: errors.New("live collection goes first")}
 		case <-ctx.Done():
 		}
 	}
@@ -93,7 +93,7 @@ func (b *budget) take(name string, yields bool) (*bucket, <-chan struct{}, error
 		}
 		if reserve := b.reserve(k); !b.allows(k, reserve) {
 			return nil, nil, &Error{
-				Class: Yields, Wait: max(k.ends.Sub(b.now()), margin) + headStart, path: name,
+				Class: Yields, Wait: max(k.ends.Sub(b.now()), margin) + headStart, Path: name,
 				err: fmt.Errorf("the last %d requests of this minute are left to live collection", reserve),
 			}
 		}
@@ -103,7 +103,7 @@ func (b *budget) take(name string, yields bool) (*bucket, <-chan struct{}, error
 		// be one all the same.
 		b.endsIn(k, windowLength+margin)
 		return nil, nil, &Error{
-			Class: RateLimited, Wait: max(k.ends.Sub(b.now()), margin), path: name,
+			Class: RateLimited, Wait: max(k.ends.Sub(b.now()), margin), Path: name,
 			err: fmt.Errorf("the collector has used %d of %d requests a minute, with a share of %g; %d are left to the org", k.used(), k.limit, b.share, max(k.remaining, 0)),
 		}
 	}
@@ -292,7 +292,7 @@ func (b *budget) window(name, reader string, at time.Time, running, live bool) *
 		return nil
 	}
 	w := &checkpoint.Window{
-		Bucket: name, Limit: k.limit, Remaining: k.remaining, Used: k.used(), Reset: k.reset,
+		Name: name, Limit: k.limit, Remaining: k.remaining, Used: k.used(), Reset: k.reset,
 		Ends: at.Add(k.ends.Sub(b.now())).Round(time.Millisecond).UTC(),
 	}
 	if running && b.allows(k, 0) {
@@ -306,7 +306,7 @@ func (b *budget) window(name, reader string, at time.Time, running, live bool) *
 func (b *budget) adopt(w checkpoint.Window, at time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	k := b.bucket(w.Bucket)
+	k := b.bucket(w.Name)
 	b.roll(k)
 	left := w.Ends.Sub(at)
 	switch {

@@ -378,7 +378,7 @@ func TestBudgetThatAdoptedTooMuchLearnsBetter(t *testing.T) {
 		o := &oktaBucket{limit: 12}
 		o.request(true)
 		b := newBudget(0.5, time.Now)
-		b.adopt(checkpoint.Window{Bucket: "logs", Limit: 12, Remaining: 11, Used: 4, Reset: time.Now().Unix() + 60, Ends: time.Now().Add(time.Minute)}, time.Now())
+		b.adopt(checkpoint.Window{Name: "logs", Limit: 12, Remaining: 11, Used: 4, Reset: time.Now().Unix() + 60, Ends: time.Now().Add(time.Minute)}, time.Now())
 		b.answered(ask(t, b), o.request(true)) // the second of all
 		n, _ := allowed(t, b)
 		require.Equal(t, 4, n)
@@ -483,10 +483,10 @@ func TestBudgetCountsARequestUnderWayInTheNextWindowToo(t *testing.T) {
 func TestBudgetAdoptsNothingThatIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudget(0.5, time.Now)
-		b.adopt(checkpoint.Window{Bucket: "logs", Limit: 12, Used: 6, Ends: time.Now()}, time.Now())
+		b.adopt(checkpoint.Window{Name: "logs", Limit: 12, Used: 6, Ends: time.Now()}, time.Now())
 		_, err := b.acquire(context.Background(), "logs", false)
 		require.NoError(t, err)
-		b.adopt(checkpoint.Window{Bucket: "users", Limit: 12, Used: 6, Ends: time.Now().Add(1000 * time.Hour)}, time.Now())
+		b.adopt(checkpoint.Window{Name: "users", Limit: 12, Used: 6, Ends: time.Now().Add(1000 * time.Hour)}, time.Now())
 		_, err = b.acquire(context.Background(), "users", false)
 		var e *Error
 		require.ErrorAs(t, err, &e)

@@ -39,10 +39,13 @@ type Error struct {
 	// Code, Summary and RequestID are Okta's, as far as there were any.
 	Code, Summary, RequestID string
 
-	date   time.Time // of the answer
-	path   string
-	advice string
-	err    error
+	// Path is what was asked for: a path without its query or, where nothing was asked, a rate-limit window.
+	Path string
+	// Advice says what to do; empty where nobody has to do anything.
+	Advice string
+
+	date time.Time // of the answer
+	err  error
 }
 
 func (e *Error) Error() string {
@@ -51,7 +54,7 @@ func (e *Error) Error() string {
 	if e.Status == 0 && (e.Class == RateLimited || e.Class == Yields) {
 		what = "budget of" // nothing was asked
 	}
-	fmt.Fprintf(&b, "%s %s:", what, printable(e.path, 200))
+	fmt.Fprintf(&b, "%s %s:", what, printable(e.Path, 200))
 	if e.Status != 0 {
 		fmt.Fprintf(&b, " %d %s", e.Status, http.StatusText(e.Status))
 	}
@@ -67,8 +70,8 @@ func (e *Error) Error() string {
 	if e.err != nil {
 		fmt.Fprintf(&b, " %s", e.err)
 	}
-	if e.advice != "" {
-		fmt.Fprintf(&b, "; %s", e.advice)
+	if e.Advice != "" {
+		fmt.Fprintf(&b, "; %s", e.Advice)
 	}
 	return b.String()
 }
@@ -79,7 +82,7 @@ func (e *Error) Unwrap() error { return e.err }
 // cursor was one that Okta gave; body is at most the first few kilobytes.
 func answerError(svc Service, path string, resp *http.Response, body []byte, stored bool, token string) *Error {
 	status := resp.StatusCode
-	e := &Error{Status: status, date: dateOf(resp.Header), path: path, RequestID: outside(resp.Header.Get("X-Okta-Request-Id"), 64, token)}
+	e := &Error{Status: status, date: dateOf(resp.Header), Path: path, RequestID: outside(resp.Header.Get("X-Okta-Request-Id"), 64, token)}
 	// HTML bodies and empty codes occur: what cannot be read is left out.
 	var answer struct {
 		Code        string `json:"errorCode"`
@@ -98,25 +101,25 @@ func answerError(svc Service, path string, resp *http.Response, body []byte, sto
 		e.Class = CursorRefused
 	case (status == http.StatusUnauthorized || status == http.StatusForbidden) && e.Code == "E0000015":
 		e.Class = Person
-		e.advice = "the feature is not enabled in this org: leave " + svc.Name + " out of OKTA_SERVICES or have it enabled"
+		e.Advice = "the feature is not enabled in this org: leave " + svc.Name + " out of OKTA_SERVICES or have it enabled"
 	case status == http.StatusUnauthorized:
 		e.Class = Person
-		e.advice = "the API token is invalid, expired after 30 idle days, or its creator was deactivated: make a new one and put it where OKTA_API_TOKEN or OKTA_API_TOKEN_FILE says"
+		e.Advice = "the API token is invalid, expired after 30 idle days, or its creator was deactivated: make a new one and put it where OKTA_API_TOKEN or OKTA_API_TOKEN_FILE says"
 	case status == http.StatusForbidden:
 		e.Class = Person
-		e.advice = "the token's administrator lacks the permission " + svc.Scope
+		e.Advice = "the token's administrator lacks the permission " + svc.Scope
 	case status == http.StatusNotFound && e.Code == "E0000007" && svc.Parent != "":
 		e.Class = gone
 	case status >= 300 && status < 400:
 		e.Class = Person
-		e.advice = "redirects are not followed: check OKTA_URL"
+		e.Advice = "redirects are not followed: check OKTA_URL"
 	case status == http.StatusInternalServerError && (e.Code == "E0000009" || svc.SlowList):
 		e.Class = tooMuch
 	case status == http.StatusRequestTimeout, status >= 500, status < 300:
 		e.Class = Passing
 	default:
 		e.Class = Person
-		e.advice = "check OKTA_URL and the token's permissions"
+		e.Advice = "check OKTA_URL and the token's permissions"
 	}
 	return e
 }

@@ -22,9 +22,9 @@ const growth = 16
 // fails has no smaller page to try, and gets better by itself more often than not.
 func (o *Org) shrink(ctx context.Context, svc Service, limit int, e *Error) (int, error) {
 	if limit <= svc.MinLimit {
-		e.Class, e.advice = Person, fmt.Sprintf("even with limit=%d: report it to Okta's support", limit)
+		e.Class, e.Advice = Person, fmt.Sprintf("even with limit=%d: report it to Okta's support", limit)
 		if timedOut(e) {
-			e.Class, e.advice = Passing, fmt.Sprintf("even with limit=%d: if that goes on for hours, report it to Okta's support", limit)
+			e.Class, e.Advice = Passing, fmt.Sprintf("even with limit=%d: if that goes on for hours, report it to Okta's support", limit)
 		}
 		return 0, e
 	}

@@ -221,7 +221,7 @@ func TestPagesOfParentsGrowAgainToo(t *testing.T) {
 	sim, c := newSim(t, func(c *oktasim.Config) { c.Counts["apps"] = 500 })
 	org, w := newOrg(t, sim)
 	r := org.Reader(service(t, "app_groups"), okta.Begin{}, c.Now)
-	p := pull(t, r, checkpoint.Position{Parent: checkpoint.Parent{Cursor: "/api/v1/apps?limit=1"}})
+	p := pull(t, r, checkpoint.Position{Levels: []checkpoint.Level{{Cursor: "/api/v1/apps?limit=1"}}})
 	same(t, everything(sim, "app_groups"), p.json())
 	var limits []string
 	for _, target := range w.requests("/api/v1/apps?") {

@@ -16,12 +16,15 @@ import (
 // and the parent of that page, by its id, with the cursor of its own listing. So parents that come
 // or go meanwhile shift nothing.
 func (r *Reader) listingPage(ctx context.Context, pos checkpoint.Position) (*Page, error) {
+	if len(pos.Levels) == 0 {
+		pos.Levels = make([]checkpoint.Level, 1)
+	}
 	above := r.parentsAt(pos)
 	if above == nil {
 		return r.parentsPage(ctx, pos)
 	}
-	at := slices.Index(above.ids, pos.Parent.ID)
-	a, err := r.get(ctx, r.svc.path(url.PathEscape(pos.Parent.ID)), pos)
+	at := slices.Index(above.ids, pos.Levels[0].ID)
+	a, err := r.get(ctx, r.svc.path(url.PathEscape(pos.Levels[0].ID)), pos)
 	var e *Error
 	if errors.As(err, &e) && e.Class == gone {
 		// Deleted since it was listed: it has nothing any more.
@@ -30,18 +33,18 @@ func (r *Reader) listingPage(ctx context.Context, pos checkpoint.Position) (*Pag
 		return r.failed(ctx, pos, err)
 	}
 	p := r.newPage(a, pos)
-	id, _ := json.Marshal(pos.Parent.ID) // a string always marshals
+	id, _ := json.Marshal(pos.Levels[0].ID) // a string always marshals
 	p.Members = fmt.Appendf(p.Members, `,%q:%s`, r.svc.ParentMember, id)
 	if !r.loops(p, &p.Position.Guard, a) && a.next != "" {
 		p.Position.Cursor = a.next
 		return p, nil
 	}
-	p.Position.Cursor, p.Position.Guard = "", checkpoint.Guard{}
+	p.Position = p.Position.NewListing()
 	switch {
 	case at+1 < len(above.ids):
-		p.Position.Parent.ID = above.ids[at+1]
+		p.Position.Levels = []checkpoint.Level{{Cursor: pos.Levels[0].Cursor, ID: above.ids[at+1], Guard: pos.Levels[0].Guard}}
 	case above.next != "":
-		p.Position.Parent = checkpoint.Parent{Cursor: above.next, Guard: above.guard}
+		p.Position.Levels = []checkpoint.Level{{Cursor: above.next, Guard: above.guard}}
 	default:
 		r.finish(p, a.date)
 	}
@@ -63,7 +66,7 @@ func (r *Reader) parentsAt(pos checkpoint.Position) *parentPage {
 	r.org.mu.Lock()
 	defer r.org.mu.Unlock()
 	page := r.org.parents[r.name()]
-	if page == nil || page.pull != pos.Pull.ID || page.cursor != pos.Parent.Cursor || !slices.Contains(page.ids, pos.Parent.ID) {
+	if page == nil || page.pull != pos.Pull.ID || page.cursor != pos.Levels[0].Cursor || !slices.Contains(page.ids, pos.Levels[0].ID) {
 		return nil
 	}
 	return page
@@ -74,7 +77,7 @@ func (r *Reader) parentsAt(pos checkpoint.Position) *parentPage {
 func (r *Reader) parentsPage(ctx context.Context, pos checkpoint.Position) (*Page, error) {
 	svc, _ := Lookup(r.svc.Parent)
 	parents := &Reader{org: r.org, svc: svc, now: r.now}
-	cursor, stored := pos.Parent.Cursor, pos.Parent.Cursor != ""
+	cursor, stored := pos.Levels[0].Cursor, pos.Levels[0].Cursor != ""
 	if !stored {
 		cursor = parents.first(svc.Path, checkpoint.Position{Pull: &checkpoint.Pull{Kind: checkpoint.PullFull}})
 	}
@@ -85,7 +88,7 @@ func (r *Reader) parentsPage(ctx context.Context, pos checkpoint.Position) (*Pag
 		if err != nil {
 			return nil, err
 		}
-		pos.Parent.Cursor = withLimit(cursor, limit)
+		pos.Levels = []checkpoint.Level{{Cursor: withLimit(cursor, limit), ID: pos.Levels[0].ID, Guard: pos.Levels[0].Guard}}
 		return smallerPage(pos, e, limit), nil
 	}
 	if err != nil {
@@ -96,7 +99,7 @@ func (r *Reader) parentsPage(ctx context.Context, pos checkpoint.Position) (*Pag
 	pull := begun(pos, a.date)
 	pos.Pull, pos.LastPullID = &pull, pull.ID
 	p := &Page{Position: pos, Pull: pull.Kind}
-	page := &parentPage{pull: pull.ID, cursor: cursor, next: a.next, guard: pos.Parent.Guard}
+	page := &parentPage{pull: pull.ID, cursor: cursor, next: a.next, guard: pos.Levels[0].Guard}
 	if reduced := limitOf(cursor, svc.Limit); reduced < svc.Limit && a.next != "" {
 		// Cursors repeat what they were made with: left alone, the smaller limit would last until the pull's end.
 		page.next = withLimit(a.next, svc.grown(reduced))
@@ -118,16 +121,16 @@ func (r *Reader) parentsPage(ctx context.Context, pos checkpoint.Position) (*Pag
 	if nameless > 0 {
 		p.Warning = fmt.Sprintf("%d of %s have no id of at most %d bytes: what is listed under them is not collected", nameless, svc.Name, maxID)
 	}
-	p.Position.Parent.Cursor = page.cursor
+	p.Position.Levels = []checkpoint.Level{{Cursor: page.cursor, ID: pos.Levels[0].ID, Guard: pos.Levels[0].Guard}}
 	switch {
-	case slices.Contains(page.ids, pos.Parent.ID):
+	case slices.Contains(page.ids, pos.Levels[0].ID):
 	case len(page.ids) > 0:
 		// The page's beginning, or a parent that is gone: then the page is gone through again,
 		// since nothing says where in it the parent was.
-		p.Position.Parent.ID = page.ids[0]
-		p.Position.Cursor, p.Position.Guard, p.Position.Part = "", checkpoint.Guard{}, checkpoint.Part{}
+		p.Position.Levels[0].ID = page.ids[0]
+		p.Position = p.Position.NewListing()
 	case page.next != "":
-		p.Position.Parent = checkpoint.Parent{Cursor: page.next, Guard: page.guard}
+		p.Position.Levels = []checkpoint.Level{{Cursor: page.next, Guard: page.guard}}
 		return p, nil
 	default:
 		r.finish(p, a.date)

@@ -121,7 +121,7 @@ func TestAPageOfParentsOfAnEarlierPullIsNotGoneThrough(t *testing.T) {
 	whole := pull(t, elsewhere.Reader(svc, okta.Begin{}, c.Now), pos)
 	all := everything(sim.Org, "app_users")
 	same(t, all, whole.json())
-	i := slices.IndexFunc(whole.positions, func(p checkpoint.Position) bool { return p.Parent.ID == sim.ID("apps", 2) })
+	i := slices.IndexFunc(whole.positions, func(p checkpoint.Position) bool { return len(p.Levels) > 0 && p.Levels[0].ID == sim.ID("apps", 2) })
 	rest := pull(t, here.Reader(svc, okta.Begin{}, c.Now), whole.positions[i])
 	same(t, all[2*5:], rest.json())
 }
@@ -201,7 +201,7 @@ func TestWhenTheParentUnderWayIsGoneItsPageIsGoneThroughAgain(t *testing.T) {
 		shipped, tried := 0, 0
 		for i, pos := range whole.positions {
 			shipped += whole.sizes[i]
-			if pos.Parent.ID != sim.ID(svc.Parent, 3) { // the second of the second page
+			if len(pos.Levels) == 0 || pos.Levels[0].ID != sim.ID(svc.Parent, 3) { // the second of the second page
 				continue
 			}
 			tried++
@@ -368,7 +368,7 @@ func TestARefusedCursorUnderAParentIsSaidSo(t *testing.T) {
 	org, _ := newOrg(t, sim)
 	whole := pull(t, org.Reader(svc, okta.Begin{}, c.Now), checkpoint.Position{})
 	for _, pos := range whole.positions[:len(whole.positions)-1] {
-		for _, spoil := range []*string{&pos.Cursor, &pos.Parent.Cursor} {
+		for _, spoil := range []*string{&pos.Cursor, &pos.Levels[0].Cursor} {
 			if !strings.Contains(*spoil, "after=") {
 				continue
 			}

@@ -118,9 +118,9 @@ const silence = 15 * time.Second
 
 // Adopt counts what another worker, or this one before it was killed, had used of a
 // rate-limit window. now is the present by the clock that w was kept in.
-func (o *Org) Adopt(w *checkpoint.Window, now time.Time) {
-	if w != nil {
-		o.budget.adopt(*w, now)
+func (o *Org) Adopt(windows []checkpoint.Window, now time.Time) {
+	for _, w := range windows {
+		o.budget.adopt(w, now)
 	}
 }
 
@@ -151,16 +151,16 @@ func (o *Org) get(ctx context.Context, q question) (*answer, error) {
 		if stored {
 			class = CursorRefused
 		}
-		return nil, &Error{Class: class, path: svc.Path, err: err}
+		return nil, &Error{Class: class, Path: svc.Path, err: err}
 	}
 	path, _, _ := strings.Cut(cursor, "?")
 	token, err := o.cfg.Token.Read()
 	if err != nil {
-		return nil, &Error{Class: Person, path: path, err: fmt.Errorf("API token: %w", err)}
+		return nil, &Error{Class: Person, Path: path, err: fmt.Errorf("API token: %w", err)}
 	}
 	req, err := o.request(cursor, token)
 	if err != nil {
-		return nil, &Error{Class: Person, path: path, err: err}
+		return nil, &Error{Class: Person, Path: path, err: err}
 	}
 	bucket, err := o.budget.acquire(ctx, svc.Bucket, q.yields)
 	if err != nil {
@@ -180,7 +180,7 @@ func (o *Org) get(ctx context.Context, q question) (*answer, error) {
 	if err != nil {
 		o.budget.lost(bucket)
 		o.cfg.Metrics.request(o.cfg.Tenant, svc, 0)
-		return nil, unread(timed, ctx, &Error{path: path, err: err}, token)
+		return nil, unread(timed, ctx, &Error{Path: path, err: err}, token)
 	}
 	defer resp.Body.Close()
 	o.cfg.Metrics.request(o.cfg.Tenant, svc, resp.StatusCode)
@@ -206,7 +206,7 @@ func (o *Org) get(ctx context.Context, q question) (*answer, error) {
 	a := &answer{cursor: cursor}
 	if err := o.read(a, resp); err != nil {
 		o.release(a)
-		return nil, unread(timed, ctx, &Error{Status: resp.StatusCode, RequestID: outside(resp.Header.Get("X-Okta-Request-Id"), 64, token), path: path, err: err}, token)
+		return nil, unread(timed, ctx, &Error{Status: resp.StatusCode, RequestID: outside(resp.Header.Get("X-Okta-Request-Id"), 64, token), Path: path, err: err}, token)
 	}
 	o.cfg.Metrics.fetched(o.cfg.Tenant, svc, started)
 	return a, nil
@@ -226,7 +226,7 @@ func unread(timed, ctx context.Context, e *Error, token string) error {
 		e.Class = tooMuch
 	case errors.As(e.err, &untrusted):
 		e.Class = Person
-		e.advice = "this machine does not trust the certificate: check OKTA_URL, and the certificates that the machine trusts"
+		e.Advice = "this machine does not trust the certificate: check OKTA_URL, and the certificates that the machine trusts"
 	}
 	// The url.Error repeats the URL, and what is wrong with an answer may repeat part of it.
 	var u *url.Error

@@ -131,10 +131,14 @@ func (r *Reader) name() string {
 // Requests is how many requests were sent to Okta, whatever came of them.
 func (r *Reader) Requests() int64 { return r.sent }
 
-// Window is the state of the service's rate-limit window, nil if nothing is known of one.
+// Windows are the states of the rate-limit windows that the service uses, as far as something is known of them.
 // running says that another request may be sent before what is returned here is durable.
-func (r *Reader) Window(running bool) *checkpoint.Window {
-	return r.org.budget.window(r.svc.Bucket, r.name(), r.now(), running, r.backfill == nil)
+func (r *Reader) Windows(running bool) []checkpoint.Window {
+	w := r.org.budget.window(r.svc.Bucket, r.name(), r.now(), running, r.backfill == nil)
+	if w == nil {
+		return nil
+	}
+	return []checkpoint.Window{*w}
 }
 
 // Next fetches the page at pos, beginning a pull where none is under way. Its error is an
@@ -333,7 +337,7 @@ func (r *Reader) polledPage(a *answer, pos checkpoint.Position) (*Page, error) {
 	}
 	if wrong != nil {
 		r.org.release(a)
-		return nil, &Error{Class: Passing, Status: http.StatusOK, path: r.svc.Path, err: wrong}
+		return nil, &Error{Class: Passing, Status: http.StatusOK, Path: r.svc.Path, err: wrong}
 	}
 
 	p := r.newPage(a, pos)
@@ -372,10 +376,7 @@ func (r *Reader) finish(p *Page, date time.Time) {
 	if !again && pull.Kind == checkpoint.PullFull {
 		p.Position.LastFull = pull.Began
 	}
-	p.Position.Pull = nil
-	p.Position.Cursor = ""
-	p.Position.Parent = checkpoint.Parent{}
-	p.Position.Guard = checkpoint.Guard{}
+	p.Position = p.Position.BetweenPulls()
 
 	every := r.org.cfg.PollResources
 	if r.svc.Parent != "" && !again {

@@ -26,10 +26,10 @@ type worker struct {
 	objects map[string][]string
 }
 
-func (w *worker) save(name string, page *okta.Page, window *checkpoint.Window) {
+func (w *worker) save(name string, page *okta.Page, windows []checkpoint.Window) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	at := checkpoint.Checkpoint{Position: w.durable[name].Position, Window: window}
+	at := checkpoint.Checkpoint{Position: w.durable[name].Position, Windows: windows}
 	if page != nil {
 		at.Position = page.Position
 		for _, o := range page.Objects {
@@ -44,7 +44,7 @@ func (w *worker) collect(t *testing.T, svc okta.Service) {
 	at := w.durable[svc.Name]
 	w.mu.Unlock()
 	for {
-		w.org.Adopt(at.Window, time.Now())
+		w.org.Adopt(at.Windows, time.Now())
 		r := w.org.Reader(svc, okta.Begin{Since: time.Now().Add(-85 * 24 * time.Hour)}, time.Now)
 		var wait time.Duration
 		for wait == 0 {
@@ -55,16 +55,16 @@ func (w *worker) collect(t *testing.T, svc okta.Service) {
 			var e *okta.Error
 			switch {
 			case err == nil && page.CaughtUp:
-				w.save(svc.Name, page, r.Window(false))
+				w.save(svc.Name, page, r.Windows(false))
 				w.mu.Lock()
 				w.done[svc.Name] = true
 				w.mu.Unlock()
 				return
 			case err == nil:
 				at.Position = page.Position
-				w.save(svc.Name, page, r.Window(true))
+				w.save(svc.Name, page, r.Windows(true))
 			case errors.As(err, &e) && e.Class == okta.RateLimited:
-				w.save(svc.Name, nil, r.Window(false))
+				w.save(svc.Name, nil, r.Windows(false))
 				wait = e.Wait
 			default:
 				t.Error(err)
