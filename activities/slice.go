@@ -17,7 +17,7 @@ import (
 // slice is the bounded work of one activity.
 type slice struct {
 	in      workflows.SliceInput
-	svc     okta.Service
+	svc     okta.Collection
 	tenant  Tenant
 	target  devo.Target
 	since   time.Time
@@ -41,12 +41,12 @@ type slice struct {
 
 // run is the pipeline: while a page is shipped and checkpointed, the next one is fetched.
 func (s *slice) run() (workflows.SliceResult, error) {
-	s.tenant.Org.Adopt(s.in.Checkpoint.Windows, s.now())
 	if s.in.Backfill != nil {
 		s.reader = s.tenant.Org.Backfill(s.svc, *s.in.Backfill, s.now)
 	} else {
 		s.reader = s.tenant.Org.Reader(s.svc, okta.Begin{Since: s.since, Started: s.in.Began}, s.now)
 	}
+	s.reader.Restore(s.in.Checkpoint.Windows)
 
 	end, failed := s.recovered()
 	if err := s.settle(); failed == nil {
@@ -56,7 +56,8 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	if errors.Is(failed, errStop) {
 		end, failed = workflows.SliceResult{End: workflows.EndStopped}, nil
 	}
-	s.at.Windows = s.reader.Windows(false)
+	s.reader.Close()
+	s.at.Windows = s.reader.Windows()
 	s.report(end.End, failed)
 	if failed != nil {
 		return workflows.SliceResult{}, s.fail(failed)
@@ -268,7 +269,7 @@ func (s *slice) open() error {
 // there the next page is shipped while this checkpoint is on its way; never two of them.
 func (s *slice) save() error {
 	c := s.at
-	c.Windows = s.reader.Windows(true)
+	c.Windows = s.reader.Windows()
 	if c.Offset == nil {
 		return s.metrics.saved(c, s.lease.save(c))
 	}

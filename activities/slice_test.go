@@ -198,7 +198,7 @@ func (b *bench) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (b *bench) org(url string, transport http.RoundTripper) *okta.Org {
-	org, err := okta.New(okta.Config{URL: url, Token: secret.Value(token), RateShare: 0.5, PollResources: 15 * time.Minute, FullSync: 24 * time.Hour, Transport: transport})
+	org, err := okta.New(okta.Config{URL: url, Authorizer: okta.APIToken(secret.Value(token)), RateShare: 0.5, PollResources: 15 * time.Minute, FullSync: 24 * time.Hour, Transport: transport})
 	require.NoError(b.t, err)
 	return org
 }

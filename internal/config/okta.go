@@ -23,7 +23,7 @@ func (t tenant) okta(found *findings) okta.Config {
 			found.add(t.own(variable), "is set, but OAuth 2.0 service apps are not supported yet; want an API token in %s", t.own("OKTA_API_TOKEN"))
 		}
 	}
-	c.Token = t.oktaToken(found)
+	c.Authorizer = okta.APIToken(t.oktaToken(found))
 
 	share, err := parseShare(t.RateShare)
 	if err != nil {

@@ -133,7 +133,6 @@ func TestABackfillWaitsWhileLiveCollectionRunsAndLeavesItAReserve(t *testing.T) 
 		backfill := org.Backfill(svc, checkpoint.Range{Since: time.Now().Add(-20 * 24 * time.Hour), Until: time.Now()}, time.Now)
 		page, err := live.Next(t.Context(), checkpoint.Position{})
 		require.NoError(t, err)
-		live.Windows(true) // it goes on
 
 		var pos checkpoint.Position
 		asked := make(chan error)
@@ -154,7 +153,7 @@ func TestABackfillWaitsWhileLiveCollectionRunsAndLeavesItAReserve(t *testing.T) 
 		require.ErrorContains(t, <-asked, "live collection goes first", "not for ever")
 		go ask()
 		synctest.Wait()
-		live.Windows(false)
+		live.Close()
 		require.NoError(t, <-asked)
 
 		for range 7 { // 1 was live, 3 of 12 are reserved

@@ -4,23 +4,29 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"time"
 
+	"okta-collector/internal/budget"
 	"okta-collector/internal/checkpoint"
 )
 
-// Check asks one cheap request for a service, two for one that hangs under another, and says
-// what is wrong: an unknown service, or an [Error] that names the missing permission.
+// Check asks one cheap request for a service, and one more for each level above it, and says what is wrong: an unknown
+// service, or an [Error] that names the missing permission.
 func (o *Org) Check(ctx context.Context, service string) error {
-	svc, ok := Lookup(service)
+	c, ok := o.cfg.Catalog.Lookup(service)
 	if !ok {
 		return fmt.Errorf("no service is named %q", service)
 	}
-	path := svc.Path
-	if svc.Parent != "" {
-		parent, _ := Lookup(svc.Parent)
-		a, err := o.get(ctx, question{svc: parent, cursor: withLimit(parent.Path, parent.MinLimit)})
+	r := &Reader{org: o, now: time.Now, member: o.budget.Join("check "+service, budget.LiveList)}
+	defer r.Close()
+	var under []string
+	for _, level := range c.Under {
+		if level.Of == "" {
+			under = append(under, level.Values[0])
+			continue
+		}
+		above, _ := o.cfg.Catalog.Lookup(level.Of)
+		a, err := r.smallest(ctx, above, under)
 		if err != nil {
 			return err
 		}
@@ -28,14 +34,9 @@ func (o *Org) Check(ctx context.Context, service string) error {
 		if len(a.objects) == 0 || a.objects[0].id == nil {
 			return nil
 		}
-		path = svc.path(url.PathEscape(string(a.objects[0].id)))
+		under = append(under, string(a.objects[0].id))
 	}
-	cursor := withLimit(path, svc.MinLimit)
-	if svc.Polled {
-		r := o.Reader(svc, Begin{}, time.Now)
-		cursor = r.first(path, checkpoint.Position{Limit: svc.MinLimit, Pull: &checkpoint.Pull{Since: time.Now().Add(-time.Hour)}})
-	}
-	a, err := o.get(ctx, question{svc: svc, cursor: cursor})
+	a, err := r.smallest(ctx, c, under)
 	var e *Error
 	switch {
 	case err == nil:
@@ -44,4 +45,10 @@ func (o *Org) Check(ctx context.Context, service string) error {
 		return nil // deleted since it was listed, and allowed to be asked for
 	}
 	return err
+}
+
+// smallest asks for a page of the smallest size.
+func (r *Reader) smallest(ctx context.Context, c Collection, under []string) (*answer, error) {
+	pull := &checkpoint.Pull{Since: time.Now().Add(-time.Hour)}
+	return r.ask(ctx, c, r.first(c, under, checkpoint.Position{Pull: pull, Limit: c.MinLimit}), false)
 }

@@ -16,11 +16,11 @@ func TestCheckAsksOneCheapRequestForEachService(t *testing.T) {
 		sim, _ := newSim(t, nil)
 		org, w := newOrg(t, sim)
 		require.NoError(t, org.Check(t.Context(), svc.Name), svc.Name)
-		if svc.Parent == "" {
+		if len(svc.Under) == 0 {
 			require.Len(t, w.asked, 1)
 		} else {
 			require.Len(t, w.asked, 2)
-			require.True(t, strings.HasPrefix(w.asked[1], strings.Replace(svc.Path, "{id}", sim.ID(svc.Parent, 0), 1)+"?"), w.asked[1])
+			require.True(t, strings.HasPrefix(w.asked[1], strings.Replace(svc.Path, "{id}", sim.ID(parentOf(svc), 0), 1)+"?"), w.asked[1])
 		}
 		require.Equal(t, svc.MinLimit, w.limits()[len(w.asked)-1])
 	}
@@ -31,13 +31,13 @@ func TestCheckSaysWhichPermissionIsMissing(t *testing.T) {
 		sim, _ := newSim(t, nil)
 		org, _ := newOrg(t, sim)
 		sim.SetFaults(func(r *http.Request, _ int) oktasim.Fault {
-			if svc.Parent != "" && r.URL.Path == parentPath(svc) {
+			if len(svc.Under) > 0 && r.URL.Path == parentPath(svc) {
 				return nil
 			}
 			return oktasim.Refuse(403, "E0000006")
 		})
 		err := org.Check(t.Context(), svc.Name)
-		require.ErrorContains(t, err, "lacks the permission "+svc.Scope)
+		require.ErrorContains(t, err, "lacks the permission "+svc.Scopes[0])
 
 		sim.SetFaults(func(*http.Request, int) oktasim.Fault { return oktasim.Refuse(401, "E0000015") })
 		require.ErrorContains(t, org.Check(t.Context(), svc.Name), "not enabled in this org")

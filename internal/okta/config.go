@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-
-	"okta-collector/internal/secret"
 )
 
 // Config says which org is collected, how much of its rate limits may be used, and how often.
@@ -15,10 +13,9 @@ type Config struct {
 	Tenant string
 	// URL is the org: https://acme.okta.com (http only for loopback), without a path.
 	URL string
-	// Token is an SSWS API token.
-	Token secret.Secret
-	// RateShare is the share of each rate-limit bucket that the collector lets
-	// itself use; 0 < share ≤ 1.
+	// Authorizer signs the requests.
+	Authorizer Authorizer
+	// RateShare is the share of each rate limit that the collector lets itself use; 0 < share ≤ 1.
 	RateShare float64
 	// LogsHistory is how far back the first run of logs goes; at most 90 days.
 	LogsHistory time.Duration
@@ -26,12 +23,14 @@ type Config struct {
 	PollLogs time.Duration
 	// PollResources is the time from the start of one pull of a resource to the start of the next.
 	PollResources time.Duration
-	// FullSync is the time between full pulls of what is otherwise pulled by changes, and
-	// between pulls of the listings under apps and groups.
+	// FullSync is the time between full pulls of what is otherwise pulled by changes, and between pulls of what is
+	// listed for each object of another collection.
 	FullSync time.Duration
 
 	Log     *zap.Logger
 	Metrics *Metrics
+	// Catalog has the collections that levels name; default: all of [Services].
+	Catalog Catalog
 	// Transport sends the requests; default: one with timeouts and the proxy of the environment.
 	Transport http.RoundTripper
 }

@@ -17,15 +17,15 @@ const (
 	Passing Class = iota
 	// Person stays until somebody changes something at Okta or in the settings.
 	Person
-	// CursorRefused is a 400 on a cursor that Okta gave itself.
+	// CursorRefused: Okta answered 400 to a cursor that it gave itself.
 	CursorRefused
-	// RateLimited has to wait until a rate-limit window ends.
+	// RateLimited: the request has to wait until a rate-limit window ends.
 	RateLimited
-	// Yields is a backfill's request that was not sent: live collection goes first. It has to wait too.
+	// Yields: a backfill's request was not sent, since live collection goes first. It has to wait too.
 	Yields
-	// gone is a 404 for an object that was deleted meanwhile.
+	// gone: the object was deleted meanwhile, so a 404.
 	gone
-	// tooMuch asks for a smaller page: the list timed out, or the page is too large.
+	// tooMuch: the list timed out, or the page is too large. A smaller page may help.
 	tooMuch
 )
 
@@ -78,11 +78,10 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.err }
 
-// answerError makes an Error of an answer that is not 200. stored says that the request's
-// cursor was one that Okta gave; body is at most the first few kilobytes.
-func answerError(svc Service, path string, resp *http.Response, body []byte, stored bool, token string) *Error {
+// answerError makes an Error of an answer that is not 200. body is at most its first few kilobytes.
+func (o *Org) answerError(q query, path string, resp *http.Response, body []byte) *Error {
 	status := resp.StatusCode
-	e := &Error{Status: status, date: dateOf(resp.Header), Path: path, RequestID: outside(resp.Header.Get("X-Okta-Request-Id"), 64, token)}
+	e := &Error{Status: status, date: dateOf(resp.Header), Path: path, RequestID: o.outside(resp.Header.Get("X-Okta-Request-Id"), 64)}
 	// HTML bodies and empty codes occur: what cannot be read is left out.
 	var answer struct {
 		Code        string `json:"errorCode"`
@@ -91,29 +90,27 @@ func answerError(svc Service, path string, resp *http.Response, body []byte, sto
 		OAuthReason string `json:"error_description"`
 	}
 	if json.Unmarshal(body, &answer) == nil {
-		e.Code = outside(answer.Code+answer.OAuthCode, 40, token)
-		e.Summary = outside(answer.Summary+answer.OAuthReason, 200, token)
+		e.Code = o.outside(answer.Code+answer.OAuthCode, 40)
+		e.Summary = o.outside(answer.Summary+answer.OAuthReason, 200)
 	}
+	c := q.collection
 	switch {
 	case status == http.StatusTooManyRequests:
 		e.Class = RateLimited
-	case status == http.StatusBadRequest && stored:
+	case status == http.StatusBadRequest && q.stored:
 		e.Class = CursorRefused
 	case (status == http.StatusUnauthorized || status == http.StatusForbidden) && e.Code == "E0000015":
 		e.Class = Person
-		e.Advice = "the feature is not enabled in this org: leave " + svc.Name + " out of OKTA_SERVICES or have it enabled"
-	case status == http.StatusUnauthorized:
+		e.Advice = "the feature is not enabled in this org: leave " + c.Name + " out of OKTA_SERVICES or have it enabled"
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		e.Class = Person
-		e.Advice = "the API token is invalid, expired after 30 idle days, or its creator was deactivated: make a new one and put it where OKTA_API_TOKEN or OKTA_API_TOKEN_FILE says"
-	case status == http.StatusForbidden:
-		e.Class = Person
-		e.Advice = "the token's administrator lacks the permission " + svc.Scope
-	case status == http.StatusNotFound && e.Code == "E0000007" && svc.Parent != "":
+		e.Advice = o.cfg.Authorizer.Advice(status, c.Scopes)
+	case status == http.StatusNotFound && e.Code == "E0000007" && c.perObject():
 		e.Class = gone
 	case status >= 300 && status < 400:
 		e.Class = Person
 		e.Advice = "redirects are not followed: check OKTA_URL"
-	case status == http.StatusInternalServerError && (e.Code == "E0000009" || svc.SlowList):
+	case status == http.StatusInternalServerError && (e.Code == "E0000009" || c.TimesOut):
 		e.Class = tooMuch
 	case status == http.StatusRequestTimeout, status >= 500, status < 300:
 		e.Class = Passing
@@ -124,17 +121,10 @@ func answerError(svc Service, path string, resp *http.Response, body []byte, sto
 	return e
 }
 
-// outside makes a text from outside fit for an error. It may repeat the request: the token in it
-// is replaced.
-func outside(s string, limit int, token string) string {
-	return printable(strings.ReplaceAll(s, token, "[redacted]"), limit)
-}
-
-// printable bounds a text from outside in bytes and keeps it on one line: whoever reads it at a terminal
-// sees a text and nothing else.
-func printable(s string, limit int) string {
-	if len(s) > limit {
-		s = s[:limit]
+// printable bounds a text from outside in bytes and keeps it on one line, so that a terminal shows it as text.
+func printable(s string, most int) string {
+	if len(s) > most {
+		s = s[:most]
 	}
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

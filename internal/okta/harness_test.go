@@ -154,7 +154,7 @@ func (w *wire) limits() []int {
 // settings of an org whose waits tell themselves apart.
 func settings() okta.Config {
 	return okta.Config{
-		Tenant: "acme", URL: "http://acme.test", Token: secret.Value(token), RateShare: 0.5,
+		Tenant: "acme", URL: "http://acme.test", Authorizer: okta.APIToken(secret.Value(token)), RateShare: 0.5,
 		LogsHistory: 24 * time.Hour, PollLogs: 10 * time.Second, PollResources: 15 * time.Minute, FullSync: 24 * time.Hour,
 	}
 }
@@ -204,7 +204,7 @@ func cancellable(t testing.TB) (context.Context, context.CancelCauseFunc) {
 	return ctx, stop
 }
 
-func service(t testing.TB, name string) okta.Service {
+func service(t testing.TB, name string) okta.Collection {
 	t.Helper()
 	svc, ok := okta.Lookup(name)
 	require.True(t, ok, name)

@@ -251,7 +251,7 @@ func TestTheTokenIsInNoErrorWhateverTheAnswerRepeats(t *testing.T) {
 func TestARotatedTokenFileIsPickedUp(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(file, []byte(token+"\n"), 0o600))
-	sim, org := start(t, func(c *okta.Config) { c.Token = secret.File(file) })
+	sim, org := start(t, func(c *okta.Config) { c.Authorizer = okta.APIToken(secret.File(file)) })
 	r := org.Reader(service(t, "users"), okta.Begin{}, time.Now)
 	page, err := r.Next(t.Context(), checkpoint.Position{})
 	require.NoError(t, err)

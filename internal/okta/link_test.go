@@ -81,7 +81,7 @@ func TestNextCursorRefusesWhatIsNoLink(t *testing.T) {
 func FuzzNextCursor(f *testing.F) {
 	f.Add(`<https://a.okta.com/x?after=1>; rel="next"`, `<https://a.okta.com/x>; rel=self, <//h/y>; rel="a next"; t="\""`)
 	f.Add(`<https://u:p@evil.example:8443/x?limit=9&after=1&limit=7>; rel="next"`, `</x#f>; rel=next`)
-	org, err := New(Config{Tenant: "acme", URL: "https://acme.okta.com", Token: secret.Value("00token"), RateShare: 0.5})
+	org, err := New(Config{Tenant: "acme", URL: "https://acme.okta.com", Authorizer: APIToken(secret.Value("00token")), RateShare: 0.5})
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, first, second string) {
 		cursor, err := nextCursor(http.Header{"Link": {first, second}})
@@ -108,7 +108,7 @@ func FuzzNextCursor(f *testing.F) {
 				require.Greater(t, len(asked), maxCursor, "a limit breaks nothing")
 				continue
 			}
-			req, err := org.request(asked, "00token")
+			req, err := org.request(t.Context(), asked, nil)
 			require.NoError(t, err)
 			require.Equal(t, "acme.okta.com", req.URL.Host)
 			require.Equal(t, "https", req.URL.Scheme)

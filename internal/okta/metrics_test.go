@@ -26,7 +26,7 @@ func samples(t *testing.T, registry *prometheus.Registry, bucket string) map[str
 			name, ours := family.GetName(), false
 			for _, label := range m.Label {
 				switch {
-				case label.GetName() == "bucket":
+				case label.GetName() == "window":
 					ours = label.GetValue() == bucket
 				case label.GetName() != "tenant":
 					name += " " + label.GetValue()

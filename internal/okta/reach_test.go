@@ -30,7 +30,7 @@ func trusting(t *testing.T, server *httptest.Server, host string) *Org {
 	u, err := url.Parse(server.URL)
 	require.NoError(t, err)
 	org, err := New(Config{
-		Tenant: "acme", URL: "https://" + host + ":" + u.Port(), Token: secret.Value("00token"), RateShare: 1,
+		Tenant: "acme", URL: "https://" + host + ":" + u.Port(), Authorizer: APIToken(secret.Value("00token")), RateShare: 1,
 		LogsHistory: time.Hour, PollLogs: time.Second, PollResources: time.Minute, FullSync: time.Hour, Transport: transport,
 	})
 	require.NoError(t, err)

@@ -42,8 +42,8 @@ func TestEveryServiceIsReadWholeInOrderAndByteForByte(t *testing.T) {
 				require.Equal(t, c.Now().UnixMilli(), id)
 				for i, o := range p.objects {
 					want := fmt.Sprintf(`"@devo_pulling_id":%d`, id)
-					if svc.Parent != "" {
-						want += fmt.Sprintf(`,"%s":"%s"`, svc.ParentMember, sim.ParentID(svc.Name, i))
+					if len(svc.Under) > 0 {
+						want += fmt.Sprintf(`,"%s":"%s"`, svc.Under[0].Member, sim.ParentID(svc.Name, i))
 					}
 					require.Equal(t, want, o.members)
 				}
@@ -54,7 +54,7 @@ func TestEveryServiceIsReadWholeInOrderAndByteForByte(t *testing.T) {
 					require.Contains(t, r.Agent, "okta-collector")
 				}
 				// Cursors are replayed as Okta spelt them.
-				if svc.Parent == "" {
+				if len(svc.Under) == 0 {
 					require.Len(t, w.asked, max(1, (len(p.objects)+svc.Limit-1)/svc.Limit))
 					require.Equal(t, w.next[:len(w.next)-1], w.asked[1:])
 				}

@@ -39,13 +39,13 @@ func (w *worker) save(name string, page *okta.Page, windows []checkpoint.Window)
 	w.durable[name] = at
 }
 
-func (w *worker) collect(t *testing.T, svc okta.Service) {
+func (w *worker) collect(t *testing.T, svc okta.Collection) {
 	w.mu.Lock()
 	at := w.durable[svc.Name]
 	w.mu.Unlock()
 	for {
-		w.org.Adopt(at.Windows, time.Now())
 		r := w.org.Reader(svc, okta.Begin{Since: time.Now().Add(-85 * 24 * time.Hour)}, time.Now)
+		r.Restore(at.Windows)
 		var wait time.Duration
 		for wait == 0 {
 			page, err := r.Next(t.Context(), at.Position)
@@ -55,16 +55,18 @@ func (w *worker) collect(t *testing.T, svc okta.Service) {
 			var e *okta.Error
 			switch {
 			case err == nil && page.CaughtUp:
-				w.save(svc.Name, page, r.Windows(false))
+				r.Close()
+				w.save(svc.Name, page, r.Windows())
 				w.mu.Lock()
 				w.done[svc.Name] = true
 				w.mu.Unlock()
 				return
 			case err == nil:
 				at.Position = page.Position
-				w.save(svc.Name, page, r.Windows(true))
+				w.save(svc.Name, page, r.Windows())
 			case errors.As(err, &e) && e.Class == okta.RateLimited:
-				w.save(svc.Name, nil, r.Windows(false))
+				r.Close()
+				w.save(svc.Name, nil, r.Windows())
 				wait = e.Wait
 			default:
 				t.Error(err)

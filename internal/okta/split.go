@@ -1,162 +1,140 @@
 package okta
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/bits"
 )
 
-const (
-	// maxDepth bounds the nesting of an answer. Okta's objects nest below 20.
-	maxDepth = 200
-	// maxObjects bounds the objects of an answer. Okta's longest pages have 10,000; what is
-	// kept of each takes about a hundred bytes.
-	maxObjects = 50_000
-)
+// maxObjects bounds the objects of an answer. Okta's longest pages have 10,000; what is kept of each takes about a
+// hundred bytes.
+const maxObjects = 50_000
 
 // object is one element of a page.
 type object struct {
 	// raw is the object's JSON as Okta sent it, without insignificant white space.
 	raw []byte
-	// id is the raw text of the first of its members id, uuid and client_id, published
-	// that of its member published; without quotes, nil where absent, no string, or longer than maxID.
+	// id is the raw text of the member that names the object, published that of its member published. Both are
+	// without quotes, and nil where the member is absent, no string, or longer than maxID.
 	id, published []byte
 }
 
-// maxID bounds an id in bytes. Okta's have 20 to 36 characters; those of parents are part of
-// cursors and checkpoints.
+// maxID bounds an id in bytes. Okta's have 20 to 36 characters. Those of the levels above are part of cursors and
+// checkpoints.
 const maxID = 256
 
-var errNoArray = errors.New("answer is no JSON array of objects")
-
-// split validates body as a JSON array of objects and returns them in order. White space
-// outside strings is removed in place; every other byte stays as it is, so that unknown members,
-// the spelling of numbers and the order of keys survive. The objects share body's memory.
-//
-// It is one pass over the bytes; encoding/json needs three (validate, compact, decode)
-// and an allocation for each object.
-func split(body []byte) ([]object, error) {
-	s := splitter{data: body}
-	objects, err := s.array()
-	if err != nil {
-		return nil, fmt.Errorf("%w (byte %d of %d)", err, min(s.r, len(body)), len(body))
-	}
-	return objects, nil
-}
-
-type splitter struct {
-	data []byte
-	r    int // the next byte to read
-	// data[run:r] was read and has not been moved to its place at data[w:] yet.
-	run, w int
-}
-
-// at is where the next byte read will be after compaction.
-func (s *splitter) at() int { return s.w + s.r - s.run }
-
-// space skips white space, which ends the current run if there is any.
-func (s *splitter) space() {
-	s.flush()
-	for s.r < len(s.data) {
-		switch s.data[s.r] {
-		case ' ', '\t', '\n', '\r':
-			s.r++
-			continue
-		}
-		break
-	}
-	s.run = s.r
-}
-
-// flush moves the run to its place.
-func (s *splitter) flush() {
-	if s.w != s.run {
-		copy(s.data[s.w:], s.data[s.run:s.r])
-	}
-	s.w = s.at()
-	s.run = s.r
-}
-
-// peek returns the next byte after white space, 0 at the end.
-func (s *splitter) peek() byte {
-	if s.r < len(s.data) && s.data[s.r] > ' ' {
-		return s.data[s.r]
-	}
-	return s.peekSpaced()
-}
-
-func (s *splitter) peekSpaced() byte {
-	s.space()
-	if s.r >= len(s.data) {
-		return 0
-	}
-	return s.data[s.r]
-}
-
-// take takes one byte after white space, and says whether it was c.
-func (s *splitter) take(c byte) bool {
-	if s.peek() != c {
-		return false
-	}
-	s.r++
-	return true
-}
-
-var (
-	errSyntax = errors.New("malformed JSON")
-	errDeep   = fmt.Errorf("JSON nested deeper than %d", maxDepth)
+// Where the objects of an answer are: values of [Collection.Items], beside the name of a member.
+const (
+	itemsAreTheAnswer = ""
+	answerIsTheItem   = "."
 )
 
+var (
+	errNoArray  = errors.New("answer is no JSON array of objects")
+	errNoObject = errors.New("answer is no JSON object")
+)
+
+// split validates body as JSON and returns its objects in order, and its member _links, nil without one. items says
+// where the objects are, and key which member names one, as in [Collection]. White space outside strings is removed in
+// place. Every other byte stays as it is, so that unknown members, the spelling of numbers and the order of keys
+// survive. What is returned shares body's memory.
+//
+// It is one pass over the bytes; encoding/json needs three (validate, compact, decode) and an allocation for each
+// object.
+func split(body []byte, items, key string) (objects []object, links []byte, err error) {
+	s := splitter{data: body, key: key}
+	switch items {
+	case itemsAreTheAnswer:
+		objects, err = s.array()
+	case answerIsTheItem:
+		objects, err = s.single()
+	default:
+		objects, links, err = s.envelope(items)
+	}
+	if err == nil {
+		err = s.end()
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w (byte %d of %d)", err, min(s.r, len(body)), len(body))
+	}
+	return objects, links, nil
+}
+
+// end requires that nothing follows but white space.
+func (s *splitter) end() error {
+	if s.space(); s.r != len(s.data) {
+		return errSyntax
+	}
+	s.flush()
+	return nil
+}
+
+// single reads an answer that is the one object.
+func (s *splitter) single() ([]object, error) {
+	if s.peek() != '{' {
+		return nil, errNoObject
+	}
+	o, err := s.element()
+	return []object{o}, err
+}
+
+// envelope reads an object that holds the array of objects under the name items.
+func (s *splitter) envelope(items string) (objects []object, links []byte, err error) {
+	if s.peek() != '{' {
+		return nil, nil, errNoObject
+	}
+	w := wanted{items: items}
+	if err := s.object(1, &w); err != nil {
+		return nil, nil, err
+	}
+	if !w.found {
+		return nil, nil, fmt.Errorf("answer has no array %q", items)
+	}
+	return w.objects, w.links, nil
+}
+
+// array reads an array of objects.
 func (s *splitter) array() ([]object, error) {
 	var objects []object
 	if !s.take('[') {
 		return nil, errNoArray
 	}
-	if !s.take(']') {
-		for {
-			if s.peek() != '{' {
-				if s.r >= len(s.data) {
-					return nil, errSyntax
-				}
-				return nil, errNoArray
+	if s.take(']') {
+		return nil, nil
+	}
+	for {
+		if s.peek() != '{' {
+			if s.r >= len(s.data) {
+				return nil, errSyntax
 			}
-			if len(objects) == maxObjects {
-				return nil, errTooLarge
-			}
-			var o object
-			from := s.at()
-			if err := s.object(1, &o); err != nil {
-				return nil, err
-			}
-			o.raw = s.compacted(from)
-			objects = append(objects, o)
-			if s.take(',') {
-				continue
-			}
-			if s.take(']') {
-				break
-			}
+			return nil, errNoArray
+		}
+		if len(objects) == maxObjects {
+			return nil, errTooLarge
+		}
+		o, err := s.element()
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, o)
+		if s.take(']') {
+			return objects, nil
+		}
+		if !s.take(',') {
 			return nil, errSyntax
 		}
 	}
-	if s.space(); s.r != len(s.data) {
-		return nil, errSyntax
-	}
-	s.flush()
-	return objects, nil
 }
 
-// compacted is the place of what was read since s.at() was from. Part of it may only be moved
-// there by the next flush.
-func (s *splitter) compacted(from int) []byte {
-	to := s.at()
-	return s.data[from:to:to]
+// element reads one object of a page, whose first byte is there.
+func (s *splitter) element() (object, error) {
+	from := s.at()
+	w := wanted{key: s.key}
+	err := s.object(1, &w)
+	return object{s.compacted(from), w.id, w.published}, err
 }
 
-// object reads an object whose first byte is there. If top is not nil, its members that matter
-// are kept in it.
-func (s *splitter) object(depth int, top *object) error {
+// object reads an object whose first byte is there. If w is not nil, the members that it wants are kept in it.
+func (s *splitter) object(depth int, w *wanted) error {
 	if depth > maxDepth {
 		return errDeep
 	}
@@ -172,24 +150,20 @@ func (s *splitter) object(depth int, top *object) error {
 		if err := s.string(); err != nil {
 			return err
 		}
-		var keep *[]byte // where the value belongs
-		if top != nil {
-			keep = top.member(s.data[from : s.r-1])
+		wants := nothing
+		if w != nil {
+			wants = w.member(s.data[from : s.r-1])
 		}
 		if !s.take(':') {
 			return errSyntax
 		}
-		if keep != nil && s.peek() == '"' {
-			value := s.at() + 1
-			if err := s.string(); err != nil {
-				return err
-			}
-			*keep = s.compacted(value)
-			*keep = (*keep)[: len(*keep)-1 : len(*keep)-1]
-			if len(*keep) > maxID {
-				*keep = nil
-			}
-		} else if err := s.value(depth + 1); err != nil {
+		var err error
+		if wants == nothing {
+			err = s.value(depth + 1)
+		} else {
+			err = s.keep(depth+1, wants, w)
+		}
+		if err != nil {
 			return err
 		}
 		switch s.peek() {
@@ -204,174 +178,88 @@ func (s *splitter) object(depth int, top *object) error {
 	}
 }
 
-// member is where the value of a member is kept, nil if it is not.
-func (o *object) member(key []byte) *[]byte {
-	switch string(key) {
+// keep reads the value of a member and keeps it in w.
+func (s *splitter) keep(depth int, m member, w *wanted) (err error) {
+	first := s.peek()
+	from := s.at()
+	switch {
+	case m == theItems && first == '[':
+		w.found = true
+		more, err := s.array()
+		w.objects = append(w.objects, more...)
+		return err
+	case m == theLinks:
+		err = s.value(depth)
+		w.links = s.compacted(from)
+		return err
+	case first != '"' || m == theItems:
+		return s.value(depth)
+	}
+	if err := s.string(); err != nil {
+		return err
+	}
+	text := s.compacted(from)
+	text = text[1 : len(text)-1 : len(text)-1]
+	if len(text) > maxID {
+		text = nil
+	}
+	if m == theID {
+		w.id = text
+	} else {
+		w.published = text
+	}
+	return nil
+}
+
+// wanted are the members of an object that are kept.
+type wanted struct {
+	key           string // names the object; empty: id, uuid or client_id does
+	id, published []byte
+
+	items   string // holds the page's objects; empty in one of them
+	found   bool   // items was there
+	objects []object
+	links   []byte
+}
+
+// member is what one of the members is that are kept.
+type member int
+
+const (
+	nothing member = iota
+	theID
+	thePublished
+	theItems
+	theLinks
+)
+
+func (w *wanted) member(name []byte) member {
+	if w.items != "" {
+		switch string(name) {
+		case w.items:
+			return theItems
+		case "_links":
+			return theLinks
+		}
+		return nothing
+	}
+	if w.id == nil && w.names(name) {
+		return theID
+	}
+	if string(name) == "published" {
+		return thePublished
+	}
+	return nothing
+}
+
+// names says whether a member of this name can name the object.
+func (w *wanted) names(name []byte) bool {
+	if w.key != "" {
+		return string(name) == w.key
+	}
+	switch string(name) {
 	case "id", "uuid", "client_id":
-		if o.id == nil {
-			return &o.id
-		}
-	case "published":
-		return &o.published
+		return true
 	}
-	return nil
-}
-
-func (s *splitter) value(depth int) error {
-	switch c := s.peek(); c {
-	case '{':
-		return s.object(depth, nil)
-	case '[':
-		return s.list(depth)
-	case '"':
-		return s.string()
-	case 't':
-		return s.literal("true")
-	case 'f':
-		return s.literal("false")
-	case 'n':
-		return s.literal("null")
-	default:
-		return s.number()
-	}
-}
-
-func (s *splitter) list(depth int) error {
-	if depth > maxDepth {
-		return errDeep
-	}
-	s.r++
-	if s.take(']') {
-		return nil
-	}
-	for {
-		if err := s.value(depth + 1); err != nil {
-			return err
-		}
-		switch s.peek() {
-		case ',':
-			s.r++
-		case ']':
-			s.r++
-			return nil
-		default:
-			return errSyntax
-		}
-	}
-}
-
-func (s *splitter) literal(want string) error {
-	if len(s.data)-s.r < len(want) || string(s.data[s.r:s.r+len(want)]) != want {
-		return errSyntax
-	}
-	s.r += len(want)
-	return nil
-}
-
-// plain marks the bytes that stand for themselves in a string.
-var plain = func() (t [256]bool) {
-	for c := range t {
-		t[c] = c >= ' ' && c != '"' && c != '\\'
-	}
-	return t
-}()
-
-// skipPlain returns the place of the first byte from r on that does not stand for itself.
-func skipPlain(data []byte, r int) int {
-	// Eight at a time: a byte less than n borrows from its highest bit when n is taken from it,
-	// and one equal to n is zero, so less than one, when combined with n.
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	for r+8 <= len(data) {
-		x := binary.LittleEndian.Uint64(data[r:])
-		control := x - ones*' '
-		quote := (x ^ ones*'"') - ones
-		backslash := (x ^ ones*'\\') - ones
-		// Borrows reach further bytes only, so the first of those found is right.
-		if found := (control | quote | backslash) & ^x & highs; found != 0 {
-			return r + bits.TrailingZeros64(found)/8
-		}
-		r += 8
-	}
-	for r < len(data) && plain[data[r]] {
-		r++
-	}
-	return r
-}
-
-// string reads a string whose opening quote is there.
-func (s *splitter) string() error {
-	data, r := s.data, s.r+1
-	for {
-		r = skipPlain(data, r)
-		s.r = r
-		if r >= len(data) {
-			return errSyntax
-		}
-		switch data[r] {
-		case '"':
-			s.r = r + 1
-			return nil
-		case '\\':
-			r++
-			if r >= len(data) {
-				return errSyntax
-			}
-			switch data[r] {
-			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-				r++
-			case 'u':
-				for range 4 {
-					r++
-					if r >= len(data) || !isHex(data[r]) {
-						return errSyntax
-					}
-				}
-				r++
-			default:
-				return errSyntax
-			}
-		default: // a control character, which would break a record
-			return errSyntax
-		}
-	}
-}
-
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
-}
-
-// number reads a number as RFC 8259 defines it.
-func (s *splitter) number() error {
-	if s.r < len(s.data) && s.data[s.r] == '-' {
-		s.r++
-	}
-	if s.r < len(s.data) && s.data[s.r] == '0' {
-		s.r++
-	} else if !s.digits() {
-		return errSyntax
-	}
-	if s.r < len(s.data) && s.data[s.r] == '.' {
-		s.r++
-		if !s.digits() {
-			return errSyntax
-		}
-	}
-	if s.r < len(s.data) && (s.data[s.r] == 'e' || s.data[s.r] == 'E') {
-		s.r++
-		if s.r < len(s.data) && (s.data[s.r] == '+' || s.data[s.r] == '-') {
-			s.r++
-		}
-		if !s.digits() {
-			return errSyntax
-		}
-	}
-	return nil
-}
-
-func (s *splitter) digits() bool {
-	from := s.r
-	for s.r < len(s.data) && '0' <= s.data[s.r] && s.data[s.r] <= '9' {
-		s.r++
-	}
-	return s.r > from
+	return false
 }

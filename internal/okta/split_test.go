@@ -25,7 +25,7 @@ func TestSplitKeepsEveryByteButInsignificantWhiteSpace(t *testing.T) {
 		"blank in string": {`[{"a b" : " c  d "}]`, []string{`{"a b":" c  d "}`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			objects, err := split([]byte(test.body))
+			objects, _, err := split([]byte(test.body), "", "")
 			require.NoError(t, err)
 			var got []string
 			for _, o := range objects {
@@ -37,10 +37,10 @@ func TestSplitKeepsEveryByteButInsignificantWhiteSpace(t *testing.T) {
 }
 
 func TestSplitFindsIdentityAndPublishedAtTheTopOnly(t *testing.T) {
-	objects, err := split([]byte(`[
+	objects, _, err := split([]byte(`[
 		{"actor":{"id":"inner","published":"no"},"uuid":"u1","id":"later","published":"2026-01-01T00:00:00.000Z"},
 		{"client_id" : "c1", "published" : 7},
-		{"name":"none","id":5}]`))
+		{"name":"none","id":5}]`), "", "")
 	require.NoError(t, err)
 	require.Equal(t, "u1", string(objects[0].id))
 	require.Equal(t, "2026-01-01T00:00:00.000Z", string(objects[0].published))
@@ -56,7 +56,7 @@ func TestSplitRefusesWhatIsNoWholeArrayOfObjects(t *testing.T) {
 		`[{"a":"\u12g4"}]`, "[{\"a\":\"line\nbreak\"}]", "[{\"a\":\"\x00\"}]", `[{"a":"`, `[{"a":"\`, `[{"a":"\u12`, "[{\"a\":1\x00}]",
 		"[{\"a\":" + strings.Repeat("[", 300) + strings.Repeat("]", 300) + "}]",
 	} {
-		_, err := split([]byte(body))
+		_, _, err := split([]byte(body), "", "")
 		require.Error(t, err, body)
 	}
 }
@@ -76,7 +76,7 @@ func FuzzSplit(f *testing.F) {
 		for _, w := range want {
 			valid = valid && bytes.HasPrefix(bytes.TrimLeft(w, " \t\r\n"), []byte("{"))
 		}
-		got, err := split(bytes.Clone(body))
+		got, _, err := split(bytes.Clone(body), "", "")
 		require.Equal(t, valid, err == nil, "%q: %v", body, err)
 		if !valid {
 			require.Empty(t, got)
@@ -148,7 +148,7 @@ func BenchmarkSplit(b *testing.B) {
 	body := []byte("[" + strings.Repeat(event+",", 999) + event + "]")
 	b.SetBytes(int64(len(body)))
 	for b.Loop() {
-		if _, err := split(body); err != nil {
+		if _, _, err := split(body, "", ""); err != nil {
 			b.Fatal(err)
 		}
 	}

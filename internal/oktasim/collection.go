@@ -4,7 +4,8 @@ package oktasim
 type collection struct {
 	name string
 	// path is the endpoint; {id} stands for the parent's id.
-	path   string
+	path string
+	// bucket names the rate-limit window that its requests draw on.
 	bucket string
 	// standard is the page size when none is asked for; what is outside min and max is refused.
 	standard, min, max int
@@ -22,7 +23,10 @@ const (
 	bucketGroups  = "/api/v1/groups"
 	bucketApps    = "/api/v1/apps"
 	bucketClients = "/oauth2/v1/clients"
-	bucketOther   = "/api/v1"
+	bucketIdPs    = "/api/v1/idps"
+	bucketZones   = "/api/v1/zones"
+	// bucketOther is that of paths that are no endpoint.
+	bucketOther = "/api/v1"
 )
 
 // collections by name. Zones have no documented page size; they are given that of their neighbours.
@@ -32,8 +36,8 @@ var collections = map[string]*collection{
 	"groups":        {path: "/api/v1/groups", bucket: bucketGroups, standard: 10000, min: 1, max: 10000, prefix: "00g", salt: 3},
 	"apps":          {path: "/api/v1/apps", bucket: bucketApps, standard: 20, min: 1, max: 200, prefix: "0oa", salt: 4},
 	"clients":       {path: "/oauth2/v1/clients", bucket: bucketClients, standard: 20, min: 1, max: 200, prefix: "0oa", salt: 5},
-	"idps":          {path: "/api/v1/idps", bucket: bucketOther, standard: 20, min: 1, max: 200, prefix: "0oa", salt: 6},
-	"zones":         {path: "/api/v1/zones", bucket: bucketOther, standard: 20, min: 1, max: 200, prefix: "nzo", salt: 7},
+	"idps":          {path: "/api/v1/idps", bucket: bucketIdPs, standard: 20, min: 1, max: 200, prefix: "0oa", salt: 6},
+	"zones":         {path: "/api/v1/zones", bucket: bucketZones, standard: 20, min: 1, max: 200, prefix: "nzo", salt: 7},
 	"app_users":     {path: "/api/v1/apps/{id}/users", bucket: bucketApps, standard: 50, min: 1, max: 500, parent: "apps", salt: 8},
 	"app_groups":    {path: "/api/v1/apps/{id}/groups", bucket: bucketApps, standard: 20, min: 20, max: 200, parent: "apps", salt: 9},
 	"group_members": {path: "/api/v1/groups/{id}/users", bucket: bucketGroups, standard: 1000, min: 1, max: 1000, parent: "groups", salt: 10},

@@ -10,12 +10,20 @@ import (
 // window is the length of a rate-limit window. It is opened by the first request after the last one ended.
 const window = 60 * time.Second
 
-// plans are the published default limits a minute of each bucket.
+// plans are the published default limits a minute of each bucket. Endpoints that are published together as "other"
+// have the same limit, each in a bucket of its own.
 var plans = map[string]map[string]int{
-	"free":       {bucketLogs: 20, bucketUsers: 100, bucketGroups: 100, bucketApps: 20, bucketClients: 25, bucketOther: 100},
-	"one-app":    {bucketLogs: 50, bucketUsers: 600, bucketGroups: 600, bucketApps: 100, bucketClients: 100, bucketOther: 600},
-	"enterprise": {bucketLogs: 50, bucketUsers: 600, bucketGroups: 600, bucketApps: 100, bucketClients: 100, bucketOther: 600},
-	"workforce":  {bucketLogs: 120, bucketUsers: 600, bucketGroups: 500, bucketApps: 100, bucketClients: 100, bucketOther: 1200},
+	"free":       plan(20, 100, 100, 20, 25, 100),
+	"one-app":    plan(50, 600, 600, 100, 100, 600),
+	"enterprise": plan(50, 600, 600, 100, 100, 600),
+	"workforce":  plan(120, 600, 500, 100, 100, 1200),
+}
+
+func plan(logs, users, groups, apps, clients, other int) map[string]int {
+	return map[string]int{
+		bucketLogs: logs, bucketUsers: users, bucketGroups: groups, bucketApps: apps, bucketClients: clients,
+		bucketIdPs: other, bucketZones: other, bucketOther: other,
+	}
 }
 
 // unlimited is the limit of every bucket of an org without limits.

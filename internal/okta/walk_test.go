@@ -42,8 +42,11 @@ func newTree(t *testing.T) (capped, *clock) {
 
 var underParents = []string{"app_users", "group_members"}
 
-func parentPath(svc okta.Service) string {
-	parent, _ := okta.Lookup(svc.Parent)
+// parentOf names the collection above.
+func parentOf(svc okta.Collection) string { return svc.Under[0].Of }
+
+func parentPath(svc okta.Collection) string {
+	parent, _ := okta.Lookup(parentOf(svc))
 	return parent.Path
 }
 
@@ -132,7 +135,7 @@ func TestAParentThatWasDeletedMeanwhileIsSkipped(t *testing.T) {
 			t.Run(name+" "+at, func(t *testing.T) {
 				sim, c := newTree(t)
 				svc := service(t, name)
-				deleted := sim.ID(svc.Parent, 3)
+				deleted := sim.ID(parentOf(svc), 3)
 				sim.SetFaults(func(r *http.Request, _ int) oktasim.Fault {
 					if strings.Contains(r.URL.Path, deleted) && (at == "at once" || r.URL.Query().Has("after")) {
 						return oktasim.Refuse(404, "E0000007")
@@ -175,13 +178,13 @@ func TestTheLastParentMayBeTheDeletedOne(t *testing.T) {
 }
 
 // without is a fault that takes a parent out of the listing above.
-func without(sim capped, svc okta.Service, parent int) func(*http.Request, int) oktasim.Fault {
+func without(sim capped, svc okta.Collection, parent int) func(*http.Request, int) oktasim.Fault {
 	return func(r *http.Request, _ int) oktasim.Fault {
 		if r.URL.Path != parentPath(svc) {
 			return nil
 		}
 		return func(a *oktasim.Answer) {
-			object := sim.Object(svc.Parent, parent)
+			object := sim.Object(parentOf(svc), parent)
 			body := bytes.Replace(slices.Clone(a.Body), object, nil, 1)
 			for _, comma := range [][2]string{{"[,", "["}, {",]", "]"}, {",,", ","}} {
 				body = bytes.Replace(body, []byte(comma[0]), []byte(comma[1]), 1)
@@ -201,7 +204,7 @@ func TestWhenTheParentUnderWayIsGoneItsPageIsGoneThroughAgain(t *testing.T) {
 		shipped, tried := 0, 0
 		for i, pos := range whole.positions {
 			shipped += whole.sizes[i]
-			if len(pos.Levels) == 0 || pos.Levels[0].ID != sim.ID(svc.Parent, 3) { // the second of the second page
+			if len(pos.Levels) == 0 || pos.Levels[0].ID != sim.ID(parentOf(svc), 3) { // the second of the second page
 				continue
 			}
 			tried++
@@ -235,7 +238,7 @@ func TestPagesOfParentsMayBeEmpty(t *testing.T) {
 				})
 				var want []string
 				for i, o := range sim.All(name) {
-					parent, _ := sim.Find(svc.Parent, "", sim.ParentID(name, i))
+					parent, _ := sim.Find(parentOf(svc), "", sim.ParentID(name, i))
 					if parent/2 != empty {
 						want = append(want, string(o))
 					}

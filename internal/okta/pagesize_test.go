@@ -90,13 +90,13 @@ func TestALimitIsHalvedToTheSmallestAndThatIsTriedAgain(t *testing.T) {
 	} {
 		for _, onParents := range []bool{false, true} {
 			svc := service(t, name)
-			if onParents && svc.Parent == "" {
+			if onParents && len(svc.Under) == 0 {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s parents=%v", name, onParents), func(t *testing.T) {
 				inBubble(t, 0, nil, func(t *testing.T, sim *oktasim.Org, orgs [2]*okta.Org, w *wire) {
 					failing := func(path string) bool {
-						return svc.Parent == "" || (path == parentPath(svc)) == onParents
+						return len(svc.Under) == 0 || (path == parentPath(svc)) == onParents
 					}
 					sim.SetFaults(func(r *http.Request, _ int) oktasim.Fault {
 						if failing(r.URL.Path) {

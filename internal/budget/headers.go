@@ -1,4 +1,4 @@
-package okta
+package budget
 
 import (
 	"math/rand/v2"
@@ -13,54 +13,54 @@ const (
 	windowLength = time.Minute
 	// margin is added to every wait for a reset: Reset and Date are whole seconds.
 	margin = time.Second
-	// maxWait bounds what an odd header can make the collector wait.
+	// maxWait bounds the wait that an odd header can cause.
 	maxWait = 15 * time.Minute
-	// unknownLimit is assumed where Okta does not say: the smallest that it publishes, for
-	// /api/v1/logs of a free org, in requests a minute.
+	// unknownLimit is assumed if no answer names a limit, in requests a minute: the smallest limit that Okta publishes,
+	// that of /api/v1/logs in a free org.
 	unknownLimit = 20
 )
 
-// rateLimit is what an answer says about its bucket.
-type rateLimit struct {
-	// known says that Limit and Remaining were there.
-	known            bool
-	limit, remaining int
-	// reset is when the window ends in seconds of Okta's clock, 0 if unknown; left how long
-	// that is from the answer, margin included.
-	reset int64
-	left  time.Duration
+// Limits are what an answer says about its window.
+type Limits struct {
+	// Known: the answer has Limit and Remaining.
+	Known            bool
+	Limit, Remaining int
+	// Reset is when the window ends in seconds of Okta's clock, 0 if unknown.
+	Reset int64
+	// Left is how long to wait after the answer for the end of the window, a margin included.
+	Left time.Duration
 }
 
-// readRateLimit reads the headers of an answer. The time left is the difference of two
-// times of Okta's clock, Reset and Date, so the worker's own clock does not matter.
-func readRateLimit(h http.Header) rateLimit {
-	rl := rateLimit{left: windowLength + margin}
+// ReadLimits reads the headers of an answer. Left is the difference of two times of Okta's clock, Reset and Date, so the
+// worker's own clock does not matter.
+func ReadLimits(h http.Header) Limits {
+	l := Limits{Left: windowLength + margin}
 	limit, okLimit := smallest(h.Values("X-Rate-Limit-Limit"))
 	remaining, okRemaining := smallest(h.Values("X-Rate-Limit-Remaining"))
 	if okLimit && okRemaining {
-		rl.known, rl.limit, rl.remaining = true, int(limit), int(remaining)
+		l.Known, l.Limit, l.Remaining = true, int(limit), int(remaining)
 	}
 	reset, okReset := largest(h.Values("X-Rate-Limit-Reset"))
 	date, err := http.ParseTime(h.Get("Date"))
 	if okReset && err == nil {
 		// Compared in seconds: a Duration could overflow.
 		left := min(max(reset-date.Unix(), 0), int64(maxWait/time.Second))
-		rl.reset = min(reset, date.Unix()+left)
-		rl.left = time.Duration(left)*time.Second + margin
+		l.Reset = min(reset, date.Unix()+left)
+		l.Left = time.Duration(left)*time.Second + margin
 	}
-	return rl
+	return l
 }
 
-// concurrency says that a 429 with these headers is about too many requests at once: its
-// limit is 0, and its reset only a guess of Okta's.
-func (rl rateLimit) concurrency() bool { return rl.known && rl.limit == 0 }
+// Concurrency says that a 429 with these limits is about too many requests at once. Its limit is 0, and its reset only
+// a suggestion of Okta's.
+func (l Limits) Concurrency() bool { return l.Known && l.Limit == 0 }
 
-// concurrencyWait is a short pause that keeps colliding workers apart.
+// concurrencyWait returns a short pause that keeps colliding workers apart.
 func concurrencyWait() time.Duration {
 	return time.Second + rand.N(3*time.Second)
 }
 
-// Duplicate headers occur, folded or not: the most careful reading counts.
+// Headers may occur twice, folded or not: the more careful reading counts, the smallest or the largest number.
 func smallest(values []string) (n int64, ok bool) {
 	for v := range numbers(values) {
 		if !ok || v < n {

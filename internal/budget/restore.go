@@ -1,0 +1,70 @@
+package budget
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"okta-collector/internal/checkpoint"
+)
+
+// Windows returns the state of all windows that the member has used, for its checkpoint. at is the present by the clock
+// that the checkpoint is kept in. Until the member has left, Used also counts one request for each joined member of the
+// window: those may be sent before the checkpoint is durable, and all members are killed together.
+func (m *Member) Windows(at time.Time) []checkpoint.Window {
+	b := m.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var all []checkpoint.Window
+	for w := range m.windows {
+		w.roll()
+		if w.limit == 0 || w.ends.IsZero() {
+			continue
+		}
+		saved := checkpoint.Window{
+			Name: w.name, Limit: w.limit, Remaining: w.remaining, Used: w.used(), Reset: w.reset,
+			Ends: at.Add(w.ends.Sub(b.now())).Round(time.Millisecond).UTC(),
+		}
+		if b.members[m] && w.allows(0) {
+			joined, _ := b.joined(w)
+			saved.Used = min(w.used()+joined, w.allowed())
+		}
+		all = append(all, saved)
+	}
+	slices.SortFunc(all, func(a, b checkpoint.Window) int { return cmp.Compare(a.Name, b.Name) })
+	return all
+}
+
+// Restore counts the requests of previous workers, this one before it was killed among them, as the member's checkpoint
+// has them. at is the present by the clock that the checkpoint is kept in.
+func (m *Member) Restore(windows []checkpoint.Window, at time.Time) {
+	m.budget.mu.Lock()
+	defer m.budget.mu.Unlock()
+	for _, saved := range windows {
+		w := m.budget.window(saved.Name)
+		m.windows[w] = true
+		w.restore(saved, saved.Ends.Sub(at))
+	}
+}
+
+// restore counts what a checkpoint says of the window, which is over after left.
+func (w *window) restore(saved checkpoint.Window, left time.Duration) {
+	w.roll()
+	switch {
+	case saved.Limit <= 0 || left <= -windowLength:
+		return
+	case left <= 0:
+		if w.limit == 0 {
+			w.restored = saved.Limit // over, but its worker may have begun the next window before it was killed
+		}
+		return
+	case w.limit == 0 || w.ends.IsZero():
+		w.limit, w.remaining, w.reset = saved.Limit, saved.Remaining, saved.Reset
+		w.ends = w.budget.now().Add(min(left, maxWait))
+		w.restored, w.unsure = saved.Used+saved.Remaining, true
+	case later(w.reset, saved.Reset), later(saved.Reset, w.reset):
+		return // another window
+	}
+	w.previous = max(w.previous, saved.Used+w.previous-w.used())
+	w.remaining = min(w.remaining, saved.Remaining)
+}

@@ -1,0 +1,268 @@
+// Package okta is the source: it reads the collections of an Okta org page by page, within a share of the org's rate
+// limits, and says what a failure means.
+//
+// The catalog describes the collections. A [Reader] walks one of them from a [checkpoint.Position] that it is given,
+// and returns the next one with each page; it keeps none itself. Requests are built with Okta's SDK, but sent, paged
+// and decoded here: the SDK sleeps through rate limits in process, drops members that its types do not know, and reads
+// a Link header wrongly in ways that lose or repeat pages.
+package okta
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	sdk "github.com/okta/okta-sdk-golang/v2/okta"
+	"go.uber.org/zap"
+
+	"okta-collector/internal/budget"
+)
+
+const (
+	// maxErrorBody bounds what is read of an answer that is no page, in bytes.
+	maxErrorBody = 64 << 10
+	// requestTimeout bounds one request with its body. Okta gives up on a query after 30 s.
+	requestTimeout = 2 * time.Minute
+	// idleTimeout is how long a connection may bring nothing before it is pinged, and how long the answer to that
+	// may take.
+	idleTimeout = 15 * time.Second
+)
+
+// Org is one Okta org. It is safe for concurrent use.
+type Org struct {
+	cfg    Config
+	host   string
+	http   *http.Client
+	sdk    *sdk.Client
+	budget *budget.Budget
+	bodies sync.Pool // of *[]byte
+
+	mu sync.Mutex
+	// levels are, by reader, the pages of the levels above that are being gone through, outermost first.
+	levels map[string][]*levelPage
+}
+
+// New makes an Org, or says what is wrong with its URL. It sends nothing.
+func New(cfg Config) (*Org, error) {
+	u, err := url.Parse(cfg.URL)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		// The URL is not repeated: it may have a password in it.
+		return nil, errors.New("okta: the org's URL is none like https://acme.okta.com")
+	}
+	cfg.URL = u.Scheme + "://" + u.Host
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
+	}
+	if cfg.Transport == nil {
+		cfg.Transport = newTransport()
+	}
+	if cfg.Catalog == nil {
+		cfg.Catalog = catalog
+	}
+	o := &Org{
+		cfg:  cfg,
+		host: u.Host,
+		http: &http.Client{
+			Transport: cfg.Transport,
+			// A redirect would take the credentials elsewhere.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		budget: budget.New(cfg.RateShare, time.Now),
+		levels: map[string][]*levelPage{},
+	}
+	// Every setting that requests depend on is given, since the SDK fills those that are not from the environment
+	// and home directory. Its token is a placeholder: the authorizer signs each request.
+	_, o.sdk, err = sdk.NewClient(context.Background(),
+		sdk.WithOrgUrl(cfg.URL),
+		sdk.WithAuthorizationMode("SSWS"),
+		sdk.WithToken("unused"),
+		sdk.WithCache(false),
+		sdk.WithTestingDisableHttpsCheck(u.Scheme == "http"),
+		sdk.WithUserAgentExtra("okta-collector"),
+		sdk.WithHttpClientPtr(o.http),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("okta: %w", err)
+	}
+	cfg.Metrics.watch(cfg.Tenant, o.budget)
+	return o, nil
+}
+
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    10 * time.Second,
+		ResponseHeaderTimeout:  60 * time.Second,
+		IdleConnTimeout:        30 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		MaxIdleConnsPerHost:    16,
+		ReadBufferSize:         64 << 10,
+		ForceAttemptHTTP2:      true,
+		// All requests share one connection of HTTP/2, and one that fails does not end it. When a firewall has
+		// forgotten the connection, without a FIN or RST, new requests would join it until the kernel gives up what
+		// it has sent, which takes it a quarter of an hour. Okta is silent while it works on a query, up to 30 s, but
+		// its server answers a ping at once.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: idleTimeout, PingTimeout: idleTimeout},
+	}
+}
+
+// query is a page to ask for.
+type query struct {
+	collection Collection
+	cursor     string
+	stored     bool // the cursor is one that Okta gave
+	member     *budget.Member
+	// sent counts the requests that were sent; nil where nobody asks.
+	sent *int64
+}
+
+// get asks for one page, and once more where the authorizer says so. Every error is an *Error, or why ctx ended.
+func (o *Org) get(ctx context.Context, q query) (*answer, error) {
+	if err := checkCursor(q.cursor); err != nil {
+		class := Person
+		if q.stored {
+			class = CursorRefused
+		}
+		return nil, &Error{Class: class, Path: q.collection.Path, err: err}
+	}
+	a, again, err := o.send(ctx, q)
+	if again {
+		a, _, err = o.send(ctx, q)
+	}
+	return a, err
+}
+
+// send sends one request, with a ticket of its own.
+func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err error) {
+	c := q.collection
+	path, _, _ := strings.Cut(q.cursor, "?")
+	req, err := o.request(ctx, q.cursor, c.Scopes)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, false, context.Cause(ctx)
+		}
+		var e *Error
+		if !errors.As(err, &e) {
+			e = &Error{Class: Person, Path: path, err: err}
+		}
+		return nil, false, e
+	}
+	ticket, err := q.member.Acquire(ctx, budget.Endpoint{Path: c.Path, Window: c.Window})
+	if err != nil {
+		return nil, false, waits(err)
+	}
+	if q.sent != nil {
+		*q.sent++
+	}
+	timed, cancel := context.WithTimeoutCause(ctx, requestTimeout, fmt.Errorf("no whole answer within %s", requestTimeout))
+	defer cancel()
+	started := time.Now()
+	resp, err := o.http.Do(req.WithContext(timed))
+	if err != nil {
+		ticket.Lost()
+		o.cfg.Metrics.request(o.cfg.Tenant, c, 0)
+		return nil, false, o.unread(timed, ctx, &Error{Path: path, err: err})
+	}
+	defer resp.Body.Close()
+	o.cfg.Metrics.request(o.cfg.Tenant, c, resp.StatusCode)
+
+	if resp.StatusCode != http.StatusOK {
+		e, again := o.refusal(q, path, resp, ticket)
+		return nil, again, e
+	}
+	ticket.Answered(budget.ReadLimits(resp.Header))
+	a, err = o.read(c, q.cursor, resp)
+	if err != nil {
+		requestID := o.outside(resp.Header.Get("X-Okta-Request-Id"), 64)
+		return nil, false, o.unread(timed, ctx, &Error{Status: resp.StatusCode, RequestID: requestID, Path: path, err: err})
+	}
+	o.cfg.Metrics.fetched(o.cfg.Tenant, c, started)
+	return a, false, nil
+}
+
+// waits makes an Error of what kept a request from being sent.
+func waits(err error) error {
+	var w *budget.WaitError
+	if !errors.As(err, &w) {
+		return err // why ctx ended
+	}
+	class := Yields
+	if w.Reason == budget.ShareUsed {
+		class = RateLimited
+	}
+	return &Error{Class: class, Wait: w.Wait, Path: w.Window, err: w}
+}
+
+// refusal makes an Error of an answer that is not 200, and says whether the request may be sent again.
+func (o *Org) refusal(q query, path string, resp *http.Response, ticket *budget.Ticket) (e *Error, again bool) {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what was cut off is not needed
+	e = o.answerError(q, path, resp, body)
+	limits := budget.ReadLimits(resp.Header)
+	if resp.StatusCode != http.StatusTooManyRequests {
+		ticket.Answered(limits)
+		return e, o.cfg.Authorizer.Refused(resp)
+	}
+	e.Wait = ticket.Refused(limits)
+	if limits.Concurrency() {
+		e.err = errors.New("too many requests at once in this org")
+	}
+	o.cfg.Log.Warn("Okta refused a request: rate limited",
+		zap.String("path", path), zap.Bool("concurrency", limits.Concurrency()), zap.Duration("wait", e.Wait))
+	return e, false
+}
+
+// unread completes the error of a request without a whole answer: its class, or why ctx ended where that is the
+// reason. timed is the request's own context.
+func (o *Org) unread(timed, ctx context.Context, e *Error) error {
+	var untrusted *tls.CertificateVerificationError
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case timed.Err() != nil:
+		e.err = context.Cause(timed)
+		return e
+	case errors.Is(e.err, errTooLarge):
+		e.Class = tooMuch
+	case errors.As(e.err, &untrusted):
+		e.Class = Person
+		e.Advice = "this machine does not trust the certificate: check OKTA_URL, and the certificates that the machine trusts"
+	}
+	// The url.Error repeats the URL, and what is wrong with an answer may repeat part of it.
+	var u *url.Error
+	if errors.As(e.err, &u) {
+		e.err = u.Err
+	}
+	if s := e.err.Error(); o.outside(s, maxReason) != s {
+		e.err = errors.New(o.outside(s, maxReason))
+	}
+	return e
+}
+
+// maxReason bounds the text of a failed request, in bytes.
+const maxReason = 500
+
+// outside makes a text from outside fit for an error. It may repeat the request: the credentials in it are replaced.
+func (o *Org) outside(s string, most int) string { return printable(o.cfg.Authorizer.Redact(s), most) }
+
+// request builds the signed request for a cursor.
+func (o *Org) request(ctx context.Context, cursor string, scopes []string) (*http.Request, error) {
+	req, err := o.sdk.CloneRequestExecutor().NewRequest(http.MethodGet, cursor, nil)
+	if err != nil {
+		return nil, errors.New("the SDK refuses the cursor") // its errors can repeat what it was given
+	}
+	if req.URL.Host != o.host {
+		return nil, errors.New("the cursor leads to another host")
+	}
+	req.Header.Del("Authorization")
+	return req, o.cfg.Authorizer.Authorize(ctx, req, scopes)
+}

@@ -1,0 +1,88 @@
+package okta
+
+import (
+	"hash/fnv"
+	"strconv"
+	"time"
+
+	"okta-collector/internal/checkpoint"
+)
+
+// Page is one answer of a list endpoint.
+type Page struct {
+	// Objects are compact JSON objects. They are valid until Release. The part of the page that was delivered before
+	// is not among them.
+	Objects [][]byte
+	// Members are the JSON members to be added to each object, without braces.
+	Members []byte
+	// Position is where to go on when this page was delivered.
+	Position checkpoint.Position
+	// CaughtUp says that there is nothing more for now, and that the next pull begins after Wait.
+	CaughtUp bool
+	Wait     time.Duration
+	// Warning is something odd that somebody should read.
+	Warning string
+	// Pull is the kind of the pull that the page is of.
+	Pull checkpoint.PullKind
+
+	from    checkpoint.Position // where the page is fetched again, as part of the same pull
+	all     []object            // of the page, with those that were delivered before
+	release func()
+}
+
+// After is where to go on, as part of the same pull, when the first n of Objects were delivered: inside the page,
+// unless they are all of them.
+func (p *Page) After(n int) checkpoint.Position {
+	if n == len(p.Objects) {
+		return p.Position
+	}
+	pos := p.from
+	if done := len(p.all) - len(p.Objects) + n; done > 0 {
+		pos.Part = partOf(p.all, done)
+	}
+	return pos
+}
+
+// Release gives the page's memory back. A second call does nothing.
+func (p *Page) Release() {
+	if p.release != nil {
+		p.release()
+		p.release = nil
+	}
+}
+
+// partOf is the beginning of a page: so many of its objects.
+func partOf(page []object, objects int) checkpoint.Part {
+	h := fnv.New64a()
+	for _, o := range page[:objects] {
+		id := o.id
+		if id == nil {
+			id = o.raw
+		}
+		h.Write(id)
+		h.Write([]byte{0})
+	}
+	return checkpoint.Part{Objects: objects, IDs: h.Sum64()}
+}
+
+// newPage makes a page of an answer. Its position has the pull and the page size of what follows; the caller sets the
+// cursors.
+func (r *Reader) newPage(a *answer, pos checkpoint.Position) *Page {
+	from := begun(pos, a.date)
+	pull := from
+	pull.Events += int64(len(a.objects))
+	pos.Pull, pos.LastPullID = &from, pull.ID
+	done := pos.Part.Objects
+	if done < 0 || done > len(a.objects) || partOf(a.objects, done) != pos.Part {
+		done = 0 // the page is another one by now
+	}
+	pos.Part = checkpoint.Part{}
+	p := &Page{Pull: pull.Kind, from: pos, all: a.objects, release: func() { r.org.release(a) }}
+	for _, o := range a.objects[done:] {
+		p.Objects = append(p.Objects, o.raw)
+	}
+	pos.Pull, pos.Limit = &pull, r.collection.grown(pos.Limit)
+	p.Position = pos
+	p.Members = strconv.AppendInt([]byte(`"@devo_pulling_id":`), pull.ID, 10)
+	return p
+}

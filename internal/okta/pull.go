@@ -1,0 +1,81 @@
+package okta
+
+import (
+	"net/url"
+	"time"
+
+	"okta-collector/internal/checkpoint"
+)
+
+// changesOverlap is asked for again by each pull of changes: Okta's filters are eventually consistent, "typically less
+// than one second".
+const changesOverlap = time.Minute
+
+// nextPull decides what the next pull asks for.
+func (r *Reader) nextPull(pos checkpoint.Position) *checkpoint.Pull {
+	switch {
+	case r.collection.Polled:
+		return r.nextLogPull(pos)
+	case r.backfill != nil, r.collection.Changed == nil, pos.LastFull.IsZero(), r.fullDue(pos):
+		return &checkpoint.Pull{Kind: checkpoint.PullFull}
+	default:
+		return &checkpoint.Pull{Kind: checkpoint.PullChanges, Since: pos.ChangedSince.Add(-changesOverlap)}
+	}
+}
+
+// fullDue says whether a full pull is due. The last pull's time and the pause after it stand for the present, so that
+// only Okta's clock counts.
+func (r *Reader) fullDue(pos checkpoint.Position) bool {
+	present := pos.ChangedSince.Add(r.org.cfg.PollResources)
+	return present.Sub(pos.LastFull) >= r.org.cfg.FullSync
+}
+
+// first is the request that begins a listing of c under these ids.
+func (r *Reader) first(c Collection, under []string, pos checkpoint.Position) string {
+	var extra url.Values
+	switch {
+	case c.Polled:
+		extra = r.logQuery(*pos.Pull)
+	case pos.Pull.Kind == checkpoint.PullChanges && c.Changed != nil:
+		extra = c.Changed(pos.Pull.Since)
+	default:
+		extra = c.Full
+	}
+	return c.begin(under, c.limitParam(pos.Limit), extra)
+}
+
+// begun returns the pull that an answer of this date belongs to, which it begins if it is the first. A later part of a
+// backfill has its id already.
+func begun(pos checkpoint.Position, date time.Time) checkpoint.Pull {
+	pull := *pos.Pull
+	if pull.Began.IsZero() {
+		pull.Began = date
+	}
+	if pull.ID == 0 {
+		pull.ID = max(date.UnixMilli(), pos.LastPullID+1)
+	}
+	return pull
+}
+
+// finish ends the pull of a listing, whose last answer is of this date. A pull that a loop cut short does not count, so
+// that the next one asks for the same. A second loop in a row counts as complete: Okta ends this listing no other way,
+// as that of groups has been seen to do, and the list would be pulled whole forever.
+func (r *Reader) finish(p *Page, date time.Time) {
+	pull := p.Position.Pull
+	again := pull.CutOff && !p.Position.CutOff
+	p.Position.CutOff = pull.CutOff
+	if !again {
+		p.Position.ChangedSince = pull.Began
+	}
+	if !again && pull.Kind == checkpoint.PullFull {
+		p.Position.LastFull = pull.Began
+	}
+	p.Position = p.Position.BetweenPulls()
+
+	every := r.org.cfg.PollResources
+	if r.collection.perObject() && !again {
+		every = r.org.cfg.FullSync
+	}
+	p.CaughtUp = true
+	p.Wait = min(max(every-date.Sub(pull.Began), time.Second), every)
+}

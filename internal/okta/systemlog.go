@@ -1,0 +1,170 @@
+package okta
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"okta-collector/internal/checkpoint"
+)
+
+const (
+	// logsOverlap is asked for again when the log starts from the newest event delivered, after Okta refused a cursor.
+	// Okta documents `since` of a poll as ingestion time, so the overlap only has to cover clock skew. Ten minutes is
+	// also safe if it is publish time. It costs little: seven pages in an org with a million events a day.
+	logsOverlap = 10 * time.Minute
+	// maxIdleFactor bounds how far apart idle polls get: each costs a request of a small rate limit and two billable
+	// actions of Temporal Cloud.
+	maxIdleFactor = 6
+	// minSpan is the shortest range that a backfill asks for; below it only smaller pages can help.
+	minSpan = time.Second
+)
+
+// nextLogPull decides from when, and for a backfill until when, the System Log is asked for.
+func (r *Reader) nextLogPull(pos checkpoint.Position) *checkpoint.Pull {
+	if r.backfill != nil {
+		return r.nextRange(pos)
+	}
+	pull := &checkpoint.Pull{Kind: checkpoint.PullPoll}
+	switch {
+	case !pos.Newest.IsZero():
+		pull.Since = pos.Newest.Add(-logsOverlap)
+	case !r.begin.Since.IsZero():
+		pull.Since = r.begin.Since.UTC().Truncate(time.Millisecond)
+	case !r.begin.Started.IsZero():
+		pull.Since = r.begin.Started.Add(-r.org.cfg.LogsHistory).UTC().Truncate(time.Millisecond)
+	default:
+		pull.Since = r.now().Add(-r.org.cfg.LogsHistory).UTC().Truncate(time.Millisecond)
+	}
+	return pull
+}
+
+// logQuery is the query of a poll, or of a range: Okta then answers finitely, in the order of `published`. Whether the
+// bounds of a range are inclusive is not documented: a millisecond more is asked for, and rangePage keeps to both.
+func (r *Reader) logQuery(pull checkpoint.Pull) url.Values {
+	since := pull.Since
+	if oldest := r.now().Add(-checkpoint.MaxHistory); since.Before(oldest) {
+		since = oldest // Okta has nothing before, and refuses what is much older
+	}
+	q := url.Values{"sortOrder": {"ASCENDING"}}
+	if pull.Kind == checkpoint.PullRange {
+		since = since.Add(-time.Millisecond)
+		q.Set("until", pull.Until.UTC().Format(filterTime))
+	}
+	q.Set("since", since.UTC().Format(filterTime))
+	return q
+}
+
+// polledPage fetches a page of the System Log. Okta sends what was persisted since the cursor, in that order. A page
+// shorter than asked for is the end for now.
+func (r *Reader) polledPage(ctx context.Context, pos checkpoint.Position) (*Page, error) {
+	a, err := r.get(ctx, nil, pos)
+	if err != nil {
+		return r.failed(ctx, pos, err)
+	}
+	var wrong error
+	switch {
+	case a.next == "":
+		wrong = errors.New("answer without a next link: the System Log always has one")
+	case a.next == a.cursor && len(a.objects) > 0:
+		wrong = errors.New("the next link leads back to the page, which is not empty")
+	}
+	if wrong != nil {
+		r.org.release(a)
+		return nil, &Error{Class: Passing, Status: http.StatusOK, Path: r.collection.Path, err: wrong}
+	}
+
+	p := r.newPage(a, pos)
+	for _, o := range a.objects {
+		t, err := time.Parse(time.RFC3339, string(o.published))
+		// An event from the future must not decide where the log goes on one day.
+		if err == nil && t.After(p.Position.Newest) && t.Before(a.date.Add(time.Second)) {
+			p.Position.Newest = t.UTC()
+		}
+	}
+	p.Position.Cursor = a.next
+	// A cursor that names no limit has Okta's default: only an empty page is sure to be the end.
+	if len(a.objects) < limitOf(a.cursor, 1) {
+		r.endPoll(p)
+	}
+	return p, nil
+}
+
+// endPoll ends a poll, whose cursor the next one goes on from. Idle polls get further apart.
+func (r *Reader) endPoll(p *Page) {
+	p.CaughtUp = true
+	if p.Position.Pull.Events == 0 {
+		p.Position.IdlePolls++
+	} else {
+		p.Position.IdlePolls = 0
+	}
+	p.Position.Pull = nil
+	p.Wait = r.org.cfg.PollLogs * time.Duration(min(1<<min(p.Position.IdlePolls, 4), maxIdleFactor))
+}
+
+// nextRange is the next part of a backfill's range: all of what is left, unless Okta timed out on that.
+func (r *Reader) nextRange(pos checkpoint.Position) *checkpoint.Pull {
+	pull := &checkpoint.Pull{Kind: checkpoint.PullRange, Since: r.backfill.Since.UTC(), Until: r.backfill.Until.UTC()}
+	if done := pos.Reached(pull.Since); done.After(pull.Since) {
+		// All parts are one pull.
+		pull.Since, pull.ID = done, pos.LastPullID
+	}
+	if pos.Span > 0 && pos.Span < pull.Until.Sub(pull.Since) {
+		pull.Until = pull.Since.Add(pos.Span)
+	}
+	return pull
+}
+
+// rangePage fetches a page of a backfill's range.
+func (r *Reader) rangePage(ctx context.Context, pos checkpoint.Position) (*Page, error) {
+	a, err := r.get(ctx, nil, pos)
+	if err != nil {
+		return r.failedRange(ctx, pos, err)
+	}
+	whole, newest := *a, pos.Newest
+	a.objects = nil
+	for _, o := range whole.objects {
+		t, err := time.Parse(time.RFC3339, string(o.published))
+		if err == nil && (t.Before(pos.Pull.Since) || !t.Before(pos.Pull.Until)) {
+			continue // an event without a time belongs to no other range
+		}
+		a.objects = append(a.objects, o)
+		if err == nil && t.After(newest) {
+			newest = t.UTC()
+		}
+	}
+	p := r.newPage(a, pos)
+	p.Position.Newest = newest
+	if whole.next != "" && loops(&p.Position.Guard, &whole) {
+		p.Release()
+		err := errors.New("the bounded query leads back to where it was")
+		return nil, &Error{Class: Passing, Status: http.StatusOK, Path: r.collection.Path, err: err}
+	}
+	if whole.next != "" {
+		p.Position.Cursor = whole.next
+		return p, nil
+	}
+	p.Position = p.Position.BetweenPulls()
+	p.Position.Covered = pos.Pull.Until
+	p.Position.Span *= 2
+	p.CaughtUp = !p.Position.Covered.Before(r.backfill.Until)
+	return p, nil
+}
+
+// failedRange moves the position to a range half as long if Okta timed out on the range's first page.
+func (r *Reader) failedRange(ctx context.Context, pos checkpoint.Position, err error) (*Page, error) {
+	span := pos.Pull.Until.Sub(pos.Pull.Since)
+	half := (span / 2).Truncate(time.Millisecond)
+	var e *Error
+	if !errors.As(err, &e) || e.Class != tooMuch || !timedOut(e) || pos.Cursor != "" || half < minSpan {
+		return r.failed(ctx, pos, err)
+	}
+	if err := pauseBeforeHalving(ctx, int(r.backfill.Until.Sub(pos.Pull.Since)/span)); err != nil {
+		return nil, err
+	}
+	pos.Pull, pos.Span = nil, half
+	return &Page{Position: pos, Pull: checkpoint.PullRange, Warning: fmt.Sprintf("%s; asked again for %s at once", e, half)}, nil
+}
