@@ -346,6 +346,9 @@ func (s *slice) failure(class workflows.Class, err error) error {
 	if len(message) > maxMessage {
 		message = message[:maxMessage] + "…"
 	}
+	if remedy := devo.Remedy(err); remedy != "" {
+		message += "; " + remedy
+	}
 	s.reportProblem(class, message)
 	// Temporal's protocol takes no text that is not UTF-8.
 	return temporal.NewApplicationErrorWithOptions(strings.ToValidUTF8(message, "?"), string(class), temporal.ApplicationErrorOptions{

@@ -2,7 +2,6 @@ package devo
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -67,15 +66,9 @@ type Config struct {
 	Now func() time.Time
 }
 
-// New checks cfg and returns the sink that it describes. It connects to nothing. Its
-// error joins one for everything that is wrong with cfg, each of which begins with the
-// setting's name and a blank.
+// New checks cfg and returns the sink that it describes. It connects to nothing. Its error is [SettingErrors].
 func New(cfg Config) (Sink, error) {
-	var problems []error
-	wrong := func(setting, format string, args ...any) {
-		problems = append(problems, fmt.Errorf(setting+" "+format, args...))
-	}
-
+	var wrong SettingErrors
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
@@ -86,82 +79,85 @@ func New(cfg Config) (Sink, error) {
 		cfg.MaxEvent = defaultMaxEvent
 	}
 	if cfg.MaxEvent < minMaxEvent || cfg.MaxEvent > maxMaxEvent {
-		wrong("DEVO_MAX_EVENT", "is %d, must be %d to %d bytes", cfg.MaxEvent, minMaxEvent, maxMaxEvent)
+		wrong.add("DEVO_MAX_EVENT", "is %d, must be %d to %d bytes", cfg.MaxEvent, minMaxEvent, maxMaxEvent)
 	}
 	switch {
 	case cfg.Confirm == "":
 		cfg.Confirm = ConfirmClose
 	case cfg.Confirm != ConfirmClose && cfg.Confirm != ConfirmKernel:
-		wrong("DEVO_CONFIRM", "is %q, must be %s or %s", cfg.Confirm, ConfirmClose, ConfirmKernel)
+		wrong.add("DEVO_CONFIRM", "is %q, must be %s or %s", cfg.Confirm, ConfirmClose, ConfirmKernel)
 	case cfg.Confirm == ConfirmKernel && !kernelTells:
-		wrong("DEVO_CONFIRM", "can be %s on Linux only", ConfirmKernel)
+		wrong.add("DEVO_CONFIRM", "can be %s on Linux only", ConfirmKernel)
 	}
 	if cfg.Hostname == "" {
 		cfg.Hostname = machineName()
 	}
 	if !validHost.MatchString(cfg.Hostname) {
-		wrong("DEVO_HOSTNAME", "must be letters, digits and . _ : -, at most 256")
+		wrong.add("DEVO_HOSTNAME", "must be letters, digits and . _ : -, at most 256")
 	}
 	if len(cfg.Environment) > maxEnvironment {
-		wrong("DEVO_ENVIRONMENT", "is longer than %d bytes", maxEnvironment)
+		wrong.add("DEVO_ENVIRONMENT", "is longer than %d bytes", maxEnvironment)
 	}
 
 	// Neither message has the URL: somebody may have put the token into it.
 	u, err := url.Parse(cfg.URL)
 	if err != nil {
 		u = &url.URL{}
-		wrong("DEVO_URL", "is not a URL")
+		wrong.add("DEVO_URL", "is not a URL")
 	} else if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		wrong("DEVO_URL", "must have no user, query or fragment")
+		wrong.add("DEVO_URL", "must have no user, query or fragment")
 	}
 
 	var sink Sink
 	switch u.Scheme {
 	case "tls", "tcp":
 		if port := u.Port(); u.Hostname() == "" || port == "" || strings.Trim(u.Path, "/") != "" {
-			wrong("DEVO_URL", "must be %s://host:port", u.Scheme)
+			wrong.add("DEVO_URL", "must be %s://host:port", u.Scheme)
 		}
 		s := &syslogSink{cfg: cfg, address: u.Host, limits: defaultLimits}
 		if u.Scheme == "tls" {
 			s.security = newSecurity(cfg, u.Hostname())
-			if _, err := s.security.read(); err != nil {
-				problems = append(problems, err)
-			}
+			_, files := s.security.read()
+			wrong = append(wrong, files...)
 		}
 		sink = s
 	case "https", "http":
 		if u.Hostname() == "" || strings.Trim(u.Path, "/") != "" {
-			wrong("DEVO_URL", "must be %s://host without a path", u.Scheme)
+			wrong.add("DEVO_URL", "must be %s://host without a path", u.Scheme)
 		}
 		if u.Scheme == "http" && !IsLoopback(u.Hostname()) {
-			wrong("DEVO_URL", "must be https: http would send the token in the clear")
+			wrong.add("DEVO_URL", "must be https: http would send the token in the clear")
 		}
 		if !validDomain.MatchString(cfg.Domain) {
-			wrong("DEVO_DOMAIN", "is needed with https and must be letters, digits and . _ @ -")
+			wrong.add("DEVO_DOMAIN", "is needed with https and must be letters, digits and . _ @ -")
 		}
 		if _, err := cfg.Token.Read(); err != nil {
-			wrong("DEVO_TOKEN or DEVO_TOKEN_FILE", "is needed with https: %w", err)
+			wrong = append(wrong, SettingError{
+				Settings: []string{"DEVO_TOKEN", "DEVO_TOKEN_FILE"},
+				Problem:  fmt.Sprintf("is needed with https: %v", err),
+			})
 		}
 		security := newSecurity(cfg, u.Hostname())
-		if _, err := security.read(); u.Scheme == "https" && err != nil {
-			problems = append(problems, err)
+		if u.Scheme == "https" {
+			_, files := security.read()
+			wrong = append(wrong, files...)
 		}
 		sink = &httpSink{cfg: cfg, base: url.URL{Scheme: u.Scheme, Host: u.Host}, security: security}
 	case "file":
 		if (u.Host != "" && u.Host != "localhost") || !strings.HasPrefix(u.Path, "/") {
-			wrong("DEVO_URL", "must be file:///directory, an absolute path")
+			wrong.add("DEVO_URL", "must be file:///directory, an absolute path")
 		}
 		sink = &fileSink{cfg: cfg, dir: u.Path}
 	case "stdout":
 		if cfg.URL != "stdout:" {
-			wrong("DEVO_URL", "must be just stdout:")
+			wrong.add("DEVO_URL", "must be just stdout:")
 		}
 		sink = &stdoutSink{cfg: cfg, out: os.Stdout}
 	default:
-		wrong("DEVO_URL", "must begin with tls://, tcp://, https://, file:// or stdout:")
+		wrong.add("DEVO_URL", "must begin with tls://, tcp://, https://, file:// or stdout:")
 	}
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
+	if err := wrong.err(); err != nil {
+		return nil, err
 	}
 	return sink, nil
 }

@@ -171,7 +171,7 @@ func (r *Reporter) note(err error) {
 	switch failing := err != nil; {
 	case failing && !r.failing:
 		r.failing = true
-		r.cfg.Log.Warn("the collector's reports about itself do not reach Devo, which the events do not depend on; DEVO_REPORT=off does without them", zap.Error(err))
+		r.cfg.Log.Warn("the collector's reports about itself do not reach Devo, which the events do not depend on; DEVO_REPORT=off does without them", zap.Error(err), zap.String("remedy", devo.Remedy(err)))
 	case !failing && r.failing:
 		r.failing = false
 		r.cfg.Log.Info("the collector's reports about itself reach Devo again")
