@@ -341,12 +341,13 @@ const maxMessage = 1000
 // failure makes an ApplicationError of a class, with the checkpoint to go on from.
 func (s *slice) failure(class workflows.Class, err error) error {
 	s.metrics.failed(class)
-	s.log.Warn("slice failed", zap.String("class", string(class)), zap.Error(err))
+	remedy := devo.Remedy(err)
+	s.log.Warn("slice failed", zap.String("class", string(class)), zap.Error(err), zap.String("remedy", remedy))
 	message := fmt.Sprintf("%s/%s: %s", s.in.Tenant, s.in.Service, err)
 	if len(message) > maxMessage {
 		message = message[:maxMessage] + "…"
 	}
-	if remedy := devo.Remedy(err); remedy != "" {
+	if remedy != "" {
 		message += "; " + remedy
 	}
 	s.reportProblem(class, message)

@@ -290,7 +290,7 @@ func TestWhatIsWrongIsNamedWithWhatIsAllowed(t *testing.T) {
 			require.ErrorAs(t, err, &problems)
 			require.Len(t, problems, 1)
 			for _, want := range test.want {
-				require.Contains(t, problems[0], want)
+				require.Contains(t, problems[0].String(), want)
 			}
 		})
 	}
@@ -318,14 +318,41 @@ func TestAllProblemsAreReportedTogether(t *testing.T) {
 	require.ErrorAs(t, err, &problems)
 	var variables []string
 	for _, problem := range problems {
-		variable, _, _ := strings.Cut(problem, " ")
-		variables = append(variables, variable)
-		require.Contains(t, err.Error(), problem)
+		variables = append(variables, problem.Setting)
+		require.Contains(t, err.Error(), "\n  "+problem.Setting+" "+problem.Text)
 	}
 	require.ElementsMatch(t, []string{
 		"COLLECTOR_LISTEN", "ACME_OKTA_URL", "GLOBEX_EU_OKTA_API_TOKEN", "GLOBEX_EU_OKTA_POLL_LOGS", "GLOBEX_EU_DEVO_MAX_EVENT",
 		"OKTA_RATE_SHARE", // once, though both tenants inherit it
 	}, variables)
+}
+
+func TestAProblemNamesTheVariablesOfItsTenant(t *testing.T) {
+	cert, _ := keyPair(t)
+	_, otherKey := keyPair(t)
+	for _, test := range []struct {
+		env  env
+		want config.Problem
+	}{
+		{two().with("GLOBEX_EU_DEVO_URL", "udp://relay:514"),
+			config.Problem{Setting: "GLOBEX_EU_DEVO_URL", Text: "must begin with tls://, tcp://, https://, file:// or stdout:"}},
+		{two().with("DEVO_URL", "udp://relay:514"),
+			config.Problem{Setting: "DEVO_URL", Text: "must begin with tls://, tcp://, https://, file:// or stdout:"}},
+		{two().with("GLOBEX_EU_DEVO_URL", "https://http-us.devo.io", "DEVO_DOMAIN", "acme"),
+			config.Problem{Setting: "GLOBEX_EU_DEVO_TOKEN", Text: "or GLOBEX_EU_DEVO_TOKEN_FILE is needed with https: secret is empty"}},
+		{two().with("ACME_DEVO_URL", "tls://relay:443", "ACME_DEVO_CERT_FILE", cert, "DEVO_KEY_FILE", otherKey),
+			config.Problem{Setting: "ACME_DEVO_CERT_FILE", Text: "or DEVO_KEY_FILE is wrong: " + cert + " and " + otherKey +
+				" are not a certificate and its key: tls: private key does not match public key"}},
+		{two().without("ACME_OKTA_API_TOKEN"),
+			config.Problem{Setting: "ACME_OKTA_API_TOKEN", Text: "and ACME_OKTA_API_TOKEN_FILE are both missing; want one of them: an API token of the org (Security > API > Tokens)"}},
+	} {
+		t.Run(test.want.Setting, func(t *testing.T) {
+			_, _, err := test.env.load(t)
+			var problems config.Problems
+			require.ErrorAs(t, err, &problems)
+			require.Equal(t, config.Problems{test.want}, problems)
+		})
+	}
 }
 
 func TestEveryTenantHasItsOwnOrgAndCredentials(t *testing.T) {
@@ -568,7 +595,8 @@ func FuzzLoad(f *testing.F) {
 			require.NotContains(t, err.Error(), "s3cr3t")
 			require.Less(t, len(err.Error()), 1<<20)
 			for _, problem := range problems {
-				require.Regexp(t, `^[A-Z][A-Z0-9_]* `, problem, "it begins with the setting")
+				require.Regexp(t, `^[A-Z][A-Z0-9_]*$`, problem.Setting)
+				require.NotEmpty(t, problem.Text)
 			}
 			return
 		}

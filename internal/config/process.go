@@ -4,21 +4,24 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
+	"unicode"
 
 	"go.uber.org/zap/zapcore"
 )
 
-// maxTaskQueue is the longest name that Temporal's default limits accept.
+// maxTaskQueue is the longest name in bytes that Temporal's default limits accept.
 const maxTaskQueue = 1000
 
-func (v processVariables) taskQueue(found *findings) string {
-	if len(v.TaskQueue) > maxTaskQueue || !printable(v.TaskQueue) {
+func (v processVariables) taskQueue(found *Problems) string {
+	notPrintable := func(r rune) bool { return !unicode.IsPrint(r) }
+	if len(v.TaskQueue) > maxTaskQueue || strings.ContainsFunc(v.TaskQueue, notPrintable) {
 		found.add("COLLECTOR_TASK_QUEUE", "is not usable as a task queue's name; want at most %d printable characters", maxTaskQueue)
 	}
 	return v.TaskQueue
 }
 
-func (v processVariables) listen(found *findings) string {
+func (v processVariables) listen(found *Problems) string {
 	_, port, err := net.SplitHostPort(v.Listen)
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
@@ -29,7 +32,7 @@ func (v processVariables) listen(found *findings) string {
 	return v.Listen
 }
 
-func (v processVariables) logLevel(found *findings) zapcore.Level {
+func (v processVariables) logLevel(found *Problems) zapcore.Level {
 	level, err := zapcore.ParseLevel(v.LogLevel)
 	if err != nil || level > zapcore.ErrorLevel {
 		found.add("COLLECTOR_LOG_LEVEL", "is %q; want debug, info, warn or error", v.LogLevel)
@@ -37,7 +40,7 @@ func (v processVariables) logLevel(found *findings) zapcore.Level {
 	return level
 }
 
-func (v processVariables) logFormat(found *findings) LogFormat {
+func (v processVariables) logFormat(found *Problems) LogFormat {
 	format := LogFormat(v.LogFormat)
 	if !slices.Contains([]LogFormat{LogAuto, LogConsole, LogJSON}, format) {
 		found.add("COLLECTOR_LOG_FORMAT", "is %q; want auto, console or json", v.LogFormat)

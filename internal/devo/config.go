@@ -133,8 +133,8 @@ func New(cfg Config) (Sink, error) {
 		}
 		if _, err := cfg.Token.Read(); err != nil {
 			wrong = append(wrong, SettingError{
-				Settings: []string{"DEVO_TOKEN", "DEVO_TOKEN_FILE"},
-				Problem:  fmt.Sprintf("is needed with https: %v", err),
+				Setting: "DEVO_TOKEN", Or: "DEVO_TOKEN_FILE",
+				Problem: fmt.Sprintf("is needed with https: %v", err),
 			})
 		}
 		security := newSecurity(cfg, u.Hostname())

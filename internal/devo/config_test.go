@@ -57,7 +57,7 @@ func TestNewNamesEveryProblemAtOnce(t *testing.T) {
 			require.ErrorAs(t, err, &wrong)
 			var settings []string
 			for _, w := range wrong {
-				settings = append(settings, w.Settings...)
+				settings = append(settings, w.Setting, w.Or)
 			}
 			require.Subset(t, settings, c.want)
 			for _, want := range c.want {

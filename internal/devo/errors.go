@@ -8,15 +8,21 @@ import (
 
 // SettingError is one thing that is wrong with a [Config].
 type SettingError struct {
-	// Settings are the variables to look at, without a tenant's prefix: DEVO_URL, for instance. Where there are
-	// several, one of them has to change.
-	Settings []string
-	// Problem says what is wrong. It follows the settings' names in a sentence: "is not a URL".
+	// Setting is a variable without a tenant's prefix: DEVO_URL, for instance.
+	Setting string
+	// Or is a second variable, if it may be that one that has to change.
+	Or string
+	// Problem says what is wrong. It follows the variables' names in a sentence: "is not a URL".
 	Problem string
 }
 
 // Error names the settings and says what is wrong.
-func (e SettingError) Error() string { return strings.Join(e.Settings, " or ") + " " + e.Problem }
+func (e SettingError) Error() string {
+	if e.Or != "" {
+		return e.Setting + " or " + e.Or + " " + e.Problem
+	}
+	return e.Setting + " " + e.Problem
+}
 
 // SettingErrors is everything that is wrong with a [Config].
 type SettingErrors []SettingError
@@ -31,7 +37,7 @@ func (e SettingErrors) Error() string {
 }
 
 func (e *SettingErrors) add(setting, format string, args ...any) {
-	*e = append(*e, SettingError{Settings: []string{setting}, Problem: fmt.Sprintf(format, args...)})
+	*e = append(*e, SettingError{Setting: setting, Problem: fmt.Sprintf(format, args...)})
 }
 
 // err returns nil if nothing is wrong.

@@ -66,8 +66,8 @@ func (s *security) read() (*tls.Config, SettingErrors) {
 			pair, err := tls.X509KeyPair(cert, key)
 			if err != nil {
 				wrong = append(wrong, SettingError{
-					Settings: []string{"DEVO_CERT_FILE", "DEVO_KEY_FILE"},
-					Problem:  fmt.Sprintf("is wrong: %s and %s are not a certificate and its key: %v", s.certFile, s.keyFile, err),
+					Setting: "DEVO_CERT_FILE", Or: "DEVO_KEY_FILE",
+					Problem: fmt.Sprintf("is wrong: %s and %s are not a certificate and its key: %v", s.certFile, s.keyFile, err),
 				})
 			}
 			// The certificate is sent whatever authorities the server names: a refusal by the server says more
