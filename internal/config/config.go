@@ -67,12 +67,7 @@ func Load() (Config, []string, error) {
 	if err != nil {
 		return Config{}, nil, err
 	}
-	c := Config{
-		TaskQueue: process.taskQueue(&found),
-		Listen:    process.listen(&found),
-		LogLevel:  process.logLevel(&found),
-		LogFormat: process.logFormat(&found),
-	}
+	c := process.config(&found)
 	for _, t := range tenants {
 		c.Tenants = append(c.Tenants, Tenant{
 			Name:     t.name,
@@ -84,8 +79,8 @@ func Load() (Config, []string, error) {
 		})
 	}
 	warnings := append(unknown(tenants), unused(tenants)...)
-	if err := found.err(); err != nil {
-		return Config{}, warnings, err
+	if len(found) > 0 {
+		return Config{}, warnings, found
 	}
 	return c, warnings, nil
 }
@@ -105,8 +100,8 @@ func LoadPlan() (Plan, []string, error) {
 		}
 	}
 	warnings := unknown(tenants)
-	if err := found.err(); err != nil {
-		return Plan{}, warnings, err
+	if len(found) > 0 {
+		return Plan{}, warnings, found
 	}
 	return p, warnings, nil
 }

@@ -33,7 +33,8 @@ func (t tenant) devo(found *Problems) devo.Config {
 		MaxEvent:    t.maxEvent(found),
 	}
 	if c.URL == "" {
-		found.add(t.source("DEVO_URL"), "is missing; want tls://collector-us.devo.io:443, tcp://relay:13000, https://http-us.devo.io, file:///dir or stdout:")
+		found.add(t.source("DEVO_URL"), "is missing; want tls://collector-us.devo.io:443, tcp://relay:13000, "+
+			"https://http-us.devo.io, file:///dir or stdout:")
 		return c
 	}
 	_, err := devo.New(c)
@@ -48,7 +49,8 @@ func (t tenant) devo(found *Problems) devo.Config {
 		}
 	}
 	if c.CertFile == "" && c.KeyFile == "" && devoEndpoint.MatchString(c.URL) {
-		found.add(t.source("DEVO_CERT_FILE"), "and %s are missing; want the PEM files of the client certificate and key that Devo asks for (Administration > Credentials > X.509 certificates)", t.source("DEVO_KEY_FILE"))
+		found.add(t.source("DEVO_CERT_FILE"), "and %s are missing; want the PEM files of the client certificate and key "+
+			"that Devo asks for (Administration > Credentials > X.509 certificates)", t.source("DEVO_KEY_FILE"))
 	}
 	return c
 }
@@ -57,10 +59,10 @@ func (t tenant) devo(found *Problems) devo.Config {
 func (t tenant) devoToken(found *Problems) secret.Secret {
 	value, file := t.DevoToken, t.DevoTokenFile
 	ownValue, ownFile := os.Getenv(t.own("DEVO_TOKEN")) != "", os.Getenv(t.own("DEVO_TOKEN_FILE")) != ""
-	if ownValue && !ownFile {
+	switch {
+	case ownValue && !ownFile:
 		file = ""
-	}
-	if ownFile && !ownValue {
+	case ownFile && !ownValue:
 		value = credential{}
 	}
 	return valueOrFile(t.source("DEVO_TOKEN"), t.source("DEVO_TOKEN_FILE"), value, file, found)
@@ -109,11 +111,13 @@ func (t tenant) tables(found *Problems) map[string]string {
 		service, tag = strings.TrimSpace(service), strings.TrimSpace(tag)
 		switch {
 		case tables[service] == "":
-			found.add(variable, "has %q, which is no service; want service=table,... with services of %s", service, strings.Join(okta.ServiceNames(), ", "))
+			found.add(variable, "has %q, which is no service; want service=table,... with services of %s",
+				service, strings.Join(okta.ServiceNames(), ", "))
 		case given[service]:
 			found.add(variable, "has %s twice", service)
 		case devo.CheckTag(tag) != nil:
-			found.add(variable, "gives %s the table %q; want 2 to 6 levels of letters, digits, _ and -, joined by dots, such as my.app.acme.users", service, tag)
+			found.add(variable, "gives %s the table %q; want 2 to 6 levels of letters, digits, _ and -, joined by dots, "+
+				"such as my.app.acme.users", service, tag)
 		default:
 			tables[service] = tag
 			given[service] = true

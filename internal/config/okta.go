@@ -2,7 +2,7 @@ package config
 
 import (
 	"errors"
-	"io"
+	"fmt"
 	"net/netip"
 	"net/url"
 	"os"
@@ -24,7 +24,8 @@ const day = 24 * time.Hour
 func (t tenant) okta(found *Problems) okta.Config {
 	for _, variable := range unsupported {
 		if os.Getenv(t.own(variable)) != "" {
-			found.add(t.own(variable), "is set, but OAuth 2.0 service apps are not supported yet; want an API token in %s", t.own("OKTA_API_TOKEN"))
+			found.add(t.own(variable), "is set, but OAuth 2.0 service apps are not supported yet; want an API token in %s",
+				t.own("OKTA_API_TOKEN"))
 		}
 	}
 	return okta.Config{
@@ -40,14 +41,9 @@ func (t tenant) okta(found *Problems) okta.Config {
 }
 
 func (t tenant) oktaURL(found *Problems) string {
-	variable := t.own("OKTA_URL")
-	if t.OktaURL == "" {
-		found.add(variable, "is missing; want https://acme.okta.com")
-		return ""
-	}
 	org, err := parseOrgURL(t.OktaURL)
 	if err != nil {
-		found.add(variable, "%v; want https://acme.okta.com", err)
+		found.add(t.own("OKTA_URL"), "%v; want https://acme.okta.com", err)
 	}
 	return org
 }
@@ -55,6 +51,9 @@ func (t tenant) oktaURL(found *Problems) string {
 // parseOrgURL checks an org's address and removes a slash from its end. Its errors do not repeat the address, which may
 // have a password in it.
 func parseOrgURL(text string) (string, error) {
+	if text == "" {
+		return "", errors.New("is missing")
+	}
 	u, err := url.Parse(text)
 	if err != nil || u.Opaque != "" {
 		return "", errors.New("is not a URL")
@@ -74,7 +73,8 @@ func parseOrgURL(text string) (string, error) {
 	case u.Scheme == "http" && !devo.IsLoopback(host):
 		return "", errors.New("is http, which would send the token in the clear")
 	case strings.Contains(host, "-admin.okta"):
-		return "", errors.New("is the address of the Admin Console; the org's own is https://" + strings.Replace(host, "-admin.okta", ".okta", 1))
+		org := strings.Replace(host, "-admin.okta", ".okta", 1)
+		return "", fmt.Errorf("is the address of the Admin Console; the org's own is https://%s", org)
 	}
 	return u.Scheme + "://" + strings.ToLower(u.Host), nil
 }
@@ -84,20 +84,18 @@ var hostName = regexp.MustCompile(`^[a-z0-9._-]{1,253}$`)
 func (t tenant) oktaToken(found *Problems) secret.Secret {
 	value, file := t.own("OKTA_API_TOKEN"), t.own("OKTA_API_TOKEN_FILE")
 	token := valueOrFile(value, file, t.OktaAPIToken, t.OktaAPITokenFile, found)
-	if !token.IsSet() {
-		found.add(value, "and %s are both missing; want one of them: an API token of the org (Security > API > Tokens)", file)
-		return token
+	variable := value
+	if t.OktaAPITokenFile != "" {
+		variable = file
 	}
-	if _, err := token.Read(); err != nil {
-		variable := value
-		if t.OktaAPITokenFile != "" {
-			variable = file
-		}
-		if hasScheme(os.Getenv(value), t.OktaAPITokenFile) {
-			found.add(variable, "begins with SSWS; want the token alone, without it")
-		} else {
-			found.add(variable, "cannot be used: %v", err)
-		}
+	_, err := token.Read()
+	switch {
+	case !token.IsSet():
+		found.add(value, "and %s are both missing; want one of them: an API token of the org (Security > API > Tokens)", file)
+	case err != nil && hasScheme(os.Getenv(value), t.OktaAPITokenFile):
+		found.add(variable, "begins with SSWS; want the token alone, without it")
+	case err != nil:
+		found.add(variable, "cannot be used: %v", err)
 	}
 	return token
 }
@@ -105,14 +103,11 @@ func (t tenant) oktaToken(found *Problems) secret.Secret {
 // hasScheme reports whether a token, or the content of its file, begins with the scheme of the HTTP header that has the
 // token.
 func hasScheme(token, file string) bool {
-	const scheme = "SSWS "
-	if f, err := os.Open(file); err == nil {
-		defer f.Close()
-		begin := make([]byte, len(scheme))
-		_, _ = io.ReadFull(f, begin) // a shorter file has no scheme
-		token = string(begin)
+	if file != "" {
+		content, _ := secret.ReadFile(file, maxVariable) // what cannot be read has no scheme
+		token = string(content)
 	}
-	return strings.HasPrefix(strings.ToUpper(strings.TrimLeft(token, " \n")), scheme)
+	return strings.HasPrefix(strings.ToUpper(strings.TrimSpace(token)), "SSWS ")
 }
 
 func (t tenant) rateShare(found *Problems) float64 {

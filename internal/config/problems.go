@@ -41,11 +41,3 @@ func (p *Problems) add(setting, format string, args ...any) {
 		*p = append(*p, problem)
 	}
 }
-
-// err returns nil if there are no problems.
-func (p Problems) err() error {
-	if len(p) == 0 {
-		return nil
-	}
-	return p
-}

@@ -10,6 +10,25 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
+// config returns the settings of the process, without tenants.
+func (v processVariables) config(found *Problems) Config {
+	c := Config{TaskQueue: v.taskQueue(found), Listen: v.Listen, LogFormat: LogFormat(v.LogFormat)}
+	_, port, err := net.SplitHostPort(v.Listen)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		found.add("COLLECTOR_LISTEN", "is %q; want host:port such as 127.0.0.1:9464, or :9464 for all interfaces", v.Listen)
+	}
+	if c.LogLevel, err = zapcore.ParseLevel(v.LogLevel); err != nil || c.LogLevel > zapcore.ErrorLevel {
+		found.add("COLLECTOR_LOG_LEVEL", "is %q; want debug, info, warn or error", v.LogLevel)
+	}
+	if !slices.Contains([]LogFormat{LogAuto, LogConsole, LogJSON}, c.LogFormat) {
+		found.add("COLLECTOR_LOG_FORMAT", "is %q; want auto, console or json", v.LogFormat)
+	}
+	return c
+}
+
 // maxTaskQueue is the longest name in bytes that Temporal's default limits accept.
 const maxTaskQueue = 1000
 
@@ -19,31 +38,4 @@ func (v processVariables) taskQueue(found *Problems) string {
 		found.add("COLLECTOR_TASK_QUEUE", "is not usable as a task queue's name; want at most %d printable characters", maxTaskQueue)
 	}
 	return v.TaskQueue
-}
-
-func (v processVariables) listen(found *Problems) string {
-	_, port, err := net.SplitHostPort(v.Listen)
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
-	}
-	if err != nil {
-		found.add("COLLECTOR_LISTEN", "is %q; want host:port such as 127.0.0.1:9464, or :9464 for all interfaces", v.Listen)
-	}
-	return v.Listen
-}
-
-func (v processVariables) logLevel(found *Problems) zapcore.Level {
-	level, err := zapcore.ParseLevel(v.LogLevel)
-	if err != nil || level > zapcore.ErrorLevel {
-		found.add("COLLECTOR_LOG_LEVEL", "is %q; want debug, info, warn or error", v.LogLevel)
-	}
-	return level
-}
-
-func (v processVariables) logFormat(found *Problems) LogFormat {
-	format := LogFormat(v.LogFormat)
-	if !slices.Contains([]LogFormat{LogAuto, LogConsole, LogJSON}, format) {
-		found.add("COLLECTOR_LOG_FORMAT", "is %q; want auto, console or json", v.LogFormat)
-	}
-	return format
 }

@@ -12,14 +12,11 @@ import (
 // defaultTenant is the tenant whose variables have no prefix. It is so only if it is the only tenant.
 const defaultTenant = "default"
 
-// maxTenantName bounds a tenant's name in bytes, which is in workflow ids and in metric labels.
-const maxTenantName = 63
+// tenantName begins with a letter because a variable's name cannot begin with a digit. It is short because workflow ids
+// and metric labels have it.
+var tenantName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
-var (
-	// tenantName begins with a letter because a variable's name cannot begin with a digit.
-	tenantName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
-	separator  = regexp.MustCompile(`[_. ]`)
-)
+var separator = regexp.MustCompile(`[_. ]`)
 
 // tenantNames splits COLLECTOR_TENANTS. It replaces a wrong name by the one that was probably meant, if there is one, so
 // that the other settings of that tenant are checked too.
@@ -31,10 +28,10 @@ func tenantNames(list string, found *Problems) []string {
 	}
 	for _, name := range items {
 		switch {
-		case !isTenantName(name):
-			found.add("COLLECTOR_TENANTS", "has %q; want names of a-z, 0-9 and -, from a letter on, at most %d characters", name, maxTenantName)
+		case !tenantName.MatchString(name):
+			found.add("COLLECTOR_TENANTS", "has %q; want names of a-z, 0-9 and -, from a letter on, at most 63 characters", name)
 			meant := separator.ReplaceAllString(strings.ToLower(name), "-")
-			if isTenantName(meant) && !slices.Contains(names, meant) {
+			if tenantName.MatchString(meant) && !slices.Contains(names, meant) {
 				names = append(names, meant)
 			}
 		case slices.Contains(names, name):
@@ -47,10 +44,6 @@ func tenantNames(list string, found *Problems) []string {
 		found.add("COLLECTOR_TENANTS", "names no tenant; want acme,globex, or leave it out")
 	}
 	return names
-}
-
-func isTenantName(name string) bool {
-	return len(name) <= maxTenantName && tenantName.MatchString(name)
 }
 
 // tenant has the text of one tenant's variables.

@@ -123,10 +123,8 @@ func fill(prefix string, variables any, source func(setting string) string, foun
 // Usage writes the names of all settings, their defaults and what they are for. It shows no values.
 func Usage(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if err := list(table, "{{range .}}  {{usage_key .}}\t{{usage_default .}}\t{{usage_description .}}\n{{end}}"); err != nil {
-		return fmt.Errorf("listing the settings: %w", err)
-	}
-	return table.Flush()
+	err := list(table, "{{range .}}  {{usage_key .}}\t{{usage_default .}}\t{{usage_description .}}\n{{end}}")
+	return errors.Join(err, table.Flush())
 }
 
 // list writes all settings in a format of envconfig.Usagef.

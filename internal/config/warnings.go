@@ -12,57 +12,49 @@ import (
 // unknown warns about variables that look like settings and are none. They cannot be errors: for a service named
 // devo-relay, Kubernetes sets DEVO_RELAY_PORT and more in every container.
 func unknown(tenants []tenant) []string {
-	known := slices.Concat(prefixed(processPrefix, processNames), sharedNames)
+	own, settings := slices.Concat(ownNames, unsupported), slices.Concat(ownNames, sharedNames)
 	families := []string{processPrefix, "OKTA_", "DEVO_"}
-	examples := make(map[string]string) // by each variable that needs a tenant's prefix
-	for _, t := range tenants {
-		for _, name := range slices.Concat(ownNames, unsupported) {
-			known = append(known, t.prefix+name)
-			examples[name] = t.prefix + name
+	known := slices.Clone(sharedNames)
+	add := func(prefix string, names []string) {
+		for _, name := range names {
+			known = append(known, prefix+name)
 		}
-		known = append(known, prefixed(t.prefix, sharedNames)...)
+	}
+	add(processPrefix, processNames)
+	for _, t := range tenants {
+		add(t.prefix, own)
+		add(t.prefix, sharedNames)
 		families = append(families, t.prefix+"OKTA_", t.prefix+"DEVO_")
 	}
 	if len(tenants) == 0 { // COLLECTOR_TENANTS is wrong, so these may be needed or not
-		known = slices.Concat(known, ownNames, unsupported)
-	}
-	isOurs := func(name string) bool {
-		return slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(name, family) })
-	}
-	isATenants := func(name string) bool {
-		return slices.ContainsFunc(slices.Concat(ownNames, sharedNames), func(variable string) bool { return strings.HasSuffix(name, "_"+variable) })
+		add("", own)
 	}
 
 	var warnings []string
+	warn := func(format string, args ...any) { warnings = append(warnings, fmt.Sprintf(format, args...)) }
 	for _, assignment := range os.Environ() {
 		name, _, _ := strings.Cut(assignment, "=")
+		inFamily := slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(name, family) })
+		likeSetting := slices.ContainsFunc(settings, func(setting string) bool { return strings.HasSuffix(name, "_"+setting) })
 		switch {
 		case slices.Contains(known, name):
 		case strings.HasPrefix(name, temporalPrefix):
 			// Other programs have variables with this prefix too. A name that is not nearly one of ours is theirs.
 			meant := nearest(name, temporalNames)
 			if typos := levenshtein.ComputeDistance(name, meant); typos > 0 && typos <= maxTypos {
-				warnings = append(warnings, fmt.Sprintf("%s is not a setting; did you mean %s?", name, meant))
+				warn("%s is not a setting; did you mean %s?", name, meant)
 			}
-		case examples[name] != "":
-			warnings = append(warnings, fmt.Sprintf("%s is not used: with COLLECTOR_TENANTS every tenant has its own, such as %s", name, examples[name]))
-		case isOurs(name):
-			warnings = append(warnings, fmt.Sprintf("%s is not a setting%s", name, suggestion(name, known)))
-		case len(tenants) > 0 && tenants[0].prefix != "" && isATenants(name):
-			warnings = append(warnings, fmt.Sprintf("%s is of no tenant in COLLECTOR_TENANTS%s", name, suggestion(name, known)))
+		case slices.Contains(own, name): // without a prefix, but every tenant has one
+			example := tenants[len(tenants)-1].own(name)
+			warn("%s is not used: with COLLECTOR_TENANTS every tenant has its own, such as %s", name, example)
+		case inFamily:
+			warn("%s is not a setting%s", name, suggestion(name, known))
+		case len(tenants) > 0 && tenants[0].prefix != "" && likeSetting:
+			warn("%s is of no tenant in COLLECTOR_TENANTS%s", name, suggestion(name, known))
 		}
 	}
 	slices.Sort(warnings)
 	return warnings
-}
-
-// prefixed returns the names with a prefix before each.
-func prefixed(prefix string, names []string) []string {
-	all := make([]string, len(names))
-	for i, name := range names {
-		all[i] = prefix + name
-	}
-	return all
 }
 
 const (
@@ -83,17 +75,12 @@ var temporalNames = []string{
 // name comes first, the shortest of several: OKTA_API_TOKEN for OKTA_TOKEN. Otherwise it is the nearest by edit
 // distance, of which at most a third of the name may be wrong.
 func suggestion(name string, known []string) string {
-	meant := ""
-	for _, k := range known {
-		if hasWords(k, name) && (meant == "" || len(k) < len(meant)) {
-			meant = k
-		}
-	}
-	if meant == "" {
-		meant = nearest(name, known)
-		if levenshtein.ComputeDistance(name, meant) > len(name)/3 {
-			return ""
-		}
+	meant := nearest(name, known)
+	longer := slices.DeleteFunc(slices.Clone(known), func(variable string) bool { return !hasWords(variable, name) })
+	if len(longer) > 0 {
+		meant = slices.MinFunc(longer, func(a, b string) int { return len(a) - len(b) })
+	} else if levenshtein.ComputeDistance(name, meant) > len(name)/3 {
+		return ""
 	}
 	return "; did you mean " + meant + "?"
 }

@@ -59,7 +59,8 @@ var (
 	errHungUp = errors.New("the peer closed the connection")
 	errFIN    = &Error{
 		Remedy: useKernel,
-		Err:    errors.New("the connection ended without close_notify, and only after our FIN: a proxy may have ended it, and it is not known what the server has read"),
+		Err: errors.New("the connection ended without close_notify, and only after our FIN: a proxy may have ended it, " +
+			"and it is not known what the server has read"),
 	}
 	errCut = errors.New("the connection ended without the close_notify that this server sends: something on the way has cut it, and it is not known what the server has read")
 )

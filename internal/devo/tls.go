@@ -6,9 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"os"
 	"slices"
 
 	"okta-collector/internal/secret"
@@ -86,19 +84,9 @@ func readPEM(setting, path string, wrong *SettingErrors) []byte {
 		wrong.add(setting, "is missing: certificate and key go together")
 		return nil
 	}
-	f, err := os.Open(path)
+	data, err := secret.ReadFile(path, maxPEM)
 	if err != nil {
 		wrong.add(setting, "cannot be read: %v", err)
-		return nil
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
-	switch {
-	case err != nil:
-		wrong.add(setting, "cannot be read: %v", err)
-		return nil
-	case len(data) > maxPEM:
-		wrong.add(setting, "(%s) is larger than %d bytes", path, maxPEM)
 		return nil
 	}
 	return data
