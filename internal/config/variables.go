@@ -33,8 +33,8 @@ type processVariables struct {
 // falls back to NAME without the prefix then, and would use one org's token for another one.
 type ownVariables struct {
 	OktaURL          string     `split_words:"true" desc:"https://acme.okta.com"`
-	OktaAPIToken     credential `split_words:"true" desc:"SSWS token of the org, or:"`
-	OktaAPITokenFile string     `split_words:"true" desc:"a file with the token; read anew at each use"`
+	OktaAPIToken     credential `split_words:"true" desc:"API token of the org, or:"`
+	OktaAPITokenFile string     `split_words:"true" desc:"a file with the token, read again at each use"`
 }
 
 // sharedVariables are the settings that a tenant inherits from the variable without its prefix.
@@ -44,22 +44,22 @@ type sharedVariables struct {
 	LogsHistory   string `envconfig:"OKTA_LOGS_HISTORY" default:"24h" desc:"how far back the first run of logs goes; at most 90d"`
 	PollLogs      string `envconfig:"OKTA_POLL_LOGS" default:"10s" desc:"pause between polls of the System Log"`
 	PollResources string `envconfig:"OKTA_POLL_RESOURCES" default:"15m" desc:"time between pulls of users, groups, ..."`
-	FullSync      string `envconfig:"OKTA_FULL_SYNC" default:"24h" desc:"time between full pulls of what is otherwise pulled by changes"`
+	FullSync      string `envconfig:"OKTA_FULL_SYNC" default:"24h" desc:"time between full pulls of what is pulled by changes or listed under other objects"`
 
 	DevoURL         string     `envconfig:"DEVO_URL" desc:"tls://collector-us.devo.io:443, tcp://relay:13000, https://http-us.devo.io, file:///dir or stdout:"`
-	DevoChainFile   string     `envconfig:"DEVO_CHAIN_FILE" desc:"tls: PEM file of the CAs that the server is verified with; default: the system's"`
-	DevoCertFile    string     `envconfig:"DEVO_CERT_FILE" desc:"tls: PEM file of the client certificate"`
-	DevoKeyFile     string     `envconfig:"DEVO_KEY_FILE" desc:"tls: PEM file of its key"`
+	DevoChainFile   string     `envconfig:"DEVO_CHAIN_FILE" desc:"tls, https: PEM file of the CAs that the server is verified with; default: the system's"`
+	DevoCertFile    string     `envconfig:"DEVO_CERT_FILE" desc:"tls, https: PEM file of the client certificate"`
+	DevoKeyFile     string     `envconfig:"DEVO_KEY_FILE" desc:"tls, https: PEM file of its key"`
 	DevoServerName  string     `envconfig:"DEVO_SERVER_NAME" desc:"tls, https: the server's name when it is not that of DEVO_URL"`
 	DevoDomain      string     `envconfig:"DEVO_DOMAIN" desc:"https: the Devo domain"`
 	DevoToken       credential `envconfig:"DEVO_TOKEN" desc:"https: a Devo token, or:"`
 	DevoTokenFile   string     `envconfig:"DEVO_TOKEN_FILE" desc:"https: a file with the token"`
 	DevoEnvironment string     `envconfig:"DEVO_ENVIRONMENT" desc:"added to every object as @devo_environment"`
 	DevoHostname    string     `envconfig:"DEVO_HOSTNAME" desc:"the host in each record; default: this machine's name"`
-	DevoConfirm     string     `envconfig:"DEVO_CONFIRM" default:"close" desc:"tls, tcp: what proves delivery: close (the server closes the connection in answer) or kernel (its kernel acknowledges)"`
+	DevoConfirm     string     `envconfig:"DEVO_CONFIRM" default:"close" desc:"tls, tcp: proof of delivery: close (server closes in answer) or kernel (it acknowledges)"`
 	DevoTables      string     `envconfig:"DEVO_TABLES" desc:"other tables than the usual ones: app_users=my.app.acme.users,..."`
 	DevoMaxEvent    string     `envconfig:"DEVO_MAX_EVENT" default:"1MiB" desc:"larger objects are shipped cut and marked"`
-	DevoReport      string     `envconfig:"DEVO_REPORT" default:"auto" desc:"report about the collector itself to devo.collectors.out.global.*: on, off, or auto: on for tls, tcp and https"`
+	DevoReport      string     `envconfig:"DEVO_REPORT" default:"auto" desc:"reports to Devo about the collector: on, off, or auto (on for tls, tcp and https)"`
 }
 
 // unsupported are the names of settings of the future. They are refused rather than ignored, because whoever sets them
