@@ -17,7 +17,7 @@ import (
 // devoEndpoint matches Devo's own endpoints. They refuse every client without a certificate.
 var devoEndpoint = regexp.MustCompile(`^tls://[^/]+\.devo\.io(:|/|$)`)
 
-// devo returns where the tenant's events go. The sink checks what it needs.
+// devo returns the destination of the tenant's events. The sink checks its own settings.
 func (t tenant) devo(found *Problems) devo.Config {
 	c := devo.Config{
 		URL:         t.DevoURL,
@@ -55,7 +55,7 @@ func (t tenant) devo(found *Problems) devo.Config {
 	return c
 }
 
-// devoToken chooses between DEVO_TOKEN and DEVO_TOKEN_FILE. A tenant with one of its own inherits neither.
+// devoToken chooses between DEVO_TOKEN and DEVO_TOKEN_FILE. A tenant that sets one of them does not inherit the other.
 func (t tenant) devoToken(found *Problems) secret.Secret {
 	value, file := t.DevoToken, t.DevoTokenFile
 	ownValue, ownFile := os.Getenv(t.own("DEVO_TOKEN")) != "", os.Getenv(t.own("DEVO_TOKEN_FILE")) != ""
@@ -73,13 +73,13 @@ func (t tenant) maxEvent(found *Problems) int {
 	n, err := humanize.ParseBytes(t.DevoMaxEvent)
 	if err != nil || n == 0 || n > math.MaxInt32 {
 		found.add(t.source("DEVO_MAX_EVENT"), "is %q; want a size such as 1MiB or 65536", t.DevoMaxEvent)
-		return 0 // the sink's default, so that it does not complain too
+		return 0 // the sink takes it for its default, and reports no second problem
 	}
 	return int(n)
 }
 
-// report reports whether Devo is told about the collector itself. Files and stdout are read for the events, so there
-// reports have to be asked for.
+// report says whether Devo is told about the collector itself. The default for files and stdout is off: whoever reads
+// those looks for events.
 func (t tenant) report(found *Problems) bool {
 	switch t.DevoReport {
 	case "on":

@@ -100,11 +100,11 @@ func (t tenant) oktaToken(found *Problems) secret.Secret {
 	return token
 }
 
-// hasScheme reports whether a token, or the content of its file, begins with the scheme of the HTTP header that has the
-// token.
+// hasScheme reports whether a token, or the content of its file, begins with SSWS, as the HTTP header with the token
+// does.
 func hasScheme(token, file string) bool {
 	if file != "" {
-		content, _ := secret.ReadFile(file, maxVariable) // what cannot be read has no scheme
+		content, _ := secret.ReadFile(file, maxVariable) // a file that cannot be read has no scheme
 		token = string(content)
 	}
 	return strings.HasPrefix(strings.ToUpper(strings.TrimSpace(token)), "SSWS ")
@@ -112,7 +112,7 @@ func hasScheme(token, file string) bool {
 
 func (t tenant) rateShare(found *Problems) float64 {
 	share, err := strconv.ParseFloat(t.RateShare, 64)
-	// The comparison is negated because NaN must fail it.
+	// The comparison is negated so that it refuses NaN too.
 	if err != nil || !(share > 0 && share <= 1) {
 		found.add(t.source("OKTA_RATE_SHARE"), "is %q; want a number above 0 and at most 1, such as 0.5", t.RateShare)
 	}

@@ -9,7 +9,7 @@ import (
 	"okta-collector/internal/secret"
 )
 
-// defaultTenant is the tenant whose variables have no prefix. It is so only if it is the only tenant.
+// defaultTenant is the tenant whose variables have no prefix, if it is the only one.
 const defaultTenant = "default"
 
 // tenantName begins with a letter because a variable's name cannot begin with a digit. It is short because workflow ids
@@ -18,7 +18,7 @@ var tenantName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
 var separator = regexp.MustCompile(`[_. ]`)
 
-// tenantNames splits COLLECTOR_TENANTS. It replaces a wrong name by the one that was probably meant, if there is one, so
+// tenantNames splits COLLECTOR_TENANTS. It replaces a wrong name such as Acme_EU by acme-eu, which was probably meant, so
 // that the other settings of that tenant are checked too.
 func tenantNames(list string, found *Problems) []string {
 	var names []string
@@ -46,7 +46,7 @@ func tenantNames(list string, found *Problems) []string {
 	return names
 }
 
-// tenant has the text of one tenant's variables.
+// tenant has one tenant's variables as text.
 type tenant struct {
 	name   string
 	prefix string // ACME_EU_ for tenant acme-eu; empty for the default tenant
@@ -65,7 +65,7 @@ func readTenant(name string, all []string, found *Problems) (tenant, error) {
 	return t, fill(t.prefix, &t.sharedVariables, t.source, found)
 }
 
-// given reports whether any variable is set that is a tenant's or names the tenants.
+// given reports whether COLLECTOR_TENANTS or any setting of a tenant is set.
 func given(tenants []tenant) bool {
 	return isSet("COLLECTOR_TENANTS") || slices.ContainsFunc(tenants, func(t tenant) bool {
 		return slices.ContainsFunc(ownNames, func(name string) bool { return isSet(t.own(name)) }) ||
@@ -89,8 +89,7 @@ func (t tenant) source(setting string) string {
 	return t.own(setting)
 }
 
-// valueOrFile makes a secret of the two settings that it can be given in. It is a problem if both are set. Neither may
-// be set.
+// valueOrFile makes a secret of a value or a file. Both are a problem. With neither, the secret is unset.
 func valueOrFile(valueVariable, fileVariable string, value credential, file string, found *Problems) secret.Secret {
 	if value.IsSet() && file != "" {
 		found.add(valueVariable, "and %s are both set; want one of them", fileVariable)

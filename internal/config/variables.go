@@ -15,10 +15,10 @@ import (
 
 const processPrefix = "COLLECTOR_"
 
-// The fields below are text that is interpreted later. envconfig stops at the first value that it cannot convert, and
-// all problems have to be reported together.
+// All values are read as text and interpreted later, because envconfig stops at the first value that it cannot convert,
+// and all problems have to be reported together.
 //
-// docs/settings.md repeats the names, defaults and descriptions; a test compares them.
+// docs/settings.md repeats the names, defaults and descriptions. A test compares them.
 
 // processVariables are the settings of the process.
 type processVariables struct {
@@ -29,8 +29,8 @@ type processVariables struct {
 	LogFormat string `split_words:"true" default:"auto" desc:"console, json, or auto: console on a terminal, json elsewhere"`
 }
 
-// ownVariables are the settings that a tenant never inherits. They must not have an `envconfig:"NAME"` tag: envconfig
-// falls back to NAME without the prefix then, and would use one org's token for another one.
+// ownVariables are the settings that a tenant never inherits. They must not have an `envconfig:"NAME"` tag: with one,
+// envconfig falls back to NAME without the prefix, and one org would be asked with another one's token.
 type ownVariables struct {
 	OktaURL          string     `split_words:"true" desc:"https://acme.okta.com"`
 	OktaAPIToken     credential `split_words:"true" desc:"API token of the org, or:"`
@@ -62,8 +62,8 @@ type sharedVariables struct {
 	DevoReport      string     `envconfig:"DEVO_REPORT" default:"auto" desc:"reports to Devo about the collector: on, off, or auto (on for tls, tcp and https)"`
 }
 
-// unsupported are the names of settings of the future. They are refused rather than ignored, because whoever sets them
-// expects that the collector signs in with them.
+// unsupported are settings that do not exist yet. They are refused and not ignored, because whoever sets them expects
+// that the collector signs in with them.
 var unsupported = []string{"OKTA_CLIENT_ID", "OKTA_CLIENT_SECRET", "OKTA_PRIVATE_KEY", "OKTA_PRIVATE_KEY_FILE", "OKTA_PRIVATE_KEY_ID", "OKTA_SCOPES"}
 
 // The names of the settings, without a tenant's prefix and without the process's.
@@ -90,12 +90,12 @@ func (c *credential) Decode(value string) error {
 	return nil
 }
 
-// maxVariable bounds a variable's text in bytes. A list of a hundred names is shorter. A longer text, such as a whole
-// file, is a mistake, and no error repeats it.
+// maxVariable bounds a variable's text in bytes. A list of a hundred names is shorter. Errors do not repeat a longer
+// text, which may be a whole file.
 const maxVariable = 8 << 10
 
-// fill reads a struct of variables. It removes white space around them, which files and templates leave behind. It
-// gives empty ones their default: envconfig does so only for absent ones, but a Compose file cannot leave a variable
+// fill reads a struct of variables. It removes the white space around values that files and templates leave behind.
+// Empty variables get their default: envconfig gives it only to absent ones, but a Compose file cannot leave a variable
 // out. source returns the variable that a setting was read from.
 func fill(prefix string, variables any, source func(setting string) string, found *Problems) error {
 	if err := envconfig.Process(strings.TrimSuffix(prefix, "_"), variables); err != nil {

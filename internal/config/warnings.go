@@ -26,7 +26,7 @@ func unknown(tenants []tenant) []string {
 		add(t.prefix, sharedNames)
 		families = append(families, t.prefix+"OKTA_", t.prefix+"DEVO_")
 	}
-	if len(tenants) == 0 { // COLLECTOR_TENANTS is wrong, so these may be needed or not
+	if len(tenants) == 0 { // COLLECTOR_TENANTS is wrong, and these may be right
 		add("", own)
 	}
 
@@ -44,7 +44,7 @@ func unknown(tenants []tenant) []string {
 			if typos := levenshtein.ComputeDistance(name, meant); typos > 0 && typos <= maxTypos {
 				warn("%s is not a setting; did you mean %s?", name, meant)
 			}
-		case slices.Contains(own, name): // without a prefix, but every tenant has one
+		case slices.Contains(own, name): // without a prefix, although every tenant has one
 			example := tenants[len(tenants)-1].own(name)
 			warn("%s is not used: with COLLECTOR_TENANTS every tenant has its own, such as %s", name, example)
 		case inFamily:
@@ -59,7 +59,7 @@ func unknown(tenants []tenant) []string {
 
 const (
 	temporalPrefix = "TEMPORAL_"
-	// maxTypos is how many characters of a name may differ from one of temporalNames for a warning.
+	// maxTypos is the largest edit distance between a misspelt variable and one of temporalNames.
 	maxTypos = 2
 )
 
@@ -71,9 +71,9 @@ var temporalNames = []string{
 	"TEMPORAL_TLS_SERVER_CA_CERT_PATH", "TEMPORAL_TLS_SERVER_CA_CERT_DATA", "TEMPORAL_CODEC_ENDPOINT", "TEMPORAL_CODEC_AUTH",
 }
 
-// suggestion names the known variable that somebody probably meant, if there is one. A variable with all words of the
-// name comes first, the shortest of several: OKTA_API_TOKEN for OKTA_TOKEN. Otherwise it is the nearest by edit
-// distance, of which at most a third of the name may be wrong.
+// suggestion names the known variable that somebody probably meant: the shortest one with all words of the name, such as
+// OKTA_API_TOKEN for OKTA_TOKEN, or else the nearest one by edit distance. It is empty if more than a third of the name
+// is wrong.
 func suggestion(name string, known []string) string {
 	meant := nearest(name, known)
 	longer := slices.DeleteFunc(slices.Clone(known), func(variable string) bool { return !hasWords(variable, name) })
@@ -103,8 +103,8 @@ func nearest(name string, known []string) string {
 	})
 }
 
-// unused warns about certificates that no tenant uses, because none of those that they are set for ships over TLS.
-// Whoever sets them expects the delivery to be encrypted.
+// unused warns about certificates that are set for tenants none of which ships over TLS. Whoever sets them expects the
+// delivery to be encrypted.
 func unused(tenants []tenant) []string {
 	var used []string
 	reasons := make(map[string]string) // by each variable that some tenant does not use

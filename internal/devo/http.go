@@ -48,7 +48,7 @@ func (s *httpSink) Open(ctx context.Context, target Target) (Stream, error) {
 func (s *httpSink) open(ctx context.Context, tag string) (*httpStream, error) {
 	token, err := s.cfg.Token.Read()
 	if err != nil {
-		return nil, refused("see DEVO_TOKEN and DEVO_TOKEN_FILE", fmt.Errorf("Devo's token: %w", err))
+		return nil, refused("see DEVO_TOKEN and DEVO_TOKEN_FILE", fmt.Errorf("the token for Devo: %w", err))
 	}
 	transport := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,

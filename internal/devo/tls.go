@@ -15,7 +15,7 @@ import (
 // maxPEM bounds a certificate file in bytes.
 const maxPEM = 1 << 20
 
-// security is how TLS connections are secured.
+// security has the settings of TLS connections.
 type security struct {
 	chainFile, certFile, keyFile string
 	serverName                   string
@@ -29,7 +29,7 @@ func newSecurity(cfg Config, host string) *security {
 	return s
 }
 
-// config reads the files and returns the configuration of one connection.
+// config reads the files, and returns the configuration of one connection.
 func (s *security) config(ctx context.Context) (*tls.Config, error) {
 	cfg, err := secret.Settled(ctx, func() (*tls.Config, error) {
 		cfg, wrong := s.read()
@@ -46,7 +46,7 @@ func (s *security) read() (*tls.Config, SettingErrors) {
 	cfg := &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		ServerName: s.serverName,
-		// Small records first would help a browser; here they only cost time.
+		// Dynamic sizing begins with small records. That helps browsers, and slows a bulk transfer.
 		DynamicRecordSizingDisabled: true,
 	}
 	var wrong SettingErrors
@@ -134,8 +134,8 @@ func explain(err error) error {
 	return err
 }
 
-// isRefusal compares texts, since crypto/tls does not export the type of an alert that was
-// received; tls.AlertError has the same ones.
+// isRefusal reports whether an alert is one of refusals. It compares texts because crypto/tls does not export the type
+// of an alert that it received. tls.AlertError has the same texts.
 func isRefusal(alert error) bool {
 	return slices.ContainsFunc(refusals, func(r tls.AlertError) bool { return alert.Error() == r.Error() })
 }

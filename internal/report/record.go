@@ -9,7 +9,7 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// level is the last part of the table's name, and a member of each record.
+// level is how serious a record is. It is the last part of the table's name, and a member of the record.
 type level string
 
 const (

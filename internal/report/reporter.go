@@ -38,8 +38,9 @@ type Config struct {
 	// Version is the collector's version.
 	Version string
 	// ID tells the collector's workers apart.
-	ID  string
-	Log *zap.Logger // default: none
+	ID string
+	// Log gets failures of reporting; default none.
+	Log *zap.Logger
 }
 
 // Reporter reports for one tenant. It is safe for concurrent use. A nil *Reporter reports nothing.

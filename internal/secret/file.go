@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// ReadFile reads a file of at most so many bytes. Its error names the file.
-func ReadFile(path string, most int) ([]byte, error) {
+// ReadFile reads a file. It fails if the file has more than limit bytes. Its error names the file.
+func ReadFile(path string, limit int) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, int64(most)+1))
-	if err == nil && len(data) > most {
-		return nil, fmt.Errorf("%s is larger than %d bytes", path, most)
+	data, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
+	if err == nil && len(data) > limit {
+		return nil, fmt.Errorf("%s is larger than %d bytes", path, limit)
 	}
 	return data, err
 }
@@ -27,9 +27,8 @@ const (
 	readPause    = 250 * time.Millisecond
 )
 
-// Settled calls read, which reads one file or several that belong together, until it succeeds, for up to a second:
-// somebody may be writing the files at the moment. It returns read's last error, and wraps also the error of ctx if
-// that ended in between.
+// Settled retries a read of one file, or of several that belong together, for up to a second, because somebody may be
+// writing them at the moment. It returns the last error of read. If ctx ends first, the error wraps that of ctx too.
 func Settled[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	for attempt := 1; ; attempt++ {
 		v, err := read()
