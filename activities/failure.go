@@ -53,6 +53,9 @@ const maxMessage = 1000
 // failure makes an ApplicationError of a class, with the checkpoint to go on from.
 func (s *slice) failure(class workflows.Class, err error) error {
 	s.metrics.failed(class)
+	if remedy := devo.Remedy(err); remedy != "" {
+		err = fmt.Errorf("%w; %s", err, remedy)
+	}
 	s.log.Warn("slice failed", zap.String("class", string(class)), zap.Error(err))
 	message := fmt.Sprintf("%s/%s: %s", s.in.Tenant, s.in.Service, err)
 	if len(message) > maxMessage {

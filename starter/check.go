@@ -117,6 +117,9 @@ func checkTenant(ctx context.Context, t config.Tenant) []result {
 		r := result{Tenant: t.Name, Check: what, OK: err == nil}
 		if err != nil {
 			r.Error = err.Error()
+			if remedy := devo.Remedy(err); remedy != "" {
+				r.Error += "; " + remedy
+			}
 		}
 		results = append(results, r)
 	}

@@ -1,4 +1,4 @@
-// Package buildinfo says which build this is, in the same words to everybody: to --version, to the log and to Devo.
+// Package buildinfo returns the version of this build for --version, the log and Devo.
 package buildinfo
 
 import (
@@ -6,8 +6,8 @@ import (
 	"runtime/debug"
 )
 
-// Version is the version of the module that the program was built from: a tag or, between tags, a version made of
-// the time and the revision of the last commit; +dirty where there were changes since. It is "(devel)" where the
+// Version returns the version of the module that the program was built from: a tag or, between tags, a version made of
+// the time and the revision of the last commit. It ends with +dirty if there were changes since. It is "(devel)" if the
 // build had no repository.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()

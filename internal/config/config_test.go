@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -99,6 +100,15 @@ func token(t *testing.T, s secret.Secret) string {
 	return value
 }
 
+// oktaToken is the API token that requests are signed with.
+func oktaToken(t *testing.T, c okta.Config) string {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodGet, c.URL, nil)
+	require.NoError(t, err)
+	require.NoError(t, c.Authorizer.Authorize(t.Context(), r, nil))
+	return strings.TrimPrefix(r.Header.Get("Authorization"), "SSWS ")
+}
+
 func write(t *testing.T, name string, content []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -134,7 +144,7 @@ func TestWithTheLeastThatIsNeededEverythingElseHasItsDefault(t *testing.T) {
 	require.Equal(t, okta.DefaultServices, tenant.Services)
 	require.Equal(t, "default", tenant.Okta.Tenant)
 	require.Equal(t, "https://acme.okta.com", tenant.Okta.URL)
-	require.Equal(t, "00token-of-acme", token(t, tenant.Okta.Token))
+	require.Equal(t, "00token-of-acme", oktaToken(t, tenant.Okta))
 	require.Equal(t, 0.5, tenant.Okta.RateShare)
 	require.Equal(t, 24*time.Hour, tenant.Okta.LogsHistory)
 	require.Equal(t, 10*time.Second, tenant.Okta.PollLogs)
@@ -153,7 +163,7 @@ func TestEmptyIsTheSameAsAbsentAndBlanksAroundAreDropped(t *testing.T) {
 	require.Equal(t, 0.5, c.Tenants[0].Okta.RateShare)
 	require.Equal(t, "127.0.0.1:9464", c.Listen)
 	require.Equal(t, "https://acme.okta.com", c.Tenants[0].Okta.URL)
-	require.Equal(t, "00token-of-acme", token(t, c.Tenants[0].Okta.Token))
+	require.Equal(t, "00token-of-acme", oktaToken(t, c.Tenants[0].Okta))
 }
 
 func TestSettingsAreRead(t *testing.T) {
@@ -290,7 +300,7 @@ func TestWhatIsWrongIsNamedWithWhatIsAllowed(t *testing.T) {
 			require.ErrorAs(t, err, &problems)
 			require.Len(t, problems, 1)
 			for _, want := range test.want {
-				require.Contains(t, problems[0], want)
+				require.Contains(t, problems[0].String(), want)
 			}
 		})
 	}
@@ -318,14 +328,41 @@ func TestAllProblemsAreReportedTogether(t *testing.T) {
 	require.ErrorAs(t, err, &problems)
 	var variables []string
 	for _, problem := range problems {
-		variable, _, _ := strings.Cut(problem, " ")
-		variables = append(variables, variable)
-		require.Contains(t, err.Error(), problem)
+		variables = append(variables, problem.Setting)
+		require.Contains(t, err.Error(), "\n  "+problem.Setting+" "+problem.Text)
 	}
 	require.ElementsMatch(t, []string{
 		"COLLECTOR_LISTEN", "ACME_OKTA_URL", "GLOBEX_EU_OKTA_API_TOKEN", "GLOBEX_EU_OKTA_POLL_LOGS", "GLOBEX_EU_DEVO_MAX_EVENT",
 		"OKTA_RATE_SHARE", // once, though both tenants inherit it
 	}, variables)
+}
+
+func TestAProblemNamesTheVariablesOfItsTenant(t *testing.T) {
+	cert, _ := keyPair(t)
+	_, otherKey := keyPair(t)
+	for _, test := range []struct {
+		env  env
+		want config.Problem
+	}{
+		{two().with("GLOBEX_EU_DEVO_URL", "udp://relay:514"),
+			config.Problem{Setting: "GLOBEX_EU_DEVO_URL", Text: "must begin with tls://, tcp://, https://, file:// or stdout:"}},
+		{two().with("DEVO_URL", "udp://relay:514"),
+			config.Problem{Setting: "DEVO_URL", Text: "must begin with tls://, tcp://, https://, file:// or stdout:"}},
+		{two().with("GLOBEX_EU_DEVO_URL", "https://http-us.devo.io", "DEVO_DOMAIN", "acme"),
+			config.Problem{Setting: "GLOBEX_EU_DEVO_TOKEN", Text: "or GLOBEX_EU_DEVO_TOKEN_FILE is needed with https: secret is empty"}},
+		{two().with("ACME_DEVO_URL", "tls://relay:443", "ACME_DEVO_CERT_FILE", cert, "DEVO_KEY_FILE", otherKey),
+			config.Problem{Setting: "ACME_DEVO_CERT_FILE", Text: "or DEVO_KEY_FILE is wrong: " + cert + " and " + otherKey +
+				" are not a certificate and its key: tls: private key does not match public key"}},
+		{two().without("ACME_OKTA_API_TOKEN"),
+			config.Problem{Setting: "ACME_OKTA_API_TOKEN", Text: "and ACME_OKTA_API_TOKEN_FILE are both missing; want one of them: an API token of the org (Security > API > Tokens)"}},
+	} {
+		t.Run(test.want.Setting, func(t *testing.T) {
+			_, _, err := test.env.load(t)
+			var problems config.Problems
+			require.ErrorAs(t, err, &problems)
+			require.Equal(t, config.Problems{test.want}, problems)
+		})
+	}
 }
 
 func TestEveryTenantHasItsOwnOrgAndCredentials(t *testing.T) {
@@ -334,10 +371,10 @@ func TestEveryTenantHasItsOwnOrgAndCredentials(t *testing.T) {
 	require.Len(t, c.Tenants, 2)
 	require.Equal(t, "acme", c.Tenants[0].Name)
 	require.Equal(t, "https://acme.okta.com", c.Tenants[0].Okta.URL)
-	require.Equal(t, "00token-of-acme", token(t, c.Tenants[0].Okta.Token))
+	require.Equal(t, "00token-of-acme", oktaToken(t, c.Tenants[0].Okta))
 	require.Equal(t, "globex-eu", c.Tenants[1].Name)
 	require.Equal(t, "https://globex.okta-emea.com", c.Tenants[1].Okta.URL)
-	require.Equal(t, "00token-of-globex", token(t, c.Tenants[1].Okta.Token))
+	require.Equal(t, "00token-of-globex", oktaToken(t, c.Tenants[1].Okta))
 }
 
 func TestATenantNeverInheritsAnOrgOrItsCredentials(t *testing.T) {
@@ -497,8 +534,8 @@ func TestNoSecretIsInAProblemOrInAPrintedConfig(t *testing.T) {
 	require.NotContains(t, err.Error(), password)
 
 	c := valid().with("OKTA_API_TOKEN", password).mustLoad(t)
-	require.NotContains(t, fmt.Sprintf("%+v %#v", c, c), password)
-	data, err := json.Marshal(c.Tenants[0].Okta.Token)
+	require.NotContains(t, fmt.Sprintf("%+v %#v %+v", c, c, c.Tenants[0].Okta.Authorizer), password)
+	data, err := json.Marshal(c.Tenants[0].Okta.Authorizer)
 	require.NoError(t, err)
 	require.NotContains(t, string(data), password)
 }
@@ -568,7 +605,8 @@ func FuzzLoad(f *testing.F) {
 			require.NotContains(t, err.Error(), "s3cr3t")
 			require.Less(t, len(err.Error()), 1<<20)
 			for _, problem := range problems {
-				require.Regexp(t, `^[A-Z][A-Z0-9_]* `, problem, "it begins with the setting")
+				require.Regexp(t, `^[A-Z][A-Z0-9_]*$`, problem.Setting)
+				require.NotEmpty(t, problem.Text)
 			}
 			return
 		}

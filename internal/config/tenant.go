@@ -1,32 +1,26 @@
 package config
 
 import (
-	"fmt"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
 
-	"github.com/kelseyhightower/envconfig"
-
 	"okta-collector/internal/secret"
 )
 
-// defaultTenant is the tenant whose variables have no prefix, as long as it is the only one.
+// defaultTenant is the tenant whose variables have no prefix, if it is the only one.
 const defaultTenant = "default"
 
-// maxTenantName keeps workflow ids and metric labels short.
-const maxTenantName = 63
+// tenantName begins with a letter because a variable's name cannot begin with a digit. It is short because workflow ids
+// and metric labels have it.
+var tenantName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
-// A tenant's name starts with a letter because a variable's name cannot start with a digit.
-var (
-	tenantName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
-	separator  = regexp.MustCompile(`[_. ]`)
-)
+var separator = regexp.MustCompile(`[_. ]`)
 
-// tenantNames splits COLLECTOR_TENANTS. One that is wrong is taken for the name that was probably meant, if there is
-// one, so that its other settings are checked too.
-func tenantNames(list string, found *findings) []string {
+// tenantNames splits COLLECTOR_TENANTS. It replaces a wrong name such as Acme_EU by acme-eu, which was probably meant, so
+// that the other settings of that tenant are checked too.
+func tenantNames(list string, found *Problems) []string {
 	var names []string
 	items, err := splitList(list)
 	if err != nil {
@@ -34,10 +28,10 @@ func tenantNames(list string, found *findings) []string {
 	}
 	for _, name := range items {
 		switch {
-		case len(name) > maxTenantName || !tenantName.MatchString(name):
-			found.add("COLLECTOR_TENANTS", "has %q; want names of a-z, 0-9 and -, from a letter on, at most %d characters", name, maxTenantName)
+		case !tenantName.MatchString(name):
+			found.add("COLLECTOR_TENANTS", "has %q; want names of a-z, 0-9 and -, from a letter on, at most 63 characters", name)
 			meant := separator.ReplaceAllString(strings.ToLower(name), "-")
-			if len(meant) <= maxTenantName && tenantName.MatchString(meant) && !slices.Contains(names, meant) {
+			if tenantName.MatchString(meant) && !slices.Contains(names, meant) {
 				names = append(names, meant)
 			}
 		case slices.Contains(names, name):
@@ -46,59 +40,57 @@ func tenantNames(list string, found *findings) []string {
 			names = append(names, name)
 		}
 	}
-	if len(names) == 0 && len(found.problems) == 0 {
+	if len(names) == 0 && len(*found) == 0 {
 		found.add("COLLECTOR_TENANTS", "names no tenant; want acme,globex, or leave it out")
 	}
 	return names
 }
 
-// tenant is one tenant's variables, and where they came from.
+// tenant has one tenant's variables as text.
 type tenant struct {
 	name   string
-	prefix string // "" or, for tenant acme-eu, "ACME_EU_"
+	prefix string // ACME_EU_ for tenant acme-eu; empty for the default tenant
 	ownVariables
 	sharedVariables
 }
 
-func readTenant(name string, all []string, found *findings) (tenant, error) {
+func readTenant(name string, all []string, found *Problems) (tenant, error) {
 	t := tenant{name: name}
 	if len(all) > 1 || name != defaultTenant {
 		t.prefix = strings.ToUpper(strings.ReplaceAll(name, "-", "_")) + "_"
 	}
-	for _, variables := range []any{&t.ownVariables, &t.sharedVariables} {
-		if err := envconfig.Process(strings.TrimSuffix(t.prefix, "_"), variables); err != nil {
-			return t, fmt.Errorf("reading the settings of tenant %s: %w", name, err)
-		}
-		tidy("", variables, t.source, found)
+	if err := fill(t.prefix, &t.ownVariables, t.own, found); err != nil {
+		return t, err
 	}
-	return t, nil
+	return t, fill(t.prefix, &t.sharedVariables, t.source, found)
 }
 
-// given says whether any variable is set that is a tenant's, or names the tenants.
+// given reports whether COLLECTOR_TENANTS or any setting of a tenant is set.
 func given(tenants []tenant) bool {
-	isSet := func(variable string) bool { return strings.TrimSpace(os.Getenv(variable)) != "" }
 	return isSet("COLLECTOR_TENANTS") || slices.ContainsFunc(tenants, func(t tenant) bool {
-		return slices.ContainsFunc(names("", &ownVariables{}), func(name string) bool { return isSet(t.own(name)) }) ||
-			slices.ContainsFunc(names("", &sharedVariables{}), func(name string) bool { return isSet(t.source(name)) })
+		return slices.ContainsFunc(ownNames, func(name string) bool { return isSet(t.own(name)) }) ||
+			slices.ContainsFunc(sharedNames, func(name string) bool { return isSet(t.source(name)) })
 	})
 }
 
-// own is the tenant's own variable, which inherits from none.
-func (t tenant) own(variable string) string { return t.prefix + variable }
+// isSet reports whether a variable has more than blanks in it.
+func isSet(variable string) bool { return strings.TrimSpace(os.Getenv(variable)) != "" }
 
-// source is the variable that a shared setting was read from.
-func (t tenant) source(variable string) string {
-	if _, ok := os.LookupEnv(t.prefix + variable); ok {
-		return t.prefix + variable
+// own returns the tenant's own variable for a setting.
+func (t tenant) own(setting string) string { return t.prefix + setting }
+
+// source returns the variable that a shared setting was read from; the tenant's own if there is none.
+func (t tenant) source(setting string) string {
+	_, own := os.LookupEnv(t.own(setting))
+	_, shared := os.LookupEnv(setting)
+	if shared && !own {
+		return setting
 	}
-	if _, ok := os.LookupEnv(variable); ok {
-		return variable
-	}
-	return t.prefix + variable
+	return t.own(setting)
 }
 
-// valueOrFile chooses between the two ways in which a secret can be given. Neither may be set.
-func valueOrFile(valueVariable, fileVariable string, value credential, file string, found *findings) secret.Secret {
+// valueOrFile makes a secret of a value or a file. Both are a problem. With neither, the secret is unset.
+func valueOrFile(valueVariable, fileVariable string, value credential, file string, found *Problems) secret.Secret {
 	if value.IsSet() && file != "" {
 		found.add(valueVariable, "and %s are both set; want one of them", fileVariable)
 	}

@@ -2,13 +2,9 @@ package config
 
 import (
 	"fmt"
-	"math"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
-	"github.com/dustin/go-humanize"
 	"github.com/prometheus/common/model"
 )
 
@@ -21,37 +17,21 @@ func ParseDuration(text string) (time.Duration, error) {
 	return time.Duration(d), nil
 }
 
-func parseDuration(text string, least, most time.Duration) (time.Duration, error) {
+// duration reads a setting of one second to most.
+func (t tenant) duration(variable, text string, most time.Duration, found *Problems) time.Duration {
+	const least = time.Second
 	d, err := ParseDuration(text)
 	if err != nil || d < least || d > most {
-		return 0, fmt.Errorf("is %q; want a duration from %v to %v", text, model.Duration(least), model.Duration(most))
+		found.add(t.source(variable), "is %q; want a duration from %v to %v", text, model.Duration(least), model.Duration(most))
 	}
-	return d, nil
+	return d
 }
 
-func parseShare(text string) (float64, error) {
-	share, err := strconv.ParseFloat(text, 64)
-	// Written so that NaN is refused too.
-	if err != nil || !(share > 0 && share <= 1) {
-		return 0, fmt.Errorf("is %q; want a number above 0 and at most 1, such as 0.5", text)
-	}
-	return share, nil
-}
-
-// parseSize reads a number of bytes such as 1MiB, 64KiB or 65536.
-func parseSize(text string) (int, error) {
-	n, err := humanize.ParseBytes(text)
-	if err != nil || n == 0 || n > math.MaxInt32 {
-		return 0, fmt.Errorf("is %q; want a size such as 1MiB or 65536", text)
-	}
-	return int(n), nil
-}
-
-// maxItems bounds a list: there are ten services, and a worker runs a hundred slices at once.
+// maxItems bounds a list. There are ten services, and a worker runs a hundred slices at once.
 const maxItems = 100
 
-// splitList splits at commas. Blanks around the items and empty items are dropped. It is an error
-// if there are more than maxItems.
+// splitList splits a text at its commas. It drops blanks around items, and empty items. It is an error if there are
+// more than maxItems.
 func splitList(text string) ([]string, error) {
 	var items []string
 	for item := range strings.SplitSeq(text, ",") {
@@ -63,9 +43,4 @@ func splitList(text string) ([]string, error) {
 		return nil, fmt.Errorf("has %d items; want at most %d", len(items), maxItems)
 	}
 	return items, nil
-}
-
-// printable says whether a text has no control characters.
-func printable(text string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"reflect"
@@ -12,12 +13,14 @@ import (
 	"okta-collector/internal/secret"
 )
 
-const processPrefix = "COLLECTOR"
+const processPrefix = "COLLECTOR_"
 
-// The variables are read as text and interpreted afterwards, because envconfig gives up at
-// the first value that it cannot convert and we want to report them all.
+// All values are read as text and interpreted later, because envconfig stops at the first value that it cannot convert,
+// and all problems have to be reported together.
+//
+// docs/settings.md repeats the names, defaults and descriptions. A test compares them.
 
-// processVariables belong to the process. Their prefix is COLLECTOR_.
+// processVariables are the settings of the process.
 type processVariables struct {
 	Tenants   string `default:"default" desc:"the orgs to collect: acme,globex; each then has its own ACME_OKTA_URL, ..."`
 	TaskQueue string `split_words:"true" default:"okta-collector" desc:"Temporal's task queue"`
@@ -26,43 +29,57 @@ type processVariables struct {
 	LogFormat string `split_words:"true" default:"auto" desc:"console, json, or auto: console on a terminal, json elsewhere"`
 }
 
-// ownVariables are those in which a tenant never inherits. They must not have an
-// `envconfig:"NAME"` tag: it makes Process("globex", …) fall back to the bare NAME, and one
-// org would be asked with another one's token.
+// ownVariables are the settings that a tenant never inherits. They must not have an `envconfig:"NAME"` tag: with one,
+// envconfig falls back to NAME without the prefix, and one org would be asked with another one's token.
 type ownVariables struct {
 	OktaURL          string     `split_words:"true" desc:"https://acme.okta.com"`
-	OktaAPIToken     credential `split_words:"true" desc:"SSWS token of the org, or:"`
-	OktaAPITokenFile string     `split_words:"true" desc:"a file with the token; read anew at each use"`
+	OktaAPIToken     credential `split_words:"true" desc:"API token of the org, or:"`
+	OktaAPITokenFile string     `split_words:"true" desc:"a file with the token, read again at each use"`
 }
 
-// sharedVariables are those in which a tenant inherits the variable without its prefix.
+// sharedVariables are the settings that a tenant inherits from the variable without its prefix.
 type sharedVariables struct {
 	Services      string `envconfig:"OKTA_SERVICES" default:"logs,users,groups,apps,clients,idps,zones" desc:"what 'starter start' starts, or all"`
 	RateShare     string `envconfig:"OKTA_RATE_SHARE" default:"0.5" desc:"share of each of Okta's rate limits to use; above 0, at most 1"`
 	LogsHistory   string `envconfig:"OKTA_LOGS_HISTORY" default:"24h" desc:"how far back the first run of logs goes; at most 90d"`
 	PollLogs      string `envconfig:"OKTA_POLL_LOGS" default:"10s" desc:"pause between polls of the System Log"`
 	PollResources string `envconfig:"OKTA_POLL_RESOURCES" default:"15m" desc:"time between pulls of users, groups, ..."`
-	FullSync      string `envconfig:"OKTA_FULL_SYNC" default:"24h" desc:"time between full pulls of what is otherwise pulled by changes"`
+	FullSync      string `envconfig:"OKTA_FULL_SYNC" default:"24h" desc:"time between full pulls of what is pulled by changes or listed under other objects"`
 
 	DevoURL         string     `envconfig:"DEVO_URL" desc:"tls://collector-us.devo.io:443, tcp://relay:13000, https://http-us.devo.io, file:///dir or stdout:"`
-	DevoChainFile   string     `envconfig:"DEVO_CHAIN_FILE" desc:"tls: PEM file of the CAs that the server is verified with; default: the system's"`
-	DevoCertFile    string     `envconfig:"DEVO_CERT_FILE" desc:"tls: PEM file of the client certificate"`
-	DevoKeyFile     string     `envconfig:"DEVO_KEY_FILE" desc:"tls: PEM file of its key"`
+	DevoChainFile   string     `envconfig:"DEVO_CHAIN_FILE" desc:"tls, https: PEM file of the CAs that the server is verified with; default: the system's"`
+	DevoCertFile    string     `envconfig:"DEVO_CERT_FILE" desc:"tls, https: PEM file of the client certificate"`
+	DevoKeyFile     string     `envconfig:"DEVO_KEY_FILE" desc:"tls, https: PEM file of its key"`
 	DevoServerName  string     `envconfig:"DEVO_SERVER_NAME" desc:"tls, https: the server's name when it is not that of DEVO_URL"`
 	DevoDomain      string     `envconfig:"DEVO_DOMAIN" desc:"https: the Devo domain"`
 	DevoToken       credential `envconfig:"DEVO_TOKEN" desc:"https: a Devo token, or:"`
 	DevoTokenFile   string     `envconfig:"DEVO_TOKEN_FILE" desc:"https: a file with the token"`
 	DevoEnvironment string     `envconfig:"DEVO_ENVIRONMENT" desc:"added to every object as @devo_environment"`
 	DevoHostname    string     `envconfig:"DEVO_HOSTNAME" desc:"the host in each record; default: this machine's name"`
-	DevoConfirm     string     `envconfig:"DEVO_CONFIRM" default:"close" desc:"tls, tcp: what proves delivery: close (the server closes the connection in answer) or kernel (its kernel acknowledges)"`
+	DevoConfirm     string     `envconfig:"DEVO_CONFIRM" default:"close" desc:"tls, tcp: proof of delivery: close (server closes in answer) or kernel (it acknowledges)"`
 	DevoTables      string     `envconfig:"DEVO_TABLES" desc:"other tables than the usual ones: app_users=my.app.acme.users,..."`
 	DevoMaxEvent    string     `envconfig:"DEVO_MAX_EVENT" default:"1MiB" desc:"larger objects are shipped cut and marked"`
-	DevoReport      string     `envconfig:"DEVO_REPORT" default:"auto" desc:"report about the collector itself to devo.collectors.out.global.*: on, off, or auto: on for tls, tcp and https"`
+	DevoReport      string     `envconfig:"DEVO_REPORT" default:"auto" desc:"reports to Devo about the collector: on, off, or auto (on for tls, tcp and https)"`
 }
 
-// refused are the names of settings that are not there yet, and that must not be ignored:
-// who sets them expects to be authenticated by them.
-var refused = []string{"OKTA_CLIENT_ID", "OKTA_CLIENT_SECRET", "OKTA_PRIVATE_KEY", "OKTA_PRIVATE_KEY_FILE", "OKTA_PRIVATE_KEY_ID", "OKTA_SCOPES"}
+// unsupported are settings that do not exist yet. They are refused and not ignored, because whoever sets them expects
+// that the collector signs in with them.
+var unsupported = []string{"OKTA_CLIENT_ID", "OKTA_CLIENT_SECRET", "OKTA_PRIVATE_KEY", "OKTA_PRIVATE_KEY_FILE", "OKTA_PRIVATE_KEY_ID", "OKTA_SCOPES"}
+
+// The names of the settings, without a tenant's prefix and without the process's.
+var (
+	processNames = names(&processVariables{})
+	ownNames     = names(&ownVariables{})
+	sharedNames  = names(&sharedVariables{})
+)
+
+// names returns the names of a struct's variables in the order of its fields.
+func names(variables any) []string {
+	var list strings.Builder
+	// Usagef fails only on what is not a pointer to a struct.
+	_ = envconfig.Usagef("", variables, &list, "{{range .}}{{usage_key .}} {{end}}")
+	return strings.Fields(list.String())
+}
 
 // credential is a variable that is secret from the moment it is read.
 type credential struct{ secret.Secret }
@@ -73,16 +90,19 @@ func (c *credential) Decode(value string) error {
 	return nil
 }
 
-// maxVariable bounds a variable's text in bytes: a list of a hundred names is shorter. What somebody
-// has put into it by mistake, such as a whole file, is not repeated in an error.
+// maxVariable bounds a variable's text in bytes. A list of a hundred names is shorter. Errors do not repeat a longer
+// text, which may be a whole file.
 const maxVariable = 8 << 10
 
-// tidy removes surrounding white space, which files and templates leave behind, and gives
-// empty variables their default: envconfig does so only for absent ones, but a Compose file
-// cannot leave a variable out. source is the variable that one was read from.
-func tidy(prefix string, variables any, source func(variable string) string, found *findings) {
+// fill reads a struct of variables. It removes the white space around values that files and templates leave behind.
+// Empty variables get their default: envconfig gives it only to absent ones, but a Compose file cannot leave a variable
+// out. source returns the variable that a setting was read from.
+func fill(prefix string, variables any, source func(setting string) string, found *Problems) error {
+	if err := envconfig.Process(strings.TrimSuffix(prefix, "_"), variables); err != nil {
+		return fmt.Errorf("reading the settings %s*: %w", prefix, err)
+	}
 	v := reflect.ValueOf(variables).Elem()
-	for i, name := range names(prefix, variables) {
+	for i, name := range names(variables) {
 		field := v.Field(i)
 		if field.Kind() != reflect.String {
 			continue
@@ -97,26 +117,21 @@ func tidy(prefix string, variables any, source func(variable string) string, fou
 		}
 		field.SetString(text)
 	}
+	return nil
 }
 
-// Usage writes the names of all settings, their defaults and what they are for. It shows
-// no values.
+// Usage writes the names of all settings, their defaults and what they are for. It shows no values.
 func Usage(w io.Writer) error {
-	const format = "{{range .}}  {{usage_key .}}\t{{usage_default .}}\t{{usage_description .}}\n{{end}}"
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, group := range variableGroups {
-		if err := envconfig.Usagef(group.prefix, group.variables, table, format); err != nil {
-			return fmt.Errorf("listing the settings: %w", err)
-		}
-	}
-	return table.Flush()
+	err := list(table, "{{range .}}  {{usage_key .}}\t{{usage_default .}}\t{{usage_description .}}\n{{end}}")
+	return errors.Join(err, table.Flush())
 }
 
-var variableGroups = []struct {
-	prefix    string
-	variables any
-}{
-	{"", &ownVariables{}},
-	{"", &sharedVariables{}},
-	{processPrefix, &processVariables{}},
+// list writes all settings in a format of envconfig.Usagef.
+func list(w io.Writer, format string) error {
+	return errors.Join(
+		envconfig.Usagef("", &ownVariables{}, w, format),
+		envconfig.Usagef("", &sharedVariables{}, w, format),
+		envconfig.Usagef(strings.TrimSuffix(processPrefix, "_"), &processVariables{}, w, format),
+	)
 }

@@ -2,7 +2,6 @@ package devo
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -16,8 +15,8 @@ import (
 	"okta-collector/internal/secret"
 )
 
-// Bounds of [Config.MaxEvent] in bytes. The least leaves room for what a cut object
-// keeps; the most is well below the 32 MB that Devo accepts in one POST.
+// Bounds of [Config.MaxEvent] in bytes. The minimum leaves room for the members of a cut object. The maximum is well
+// below the 32 MB that Devo accepts in one POST.
 const (
 	defaultMaxEvent = 1 << 20
 	minMaxEvent     = 4 << 10
@@ -27,14 +26,14 @@ const (
 // maxEnvironment bounds [Config.Environment] in bytes.
 const maxEnvironment = 256
 
-// Confirm is what proves that a syslog server has read what was sent to it.
+// Confirm is the proof that a syslog server has read what was sent to it.
 type Confirm string
 
 const (
-	// ConfirmClose: it closes its side of the connection after ours was closed.
+	// ConfirmClose: the server closes its side of the connection after ours was closed.
 	ConfirmClose Confirm = "close"
-	// ConfirmKernel: its kernel has acknowledged every byte. For servers that do not close; what
-	// they, or a proxy before them, had not read when they died is lost. Linux only.
+	// ConfirmKernel: the server's kernel has acknowledged every byte. It is for servers that do not close. Bytes that
+	// the server, or a proxy before it, has not read when it dies are lost. Linux only.
 	ConfirmKernel Confirm = "kernel"
 )
 
@@ -43,39 +42,33 @@ type Config struct {
 	// URL is tls://host:port, tcp://host:port, https://host (http only for loopback),
 	// file:///dir or stdout:.
 	URL string
-	// ChainFile, CertFile and KeyFile are PEM files. They are read anew for each
-	// connection, so that certificates can be rotated.
+	// ChainFile, CertFile and KeyFile are PEM files. They are read again for each connection, so that certificates can
+	// be rotated.
 	ChainFile, CertFile, KeyFile string
 	// ServerName is the name to verify when it is not that of the URL.
 	ServerName string
 	// Domain and Token are for https.
 	Domain string
 	Token  secret.Secret
-	// Environment, if set, is added to every object as @devo_environment; at most 256 bytes.
+	// Environment is added to every object as @devo_environment, unless it is empty. At most 256 bytes.
 	Environment string
-	// Confirm says what proves to tls and tcp that events were read; default [ConfirmClose].
+	// Confirm is for tls and tcp; default [ConfirmClose].
 	Confirm Confirm
 	// Hostname is the host of each record; default: the machine's name.
 	Hostname string
-	// MaxEvent is the largest object in bytes that is shipped whole, added members
-	// included; 4 KiB to 16 MiB, default 1 MiB. A larger one is shipped cut.
+	// MaxEvent is the size in bytes of the largest object that is shipped whole, added members included: 4 KiB to
+	// 16 MiB, default 1 MiB. A larger object is cut.
 	MaxEvent int
 
 	Log     *zap.Logger
 	Metrics *Metrics
-	// Now is the clock of the records' dates; default time.Now.
+	// Now returns the date of a record; default time.Now.
 	Now func() time.Time
 }
 
-// New checks cfg and returns the sink that it describes. It connects to nothing. Its
-// error joins one for everything that is wrong with cfg, each of which begins with the
-// setting's name and a blank.
+// New checks cfg and returns the sink that it describes. It connects to nothing. Its error is [SettingErrors].
 func New(cfg Config) (Sink, error) {
-	var problems []error
-	wrong := func(setting, format string, args ...any) {
-		problems = append(problems, fmt.Errorf(setting+" "+format, args...))
-	}
-
+	var wrong SettingErrors
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
@@ -86,104 +79,107 @@ func New(cfg Config) (Sink, error) {
 		cfg.MaxEvent = defaultMaxEvent
 	}
 	if cfg.MaxEvent < minMaxEvent || cfg.MaxEvent > maxMaxEvent {
-		wrong("DEVO_MAX_EVENT", "is %d, must be %d to %d bytes", cfg.MaxEvent, minMaxEvent, maxMaxEvent)
+		wrong.add("DEVO_MAX_EVENT", "is %d, must be %d to %d bytes", cfg.MaxEvent, minMaxEvent, maxMaxEvent)
 	}
 	switch {
 	case cfg.Confirm == "":
 		cfg.Confirm = ConfirmClose
 	case cfg.Confirm != ConfirmClose && cfg.Confirm != ConfirmKernel:
-		wrong("DEVO_CONFIRM", "is %q, must be %s or %s", cfg.Confirm, ConfirmClose, ConfirmKernel)
+		wrong.add("DEVO_CONFIRM", "is %q, must be %s or %s", cfg.Confirm, ConfirmClose, ConfirmKernel)
 	case cfg.Confirm == ConfirmKernel && !kernelTells:
-		wrong("DEVO_CONFIRM", "can be %s on Linux only", ConfirmKernel)
+		wrong.add("DEVO_CONFIRM", "can be %s on Linux only", ConfirmKernel)
 	}
 	if cfg.Hostname == "" {
 		cfg.Hostname = machineName()
 	}
 	if !validHost.MatchString(cfg.Hostname) {
-		wrong("DEVO_HOSTNAME", "must be letters, digits and . _ : -, at most 256")
+		wrong.add("DEVO_HOSTNAME", "must be letters, digits and . _ : -, at most 256")
 	}
 	if len(cfg.Environment) > maxEnvironment {
-		wrong("DEVO_ENVIRONMENT", "is longer than %d bytes", maxEnvironment)
+		wrong.add("DEVO_ENVIRONMENT", "is longer than %d bytes", maxEnvironment)
 	}
 
-	// Neither message has the URL: somebody may have put the token into it.
+	// The messages do not repeat the URL, because somebody may have put a token into it.
 	u, err := url.Parse(cfg.URL)
 	if err != nil {
 		u = &url.URL{}
-		wrong("DEVO_URL", "is not a URL")
+		wrong.add("DEVO_URL", "is not a URL")
 	} else if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		wrong("DEVO_URL", "must have no user, query or fragment")
+		wrong.add("DEVO_URL", "must have no user, query or fragment")
 	}
 
 	var sink Sink
 	switch u.Scheme {
 	case "tls", "tcp":
 		if port := u.Port(); u.Hostname() == "" || port == "" || strings.Trim(u.Path, "/") != "" {
-			wrong("DEVO_URL", "must be %s://host:port", u.Scheme)
+			wrong.add("DEVO_URL", "must be %s://host:port", u.Scheme)
 		}
 		s := &syslogSink{cfg: cfg, address: u.Host, limits: defaultLimits}
 		if u.Scheme == "tls" {
 			s.security = newSecurity(cfg, u.Hostname())
-			if _, err := s.security.read(); err != nil {
-				problems = append(problems, err)
-			}
+			_, files := s.security.read()
+			wrong = append(wrong, files...)
 		}
 		sink = s
 	case "https", "http":
 		if u.Hostname() == "" || strings.Trim(u.Path, "/") != "" {
-			wrong("DEVO_URL", "must be %s://host without a path", u.Scheme)
+			wrong.add("DEVO_URL", "must be %s://host without a path", u.Scheme)
 		}
 		if u.Scheme == "http" && !IsLoopback(u.Hostname()) {
-			wrong("DEVO_URL", "must be https: http would send the token in the clear")
+			wrong.add("DEVO_URL", "must be https: http would send the token in the clear")
 		}
 		if !validDomain.MatchString(cfg.Domain) {
-			wrong("DEVO_DOMAIN", "is needed with https and must be letters, digits and . _ @ -")
+			wrong.add("DEVO_DOMAIN", "is needed with https and must be letters, digits and . _ @ -")
 		}
 		if _, err := cfg.Token.Read(); err != nil {
-			wrong("DEVO_TOKEN or DEVO_TOKEN_FILE", "is needed with https: %w", err)
+			wrong = append(wrong, SettingError{
+				Setting: "DEVO_TOKEN", Or: "DEVO_TOKEN_FILE",
+				Problem: fmt.Sprintf("is needed with https: %v", err),
+			})
 		}
 		security := newSecurity(cfg, u.Hostname())
-		if _, err := security.read(); u.Scheme == "https" && err != nil {
-			problems = append(problems, err)
+		if u.Scheme == "https" {
+			_, files := security.read()
+			wrong = append(wrong, files...)
 		}
 		sink = &httpSink{cfg: cfg, base: url.URL{Scheme: u.Scheme, Host: u.Host}, security: security}
 	case "file":
 		if (u.Host != "" && u.Host != "localhost") || !strings.HasPrefix(u.Path, "/") {
-			wrong("DEVO_URL", "must be file:///directory, an absolute path")
+			wrong.add("DEVO_URL", "must be file:///directory, an absolute path")
 		}
 		sink = &fileSink{cfg: cfg, dir: u.Path}
 	case "stdout":
 		if cfg.URL != "stdout:" {
-			wrong("DEVO_URL", "must be just stdout:")
+			wrong.add("DEVO_URL", "must be just stdout:")
 		}
 		sink = &stdoutSink{cfg: cfg, out: os.Stdout}
 	default:
-		wrong("DEVO_URL", "must begin with tls://, tcp://, https://, file:// or stdout:")
+		wrong.add("DEVO_URL", "must begin with tls://, tcp://, https://, file:// or stdout:")
 	}
-	if len(problems) > 0 {
-		return nil, errors.Join(problems...)
+	if err := wrong.err(); err != nil {
+		return nil, err
 	}
 	return sink, nil
 }
 
-// newFramer returns what turns the pages of one stream into lines.
+// newFramer returns the framer of one stream, which turns pages into lines.
 func newFramer(cfg Config) framer {
 	f := framer{maxEvent: cfg.MaxEvent}
 	if cfg.Environment != "" {
-		value, _ := json.Marshal(cfg.Environment) // of a string it cannot fail
+		value, _ := json.Marshal(cfg.Environment) // cannot fail for a string
 		f.environment = append([]byte(`"@devo_environment":`), value...)
 	}
 	return f
 }
 
 var (
-	// validHost keeps a record's fields and a URL's path apart, whatever is configured. A
-	// dot does not come first, so that it is no "..".
+	// validHost allows no character that separates a record's fields or a URL's segments, and no dot at the beginning,
+	// so that a host is not "..".
 	validHost   = regexp.MustCompile(`^[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,255}$`)
 	validDomain = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,255}$`)
 )
 
-// machineName is the machine's name with what no record may have replaced.
+// machineName returns the machine's name with - for every character that validHost does not allow.
 func machineName() string {
 	name, err := os.Hostname()
 	if err != nil || name == "" {
@@ -201,8 +197,7 @@ func machineName() string {
 	return clean
 }
 
-// IsLoopback says whether a host can only be this machine, so that a token may be sent to it in the
-// clear: localhost or a loopback address.
+// IsLoopback reports whether a host is localhost or a loopback address. A token may be sent there in the clear.
 func IsLoopback(host string) bool {
 	if host == "localhost" {
 		return true

@@ -53,6 +53,13 @@ func TestNewNamesEveryProblemAtOnce(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := devo.New(c.cfg)
+			var wrong devo.SettingErrors
+			require.ErrorAs(t, err, &wrong)
+			var settings []string
+			for _, w := range wrong {
+				settings = append(settings, w.Setting, w.Or)
+			}
+			require.Subset(t, settings, c.want)
 			for _, want := range c.want {
 				require.ErrorContains(t, err, want)
 			}

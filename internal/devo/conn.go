@@ -57,8 +57,12 @@ const maxWrite = 2 * blockSize
 
 var (
 	errHungUp = errors.New("the peer closed the connection")
-	errFIN    = errors.New("the connection ended without close_notify, and only after our FIN: a proxy may have ended it, and it is not known what the server has read; if it never ends otherwise, DEVO_CONFIRM=kernel makes do with its kernel's word")
-	errCut    = errors.New("the connection ended without the close_notify that this server sends: something on the way has cut it, and it is not known what the server has read")
+	errFIN    = &Error{
+		Remedy: useKernel,
+		Err: errors.New("the connection ended without close_notify, and only after our FIN: a proxy may have ended it, " +
+			"and it is not known what the server has read"),
+	}
+	errCut = errors.New("the connection ended without the close_notify that this server sends: something on the way has cut it, and it is not known what the server has read")
 )
 
 // farewell is how a peer ended a connection that was closed on this side.

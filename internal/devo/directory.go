@@ -26,7 +26,7 @@ func readID(root *os.Root) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	wrong := fmt.Errorf("%w: %s in it is not as the collector has made it; it can be removed", ErrRefused, idFile)
+	wrong := refused("remove "+idFile+": the collector makes a new one", fmt.Errorf("%s in it is not as the collector has made it", idFile))
 	if !info.Mode().IsRegular() {
 		return "", wrong
 	}

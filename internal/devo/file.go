@@ -162,7 +162,7 @@ func syncDirs(root *os.Root, dir string) error {
 func classify(err error) error {
 	for _, lasting := range []error{fs.ErrPermission, syscall.EROFS, syscall.ENOTDIR, syscall.EISDIR, syscall.ELOOP, syscall.ENAMETOOLONG} {
 		if errors.Is(err, lasting) {
-			return fmt.Errorf("%w: %w", ErrRefused, err)
+			return refused("see the directory of DEVO_URL and its permissions", err)
 		}
 	}
 	return err
@@ -187,7 +187,7 @@ func (s *fileStream) resume(ctx context.Context, target Target) error {
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%w: it is no regular file", ErrRefused)
+		return refused("move it away", errors.New("it is no regular file"))
 	}
 	s.size = info.Size()
 	if offset := target.Offset; offset != nil {

@@ -48,7 +48,7 @@ func (s *httpSink) Open(ctx context.Context, target Target) (Stream, error) {
 func (s *httpSink) open(ctx context.Context, tag string) (*httpStream, error) {
 	token, err := s.cfg.Token.Read()
 	if err != nil {
-		return nil, fmt.Errorf("%w: Devo's token: %w", ErrRefused, err)
+		return nil, refused("see DEVO_TOKEN and DEVO_TOKEN_FILE", fmt.Errorf("the token for Devo: %w", err))
 	}
 	transport := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
@@ -218,20 +218,21 @@ func (s *httpStream) withoutToken(err error) error {
 	return explain(err)
 }
 
-// statusError says what an answer of Devo means. Its codes are not documented; these are
-// the meanings that HTTP gives them.
+// statusError returns the error that an HTTP status means; nil for a success. Devo does not document its codes; these
+// are HTTP's own meanings.
 func statusError(status int) error {
 	switch {
 	case status >= 200 && status < 300:
 		return nil
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return fmt.Errorf("%w: the server answers %d, see DEVO_DOMAIN and DEVO_TOKEN", ErrRefused, status)
+		return refused("see DEVO_DOMAIN and DEVO_TOKEN", fmt.Errorf("the server answers %d", status))
 	case status == http.StatusRequestEntityTooLarge:
-		return fmt.Errorf("%w: the server answers %d, what was posted is too large for it, or for a proxy before it: raise its limit, or lower DEVO_MAX_EVENT, above which an event is cut", ErrRefused, status)
+		return refused("raise the limit of the server or proxy, or lower DEVO_MAX_EVENT: larger events are cut",
+			fmt.Errorf("the server answers %d: the body is too large for it or for a proxy before it", status))
 	case status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500:
 		return fmt.Errorf("the server answers %d", status)
 	default:
-		return fmt.Errorf("%w: the server answers %d, see DEVO_URL", ErrRefused, status)
+		return refused("see DEVO_URL", fmt.Errorf("the server answers %d", status))
 	}
 }
 

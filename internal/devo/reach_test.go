@@ -27,13 +27,14 @@ func TestTheTokenIsPostedOnlyOverTLS12OrBetterToAServerThatProvesItsName(t *test
 		certificate func(*x509.Certificate)
 		versions    [2]uint16 // least and most
 		serverName  string
-		want        string
+		want        string // empty: the server is accepted
+		remedy      string
 	}{
-		"TLS 1.1":                {nil, [2]uint16{tls.VersionTLS10, tls.VersionTLS11}, "", "protocol version"},
-		"TLS 1.2":                {nil, [2]uint16{0, tls.VersionTLS12}, "", ""},
-		"TLS 1.3":                {nil, [2]uint16{tls.VersionTLS13, 0}, "", ""},
-		"certificate of another": {elsewhere, [2]uint16{}, "", "DEVO_SERVER_NAME"},
-		"name given":             {elsewhere, [2]uint16{}, "devo.example", ""},
+		"TLS 1.1":                {nil, [2]uint16{tls.VersionTLS10, tls.VersionTLS11}, "", "protocol version", ""},
+		"TLS 1.2":                {nil, [2]uint16{0, tls.VersionTLS12}, "", "", ""},
+		"TLS 1.3":                {nil, [2]uint16{tls.VersionTLS13, 0}, "", "", ""},
+		"certificate of another": {elsewhere, [2]uint16{}, "", "for another name", "DEVO_SERVER_NAME"},
+		"name given":             {elsewhere, [2]uint16{}, "devo.example", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var asked atomic.Int32
@@ -56,6 +57,7 @@ func TestTheTokenIsPostedOnlyOverTLS12OrBetterToAServerThatProvesItsName(t *test
 			}
 			require.ErrorIs(t, err, devo.ErrRefused)
 			require.ErrorContains(t, err, test.want)
+			require.Contains(t, devo.Remedy(err), test.remedy)
 			require.NotContains(t, err.Error(), "s3cr3t")
 			require.Zero(t, asked.Load(), "nothing was sent")
 		})

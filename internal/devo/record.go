@@ -49,7 +49,7 @@ func checkTarget(t Target) error {
 		return errors.New("opening a stream: it has no name")
 	}
 	if err := CheckTag(t.Tag); err != nil {
-		return fmt.Errorf("opening a stream: %w: %w", ErrRefused, err)
+		return fmt.Errorf("opening a stream: %w", refused("see DEVO_TABLES", err))
 	}
 	return nil
 }

@@ -70,7 +70,10 @@ func (s *syslogSink) Check(ctx context.Context) error {
 // but so does a balancer with nothing behind it, so it is no refusal.
 func afterHandshake(err error) error {
 	if errors.Is(err, errHungUp) {
-		return fmt.Errorf("%w right after the handshake; if that goes on, it may not permit the client's certificate", err)
+		return &Error{
+			Remedy: "if that goes on, see DEVO_CERT_FILE: the server may not permit the client's certificate",
+			Err:    fmt.Errorf("%w right after the handshake", err),
+		}
 	}
 	return fmt.Errorf("after the handshake: %w", err)
 }
@@ -162,7 +165,10 @@ func (s *syslogSink) finish(ctx context.Context, c *conn) (farewell, error) {
 		})
 		return answer, nil
 	case answer == unanswered:
-		return answer, fmt.Errorf("the server %s did not close its side within %s, and so nothing says what it has read; if it never does, DEVO_CONFIRM=kernel makes do with its kernel's word", s.address, wait)
+		return answer, &Error{
+			Remedy: useKernel,
+			Err:    fmt.Errorf("the server %s did not close its side within %s, and so nothing says what it has read", s.address, wait),
+		}
 	}
 	return answer, nil
 }

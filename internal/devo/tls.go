@@ -6,9 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"os"
 	"slices"
 
 	"okta-collector/internal/secret"
@@ -17,7 +15,7 @@ import (
 // maxPEM bounds a certificate file in bytes.
 const maxPEM = 1 << 20
 
-// security is how TLS connections are secured.
+// security has the settings of TLS connections.
 type security struct {
 	chainFile, certFile, keyFile string
 	serverName                   string
@@ -31,77 +29,70 @@ func newSecurity(cfg Config, host string) *security {
 	return s
 }
 
-// config reads the files and returns the configuration of one connection.
+// config reads the files, and returns the configuration of one connection.
 func (s *security) config(ctx context.Context) (*tls.Config, error) {
-	cfg, err := secret.Settled(ctx, s.read)
+	cfg, err := secret.Settled(ctx, func() (*tls.Config, error) {
+		cfg, wrong := s.read()
+		return cfg, wrong.err()
+	})
 	if err != nil && !errors.Is(err, ctx.Err()) {
-		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+		return nil, refused("see the files that these settings name", err)
 	}
 	return cfg, err
 }
 
-// read reads the files once. The error names every setting that is wrong.
-func (s *security) read() (*tls.Config, error) {
+// read reads the files once.
+func (s *security) read() (*tls.Config, SettingErrors) {
 	cfg := &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		ServerName: s.serverName,
-		// Small records first would help a browser; here they only cost time.
+		// Dynamic sizing begins with small records. That helps browsers, and slows a bulk transfer.
 		DynamicRecordSizingDisabled: true,
 	}
-	var problems []error
+	var wrong SettingErrors
 	if s.chainFile != "" {
-		chain, err := readPEM("DEVO_CHAIN_FILE", s.chainFile)
-		if err == nil {
-			cfg.RootCAs = x509.NewCertPool()
-			if !cfg.RootCAs.AppendCertsFromPEM(chain) {
-				err = fmt.Errorf("DEVO_CHAIN_FILE (%s) has no certificate in it", s.chainFile)
-			}
+		chain := readPEM("DEVO_CHAIN_FILE", s.chainFile, &wrong)
+		cfg.RootCAs = x509.NewCertPool()
+		if chain != nil && !cfg.RootCAs.AppendCertsFromPEM(chain) {
+			wrong.add("DEVO_CHAIN_FILE", "(%s) has no certificate in it", s.chainFile)
 		}
-		problems = append(problems, err)
 	}
 	if s.certFile != "" || s.keyFile != "" {
-		cert, certErr := readPEM("DEVO_CERT_FILE", s.certFile)
-		key, keyErr := readPEM("DEVO_KEY_FILE", s.keyFile)
-		problems = append(problems, certErr, keyErr)
-		if certErr == nil && keyErr == nil {
+		cert := readPEM("DEVO_CERT_FILE", s.certFile, &wrong)
+		key := readPEM("DEVO_KEY_FILE", s.keyFile, &wrong)
+		if cert != nil && key != nil {
 			pair, err := tls.X509KeyPair(cert, key)
 			if err != nil {
-				err = fmt.Errorf("DEVO_CERT_FILE (%s) and DEVO_KEY_FILE (%s) are not a certificate and its key: %w", s.certFile, s.keyFile, err)
+				wrong = append(wrong, SettingError{
+					Setting: "DEVO_CERT_FILE", Or: "DEVO_KEY_FILE",
+					Problem: fmt.Sprintf("is wrong: %s and %s are not a certificate and its key: %v", s.certFile, s.keyFile, err),
+				})
 			}
-			problems = append(problems, err)
-			// Presented whatever authorities the server names: its refusal says more
-			// than a certificate that was left out.
+			// The certificate is sent whatever authorities the server names: a refusal by the server says more
+			// than a handshake without a certificate.
 			cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 				return &pair, nil
 			}
 		}
 	}
-	if err := errors.Join(problems...); err != nil {
-		return nil, err
-	}
-	return cfg, nil
+	return cfg, wrong
 }
 
-func readPEM(setting, path string) ([]byte, error) {
+// readPEM reads the file of a setting. It returns nil if that failed, and adds to wrong what is wrong.
+func readPEM(setting, path string, wrong *SettingErrors) []byte {
 	if path == "" {
-		return nil, fmt.Errorf("%s is missing: certificate and key go together", setting)
+		wrong.add(setting, "is missing: certificate and key go together")
+		return nil
 	}
-	f, err := os.Open(path)
+	data, err := secret.ReadFile(path, maxPEM)
 	if err != nil {
-		return nil, fmt.Errorf("%s cannot be read: %w", setting, err)
+		wrong.add(setting, "cannot be read: %v", err)
+		return nil
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxPEM+1))
-	if err != nil {
-		return nil, fmt.Errorf("%s cannot be read: %w", setting, err)
-	}
-	if len(data) > maxPEM {
-		return nil, fmt.Errorf("%s (%s) is larger than %d bytes", setting, path, maxPEM)
-	}
-	return data, nil
+	return data
 }
 
-// refusals are the TLS alerts that only a person can mend (RFC 8446, section 6.2).
+// refusals are the TLS alerts that only a person can end (RFC 8446, section 6.2).
 var refusals = []tls.AlertError{
 	40,  // handshake_failure: TLS 1.2 without a certificate
 	42,  // bad_certificate
@@ -118,7 +109,8 @@ var refusals = []tls.AlertError{
 	116, // certificate_required
 }
 
-// explain adds to an error of a TLS connection who has to do something about it, and what.
+// explain makes an [Error] of an error of a TLS connection that somebody has to do something about. It returns every
+// other error as it is.
 func explain(err error) error {
 	var (
 		verification *tls.CertificateVerificationError
@@ -129,21 +121,21 @@ func explain(err error) error {
 	)
 	switch {
 	case errors.As(err, &wrongName):
-		return fmt.Errorf("%w: the server's certificate is for another name, see DEVO_URL and DEVO_SERVER_NAME: %w", ErrRefused, err)
+		return refused("see DEVO_URL and DEVO_SERVER_NAME", fmt.Errorf("the server's certificate is for another name: %w", err))
 	case errors.As(err, &unknown):
-		return fmt.Errorf("%w: the server's certificate is signed by nobody in DEVO_CHAIN_FILE: %w", ErrRefused, err)
+		return refused("see DEVO_CHAIN_FILE", fmt.Errorf("no trusted authority has signed the server's certificate: %w", err))
 	case errors.As(err, &verification):
-		return fmt.Errorf("%w: the server's certificate does not verify, see DEVO_CHAIN_FILE and this machine's clock: %w", ErrRefused, err)
+		return refused("see DEVO_CHAIN_FILE and this machine's clock", fmt.Errorf("the server's certificate does not verify: %w", err))
 	case errors.As(err, &notTLS):
-		return fmt.Errorf("%w: the server does not speak TLS, see DEVO_URL: %w", ErrRefused, err)
+		return refused("see DEVO_URL", fmt.Errorf("the server does not speak TLS: %w", err))
 	case errors.As(err, &alert) && alert.Op == "remote error" && isRefusal(alert.Err):
-		return fmt.Errorf("%w: the server does not accept the client's certificate, see DEVO_CERT_FILE and DEVO_KEY_FILE: %w", ErrRefused, err)
+		return refused("see DEVO_CERT_FILE and DEVO_KEY_FILE", fmt.Errorf("the server does not accept the client's certificate: %w", err))
 	}
 	return err
 }
 
-// isRefusal compares texts, since crypto/tls does not export the type of an alert that was
-// received; tls.AlertError has the same ones.
+// isRefusal reports whether an alert is one of refusals. It compares texts because crypto/tls does not export the type
+// of an alert that it received. tls.AlertError has the same texts.
 func isRefusal(alert error) bool {
 	return slices.ContainsFunc(refusals, func(r tls.AlertError) bool { return alert.Error() == r.Error() })
 }

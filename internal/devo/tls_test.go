@@ -45,13 +45,14 @@ func TestServerIsVerified(t *testing.T) {
 		name       string
 		server     *tls.Config
 		serverName string
-		want       string
+		want       string // empty: the server is accepted
+		remedy     string
 	}{
-		{"wrong name", ca.serverTLS(t, name), "", "DEVO_SERVER_NAME"},
-		{"another authority", other.serverTLS(t, nil), "", "DEVO_CHAIN_FILE"},
-		{"expired", ca.serverTLS(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), "", "clock"},
-		{"TLS 1.1", &tls.Config{Certificates: ca.serverTLS(t, nil).Certificates, MinVersion: tls.VersionTLS11, MaxVersion: tls.VersionTLS11}, "", "protocol version"},
-		{"name given", ca.serverTLS(t, name), "devo.example", ""},
+		{"wrong name", ca.serverTLS(t, name), "", "for another name", "DEVO_SERVER_NAME"},
+		{"another authority", other.serverTLS(t, nil), "", "no trusted authority", "DEVO_CHAIN_FILE"},
+		{"expired", ca.serverTLS(t, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), "", "expired", "clock"},
+		{"TLS 1.1", &tls.Config{Certificates: ca.serverTLS(t, nil).Certificates, MinVersion: tls.VersionTLS11, MaxVersion: tls.VersionTLS11}, "", "protocol version", ""},
+		{"name given", ca.serverTLS(t, name), "devo.example", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := serve(t, c.server, readAll)
@@ -66,6 +67,7 @@ func TestServerIsVerified(t *testing.T) {
 				}
 				require.ErrorIs(t, err, devo.ErrRefused)
 				require.ErrorContains(t, err, c.want)
+				require.Contains(t, devo.Remedy(err), c.remedy)
 			}
 		})
 	}
@@ -80,7 +82,8 @@ func TestServerWithoutTLSIsNamedSo(t *testing.T) {
 	require.NoError(t, err)
 	err = sink.Check(t.Context())
 	require.ErrorIs(t, err, devo.ErrRefused)
-	require.ErrorContains(t, err, "DEVO_URL")
+	require.ErrorContains(t, err, "does not speak TLS")
+	require.Contains(t, devo.Remedy(err), "DEVO_URL")
 }
 
 func TestRefusedClientCertificateIsForAPerson(t *testing.T) {
@@ -101,7 +104,8 @@ func TestRefusedClientCertificateIsForAPerson(t *testing.T) {
 
 				_, err = open(t, cfg, devo.Waits{}).Ship(t.Context(), objects(0, 1, 1))
 				require.ErrorIs(t, err, devo.ErrRefused)
-				require.ErrorContains(t, err, "DEVO_CERT_FILE")
+				require.ErrorContains(t, err, "does not accept the client's certificate")
+				require.Contains(t, devo.Remedy(err), "DEVO_CERT_FILE")
 			})
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// level is the last part of the table's name, and a member of each record.
+// level is how serious a record is. It is the last part of the table's name, and a member of the record.
 type level string
 
 const (
@@ -20,28 +20,17 @@ const (
 
 var levels = []level{levelInfo, levelWarning, levelError}
 
-// tag is the Devo table of a level, the one that Devo's own collectors report to.
+// tag returns the Devo table of a level. Devo's own collectors report to the same tables.
 func (l level) tag() string { return "devo.collectors.out.global." + string(l) }
 
-// What a record is about.
 const (
-	eventStart   = "start"
-	eventStop    = "stop"
-	eventPull    = "pull"
-	eventProblem = "problem"
-	eventWarning = "warning"
-)
-
-const (
-	// collectorName is what Devo knows the collector by.
 	collectorName = "okta-collector"
-	// recordTime is how a record's time is written.
-	recordTime = "2006-01-02T15:04:05.000Z"
+	recordTime    = "2006-01-02T15:04:05.000Z"
 	// maxText bounds each text of a record in bytes.
 	maxText = 1100
 )
 
-// record is one line in Devo. Its members up to service are those of Devo's own collectors.
+// record is one record in Devo. Devo's own collectors have the same members up to service.
 type record struct {
 	Msg     string `json:"msg"`
 	Time    string `json:"time"`
@@ -53,12 +42,12 @@ type record struct {
 	Service string `json:"service,omitempty"`
 
 	Workflow  string `json:"workflow_id,omitempty"`
-	Event     string `json:"event"`
+	Event     string `json:"event"` // start, stop, pull, problem or warning
 	TaskQueue string `json:"task_queue,omitempty"`
 	Class     string `json:"class,omitempty"`
 	Action    string `json:"action,omitempty"`
 	*pullMembers
-	// Dropped counts the records right before this one that were given up for want of room.
+	// Dropped counts the records before this one that were dropped because the queue was full.
 	Dropped int64 `json:"dropped,omitempty"`
 }
 
@@ -68,25 +57,27 @@ type Source struct {
 	Workflow string // its id in Temporal; empty if there is none
 }
 
-// Pull is what one slice did for a pull. A long pull has several, with the same ID.
+// Pull is what one slice did for a pull. A long pull has several slices with the same ID.
 type Pull struct {
-	ID   int64  `json:"pull_id,omitempty"` // the events' @devo_pulling_id
+	ID   int64  `json:"pull_id,omitempty"` // the objects' @devo_pulling_id
 	Kind string `json:"pull_kind,omitempty"`
-	// Complete says that the pull ended with this slice, and End how the slice did.
-	Complete bool   `json:"pull_complete"`
-	End      string `json:"end"`
-	// Requests were sent to Okta, whatever came of them.
+	// Complete: the pull ended with this slice.
+	Complete bool `json:"pull_complete"`
+	// End is how the slice ended.
+	End string `json:"end"`
+	// Requests counts the requests to Okta, failed ones included.
 	Requests int64 `json:"requests"`
-	// Events were delivered to Devo, in so many bytes of JSON and whole pages of Okta.
+	// Events, Bytes of JSON and whole Pages of Okta were delivered.
 	Events int64 `json:"events"`
 	Bytes  int64 `json:"bytes"`
 	Pages  int64 `json:"pages"`
-	// Cut of the events were too large, and delivered cut and marked.
+	// Cut counts the events that were delivered cut and marked because they were too large.
 	Cut int64 `json:"events_cut"`
 	// Took is how long the slice ran.
 	Took time.Duration `json:"-"`
 }
 
+// pullMembers are the members of a record about a pull.
 type pullMembers struct {
 	Pull
 	Seconds   float64 `json:"duration_seconds"`
@@ -94,30 +85,27 @@ type pullMembers struct {
 }
 
 func (p Pull) members() *pullMembers {
-	m := &pullMembers{Pull: p, Seconds: round(p.Took.Seconds(), 1000)}
+	m := &pullMembers{Pull: p, Seconds: math.Round(p.Took.Seconds()*1000) / 1000}
 	if p.Took > 0 {
-		m.PerSecond = round(float64(p.Events)/p.Took.Seconds(), 10)
+		m.PerSecond = math.Round(float64(p.Events)/p.Took.Seconds()*10) / 10
 	}
 	return m
 }
 
-func round(x, steps float64) float64 { return math.Round(x*steps) / steps }
-
-// message says the same in a line for people.
+// message returns the members as a line of text.
 func (m *pullMembers) message(service string) string {
-	kind := "a pull"
-	if m.Kind != "" {
-		kind = "a pull (" + m.Kind + ")"
-	}
-	part := "part of "
+	part, kind := "part of", ""
 	if m.Complete {
-		part = "the end of "
+		part = "the end of"
 	}
-	return fmt.Sprintf("%s: %s%s: %s events in %d requests, %.1f s, %.1f events/s; %s",
+	if m.Kind != "" {
+		kind = " (" + m.Kind + ")"
+	}
+	return fmt.Sprintf("%s: %s a pull%s: %s events in %d requests, %.1f s, %.1f events/s; %s",
 		service, part, kind, humanize.Comma(m.Events), m.Requests, m.Seconds, m.PerSecond, m.End)
 }
 
-// text bounds a text, and makes sure that it can be in JSON.
+// text makes a text short enough for a record, and valid in JSON.
 func text(s string) string {
 	if len(s) > maxText {
 		s = s[:maxText-len("…")] + "…"

@@ -1,6 +1,4 @@
-// Package secret holds credentials so that they cannot leak by accident: a
-// [Secret] prints, logs and marshals as [redacted], and gives its value only
-// to the one call that sends it.
+// Package secret holds credentials so that they cannot leak by accident.
 package secret
 
 import (
@@ -8,24 +6,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 )
 
-// maxSize bounds a secret, in bytes. Tokens are below 100 bytes, JWTs a few
-// kilobytes; anything larger is the wrong file.
+// maxSize bounds a secret in bytes. Tokens have less than 100 bytes, JWTs a few kilobytes. A larger file is the wrong
+// one.
 const maxSize = 64 << 10
 
 const redacted = "[redacted]"
 
-// ErrEmpty is returned by [Secret.Read] when there is no value.
+// ErrEmpty is returned by [Secret.Read] if there is no value.
 var ErrEmpty = errors.New("secret is empty")
 
-// Secret is a credential given either as a value or as the path of a file that
-// contains it. The zero Secret is unset.
+// Secret is a credential, given as a value or as the path of a file with the value. It prints, logs and marshals as
+// [redacted]. The zero Secret is unset.
 type Secret struct {
-	// A pointer, since fmt prints the fields of a struct that holds a Secret in an
-	// unexported field without asking the Secret.
+	// value is a pointer because fmt prints a Secret in an unexported field without calling its methods.
 	value *string
 	file  string
 }
@@ -33,42 +29,32 @@ type Secret struct {
 // Value returns a secret with a fixed value.
 func Value(v string) Secret { return Secret{value: &v} }
 
-// File returns a secret that is read from path at every use, so that it can be
-// rotated while the process runs. White space around it is not part of it.
+// File returns a secret that is read from path at every use, so that it can be rotated while the process runs.
 func File(path string) Secret { return Secret{file: path} }
 
-// IsSet says whether a value or a file was given.
+// IsSet reports whether a value or a file was given.
 func (s Secret) IsSet() bool { return s.value != nil && *s.value != "" || s.file != "" }
 
-// Read returns the secret's value. It fails with [ErrEmpty] when there is none,
-// and with an error that names the file, never its content, when the file cannot
-// be read, or when the value is larger than 64 KiB or holds characters that no HTTP
-// header may have. It takes up to a second to be sure of what is wrong with a file.
+// Read returns the secret's value without the white space around it. It fails if there is none ([ErrEmpty]), if the
+// value has more than 64 KiB or a character that no HTTP header may have, and if the file cannot be read. Its error
+// names the file, and never has any of the value. Before it fails because of a file, it tries for up to a second.
 func (s Secret) Read() (string, error) {
-	if s.file == "" {
-		if s.value == nil {
-			return "", ErrEmpty
-		}
-		if len(*s.value) > maxSize {
-			return "", fmt.Errorf("secret is larger than %d bytes", maxSize)
-		}
-		return clean(*s.value)
+	if s.file != "" {
+		return Settled(context.Background(), s.readFile)
 	}
-	return Settled(context.Background(), s.readFile)
+	if s.value == nil {
+		return "", ErrEmpty
+	}
+	if len(*s.value) > maxSize {
+		return "", fmt.Errorf("secret is larger than %d bytes", maxSize)
+	}
+	return clean(*s.value)
 }
 
 func (s Secret) readFile() (string, error) {
-	f, err := os.Open(s.file)
+	data, err := ReadFile(s.file, maxSize)
 	if err != nil {
 		return "", fmt.Errorf("reading secret: %w", err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
-	if err != nil {
-		return "", fmt.Errorf("reading secret: %w", err)
-	}
-	if len(data) > maxSize {
-		return "", fmt.Errorf("reading secret: %s is larger than %d bytes", s.file, maxSize)
 	}
 	v, err := clean(string(data))
 	if err != nil {
@@ -96,5 +82,5 @@ func (s Secret) String() string { return redacted }
 // Format writes "[redacted]" for every verb.
 func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 
-// MarshalText returns "[redacted]", so that JSON and YAML are safe too.
+// MarshalText returns "[redacted]" for JSON and YAML.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }

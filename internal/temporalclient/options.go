@@ -1,26 +1,23 @@
-// Package temporalclient reads how Temporal is reached. The settings are Temporal's own, so that whoever has the
-// temporal CLI working has them already.
+// Package temporalclient reads how Temporal is reached. The settings are Temporal's own: whoever uses the temporal CLI
+// has them already.
 package temporalclient
 
 import (
+	"cmp"
 	"fmt"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 )
 
-// Options reads the TEMPORAL_* variables and the profile that they name. Address and namespace are set: to the
-// SDK's defaults, where nothing else is said. An error is one of the settings.
+// Options reads the TEMPORAL_* variables and the profile that they name. Address and namespace default to the SDK's. An
+// error is about a setting.
 func Options() (client.Options, error) {
 	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{})
 	if err != nil {
 		return options, fmt.Errorf("settings of the connection to Temporal (TEMPORAL_*): %w", err)
 	}
-	if options.HostPort == "" {
-		options.HostPort = client.DefaultHostPort
-	}
-	if options.Namespace == "" {
-		options.Namespace = client.DefaultNamespace
-	}
+	options.HostPort = cmp.Or(options.HostPort, client.DefaultHostPort)
+	options.Namespace = cmp.Or(options.Namespace, client.DefaultNamespace)
 	return options, nil
 }

@@ -1,0 +1,43 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Problem is one thing that is wrong with the settings.
+type Problem struct {
+	// Setting is the variable, with its tenant's prefix: ACME_OKTA_URL, for instance.
+	Setting string
+	// Text says what is wrong and what is allowed. It follows the variable's name in a sentence. It quotes values,
+	// but never a credential.
+	Text string
+}
+
+// String returns the problem as a sentence without a full stop.
+func (p Problem) String() string { return p.Setting + " " + p.Text }
+
+// Problems is everything that is wrong with the settings.
+type Problems []Problem
+
+// Error lists the problems, each on a line of its own.
+func (p Problems) Error() string {
+	if len(p) == 1 {
+		return "a setting is wrong: " + p[0].String()
+	}
+	var text strings.Builder
+	text.WriteString("settings are wrong:")
+	for _, problem := range p {
+		text.WriteString("\n  " + problem.String())
+	}
+	return text.String()
+}
+
+// add adds a problem unless it is there already: several tenants may inherit the same variable.
+func (p *Problems) add(setting, format string, args ...any) {
+	problem := Problem{Setting: setting, Text: fmt.Sprintf(format, args...)}
+	if !slices.Contains(*p, problem) {
+		*p = append(*p, problem)
+	}
+}
