@@ -18,8 +18,8 @@ var (
 // splitter reads JSON and removes white space in place.
 type splitter struct {
 	data []byte
-	key  string
-	r    int // the next byte to read
+	id   []string // the members that can name an object
+	r    int      // the next byte to read
 	// data[run:r] was read and has not been moved to its place at data[w:] yet.
 	run, w int
 }

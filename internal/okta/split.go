@@ -41,7 +41,10 @@ var (
 // It is one pass over the bytes; encoding/json needs three (validate, compact, decode) and an allocation for each
 // object.
 func split(body []byte, items, key string) (objects []object, links []byte, err error) {
-	s := splitter{data: body, key: key}
+	s := splitter{data: body, id: defaultID}
+	if key != "" {
+		s.id = []string{key}
+	}
 	switch items {
 	case itemsAreTheAnswer:
 		objects, err = s.array()
@@ -82,14 +85,19 @@ func (s *splitter) envelope(items string) (objects []object, links []byte, err e
 	if s.peek() != '{' {
 		return nil, nil, errNoObject
 	}
-	w := wanted{items: items}
-	if err := s.object(1, &w); err != nil {
+	keep := []member{{names: []string{items}}, {names: []string{"_links"}}}
+	if err := s.object(1, keep); err != nil {
 		return nil, nil, err
 	}
-	if !w.found {
-		return nil, nil, fmt.Errorf("answer has no array %q", items)
+	if err := s.end(); err != nil {
+		return nil, nil, err
 	}
-	return w.objects, w.links, nil
+	array := splitter{data: keep[0].value, id: s.id}
+	objects, err = array.array()
+	if err != nil {
+		return nil, nil, fmt.Errorf("member %q: %w", items, err)
+	}
+	return objects, keep[1].value, nil
 }
 
 // array reads an array of objects.
@@ -128,13 +136,56 @@ func (s *splitter) array() ([]object, error) {
 // element reads one object of a page, whose first byte is there.
 func (s *splitter) element() (object, error) {
 	from := s.at()
-	w := wanted{key: s.key}
-	err := s.object(1, &w)
-	return object{s.compacted(from), w.id, w.published}, err
+	keep := [2]member{{names: s.id, text: true, first: true}, {names: published, text: true}}
+	err := s.object(1, keep[:])
+	return object{s.compacted(from), keep[0].value, keep[1].value}, err
 }
 
-// object reads an object whose first byte is there. If w is not nil, the members that it wants are kept in it.
-func (s *splitter) object(depth int, w *wanted) error {
+var (
+	defaultID = []string{"id", "uuid", "client_id"}
+	published = []string{"published"}
+)
+
+// member is a member of an object whose value is kept.
+type member struct {
+	names []string
+	// text: only a string of at most maxID bytes is kept, without its quotes.
+	text bool
+	// first: the first member that is kept counts, else the last.
+	first bool
+	value []byte
+}
+
+// keep keeps a value that begins with this byte. The value itself may not be at its place yet.
+func (m *member) keep(begin byte, value []byte) {
+	if m.first && m.value != nil {
+		return
+	}
+	if m.text {
+		if begin != '"' {
+			return
+		}
+		if value = value[1 : len(value)-1 : len(value)-1]; len(value) > maxID {
+			value = nil
+		}
+	}
+	m.value = value
+}
+
+// named returns the member to be kept that has this name, nil if there is none.
+func named(keep []member, name []byte) *member {
+	for i := range keep {
+		for _, n := range keep[i].names {
+			if n == string(name) {
+				return &keep[i]
+			}
+		}
+	}
+	return nil
+}
+
+// object reads an object whose first byte is there, and keeps some of its members.
+func (s *splitter) object(depth int, keep []member) error {
 	if depth > maxDepth {
 		return errDeep
 	}
@@ -150,21 +201,17 @@ func (s *splitter) object(depth int, w *wanted) error {
 		if err := s.string(); err != nil {
 			return err
 		}
-		wants := nothing
-		if w != nil {
-			wants = w.member(s.data[from : s.r-1])
-		}
+		m := named(keep, s.data[from:s.r-1])
 		if !s.take(':') {
 			return errSyntax
 		}
-		var err error
-		if wants == nothing {
-			err = s.value(depth + 1)
-		} else {
-			err = s.keep(depth+1, wants, w)
-		}
-		if err != nil {
+		begin := s.peek()
+		from = s.at()
+		if err := s.value(depth + 1); err != nil {
 			return err
+		}
+		if m != nil {
+			m.keep(begin, s.compacted(from))
 		}
 		switch s.peek() {
 		case ',':
@@ -176,90 +223,4 @@ func (s *splitter) object(depth int, w *wanted) error {
 			return errSyntax
 		}
 	}
-}
-
-// keep reads the value of a member and keeps it in w.
-func (s *splitter) keep(depth int, m member, w *wanted) (err error) {
-	first := s.peek()
-	from := s.at()
-	switch {
-	case m == theItems && first == '[':
-		w.found = true
-		more, err := s.array()
-		w.objects = append(w.objects, more...)
-		return err
-	case m == theLinks:
-		err = s.value(depth)
-		w.links = s.compacted(from)
-		return err
-	case first != '"' || m == theItems:
-		return s.value(depth)
-	}
-	if err := s.string(); err != nil {
-		return err
-	}
-	text := s.compacted(from)
-	text = text[1 : len(text)-1 : len(text)-1]
-	if len(text) > maxID {
-		text = nil
-	}
-	if m == theID {
-		w.id = text
-	} else {
-		w.published = text
-	}
-	return nil
-}
-
-// wanted are the members of an object that are kept.
-type wanted struct {
-	key           string // names the object; empty: id, uuid or client_id does
-	id, published []byte
-
-	items   string // holds the page's objects; empty in one of them
-	found   bool   // items was there
-	objects []object
-	links   []byte
-}
-
-// member is what one of the members is that are kept.
-type member int
-
-const (
-	nothing member = iota
-	theID
-	thePublished
-	theItems
-	theLinks
-)
-
-func (w *wanted) member(name []byte) member {
-	if w.items != "" {
-		switch string(name) {
-		case w.items:
-			return theItems
-		case "_links":
-			return theLinks
-		}
-		return nothing
-	}
-	if w.id == nil && w.names(name) {
-		return theID
-	}
-	if string(name) == "published" {
-		return thePublished
-	}
-	return nothing
-}
-
-// names says whether a member of this name can name the object.
-func (w *wanted) names(name []byte) bool {
-	if w.key != "" {
-		return string(name) == w.key
-	}
-	switch string(name) {
-	case "id", "uuid", "client_id":
-		return true
-	}
-	return false
 }
