@@ -61,7 +61,7 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	log := c.log.With(zap.String("tenant", in.Tenant), zap.String("service", in.Service))
 	started := time.Now()
 	s := &slice{
-		in: in, log: log, at: in.Checkpoint,
+		in: in, log: log, progress: progress{at: in.Checkpoint},
 		metrics: c.metricsOf(in),
 		// Temporal's clock: the same for all workers, whatever their own say.
 		now:   func() time.Time { return info.StartedTime.Add(time.Since(started)) },

@@ -116,18 +116,16 @@ func (s serviceMetrics) at(g *prometheus.GaugeVec, t time.Time, labels ...string
 	}
 }
 
-func (s serviceMetrics) shipped(objects int, stats devo.Stats) {
+// delivered counts a batch that was confirmed.
+func (s serviceMetrics) delivered(b *batch, stats devo.Stats) {
 	if s.m == nil {
 		return
 	}
 	s.add(s.m.deliveries, 1, confirmed)
-	s.add(s.m.events, float64(objects))
+	s.add(s.m.events, float64(len(b.objects())))
 	s.add(s.m.bytes, float64(stats.Bytes))
 	s.add(s.m.cut, float64(stats.Cut))
-}
-
-func (s serviceMetrics) page() {
-	if s.m != nil {
+	if b.last() {
 		s.add(s.m.pages, 1)
 	}
 }

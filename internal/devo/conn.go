@@ -97,6 +97,7 @@ type conn struct {
 	unacked  func(syscall.RawConn) (int, error)
 	opened   time.Time
 	wrote    bool // something may have reached the peer
+	fins     int  // sent
 
 	notified chan struct{} // closed when the peer has sent close_notify
 	ended    chan struct{} // closed when nothing more can be read
@@ -220,26 +221,36 @@ func (c *conn) writeError(ctx context.Context, err error) error {
 // hurry ends a write that is under way, soon.
 func (c *conn) hurry() { _ = c.SetWriteDeadline(time.Now().Add(c.limits.cancelled)) }
 
-// finish closes our side and waits for the peer to close its own, which it does when it has
+// closeWrite closes our side of the connection.
+func (c *conn) closeWrite(ctx context.Context) error {
+	if err := c.alive(); err != nil {
+		return err // an end before ours does not answer it
+	}
+	if c.secured == nil {
+		return c.sendFIN(ctx)
+	}
+	if err := c.secured.CloseWrite(); err != nil {
+		return c.writeError(ctx, err)
+	}
+	return nil
+}
+
+func (c *conn) sendFIN(ctx context.Context) error {
+	c.fins = 1
+	if err := c.tcp.CloseWrite(); err != nil {
+		return c.writeError(ctx, err)
+	}
+	return nil
+}
+
+// awaitClose waits, after closeWrite, for the peer to close its side too, which it does when it has
 // read everything, for as long as it takes something at all in each wait. After an error it
 // is not known what the peer has read. The connection is released.
-func (c *conn) finish(ctx context.Context, wait time.Duration) (farewell, error) {
+func (c *conn) awaitClose(ctx context.Context, wait time.Duration) (farewell, error) {
 	defer c.release()
-	if err := c.alive(); err != nil {
-		return unanswered, err // what comes before our end is no answer to it
-	}
-	fins := 0
-	nudge := make(<-chan time.Time)
+	var nudge <-chan time.Time
 	if c.secured != nil {
-		if err := c.secured.CloseWrite(); err != nil {
-			return unanswered, c.writeError(ctx, err)
-		}
 		nudge = time.After(c.limits.nudge)
-	} else {
-		if err := c.tcp.CloseWrite(); err != nil {
-			return unanswered, c.writeError(ctx, err)
-		}
-		fins = 1
 	}
 	last := math.MaxInt
 	over := time.NewTimer(wait)
@@ -247,12 +258,11 @@ func (c *conn) finish(ctx context.Context, wait time.Duration) (farewell, error)
 	for {
 		select {
 		case <-c.ended:
-			return c.answer(fins)
+			return c.answer()
 		case <-nudge:
-			if err := c.tcp.CloseWrite(); err != nil {
-				return unanswered, c.writeError(ctx, err)
+			if err := c.sendFIN(ctx); err != nil {
+				return unanswered, err
 			}
-			fins = 1
 		case <-over.C:
 			n, err := c.unacked(c.raw)
 			if err != nil && !errors.Is(err, errors.ErrUnsupported) {
@@ -272,27 +282,26 @@ func (c *conn) finish(ctx context.Context, wait time.Duration) (farewell, error)
 	}
 }
 
-// answer says what the end of the connection means that came after ours. fins is how many FINs
-// were sent.
-func (c *conn) answer(fins int) (farewell, error) {
+// answer says what the end of the connection means that came after ours.
+func (c *conn) answer() (farewell, error) {
 	if !c.eof() {
 		return unanswered, c.lost()
 	}
 	notified := false
 	select {
 	case <-c.notified:
-		notified, fins = true, 1
+		notified, c.fins = true, 1 // the reader has sent it
 	default:
 	}
 	// An answer acknowledges what it answers. A peer that hung up by itself, perhaps
 	// without having read everything, has not seen our end yet.
-	if n, err := c.unacked(c.raw); err == nil && n > fins {
+	if n, err := c.unacked(c.raw); err == nil && n > c.fins {
 		return unanswered, errHungUp
 	}
 	switch {
 	case notified:
 		return closeNotify, nil
-	case c.secured != nil && fins > 0:
+	case c.secured != nil && c.fins > 0:
 		return unanswered, errFIN
 	}
 	return bareEOF, nil

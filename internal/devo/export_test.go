@@ -46,7 +46,7 @@ var Unacknowledged = unacknowledged
 
 // HungUp is closed when the stream has noticed that the connection opened ahead has ended.
 func HungUp(s Stream) <-chan struct{} {
-	a := s.(*syslogStream).next
+	a := s.(*stream).sender.(*syslogSender).next
 	<-a.done
 	return a.conn.ended
 }

@@ -10,7 +10,6 @@ import (
 	"path"
 	"strings"
 	"syscall"
-	"time"
 
 	"go.uber.org/zap"
 )
@@ -28,14 +27,14 @@ func (s *fileSink) Open(ctx context.Context, target Target) (Stream, error) {
 	if err := checkTarget(target); err != nil {
 		return nil, err
 	}
-	stream, err := s.open(ctx, target)
+	f, err := s.open(ctx, target)
 	if err != nil {
 		return nil, fmt.Errorf("opening the file of %s in %s: %w", target.Name, s.dir, classify(err))
 	}
-	return stream, nil
+	return &stream{sender: f, doing: "writing " + f.file.Name(), metrics: s.cfg.Metrics}, nil
 }
 
-func (s *fileSink) open(ctx context.Context, target Target) (*fileStream, error) {
+func (s *fileSink) open(ctx context.Context, target Target) (*fileSender, error) {
 	root, err := s.root()
 	if err != nil {
 		return nil, err
@@ -52,8 +51,8 @@ func (s *fileSink) open(ctx context.Context, target Target) (*fileStream, error)
 	if err != nil {
 		return nil, err
 	}
-	stream := &fileStream{sink: s, file: f, framer: newFramer(s.cfg)}
-	err = stream.resume(ctx, target)
+	sender := &fileSender{sink: s, file: f, framer: newFramer(s.cfg)}
+	err = sender.resume(ctx, target)
 	if err == nil {
 		err = syncDirs(root, path.Dir(name))
 	}
@@ -61,7 +60,7 @@ func (s *fileSink) open(ctx context.Context, target Target) (*fileStream, error)
 		_ = f.Close()
 		return nil, err
 	}
-	return stream, nil
+	return sender, nil
 }
 
 // root opens the directory, which os.Root lets nothing out of, symbolic links included.
@@ -168,17 +167,17 @@ func classify(err error) error {
 	return err
 }
 
-type fileStream struct {
+type fileSender struct {
 	sink *fileSink
 	file *os.File
 	framer
-	size   int64
-	torn   bool // the file ends inside a line
-	failed error
+	size   int64 // written
+	synced int64 // of which this was confirmed
+	torn   bool  // the file ends inside a line
 }
 
 // resume locks the file and takes it back to the offset.
-func (s *fileStream) resume(ctx context.Context, target Target) error {
+func (s *fileSender) resume(ctx context.Context, target Target) error {
 	if err := lock(s.file); err != nil {
 		return fmt.Errorf("somebody else is writing it: %w", err)
 	}
@@ -217,26 +216,13 @@ func (s *fileStream) resume(ctx context.Context, target Target) error {
 		}
 		s.torn = last[0] != '\n'
 	}
+	s.synced = s.size
 	return s.file.Sync()
 }
 
-func (s *fileStream) Ship(ctx context.Context, page Page) (Stats, error) {
-	if s.failed != nil {
-		return Stats{}, s.failed
-	}
-	started := time.Now()
-	stats, err := s.ship(ctx, page)
-	if err != nil {
-		s.failed = fmt.Errorf("writing %s: %w", s.file.Name(), classify(err))
-		return Stats{}, s.failed
-	}
-	s.sink.cfg.Metrics.shipped(started)
-	return stats, nil
-}
-
-func (s *fileStream) ship(ctx context.Context, page Page) (Stats, error) {
+func (s *fileSender) send(ctx context.Context, batch Batch) (Stats, confirmation, error) {
 	before := s.size
-	stats, err := s.frame(nil, page, func(lines []byte) error {
+	stats, err := s.frame(nil, batch, func(lines []byte) error {
 		if s.torn {
 			if err := s.write(ctx, []byte{'\n'}); err != nil {
 				return err
@@ -246,15 +232,16 @@ func (s *fileStream) ship(ctx context.Context, page Page) (Stats, error) {
 		return s.write(ctx, lines)
 	})
 	if err != nil && s.size == before {
-		return Stats{}, unsent(err)
+		err = unsent(err)
 	}
-	if err == nil {
-		err = s.file.Sync()
+	if err != nil {
+		return Stats{}, nil, classify(err)
 	}
-	return stats, err
+	end := s.size
+	return stats, func(context.Context) error { return s.confirm(end) }, nil
 }
 
-func (s *fileStream) write(ctx context.Context, b []byte) error {
+func (s *fileSender) write(ctx context.Context, b []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -263,20 +250,19 @@ func (s *fileStream) write(ctx context.Context, b []byte) error {
 	return err
 }
 
-func (s *fileStream) Offset() *int64 {
-	size := s.size
-	return &size
-}
-
-func (s *fileStream) Close(context.Context) error {
-	if s.file == nil {
-		return nil
+// confirm makes the file durable, which is written up to end at least.
+func (s *fileSender) confirm(end int64) error {
+	if err := s.file.Sync(); err != nil {
+		return classify(err)
 	}
-	// Every page is synced: whatever closing says, nothing is lost by it.
-	_ = s.file.Close()
-	s.file = nil
-	if s.failed == nil {
-		s.failed = errors.New("the stream is closed")
-	}
+	s.synced = end
 	return nil
 }
+
+func (s *fileSender) Offset() *int64 {
+	synced := s.synced
+	return &synced
+}
+
+// close ignores the error: what was confirmed is synced, and is not lost by it.
+func (s *fileSender) close() { _ = s.file.Close() }

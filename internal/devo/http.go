@@ -42,10 +42,14 @@ func (s *httpSink) Open(ctx context.Context, target Target) (Stream, error) {
 	if err := checkTarget(target); err != nil {
 		return nil, err
 	}
-	return s.open(ctx, target.Tag)
+	sender, err := s.open(ctx, target.Tag)
+	if err != nil {
+		return nil, err
+	}
+	return &stream{sender: sender, doing: "posting to " + s.base.Host, metrics: s.cfg.Metrics}, nil
 }
 
-func (s *httpSink) open(ctx context.Context, tag string) (*httpStream, error) {
+func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
 	token, err := s.cfg.Token.Read()
 	if err != nil {
 		return nil, fmt.Errorf("%w: Devo's token: %w", ErrRefused, err)
@@ -65,7 +69,7 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpStream, error) {
 			return nil, err
 		}
 	}
-	stream := &httpStream{
+	sender := &httpSender{
 		sink:   s,
 		framer: newFramer(s.cfg),
 		token:  token,
@@ -77,10 +81,10 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpStream, error) {
 		},
 	}
 	// Go would write ! as %21; both spellings are given, so that Devo sees the documented one.
-	stream.url.Path = fmt.Sprintf("/stream/%s/token!%s/%s/%s", s.cfg.Domain, token, s.cfg.Hostname, tag)
-	stream.url.RawPath = fmt.Sprintf("/stream/%s/token!%s/%s/%s", url.PathEscape(s.cfg.Domain), url.PathEscape(token), url.PathEscape(s.cfg.Hostname), tag)
-	stream.zip, _ = gzip.NewWriterLevel(&stream.body, gzip.BestSpeed) // a level that exists
-	return stream, nil
+	sender.url.Path = fmt.Sprintf("/stream/%s/token!%s/%s/%s", s.cfg.Domain, token, s.cfg.Hostname, tag)
+	sender.url.RawPath = fmt.Sprintf("/stream/%s/token!%s/%s/%s", url.PathEscape(s.cfg.Domain), url.PathEscape(token), url.PathEscape(s.cfg.Hostname), tag)
+	sender.zip, _ = gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // the level exists
+	return sender, nil
 }
 
 // OffsetOf is empty: there is nothing to take back.
@@ -89,115 +93,110 @@ func (*httpSink) OffsetOf() string { return "" }
 // Check posts an empty body: address, certificates, domain and token are tried, and no
 // event is made. A 400 is an answer of somebody who has accepted the token.
 func (s *httpSink) Check(ctx context.Context) error {
-	stream, err := s.open(ctx, checkTag)
+	sender, err := s.open(ctx, checkTag)
 	if err != nil {
 		return err
 	}
-	defer stream.client.CloseIdleConnections()
-	status, err := stream.post(ctx)
+	defer sender.close()
+	status, err := sender.post(ctx, nil, new(bool))
 	if err == nil && status != http.StatusBadRequest {
 		err = statusError(status)
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("posting to %s: %w", s.base.Host, err)
+	}
+	return nil
 }
 
-// httpStream keeps one connection for a slice.
-type httpStream struct {
+// httpSender keeps one connection for a slice.
+type httpSender struct {
 	sink   *httpSink
 	client *http.Client
 	url    url.URL // has the token in it
 	token  string
 	framer
-	body bytes.Buffer
-	zip  *gzip.Writer
-	size int // of the body before compression
-	// connected says that there was a connection to post the page over, or a part of it.
-	connected bool
-	failed    error
+	zip *gzip.Writer
 }
 
-func (s *httpStream) Ship(ctx context.Context, page Page) (Stats, error) {
-	if s.failed != nil {
-		return Stats{}, s.failed
-	}
-	started := time.Now()
-	stats, err := s.ship(ctx, page)
+func (s *httpSender) send(ctx context.Context, batch Batch) (Stats, confirmation, error) {
+	bodies, stats, err := s.render(batch)
 	if err != nil {
-		s.failed = err
-		return Stats{}, err
+		return Stats{}, nil, unsent(err)
 	}
-	s.sink.cfg.Metrics.shipped(started)
-	return stats, nil
+	ctx, cancel := context.WithCancel(ctx)
+	answered := make(chan error, 1)
+	go func() { answered <- s.postAll(ctx, bodies) }()
+	return stats, func(ctx context.Context) error {
+		defer cancel()
+		stop := context.AfterFunc(ctx, cancel)
+		defer stop()
+		return <-answered
+	}, nil
 }
 
-func (s *httpStream) ship(ctx context.Context, page Page) (Stats, error) {
-	s.reset()
-	s.connected = false
-	stats, err := s.frame(nil, page, func(lines []byte) error {
-		if s.size+len(lines) > maxPost {
-			if err := s.deliver(ctx); err != nil {
+// render returns the batch as compressed bodies. There are several where one post could not take it.
+func (s *httpSender) render(batch Batch) ([]*bytes.Buffer, Stats, error) {
+	var bodies []*bytes.Buffer
+	size := 0 // of the last body before compression
+	stats, err := s.frame(nil, batch, func(lines []byte) error {
+		if size == 0 || size+len(lines) > maxPost {
+			if err := s.zip.Close(); err != nil {
 				return err
 			}
+			body := new(bytes.Buffer)
+			s.zip.Reset(body)
+			bodies, size = append(bodies, body), 0
 		}
-		s.size += len(lines)
+		size += len(lines)
 		_, err := s.zip.Write(lines)
 		return err
 	})
-	if err == nil && s.size > 0 {
-		err = s.deliver(ctx)
-	}
-	if err != nil && !s.connected {
-		err = unsent(err)
-	}
-	return stats, err
+	return bodies, stats, errors.Join(err, s.zip.Close())
 }
 
-func (s *httpStream) reset() {
-	s.size = 0
-	s.body.Reset()
-	s.zip.Reset(&s.body)
-}
-
-// deliver posts what was gathered.
-func (s *httpStream) deliver(ctx context.Context) error {
-	if err := s.zip.Close(); err != nil {
-		return fmt.Errorf("compressing: %w", err)
+// postAll posts bodies one after another.
+func (s *httpSender) postAll(ctx context.Context, bodies []*bytes.Buffer) error {
+	connected := false
+	for _, body := range bodies {
+		status, err := s.post(ctx, body.Bytes(), &connected)
+		if err == nil {
+			err = statusError(status)
+		}
+		if err != nil && !connected {
+			err = unsent(err)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	status, err := s.post(ctx)
-	if err != nil {
-		return err
-	}
-	if err := statusError(status); err != nil {
-		return err
-	}
-	s.reset()
 	return nil
 }
 
-// post sends body and returns the status of the answer.
-func (s *httpStream) post(ctx context.Context) (int, error) {
+// post sends a body and returns the status of the answer. connected becomes true if there was a connection to send
+// it over.
+func (s *httpSender) post(ctx context.Context, body []byte, connected *bool) (int, error) {
 	limited, cancel := context.WithTimeout(ctx, postTimeout)
 	defer cancel()
 	limited = httptrace.WithClientTrace(limited, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { s.connected = true }, // and shaken hands over it
+		GotConn: func(httptrace.GotConnInfo) { *connected = true }, // the TLS handshake is done
 	})
-	req, err := http.NewRequestWithContext(limited, http.MethodPost, "", bytes.NewReader(s.body.Bytes()))
+	req, err := http.NewRequestWithContext(limited, http.MethodPost, "", bytes.NewReader(body))
 	if err != nil {
 		return 0, fmt.Errorf("making a request: %w", err)
 	}
 	req.URL, req.Host = &s.url, s.url.Host
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "okta-collector")
-	if s.body.Len() > 0 {
+	if len(body) > 0 {
 		req.Header.Set("Content-Encoding", "gzip")
 	}
 	res, err := s.client.Do(req)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
 		// Not an error that wraps a context's: the caller's is not over.
-		return 0, fmt.Errorf("posting to %s: no answer within %s", s.url.Host, postTimeout)
+		return 0, fmt.Errorf("no answer within %s", postTimeout)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("posting to %s: %w", s.url.Host, s.withoutToken(err))
+		return 0, s.withoutToken(err)
 	}
 	defer res.Body.Close()
 	// The status says it all; the body only has to be out of the way of the next request.
@@ -207,7 +206,7 @@ func (s *httpStream) post(ctx context.Context) (int, error) {
 
 // withoutToken takes the URL off an error of the client, and whatever else has the token:
 // a server may repeat it in an answer that cannot be parsed.
-func (s *httpStream) withoutToken(err error) error {
+func (s *httpSender) withoutToken(err error) error {
 	var withURL *url.Error
 	if errors.As(err, &withURL) {
 		err = withURL.Err
@@ -235,12 +234,6 @@ func statusError(status int) error {
 	}
 }
 
-func (s *httpStream) Offset() *int64 { return nil }
+func (s *httpSender) Offset() *int64 { return nil }
 
-func (s *httpStream) Close(context.Context) error {
-	s.client.CloseIdleConnections()
-	if s.failed == nil {
-		s.failed = errors.New("the stream is closed")
-	}
-	return nil
-}
+func (s *httpSender) close() { s.client.CloseIdleConnections() }

@@ -2,6 +2,7 @@ package devo_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -131,13 +132,13 @@ func openStream(t testing.TB, sink devo.Sink, target devo.Target) devo.Stream {
 	t.Helper()
 	stream, err := sink.Open(t.Context(), target)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = stream.Close(t.Context()) })
+	t.Cleanup(stream.Close)
 	return stream
 }
 
 // objects makes a page of n objects with numbers from first, each padded by pad bytes.
-func objects(first, n, pad int) devo.Page {
-	var p devo.Page
+func objects(first, n, pad int) devo.Batch {
+	var p devo.Batch
 	for i := first; i < first+n; i++ {
 		p.Objects = append(p.Objects, fmt.Appendf(nil, `{"n":%d,"pad":"%s"}`, i, bytes.Repeat([]byte{'x'}, pad)))
 	}
@@ -145,10 +146,20 @@ func objects(first, n, pad int) devo.Page {
 }
 
 // huge is a page that no kernel takes while its peer does not read.
-func huge() devo.Page { return objects(0, 64, 1<<20-100) }
+func huge() devo.Batch { return objects(0, 64, 1<<20-100) }
 
-func ship(t testing.TB, stream devo.Stream, page devo.Page) {
+// deliver sends a batch and waits until it is confirmed.
+func deliver(ctx context.Context, stream devo.Stream, batch devo.Batch) (devo.Stats, error) {
+	delivery, err := stream.Send(ctx, batch)
+	if err != nil {
+		return devo.Stats{}, err
+	}
+	return delivery.Wait(ctx)
+}
+
+// ship delivers a batch that nothing can be wrong with.
+func ship(t testing.TB, stream devo.Stream, batch devo.Batch) {
 	t.Helper()
-	_, err := stream.Ship(t.Context(), page)
+	_, err := deliver(t.Context(), stream, batch)
 	require.NoError(t, err)
 }

@@ -1,5 +1,4 @@
-// Package devo delivers pages of JSON objects to Devo, and says truthfully what is
-// known of their delivery.
+// Package devo delivers batches of JSON objects to Devo, and says which of them were confirmed.
 package devo
 
 import (
@@ -13,12 +12,11 @@ import (
 // than 408 and 429, a directory that cannot be written. Every other error is passing.
 var ErrRefused = errors.New("refused")
 
-// ErrUnsent is wrapped by errors of [Stream.Ship] after which nothing of the page can be with the
-// peer, since there was no connection to it, for instance. After every other error some of it may be,
-// or all.
+// ErrUnsent is wrapped by errors of [Stream.Send] and [Delivery.Wait] after which the peer cannot have any part of
+// the batch: there was no connection to it, for instance. After any other error the peer may have all of it.
 var ErrUnsent = errors.New("nothing was sent")
 
-// unsent wraps an error of a page of which nothing was sent.
+// unsent wraps the error of a batch of which nothing was sent.
 func unsent(err error) error { return fmt.Errorf("%w: %w", ErrUnsent, err) }
 
 // Sink is a destination. It is safe for concurrent use; each slice opens a stream of its own.
@@ -45,38 +43,44 @@ type Target struct {
 	Offset *int64
 }
 
-// Page is a page of objects, or a chunk of one, in Okta's order.
-type Page struct {
-	// Objects are compact JSON objects, each on one line. They belong to the caller
-	// again when Ship returns.
+// A Batch is objects that are delivered and confirmed together: a page, or a part of one, in Okta's order.
+type Batch struct {
+	// Objects are compact JSON objects, each on one line. They must stay as they are until [Delivery.Wait] has
+	// returned, or the stream is closed.
 	Objects [][]byte
 	// Members are added to each object: rendered JSON members without braces, such
 	// as `"@devo_pulling_id":1795332420123,"@okta_app_id":"0oa1"`. May be empty.
 	Members []byte
-	// More says that another page is going to follow soon.
+	// More says that another batch follows soon.
 	More bool
 }
 
-// Stats says what a page became.
+// Stats says what became of a batch.
 type Stats struct {
-	// Bytes counts the JSON shipped, added members included, framing not.
+	// Bytes counts the JSON shipped, with the added members, without framing.
 	Bytes int64
-	// Cut counts objects larger than MaxEvent that were shipped cut and marked.
+	// Cut counts objects larger than MaxEvent. They were shipped cut and marked.
 	Cut int64
 }
 
-// Stream delivers the pages of one slice in order. It is used by one goroutine.
+// A Stream delivers the batches of one slice in order. One goroutine uses it.
 type Stream interface {
-	// Ship returns when the page is delivered for good, as far as the sink can know: it may then
-	// be checkpointed. On an error the page must be shipped again by another stream; this one is
-	// unusable but for Close. Whether the peer has it all the same is not known, unless the error
-	// wraps ErrUnsent.
-	Ship(ctx context.Context, page Page) (Stats, error)
-	// Offset is what to record in the checkpoint with the pages shipped so far; nil
-	// if the sink has none. Where it is not nil, its first value must be
-	// checkpointed before the first Ship.
+	// Send renders a batch and sends it. It returns when the batch is on its way; [Delivery.Wait] proves that it
+	// arrived. Another batch may be sent before that. After an error nothing more can be sent over this stream, but
+	// deliveries that are under way can still be confirmed. The batch must be sent again over another stream. The
+	// peer may have it already, unless the error wraps ErrUnsent. When ctx ends, so does the delivery.
+	Send(ctx context.Context, batch Batch) (Delivery, error)
+	// Offset is what to record in the checkpoint of the batches confirmed so far; nil if the sink has no offsets. If
+	// it is not nil, its first value must be checkpointed before the first Send.
 	Offset() *int64
-	// Close releases everything. It may be called after a failed Ship, and when ctx is already
-	// over. A second Close does nothing.
-	Close(ctx context.Context) error
+	// Close releases everything, and gives up deliveries that nobody waited for. A second Close does nothing.
+	Close()
+}
+
+// A Delivery is a batch on its way. It owns what it needs to be confirmed: a connection, a request, written bytes.
+type Delivery interface {
+	// Wait returns when the batch is delivered for good, as far as the sink can know. Then it may be checkpointed.
+	// Deliveries are waited for once each, in the order in which they were sent. After an error the stream is of no
+	// use but to be closed; what was said of an error of [Stream.Send] is true here too, of this batch and all later ones.
+	Wait(ctx context.Context) (Stats, error)
 }

@@ -38,7 +38,7 @@ func (s *syslogSink) Open(_ context.Context, target Target) (Stream, error) {
 	if err := checkTarget(target); err != nil {
 		return nil, err
 	}
-	return &syslogStream{sink: s, tag: target.Tag, framer: newFramer(s.cfg)}, nil
+	return &stream{sender: &syslogSender{sink: s, tag: target.Tag, framer: newFramer(s.cfg)}, doing: "sending to " + s.address, metrics: s.cfg.Metrics}, nil
 }
 
 // OffsetOf is empty: there is nothing to take back.
@@ -144,14 +144,23 @@ func (s *syslogSink) secure(ctx context.Context, tcp *net.TCPConn, cfg *tls.Conf
 	return c, nil
 }
 
-// finish closes a connection and returns how the server answered, or why that does not prove
-// that it has read everything.
+// finish closes a connection and returns how the server answered.
 func (s *syslogSink) finish(ctx context.Context, c *conn) (farewell, error) {
+	if err := c.closeWrite(ctx); err != nil {
+		c.release()
+		return unanswered, fmt.Errorf("closing the connection to %s: %w", s.address, err)
+	}
+	return s.awaitClose(ctx, c)
+}
+
+// awaitClose returns how the server answered the close of a connection, or why that does not prove that it has read
+// everything. The connection is released.
+func (s *syslogSink) awaitClose(ctx context.Context, c *conn) (farewell, error) {
 	wait := s.limits.answer
 	if s.cfg.Confirm == ConfirmKernel {
 		wait = s.limits.word
 	}
-	answer, err := c.finish(ctx, wait)
+	answer, err := c.awaitClose(ctx, wait)
 	switch {
 	case err != nil:
 		return answer, fmt.Errorf("closing the connection to %s: %w", s.address, err)
@@ -266,73 +275,63 @@ func (a *ahead) drop() {
 	}
 }
 
-// syslogStream ships each page over a connection of its own.
-type syslogStream struct {
+// syslogSender sends each batch over a connection of its own.
+type syslogSender struct {
 	sink *syslogSink
 	tag  string
 	framer
-	head   []byte
-	next   *ahead // nil unless another page was announced
-	failed error
+	head []byte
+	next *ahead // nil unless another batch was announced
 }
 
-func (s *syslogStream) Ship(ctx context.Context, page Page) (Stats, error) {
-	if s.failed != nil {
-		return Stats{}, s.failed
-	}
-	started := time.Now()
-	stats, err := s.ship(ctx, page)
-	if err != nil {
-		s.failed = fmt.Errorf("sending to %s: %w", s.sink.address, err)
-		return Stats{}, s.failed
-	}
-	s.sink.cfg.Metrics.shipped(started)
-	return stats, nil
-}
-
-func (s *syslogStream) ship(ctx context.Context, page Page) (Stats, error) {
-	if len(page.Objects) == 0 {
-		return Stats{}, nil
-	}
+func (s *syslogSender) send(ctx context.Context, batch Batch) (Stats, confirmation, error) {
 	expected, err := s.sink.acquaint(ctx)
 	if err != nil {
-		return Stats{}, unsent(err)
+		return Stats{}, nil, unsent(err)
 	}
 	c, err := s.connection(ctx)
 	if err != nil {
-		return Stats{}, unsent(err)
+		return Stats{}, nil, unsent(err)
 	}
-	if page.More {
+	if batch.More {
 		s.next = s.sink.openAhead()
 	}
-	s.head = appendHead(s.head[:0], s.sink.cfg.Now(), s.sink.cfg.Hostname, s.tag)
 	stop := context.AfterFunc(ctx, c.hurry)
 	defer stop()
-	stats, err := s.frame(s.head, page, func(records []byte) error { return c.write(ctx, records) })
+	s.head = appendHead(s.head[:0], s.sink.cfg.Now(), s.sink.cfg.Hostname, s.tag)
+	stats, err := s.frame(s.head, batch, func(records []byte) error { return c.write(ctx, records) })
+	if err == nil {
+		err = c.closeWrite(ctx)
+	}
 	if err != nil {
 		c.release()
 		s.sink.cfg.Metrics.connectionLost()
 		if !c.wrote {
 			err = unsent(err)
 		}
-		return Stats{}, err
+		return Stats{}, nil, err
 	}
-	answer, err := s.sink.finish(ctx, c)
-	if err == nil && s.sink.cfg.Confirm == ConfirmClose && answer < expected {
+	return stats, func(ctx context.Context) error { return s.sink.confirm(ctx, c, expected) }, nil
+}
+
+// confirm returns when the server has read what was sent over a connection, which is closed on this side.
+func (s *syslogSink) confirm(ctx context.Context, c *conn, expected farewell) error {
+	answer, err := s.awaitClose(ctx, c)
+	if err == nil && s.cfg.Confirm == ConfirmClose && answer < expected {
 		// Or the server has changed its manners: whoever ships next finds out.
-		s.sink.manners.forget()
+		s.manners.forget()
 		err = errCut
 	}
 	if err != nil {
-		s.sink.cfg.Metrics.connectionLost()
-		return Stats{}, err
+		s.cfg.Metrics.connectionLost()
+		return err
 	}
-	s.sink.manners.learn(answer)
-	return stats, nil
+	s.manners.learn(answer)
+	return nil
 }
 
 // connection returns the one that was opened ahead, or a new one.
-func (s *syslogStream) connection(ctx context.Context) (*conn, error) {
+func (s *syslogSender) connection(ctx context.Context) (*conn, error) {
 	if a := s.next; a != nil {
 		s.next = nil
 		if c := a.take(ctx); c != nil {
@@ -342,16 +341,11 @@ func (s *syslogStream) connection(ctx context.Context) (*conn, error) {
 	return s.sink.connect(ctx)
 }
 
-func (s *syslogStream) Offset() *int64 { return nil }
+func (s *syslogSender) Offset() *int64 { return nil }
 
-// Close has nothing to confirm, and does not need ctx.
-func (s *syslogStream) Close(context.Context) error {
+func (s *syslogSender) close() {
 	if s.next != nil {
 		s.next.drop()
 		s.next = nil
 	}
-	if s.failed == nil {
-		s.failed = errors.New("the stream is closed")
-	}
-	return nil
 }

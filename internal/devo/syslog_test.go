@@ -79,9 +79,9 @@ func TestRecordsArriveWholeAndInOrder(t *testing.T) {
 		at := time.Date(2026, 11, 22, 6, 27, 0, 123e6, time.UTC)
 		cfg.Hostname, cfg.Now = "host-1", func() time.Time { return at }
 		stream := open(t, cfg, devo.Waits{})
-		page := objects(0, 2, 1)
-		page.Members = []byte(`"@devo_pulling_id":7`)
-		stats, err := stream.Ship(t.Context(), page)
+		batch := objects(0, 2, 1)
+		batch.Members = []byte(`"@devo_pulling_id":7`)
+		stats, err := deliver(t.Context(), stream, batch)
 		require.NoError(t, err)
 		want := `<14>2026-11-22T06:27:00.123Z host-1 auth.okta.system: {"n":0,"pad":"x","@devo_pulling_id":7}
 <14>2026-11-22T06:27:00.123Z host-1 auth.okta.system: {"n":1,"pad":"x","@devo_pulling_id":7}
@@ -89,66 +89,45 @@ func TestRecordsArriveWholeAndInOrder(t *testing.T) {
 		require.Equal(t, want, s.text())
 		require.EqualValues(t, 2*len(`{"n":0,"pad":"x","@devo_pulling_id":7}`), stats.Bytes)
 		require.Nil(t, stream.Offset())
-		require.NoError(t, stream.Close(t.Context()))
-		require.NoError(t, stream.Close(t.Context()), "a second Close does nothing")
-		_, err = stream.Ship(t.Context(), objects(0, 1, 10))
+		stream.Close()
+		stream.Close() // does nothing
+		_, err = deliver(t.Context(), stream, objects(0, 1, 10))
 		require.Error(t, err, "a closed stream ships nothing")
 	})
 }
 
-func TestAPageIsShippedWhenTheServerHasReadIt(t *testing.T) {
-	answer := make(chan struct{})
-	overBoth(t, onceAcquainted(func(s *server, c net.Conn, _ int) {
-		_, _ = io.Copy(s, c)
-		<-answer
-		_ = c.Close()
-	}), func(t *testing.T, s *server, cfg devo.Config) {
-		answer = make(chan struct{})
-		stream := open(t, cfg, devo.Waits{})
-		shipped := make(chan error)
-		go func() { _, err := stream.Ship(t.Context(), objects(0, 1, 10)); shipped <- err }()
-		require.Eventually(t, func() bool { return s.text() != "" }, patience, time.Millisecond)
-		select {
-		case err := <-shipped:
-			require.Fail(t, "what a kernel took is no confirmation", "%v", err)
-		case answer <- struct{}{}:
-		}
-		require.NoError(t, <-shipped)
-	})
-}
-
-func TestEmptyPageNeedsNoConnection(t *testing.T) {
+func TestEmptyBatchNeedsNoConnection(t *testing.T) {
 	stream := open(t, devo.Config{URL: "tcp://" + nobody}, devo.Waits{})
-	ship(t, stream, devo.Page{})
+	ship(t, stream, devo.Batch{})
 }
 
-func TestConnectionForAPageThatIsAnnouncedIsOpenedAhead(t *testing.T) {
+func TestConnectionForABatchThatIsAnnouncedIsOpenedAhead(t *testing.T) {
 	overBoth(t, readAll, func(t *testing.T, s *server, cfg devo.Config) {
 		reg := prometheus.NewRegistry()
 		cfg.Metrics = devo.NewMetrics(reg)
 		stream := open(t, cfg, devo.Waits{})
 		for i := range 5 {
-			page := objects(i, 1, 10)
-			page.More = i < 4
-			ship(t, stream, page)
+			batch := objects(i, 1, 10)
+			batch.More = i < 4
+			ship(t, stream, batch)
 		}
 		require.Equal(t, 5, strings.Count(s.text(), "\n"))
-		require.EqualValues(t, 6, counter(t, reg, "okta_collector_devo_connections_total"), "one to find out, and one for each page")
+		require.EqualValues(t, 6, counter(t, reg, "okta_collector_devo_connections_total"), "one to find out, and one for each batch")
 	})
 }
 
 func TestConnectionOpenedAheadThatHasEndedIsReplaced(t *testing.T) {
 	s := serve(t, nil, func(s *server, c net.Conn, number int) {
-		if number != 2 { // 0 finds out, 1 is the first page, 2 was opened ahead
+		if number != 2 { // 0 finds out, 1 is the first batch, 2 was opened ahead
 			readAll(s, c, number)
 			return
 		}
 		_ = c.Close()
 	})
 	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{})
-	page := objects(0, 1, 10)
-	page.More = true
-	ship(t, stream, page)
+	batch := objects(0, 1, 10)
+	batch.More = true
+	ship(t, stream, batch)
 	<-devo.HungUp(stream)
 	ship(t, stream, objects(1, 1, 10))
 	require.Equal(t, 2, strings.Count(s.text(), "\n"))
@@ -157,10 +136,10 @@ func TestConnectionOpenedAheadThatHasEndedIsReplaced(t *testing.T) {
 func TestConnectionOpenedAheadThatIsNotNeededIsClosed(t *testing.T) {
 	overBoth(t, readAll, func(t *testing.T, s *server, cfg devo.Config) {
 		stream := open(t, cfg, devo.Waits{})
-		page := objects(0, 1, 10)
-		page.More = true
-		ship(t, stream, page)
-		require.NoError(t, stream.Close(t.Context())) // goleak sees what is left
+		batch := objects(0, 1, 10)
+		batch.More = true
+		ship(t, stream, batch)
+		stream.Close() // goleak sees what is left
 	})
 }
 
@@ -170,7 +149,7 @@ func TestUnsolicitedHangUpIsNoConfirmation(t *testing.T) {
 		_ = c.Close()
 	}), func(t *testing.T, _ *server, cfg devo.Config) {
 		stream := open(t, cfg, devo.Waits{})
-		_, err := stream.Ship(t.Context(), huge())
+		_, err := deliver(t.Context(), stream, huge())
 		require.Error(t, err)
 		require.NotErrorIs(t, err, devo.ErrRefused)
 	})
@@ -178,7 +157,7 @@ func TestUnsolicitedHangUpIsNoConfirmation(t *testing.T) {
 
 func TestResetIsNoConfirmation(t *testing.T) {
 	for name, handle := range map[string]func(*server, net.Conn, int){
-		"in the middle of a page": func(_ *server, c net.Conn, _ int) {
+		"in the middle of a batch": func(_ *server, c net.Conn, _ int) {
 			_, _ = io.CopyN(io.Discard, c, 1<<20)
 			reset(c)
 		},
@@ -190,7 +169,7 @@ func TestResetIsNoConfirmation(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			overBoth(t, onceAcquainted(handle), func(t *testing.T, _ *server, cfg devo.Config) {
 				stream := open(t, cfg, devo.Waits{})
-				_, err := stream.Ship(t.Context(), huge())
+				_, err := deliver(t.Context(), stream, huge())
 				require.Error(t, err)
 				require.NotErrorIs(t, err, devo.ErrRefused)
 			})
@@ -207,7 +186,7 @@ func TestCutOnTheWayIsNoConfirmation(t *testing.T) {
 	}))
 	f := clientFiles(t, ca, ca, "client")
 	stream := open(t, devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Waits{})
-	_, err := stream.Ship(t.Context(), objects(0, 1, 10))
+	_, err := deliver(t.Context(), stream, objects(0, 1, 10))
 	require.ErrorContains(t, err, "close_notify")
 	require.NotErrorIs(t, err, devo.ErrRefused)
 }
@@ -235,7 +214,7 @@ func TestServerWithoutCloseNotifyIsUsedWithAWarning(t *testing.T) {
 	polite.Store(true)
 	ship(t, stream, objects(1, 1, 10))
 	polite.Store(false)
-	_, err = stream.Ship(t.Context(), objects(2, 1, 10))
+	_, err = deliver(t.Context(), stream, objects(2, 1, 10))
 	require.ErrorContains(t, err, "close_notify", "once it has done better it is held to that")
 	require.Equal(t, 1, logs.Len())
 
@@ -260,7 +239,7 @@ func TestServerThatStallsBehindAProxyIsNotTakenForOneWithoutCloseNotify(t *testi
 	})
 	f := clientFiles(t, ca, ca, "client")
 	stream := open(t, devo.Config{URL: proxy.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Waits{Nudge: time.Millisecond})
-	_, err := stream.Ship(t.Context(), objects(0, 3, 10))
+	_, err := deliver(t.Context(), stream, objects(0, 3, 10))
 	require.ErrorContains(t, err, "only after our FIN")
 	require.Empty(t, s.text())
 }
@@ -300,14 +279,14 @@ func TestKernelDoesNotAcknowledgeWhatAResetDestroyed(t *testing.T) {
 }
 
 func TestServerThatStopsReadingIsAPassingError(t *testing.T) {
-	for name, page := range map[string]devo.Page{"in the middle of a page": huge(), "before the end of a small one": objects(0, 1, 10)} {
+	for name, batch := range map[string]devo.Batch{"in the middle of a batch": huge(), "before the end of a small one": objects(0, 1, 10)} {
 		t.Run(name, func(t *testing.T) {
 			overBoth(t, onceAcquainted(func(*server, net.Conn, int) {}), func(t *testing.T, _ *server, cfg devo.Config) {
 				stream := open(t, cfg, devo.Waits{Stall: 200 * time.Millisecond, Answer: 200 * time.Millisecond})
-				_, err := stream.Ship(t.Context(), page)
+				_, err := deliver(t.Context(), stream, batch)
 				require.ErrorContains(t, err, "200ms")
 				require.NotErrorIs(t, err, devo.ErrRefused)
-				_, again := stream.Ship(t.Context(), page)
+				_, again := deliver(t.Context(), stream, batch)
 				require.Equal(t, err, again, "a failed stream stays failed")
 			})
 		})
@@ -321,7 +300,7 @@ func TestNothingIsSentToAServerThatAnswersNoClose(t *testing.T) {
 		devo.SetWaits(sink, devo.Waits{Answer: 100 * time.Millisecond})
 		require.ErrorContains(t, sink.Check(t.Context()), "DEVO_CONFIRM=kernel")
 		stream := openStream(t, sink, target)
-		_, err = stream.Ship(t.Context(), objects(0, 3, 10))
+		_, err = deliver(t.Context(), stream, objects(0, 3, 10))
 		require.ErrorContains(t, err, "DEVO_CONFIRM=kernel")
 		require.NotErrorIs(t, err, devo.ErrRefused, "it may be busy")
 		require.Empty(t, s.text())
@@ -368,7 +347,7 @@ func TestTheKernelsWordIsNotTakenForWhatItHasNotAcknowledged(t *testing.T) {
 	require.NoError(t, err)
 	devo.SetWaits(sink, devo.Waits{Word: 20 * time.Millisecond})
 	devo.SetUnacknowledged(sink, func(syscall.RawConn) (int, error) { return 100, nil })
-	_, err = openStream(t, sink, target).Ship(t.Context(), objects(0, 1, 10))
+	_, err = deliver(t.Context(), openStream(t, sink, target), objects(0, 1, 10))
 	require.Error(t, err)
 }
 
@@ -384,13 +363,13 @@ func TestConfirmationNeedsNoWordFromTheKernel(t *testing.T) {
 	require.Equal(t, 3, strings.Count(s.text(), "\n"))
 }
 
-func TestCancelledShip(t *testing.T) {
+func TestCancelledDelivery(t *testing.T) {
 	t.Run("while the server does not read", func(t *testing.T) {
 		s := serve(t, nil, onceAcquainted(func(*server, net.Conn, int) {}))
 		stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{Cancelled: time.Millisecond})
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		_, err := stream.Ship(ctx, huge())
+		_, err := deliver(ctx, stream, huge())
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.NotErrorIs(t, err, devo.ErrRefused)
 	})
@@ -404,19 +383,19 @@ func TestCancelledShip(t *testing.T) {
 			}
 			cancel()
 		}()
-		_, err := stream.Ship(ctx, objects(0, 1, 10))
+		_, err := deliver(ctx, stream, objects(0, 1, 10))
 		require.ErrorIs(t, err, context.Canceled)
 	})
 	t.Run("while nobody shakes hands", func(t *testing.T) {
 		s := serve(t, nil, func(*server, net.Conn, int) {})
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		_, err := open(t, devo.Config{URL: s.url("tls")}, devo.Waits{}).Ship(ctx, objects(0, 1, 1))
+		_, err := deliver(ctx, open(t, devo.Config{URL: s.url("tls")}, devo.Waits{}), objects(0, 1, 1))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	})
 	t.Run("is told from a connection that takes too long", func(t *testing.T) {
 		s := serve(t, nil, func(*server, net.Conn, int) {})
-		_, err := open(t, devo.Config{URL: s.url("tls")}, devo.Waits{Dial: 50 * time.Millisecond}).Ship(t.Context(), objects(0, 1, 1))
+		_, err := deliver(t.Context(), open(t, devo.Config{URL: s.url("tls")}, devo.Waits{Dial: 50 * time.Millisecond}), objects(0, 1, 1))
 		require.ErrorContains(t, err, "50ms")
 		require.NotErrorIs(t, err, context.DeadlineExceeded)
 	})
@@ -433,7 +412,7 @@ func TestCancelledShip(t *testing.T) {
 		stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{Cancelled: patience})
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() { <-begun; cancel() }()
-		_, err := stream.Ship(ctx, objects(1, 1_000_000, 100))
+		_, err := deliver(ctx, stream, objects(1, 1_000_000, 100))
 		require.ErrorIs(t, err, context.Canceled)
 		<-done
 		require.True(t, strings.HasSuffix(s.text(), "}\n"))
@@ -446,7 +425,7 @@ func TestServerThatIsAwayIsAPassingError(t *testing.T) {
 	err = sink.Check(t.Context())
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	require.NotErrorIs(t, err, devo.ErrRefused)
-	_, err = openStream(t, sink, target).Ship(t.Context(), objects(0, 1, 1))
+	_, err = deliver(t.Context(), openStream(t, sink, target), objects(0, 1, 1))
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 }
 

@@ -30,7 +30,7 @@ func TestTLSDelivers(t *testing.T) {
 			for i := range 3 {
 				ship(t, stream, objects(i*100, 100, 2800))
 			}
-			require.NoError(t, stream.Close(t.Context()))
+			stream.Close()
 			require.Equal(t, 300, strings.Count(s.text(), "\n"))
 			require.Subset(t, []string{"client-1"}, s.names())
 		})
@@ -58,7 +58,7 @@ func TestServerIsVerified(t *testing.T) {
 			sink, err := devo.New(devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key, ServerName: c.serverName})
 			require.NoError(t, err)
 			checked := sink.Check(t.Context())
-			_, shipped := openStream(t, sink, devo.Target{Name: "n", Tag: "auth.okta.system"}).Ship(t.Context(), objects(0, 1, 1))
+			_, shipped := deliver(t.Context(), openStream(t, sink, devo.Target{Name: "n", Tag: "auth.okta.system"}), objects(0, 1, 1))
 			for _, err := range []error{checked, shipped} {
 				if c.want == "" {
 					require.NoError(t, err)
@@ -99,7 +99,7 @@ func TestRefusedClientCertificateIsForAPerson(t *testing.T) {
 				require.NoError(t, err)
 				require.ErrorIs(t, sink.Check(t.Context()), devo.ErrRefused)
 
-				_, err = open(t, cfg, devo.Waits{}).Ship(t.Context(), objects(0, 1, 1))
+				_, err = deliver(t.Context(), open(t, cfg, devo.Waits{}), objects(0, 1, 1))
 				require.ErrorIs(t, err, devo.ErrRefused)
 				require.ErrorContains(t, err, "DEVO_CERT_FILE")
 			})

@@ -206,7 +206,7 @@ func (r *Reporter) flush() (err error) {
 
 // ship delivers the records of a level, if there are any.
 func (r *Reporter) ship(ctx context.Context, l level, records []record) error {
-	var page devo.Page
+	var batch devo.Batch
 	for _, rec := range records {
 		if rec.Level != l {
 			continue
@@ -215,9 +215,9 @@ func (r *Reporter) ship(ctx context.Context, l level, records []record) error {
 		if err != nil {
 			return err
 		}
-		page.Objects = append(page.Objects, object)
+		batch.Objects = append(batch.Objects, object)
 	}
-	if len(page.Objects) == 0 {
+	if len(batch.Objects) == 0 {
 		return nil
 	}
 	target := r.target
@@ -226,8 +226,12 @@ func (r *Reporter) ship(ctx context.Context, l level, records []record) error {
 	if err != nil {
 		return err
 	}
-	_, err = stream.Ship(ctx, page)
-	_ = stream.Close(ctx) // what was shipped is delivered, whatever it says
+	defer stream.Close()
+	delivery, err := stream.Send(ctx, batch)
+	if err != nil {
+		return err
+	}
+	_, err = delivery.Wait(ctx)
 	return err
 }
 

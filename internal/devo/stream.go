@@ -1,0 +1,97 @@
+package devo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// A sender is what differs between the streams of the sinks.
+type sender interface {
+	// send renders and sends a batch, which is not empty. The error wraps ErrUnsent if nothing of it was sent.
+	send(ctx context.Context, batch Batch) (Stats, confirmation, error)
+	Offset() *int64
+	// close releases what no delivery owns. A second one does nothing.
+	close()
+}
+
+// A confirmation returns when the peer has read the batch that it belongs to, or at the latest when ctx ends. It
+// releases what the delivery owns.
+type confirmation func(ctx context.Context) error
+
+// stream is the [Stream] of all sinks. It does what they have in common.
+type stream struct {
+	sender
+	// doing begins the text of each error: "sending to host:port".
+	doing   string
+	metrics *Metrics
+	// failed says why nothing more can be sent.
+	failed error
+	// underWay are the deliveries to wait for, oldest first.
+	underWay []*delivery
+}
+
+type delivery struct {
+	stream  *stream
+	started time.Time
+	stats   Stats
+	confirm confirmation
+}
+
+func (s *stream) Send(ctx context.Context, batch Batch) (Delivery, error) {
+	if s.failed != nil {
+		return nil, s.failed
+	}
+	d := &delivery{stream: s, started: time.Now(), confirm: func(context.Context) error { return nil }}
+	if len(batch.Objects) > 0 {
+		var err error
+		if d.stats, d.confirm, err = s.send(ctx, batch); err != nil {
+			s.fail(err)
+			return nil, s.failed
+		}
+	}
+	s.underWay = append(s.underWay, d)
+	return d, nil
+}
+
+func (d *delivery) Wait(ctx context.Context) (Stats, error) {
+	s := d.stream
+	switch i := slices.Index(s.underWay, d); {
+	case i < 0 && s.failed != nil:
+		return Stats{}, s.failed
+	case i != 0:
+		return Stats{}, errors.New("a delivery is waited for once, and after those that were sent before it")
+	}
+	s.underWay = s.underWay[1:]
+	if err := d.confirm(ctx); err != nil {
+		s.fail(err)
+		s.giveUp()
+		return Stats{}, s.failed
+	}
+	s.metrics.shipped(d.started)
+	return d.stats, nil
+}
+
+func (s *stream) fail(err error) {
+	s.failed = fmt.Errorf("%s: %w", s.doing, err)
+}
+
+// giveUp ends the deliveries that nobody will wait for.
+func (s *stream) giveUp() {
+	over, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, d := range s.underWay {
+		_ = d.confirm(over)
+	}
+	s.underWay = nil
+}
+
+func (s *stream) Close() {
+	s.giveUp()
+	s.close()
+	if s.failed == nil {
+		s.failed = errors.New("the stream is closed")
+	}
+}
