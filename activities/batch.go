@@ -33,7 +33,8 @@ func (b *batch) objects() [][]byte { return b.page.Objects[b.from:b.to] }
 func (b *batch) last() bool { return b.to == len(b.page.Objects) }
 
 // deliver delivers a page, one batch at a time. next is the fetch of the page after it.
-func (s *slice) deliver(page *okta.Page, next *fetch) error {
+func (s *slice) deliver(page *okta.Page, next fetch) error {
+	defer page.Release() // where the slice ends before the last batch is confirmed
 	if s.stream == nil && len(page.Objects) > 0 {
 		if err := s.open(page); err != nil {
 			return err
@@ -56,7 +57,7 @@ func (s *slice) deliver(page *okta.Page, next *fetch) error {
 
 // size is how many of the objects that are left of a page are the next batch. Where the page after
 // it waits already, they go as one: then Devo is what everything waits for.
-func (s *slice) size(left int, next *fetch) int {
+func (s *slice) size(left int, next fetch) int {
 	// What a sink with an offset takes back is not sent again. A Devo that hardly keeps up is not
 	// given more at once.
 	if s.at.Offset == nil && (!next.ready() || s.took > slowDelivery) {

@@ -5,10 +5,12 @@ package activities
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/activity"
 	"go.uber.org/zap"
 
@@ -46,6 +48,9 @@ type Collector struct {
 
 // New makes a Collector. metrics may be nil.
 func New(tenants map[string]Tenant, log *zap.Logger, metrics *Metrics) *Collector {
+	if metrics == nil {
+		metrics = NewMetrics(prometheus.NewRegistry())
+	}
 	return &Collector{tenants: tenants, log: log, metrics: metrics, lease: func(ctx context.Context, info activity.Info, log *zap.Logger) *lease {
 		return newLease(ctx, activity.GetClient(ctx), info, log)
 	}}
@@ -74,7 +79,7 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	}
 	if s.tenant, ok = c.tenants[in.Tenant]; !ok {
 		return workflows.SliceResult{}, s.failure(workflows.ClassUnknownTenant,
-			fmt.Errorf("the worker has no settings for tenant %q, only for %s: set COLLECTOR_TENANTS and the tenant's own settings and restart the worker; the service goes on by itself within a minute", in.Tenant, c.tenantNames()))
+			fmt.Errorf("the worker has no settings for tenant %q, only for %s: set COLLECTOR_TENANTS and the tenant's own settings and restart the worker; the service goes on by itself within a minute", in.Tenant, strings.Join(slices.Sorted(maps.Keys(c.tenants)), ", ")))
 	}
 	if in.Checkpoint.OffsetOf != s.tenant.Sink.OffsetOf() {
 		// The offset is of another directory: here it would cut something else.
@@ -94,19 +99,10 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	if c.punctual.late(begun) {
 		// A worker that was suspended when it was given the slice may have lost it since: nothing is
 		// asked for before Temporal has said otherwise.
-		if err := s.lease.confirm(); err != nil {
+		if err := s.lease.save(nil); err != nil {
 			return workflows.SliceResult{}, s.fail(err)
 		}
 	}
 	c.punctual.note(begun)
 	return s.run()
-}
-
-func (c *Collector) tenantNames() string {
-	var names []string
-	for name := range c.tenants {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return strings.Join(names, ", ")
 }

@@ -9,7 +9,6 @@ import (
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.uber.org/zap"
 
@@ -32,8 +31,6 @@ const stopGrace = 5 * time.Second
 type heartbeats interface {
 	RecordActivityHeartbeat(ctx context.Context, taskToken []byte, details ...any) error
 }
-
-var _ heartbeats = client.Client(nil)
 
 // lease is the right to collect, and the only sender of heartbeats. It lasts two thirds of the
 // heartbeat timeout from the sending of the last one that Temporal acknowledged; Temporal gives
@@ -60,7 +57,6 @@ type lease struct {
 	newest *checkpoint.Checkpoint
 	sent   time.Time    // of the last one that was acknowledged
 	ends   atomic.Int64 // the lease's end by the clock on the wall, in nanoseconds since the epoch
-	asked  sync.Once
 	done   chan struct{}
 
 	background sync.WaitGroup
@@ -78,20 +74,16 @@ func newLease(ctx context.Context, c heartbeats, info activity.Info, log *zap.Lo
 	l.background.Go(func() {
 		select {
 		case <-activity.GetWorkerStopChannel(ctx):
-			l.askToStop()
 		case <-ctx.Done():
-			l.askToStop()
 		case <-l.done:
+			return
 		}
+		l.stop(errStop)
+	})
+	context.AfterFunc(l.fetching, func() {
+		time.AfterFunc(stopGrace, func() { l.lose(errStop) })
 	})
 	return l
-}
-
-// confirm returns when Temporal has said that the slice is still this worker's.
-func (l *lease) confirm() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.send()
 }
 
 func (l *lease) length() time.Duration { return l.timeout * 2 / 3 }
@@ -122,20 +114,11 @@ func (l *lease) beat() {
 		case <-every.C:
 			l.mu.Lock()
 			if time.Since(l.sent) >= l.timeout/5 {
-				// Without a checkpoint the heartbeat keeps the details that Temporal has.
 				_ = l.send() // what ends the slice has ended the contexts
 			}
 			l.mu.Unlock()
 		}
 	}
-}
-
-// askToStop ends fetching at once and shipping soon.
-func (l *lease) askToStop() {
-	l.asked.Do(func() {
-		l.stop(errStop)
-		time.AfterFunc(stopGrace, func() { l.lose(errStop) })
-	})
 }
 
 // check says whether the lease still holds by the clock on the wall: timers stand still while
@@ -147,12 +130,12 @@ func (l *lease) check() error {
 	return context.Cause(l.shipping)
 }
 
-// save returns when Temporal has the checkpoint on disk. After an error the slice must not ship
-// any more.
-func (l *lease) save(c checkpoint.Checkpoint) error {
+// save returns when Temporal has the checkpoint on disk, and has so said that the slice is still this worker's. nil
+// asks only that, before there is a checkpoint. After an error the slice must not ship any more.
+func (l *lease) save(c *checkpoint.Checkpoint) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.newest = &c
+	l.newest = c
 	return l.send()
 }
 
@@ -162,15 +145,14 @@ func (l *lease) send() error {
 		sending := time.Now()
 		// Not under the slice's contexts: the last checkpoint is saved after it was asked to stop.
 		ctx, cancel := context.WithDeadline(context.WithoutCancel(l.shipping), l.sent.Add(l.length()))
-		var err error
-		if l.newest == nil {
-			err = l.client.RecordActivityHeartbeat(ctx, l.token)
-		} else {
-			err = l.client.RecordActivityHeartbeat(ctx, l.token, *l.newest)
+		var details []any // without any, Temporal keeps those that it has
+		if l.newest != nil {
+			details = append(details, *l.newest)
 		}
+		err := l.client.RecordActivityHeartbeat(ctx, l.token, details...)
 		cancel()
 		if stopWanted(err) {
-			l.askToStop()
+			l.stop(errStop)
 			err = nil
 		}
 		switch {

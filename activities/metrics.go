@@ -12,7 +12,7 @@ import (
 	"okta-collector/workflows"
 )
 
-// Metrics are the slices' metrics. A nil *Metrics records nothing.
+// Metrics are the slices' metrics.
 //
 // A service moves between workers, so what one of them last knew goes stale. What has to be known
 // of a service at any time is therefore exported as points in time, of which the latest
@@ -92,14 +92,12 @@ func (c *Collector) metricsOf(in workflows.SliceInput) serviceMetrics {
 	if _, ok := okta.Lookup(in.Service); !ok {
 		s.service = other
 	}
-	if s.m != nil {
-		// From 0 on: a counter that begins with its first event has no increase that an alert could see.
-		for _, c := range []*prometheus.CounterVec{s.m.events, s.m.bytes, s.m.pages, s.m.cut, s.m.again} {
-			c.WithLabelValues(s.tenant, s.service, s.kind)
-		}
-		for _, outcome := range []string{confirmed, unconfirmed, unsent} {
-			s.m.deliveries.WithLabelValues(s.tenant, s.service, s.kind, outcome)
-		}
+	// From 0 on: a counter that begins with its first event has no increase that an alert could see.
+	for _, c := range []*prometheus.CounterVec{s.m.events, s.m.bytes, s.m.pages, s.m.cut, s.m.again} {
+		s.add(c, 0)
+	}
+	for _, outcome := range []string{confirmed, unconfirmed, unsent} {
+		s.add(s.m.deliveries, 0, outcome)
 	}
 	return s
 }
@@ -118,9 +116,6 @@ func (s serviceMetrics) at(g *prometheus.GaugeVec, t time.Time, labels ...string
 
 // delivered counts a batch that was confirmed.
 func (s serviceMetrics) delivered(b *batch, stats devo.Stats) {
-	if s.m == nil {
-		return
-	}
 	s.add(s.m.deliveries, 1, confirmed)
 	s.add(s.m.events, float64(len(b.objects())))
 	s.add(s.m.bytes, float64(stats.Bytes))
@@ -132,9 +127,6 @@ func (s serviceMetrics) delivered(b *batch, stats devo.Stats) {
 
 // undelivered counts a delivery that failed with err.
 func (s serviceMetrics) undelivered(objects int, err error) {
-	if s.m == nil {
-		return
-	}
 	if errors.Is(err, devo.ErrUnsent) {
 		s.add(s.m.deliveries, 1, unsent)
 		return
@@ -146,7 +138,7 @@ func (s serviceMetrics) undelivered(objects int, err error) {
 // saved passes on whether Temporal acknowledged a checkpoint. One that is where the slice began is no
 // progress: the first of every slice, which is made before anything is delivered.
 func (s serviceMetrics) saved(c checkpoint.Checkpoint, err error) error {
-	if s.m != nil && err == nil && c.Delivered(s.from) {
+	if err == nil && c.Delivered(s.from) {
 		s.at(s.m.checkpointed, time.Now())
 		s.at(s.m.newest, c.Position.Newest)
 	}
@@ -154,9 +146,6 @@ func (s serviceMetrics) saved(c checkpoint.Checkpoint, err error) error {
 }
 
 func (s serviceMetrics) slice(r workflows.SliceResult) {
-	if s.m == nil {
-		return
-	}
 	s.add(s.m.slices, 1, string(r.End))
 	s.at(s.m.succeeded, time.Now())
 	s.at(s.m.newest, r.Checkpoint.Position.Newest)
@@ -168,9 +157,6 @@ func (s serviceMetrics) slice(r workflows.SliceResult) {
 }
 
 func (s serviceMetrics) failed(class workflows.Class) {
-	if s.m == nil {
-		return
-	}
 	s.add(s.m.failures, 1, string(class))
 	s.at(s.m.failedAt, time.Now(), string(class))
 }

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"errors"
 	"time"
 
 	"okta-collector/internal/checkpoint"
@@ -22,13 +23,13 @@ type progress struct {
 // sent again.
 func (p *progress) begin(page *okta.Page) error {
 	p.at.Position = page.After(0)
-	return p.saveNow()
+	return errors.Join(p.save(), p.settle())
 }
 
 // opened is called when a file was opened: its offset is durable before anything is written.
 func (p *progress) opened(offset *int64, of string) error {
 	p.at.Offset, p.at.OffsetOf = offset, of
-	return p.saveNow()
+	return errors.Join(p.save(), p.settle())
 }
 
 // advance moves the checkpoint past a batch that was confirmed.
@@ -72,14 +73,6 @@ func (p *progress) save() error {
 	go func() { answer <- p.store(c) }()
 	if c.Offset != nil {
 		return nil
-	}
-	return p.settle()
-}
-
-// saveNow returns when the checkpoint is durable.
-func (p *progress) saveNow() error {
-	if err := p.save(); err != nil {
-		return err
 	}
 	return p.settle()
 }

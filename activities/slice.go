@@ -45,10 +45,10 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	}
 	s.store = func(c checkpoint.Checkpoint) error {
 		c.Windows = s.reader.Windows(true)
-		return s.metrics.saved(c, s.lease.save(c))
+		return s.metrics.saved(c, s.lease.save(&c))
 	}
 
-	end, failed := s.recovered()
+	end, failed := s.pages()
 	if err := s.progress.finish(s.reader.Windows(false)); failed == nil {
 		failed = err
 	}
@@ -68,32 +68,33 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	return end, nil
 }
 
-// recovered makes a failure of a panic, so that it too leaves its checkpoint, the sink and the budget behind.
-func (s *slice) recovered() (end workflows.SliceResult, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			s.log.Error("panic in a slice", zap.Any("panic", r), zap.Stack("stack"))
-			err = fmt.Errorf("panic in a slice: %v", r)
-		}
-	}()
-	return s.pages()
+// recovered makes an error of a panic, so that a slice leaves its checkpoint, the sink and the budget behind, and one
+// bad page does not end the worker.
+func (s *slice) recovered(doing string, err *error) {
+	if r := recover(); r != nil {
+		s.log.Error("panic "+doing, zap.Any("panic", r), zap.Stack("stack"))
+		*err = fmt.Errorf("panic %s: %v", doing, r)
+	}
 }
 
 // pages fetches and delivers until the slice ends.
-func (s *slice) pages() (workflows.SliceResult, error) {
-	var page *okta.Page
+func (s *slice) pages() (end workflows.SliceResult, err error) {
+	defer s.recovered("in a slice", &err)
 	next := s.fetch(s.at.Position)
 	defer func() {
-		if page != nil {
-			page.Release()
-		}
 		// A page that is still being fetched is not needed: let its request go.
 		s.lease.stop(errStop)
-		next.discard()
+		if next == nil {
+			return
+		}
+		if page, _ := next.take(); page != nil {
+			page.Release()
+		}
 	}()
 	for {
-		var err error
-		if page, err = next.take(); err != nil {
+		page, err := next.take()
+		next = nil
+		if err != nil {
 			return s.ended(err)
 		}
 		s.pull = page.Pull
@@ -101,7 +102,7 @@ func (s *slice) pages() (workflows.SliceResult, error) {
 			s.warning = page.Warning
 		}
 		over := page.CaughtUp || time.Now().After(s.until)
-		if next = nil; !over {
+		if !over {
 			next = s.fetch(page.Position)
 		}
 		if err := s.deliver(page, next); err != nil {

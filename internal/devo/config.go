@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"okta-collector/internal/secret"
@@ -79,6 +80,9 @@ func New(cfg Config) (Sink, error) {
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = NewMetrics(prometheus.NewRegistry())
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -121,7 +125,7 @@ func New(cfg Config) (Sink, error) {
 		if port := u.Port(); u.Hostname() == "" || port == "" || strings.Trim(u.Path, "/") != "" {
 			wrong("DEVO_URL", "must be %s://host:port", u.Scheme)
 		}
-		s := &syslogSink{cfg: cfg, address: u.Host, limits: defaultLimits}
+		s := &syslogSink{cfg: cfg, address: u.Host, limits: defaultLimits, unacked: unacknowledged}
 		if u.Scheme == "tls" {
 			s.security = newSecurity(cfg, u.Hostname())
 			if _, err := s.security.read(); err != nil {

@@ -166,16 +166,24 @@ func (c *conn) eof() bool {
 }
 
 // accepted waits long enough to believe that the server accepts the client's certificate. A
-// session ticket is no sign of that: some servers look at the certificate after they sent it.
+// session ticket is no sign of that: some servers look at the certificate after they sent it. Some hang up without
+// an alert, rsyslog for one; but so does a balancer with nothing behind it, so it is no refusal. After an error the
+// connection is released.
 func (c *conn) accepted(ctx context.Context, wait time.Duration) error {
+	var err error
 	select {
 	case <-time.After(wait):
 		return nil
 	case <-c.ended:
-		return c.lost()
+		err = c.lost()
 	case <-ctx.Done():
-		return ctx.Err()
+		err = ctx.Err()
 	}
+	c.leave()
+	if errors.Is(err, errHungUp) {
+		return fmt.Errorf("%w right after the handshake; if that goes on, it may not permit the client's certificate", err)
+	}
+	return fmt.Errorf("after the handshake: %w", err)
 }
 
 // write writes whole records.

@@ -31,6 +31,7 @@ const (
 // httpSink posts events to Devo's HTTP endpoint: one event a line, a page is confirmed by a
 // 2xx.
 type httpSink struct {
+	noOffset
 	cfg      Config
 	base     url.URL
 	security *security
@@ -87,9 +88,6 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
 	return sender, nil
 }
 
-// OffsetOf is empty: there is nothing to take back.
-func (*httpSink) OffsetOf() string { return "" }
-
 // Check posts an empty body: address, certificates, domain and token are tried, and no
 // event is made. A 400 is an answer of somebody who has accepted the token.
 func (s *httpSink) Check(ctx context.Context) error {
@@ -115,6 +113,7 @@ type httpSender struct {
 	url    url.URL // has the token in it
 	token  string
 	framer
+	noOffset
 	zip *gzip.Writer
 }
 
@@ -233,7 +232,5 @@ func statusError(status int) error {
 		return fmt.Errorf("%w: the server answers %d, see DEVO_URL", ErrRefused, status)
 	}
 }
-
-func (s *httpSender) Offset() *int64 { return nil }
 
 func (s *httpSender) close() { s.client.CloseIdleConnections() }

@@ -1,8 +1,6 @@
 package devo
 
 import (
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -32,29 +30,4 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 	reg.MustRegister(m.seconds)
 	return m
-}
-
-func (m *Metrics) shipped(started time.Time) {
-	if m == nil {
-		return
-	}
-	m.seconds.Observe(time.Since(started).Seconds())
-}
-
-func (m *Metrics) connected() {
-	if m != nil {
-		m.connections.Inc()
-	}
-}
-
-func (m *Metrics) connectionLost() {
-	if m != nil {
-		m.lost.Inc()
-	}
-}
-
-func (m *Metrics) closeUnanswered() {
-	if m != nil {
-		m.unanswered.Inc()
-	}
 }

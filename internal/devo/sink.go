@@ -31,6 +31,13 @@ type Sink interface {
 	Check(ctx context.Context) error
 }
 
+// noOffset is in sinks and senders that cannot take back what was sent.
+type noOffset struct{}
+
+func (noOffset) OffsetOf() string { return "" }
+
+func (noOffset) Offset() *int64 { return nil }
+
 // Target says what a stream carries.
 type Target struct {
 	// Name tells streams apart: the workflow id. At most one stream of a name is open

@@ -9,6 +9,7 @@ import (
 // stdoutSink prints records as they would be sent, for a look at them. A page is confirmed
 // when it is written.
 type stdoutSink struct {
+	noOffset
 	cfg Config
 	out io.Writer
 	mu  sync.Mutex // pages of different streams do not mix
@@ -21,15 +22,13 @@ func (s *stdoutSink) Open(_ context.Context, target Target) (Stream, error) {
 	return &stream{sender: &stdoutSender{sink: s, tag: target.Tag, framer: newFramer(s.cfg)}, doing: "printing", metrics: s.cfg.Metrics}, nil
 }
 
-// OffsetOf is empty: there is nothing to take back.
-func (*stdoutSink) OffsetOf() string { return "" }
-
 func (s *stdoutSink) Check(context.Context) error { return nil }
 
 type stdoutSender struct {
 	sink *stdoutSink
 	tag  string
 	framer
+	noOffset
 }
 
 func (s *stdoutSender) send(ctx context.Context, batch Batch) (Stats, confirmation, error) {
@@ -50,7 +49,5 @@ func (s *stdoutSender) send(ctx context.Context, batch Batch) (Stats, confirmati
 	}
 	return stats, func(context.Context) error { return nil }, err
 }
-
-func (s *stdoutSender) Offset() *int64 { return nil }
 
 func (s *stdoutSender) close() {}

@@ -70,7 +70,7 @@ func (d *delivery) Wait(ctx context.Context) (Stats, error) {
 		s.giveUp()
 		return Stats{}, s.failed
 	}
-	s.metrics.shipped(d.started)
+	s.metrics.seconds.Observe(time.Since(d.started).Seconds())
 	return d.stats, nil
 }
 

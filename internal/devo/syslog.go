@@ -3,10 +3,10 @@ package devo
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,17 +21,16 @@ import (
 // own when it has read everything. With TLS that answer is authentic. So each page has a
 // connection, and the next one is opened while it is shipped.
 type syslogSink struct {
+	noOffset
 	cfg      Config
 	address  string
 	security *security
 	limits   limits
-	// unacked is nil but in tests.
-	unacked func(syscall.RawConn) (int, error)
-	warned  sync.Once // that the peer answers no close
+	unacked  func(syscall.RawConn) (int, error)
+	warned   sync.Once // that the peer answers no close
 
-	// manners is how this server answers a close: found out before anything is sent to it, and
-	// bettered when it does better.
-	manners manners
+	// best is how this server has answered a close at its best: found out before anything is sent to it.
+	best atomic.Int32
 }
 
 func (s *syslogSink) Open(_ context.Context, target Target) (Stream, error) {
@@ -41,9 +40,6 @@ func (s *syslogSink) Open(_ context.Context, target Target) (Stream, error) {
 	return &stream{sender: &syslogSender{sink: s, tag: target.Tag, framer: newFramer(s.cfg)}, doing: "sending to " + s.address, metrics: s.cfg.Metrics}, nil
 }
 
-// OffsetOf is empty: there is nothing to take back.
-func (*syslogSink) OffsetOf() string { return "" }
-
 // Check closes a connection that nothing was sent over, and so learns whether a page could be
 // confirmed.
 func (s *syslogSink) Check(ctx context.Context) error {
@@ -52,27 +48,11 @@ func (s *syslogSink) Check(ctx context.Context) error {
 		return err
 	}
 	// A server may hang up after the handshake, on a certificate that is valid but not its.
-	select {
-	case <-c.ended:
-		defer c.release()
-		return fmt.Errorf("connecting to %s: %w", s.address, afterHandshake(c.lost()))
-	case <-time.After(s.limits.check):
-	case <-ctx.Done():
-		c.leave()
-		return ctx.Err()
+	if err := c.accepted(ctx, s.limits.check); err != nil {
+		return fmt.Errorf("connecting to %s: %w", s.address, err)
 	}
 	_, err = s.finish(ctx, c)
 	return err
-}
-
-// afterHandshake explains a connection that ended before anything was written to it. Some
-// servers look at a certificate only then, and hang up without an alert, rsyslog for one;
-// but so does a balancer with nothing behind it, so it is no refusal.
-func afterHandshake(err error) error {
-	if errors.Is(err, errHungUp) {
-		return fmt.Errorf("%w right after the handshake; if that goes on, it may not permit the client's certificate", err)
-	}
-	return fmt.Errorf("after the handshake: %w", err)
 }
 
 // connect opens a connection that the server has, as far as can be known, accepted.
@@ -87,7 +67,7 @@ func (s *syslogSink) connect(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", s.address, explain(err))
 	}
-	s.cfg.Metrics.connected()
+	s.cfg.Metrics.connections.Inc()
 	return c, nil
 }
 
@@ -100,12 +80,11 @@ func (s *syslogSink) dial(ctx context.Context) (*conn, error) {
 		}
 	}
 	var dialer net.Dialer
-	dialed, err := dialer.DialContext(ctx, "tcp", s.address)
+	tcp, err := dialer.DialContext(ctx, "tcp", s.address)
 	if err != nil {
 		return nil, err
 	}
-	tcp := dialed.(*net.TCPConn) // what "tcp" gives
-	c, err := s.secure(ctx, tcp, cfg)
+	c, err := s.secure(ctx, tcp.(*net.TCPConn), cfg) // what "tcp" gives
 	if err != nil {
 		_ = tcp.Close()
 		return nil, err
@@ -115,33 +94,22 @@ func (s *syslogSink) dial(ctx context.Context) (*conn, error) {
 
 // secure shakes hands on tcp if there is a cfg. After an error the caller closes tcp.
 func (s *syslogSink) secure(ctx context.Context, tcp *net.TCPConn, cfg *tls.Config) (*conn, error) {
-	unacked := s.unacked
-	if unacked == nil {
-		unacked = unacknowledged
-	}
-	if cfg == nil {
-		return newConn(&wire{TCPConn: tcp}, nil, s.limits, unacked)
-	}
-
 	below := &wire{TCPConn: tcp}
+	if cfg == nil {
+		return newConn(below, nil, s.limits, s.unacked)
+	}
 	secured := tls.Client(below, cfg)
 	started := time.Now()
 	if err := secured.HandshakeContext(ctx); err != nil {
 		return nil, fmt.Errorf("TLS handshake: %w", err)
 	}
-	c, err := newConn(below, secured, s.limits, unacked)
-	if err != nil {
-		return nil, err
-	}
+	c, err := newConn(below, secured, s.limits, s.unacked)
 	// In TLS 1.2 the server has spoken last, after it saw the certificate.
-	if secured.ConnectionState().Version >= tls.VersionTLS13 {
-		wait := min(max(2*time.Since(started), s.limits.acceptMin), s.limits.acceptMax)
-		if err := c.accepted(ctx, wait); err != nil {
-			c.release()
-			return nil, afterHandshake(err)
-		}
+	if err != nil || secured.ConnectionState().Version < tls.VersionTLS13 {
+		return c, err
 	}
-	return c, nil
+	wait := min(max(2*time.Since(started), s.limits.acceptMin), s.limits.acceptMax)
+	return c, c.accepted(ctx, wait)
 }
 
 // finish closes a connection and returns how the server answered.
@@ -165,7 +133,7 @@ func (s *syslogSink) awaitClose(ctx context.Context, c *conn) (farewell, error) 
 	case err != nil:
 		return answer, fmt.Errorf("closing the connection to %s: %w", s.address, err)
 	case answer == unanswered && s.cfg.Confirm == ConfirmKernel:
-		s.cfg.Metrics.closeUnanswered()
+		s.cfg.Metrics.unanswered.Inc()
 		s.warned.Do(func() {
 			s.cfg.Log.Warn("the server does not close a connection that was closed on this side; what its kernel acknowledged is taken as delivered", zap.String("server", s.address))
 		})
@@ -179,7 +147,7 @@ func (s *syslogSink) awaitClose(ctx context.Context, c *conn) (farewell, error) 
 // acquaint returns how the server answers a close at its best, which it finds out, once, with
 // connections that nothing is sent over. A server that ends TLS properly is held to that.
 func (s *syslogSink) acquaint(ctx context.Context) (farewell, error) {
-	best := s.manners.get()
+	best := farewell(s.best.Load())
 	if s.cfg.Confirm == ConfirmKernel || best != unanswered {
 		return best, nil
 	}
@@ -196,38 +164,23 @@ func (s *syslogSink) acquaint(ctx context.Context) (farewell, error) {
 			break
 		}
 	}
-	if s.manners.learn(best) && best != closeNotify && s.security != nil {
+	if s.learn(best) && best != closeNotify && s.security != nil {
 		s.cfg.Log.Warn("the server ends TLS without close_notify: a connection that something cuts on the way cannot be told from one that it has read", zap.String("server", s.address))
 	}
 	return best, nil
 }
 
-// manners are the best answer that a server has given to a close.
-type manners struct {
-	mu   sync.Mutex
-	best farewell // unanswered until something is known
-}
-
-func (m *manners) get() farewell {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.best
-}
-
-// learn notes an answer, and says whether it is the first.
-func (m *manners) learn(answer farewell) (first bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	first = m.best == unanswered
-	m.best = max(m.best, answer)
-	return first
-}
-
-// forget has the server's manners found out anew.
-func (m *manners) forget() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.best = unanswered
+// learn notes an answer to a close, and says whether it is the first.
+func (s *syslogSink) learn(answer farewell) (first bool) {
+	for {
+		best := s.best.Load()
+		if int32(answer) <= best {
+			return false
+		}
+		if s.best.CompareAndSwap(best, int32(answer)) {
+			return farewell(best) == unanswered
+		}
+	}
 }
 
 // ahead is a connection that is being opened for the next page.
@@ -280,6 +233,7 @@ type syslogSender struct {
 	sink *syslogSink
 	tag  string
 	framer
+	noOffset
 	head []byte
 	next *ahead // nil unless another batch was announced
 }
@@ -305,7 +259,7 @@ func (s *syslogSender) send(ctx context.Context, batch Batch) (Stats, confirmati
 	}
 	if err != nil {
 		c.release()
-		s.sink.cfg.Metrics.connectionLost()
+		s.sink.cfg.Metrics.lost.Inc()
 		if !c.wrote {
 			err = unsent(err)
 		}
@@ -319,14 +273,14 @@ func (s *syslogSink) confirm(ctx context.Context, c *conn, expected farewell) er
 	answer, err := s.awaitClose(ctx, c)
 	if err == nil && s.cfg.Confirm == ConfirmClose && answer < expected {
 		// Or the server has changed its manners: whoever ships next finds out.
-		s.manners.forget()
+		s.best.Store(int32(unanswered))
 		err = errCut
 	}
 	if err != nil {
-		s.cfg.Metrics.connectionLost()
+		s.cfg.Metrics.lost.Inc()
 		return err
 	}
-	s.manners.learn(answer)
+	s.learn(answer)
 	return nil
 }
 
@@ -340,8 +294,6 @@ func (s *syslogSender) connection(ctx context.Context) (*conn, error) {
 	}
 	return s.sink.connect(ctx)
 }
-
-func (s *syslogSender) Offset() *int64 { return nil }
 
 func (s *syslogSender) close() {
 	if s.next != nil {
