@@ -97,7 +97,7 @@ func New(cfg Config) (Sink, error) {
 		cfg.Confirm = ConfirmClose
 	case cfg.Confirm != ConfirmClose && cfg.Confirm != ConfirmKernel:
 		wrong("DEVO_CONFIRM", "is %q, must be %s or %s", cfg.Confirm, ConfirmClose, ConfirmKernel)
-	case cfg.Confirm == ConfirmKernel && !kernelTells:
+	case cfg.Confirm == ConfirmKernel && !hasKernelAck:
 		wrong("DEVO_CONFIRM", "can be %s on Linux only", ConfirmKernel)
 	}
 	if cfg.Hostname == "" {
@@ -125,7 +125,7 @@ func New(cfg Config) (Sink, error) {
 		if port := u.Port(); u.Hostname() == "" || port == "" || strings.Trim(u.Path, "/") != "" {
 			wrong("DEVO_URL", "must be %s://host:port", u.Scheme)
 		}
-		s := &syslogSink{cfg: cfg, address: u.Host, limits: defaultLimits, unacked: unacknowledged}
+		s := newSyslogSink(cfg, u.Host)
 		if u.Scheme == "tls" {
 			s.security = newSecurity(cfg, u.Hostname())
 			if _, err := s.security.read(); err != nil {

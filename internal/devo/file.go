@@ -14,10 +14,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// fileSink appends one JSON object a line to one file for each stream. A page is
-// delivered when it is synced, and what follows the checkpoint's offset is cut off before
-// anything is written: each page is in the file exactly once, as long as the directory is the
-// same one. In another one the page under way may be there too.
+// fileSink appends JSON objects to one file for each stream, one object a line. A batch is confirmed when it is synced.
+// The file is truncated to the checkpoint's offset before anything is written, so each batch is in it exactly once. If
+// the directory is another one now, the batch that was under way may be in both.
 type fileSink struct {
 	cfg Config
 	dir string
@@ -63,7 +62,7 @@ func (s *fileSink) open(ctx context.Context, target Target) (*fileSender, error)
 	return sender, nil
 }
 
-// root opens the directory, which os.Root lets nothing out of, symbolic links included.
+// root opens the directory. Nothing leads out of an os.Root, symbolic links included.
 func (s *fileSink) root() (*os.Root, error) {
 	if err := os.MkdirAll(s.dir, 0o750); err != nil {
 		return nil, err
@@ -71,8 +70,8 @@ func (s *fileSink) root() (*os.Root, error) {
 	return os.OpenRoot(s.dir)
 }
 
-// OffsetOf is the directory's path and id. Where the id is missing or cannot be read, it is one
-// that no offset was ever recorded with, so that nothing is cut off.
+// OffsetOf is the directory's path and id. If the id cannot be read, OffsetOf uses a new one, which no offset was ever
+// recorded with, so that nothing is truncated.
 func (s *fileSink) OffsetOf() string {
 	id, err := s.id()
 	if err != nil {
@@ -113,9 +112,8 @@ func (s *fileSink) check() error {
 	return errors.Join(err, f.Sync(), f.Close(), os.Remove(f.Name()))
 }
 
-// fileName is the path of a stream's file below the directory. Different names have
-// different paths, and none leads out of it: what is not a letter, digit, _, - or an
-// inner dot is written as %XX.
+// fileName is the path of a stream's file below the directory. Different names have different paths, and no path leads
+// out of the directory: each byte that is not a letter, a digit, _, - or an inner dot is written as %XX.
 func fileName(name string) string {
 	segments := strings.Split(name, "/")
 	for i, segment := range segments {
@@ -140,7 +138,7 @@ func escapeSegment(segment string) string {
 	return b.String()
 }
 
-// syncDirs makes the names of a new file and of its directories durable.
+// syncDirs makes the names of a new file and of its directories durable. It syncs dir and those above it.
 func syncDirs(root *os.Root, dir string) error {
 	for {
 		d, err := root.Open(dir)
@@ -157,7 +155,7 @@ func syncDirs(root *os.Root, dir string) error {
 	}
 }
 
-// classify marks the errors of a file system that do not pass by themselves.
+// classify wraps ErrRefused around an error of a file system that a retry does not end.
 func classify(err error) error {
 	for _, lasting := range []error{fs.ErrPermission, syscall.EROFS, syscall.ENOTDIR, syscall.EISDIR, syscall.ELOOP, syscall.ENAMETOOLONG} {
 		if errors.Is(err, lasting) {
@@ -171,12 +169,12 @@ type fileSender struct {
 	sink *fileSink
 	file *os.File
 	framer
-	size   int64 // written
-	synced int64 // of which this was confirmed
-	torn   bool  // the file ends inside a line
+	size   int64 // of the file, in bytes
+	synced int64 // its size when the last batch was confirmed
+	torn   bool  // it ends inside a line
 }
 
-// resume locks the file and takes it back to the offset.
+// resume locks the file and truncates it to the offset.
 func (s *fileSender) resume(ctx context.Context, target Target) error {
 	if err := lock(s.file); err != nil {
 		return fmt.Errorf("somebody else is writing it: %w", err)
@@ -194,7 +192,7 @@ func (s *fileSender) resume(ctx context.Context, target Target) error {
 		case *offset < 0:
 			return fmt.Errorf("the checkpoint's offset is %d", *offset)
 		case *offset < s.size:
-			// The last look before something is destroyed that may be another worker's by now.
+			// If the lease has ended, the file may be another worker's.
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
@@ -250,7 +248,7 @@ func (s *fileSender) write(ctx context.Context, b []byte) error {
 	return err
 }
 
-// confirm makes the file durable, which is written up to end at least.
+// confirm syncs the file, which has at least end bytes.
 func (s *fileSender) confirm(end int64) error {
 	if err := s.file.Sync(); err != nil {
 		return classify(err)
@@ -264,5 +262,5 @@ func (s *fileSender) Offset() *int64 {
 	return &synced
 }
 
-// close ignores the error: what was confirmed is synced, and is not lost by it.
+// close ignores the error: every confirmed batch is synced.
 func (s *fileSender) close() { _ = s.file.Close() }

@@ -16,20 +16,19 @@ import (
 )
 
 const (
-	// maxPost is Devo's limit for one body, in bytes. Whether it means the compressed ones
-	// is not documented, so it is kept to before compression.
+	// maxPost is Devo's limit for one body, in bytes. Devo does not document whether that is before or after
+	// compression, so it is kept before.
 	maxPost = 32_000_000
 	// postTimeout bounds one request, its answer included.
 	postTimeout = time.Minute
-	// maxAnswer bounds what is read of an answer's body, so that its connection can be
-	// used again.
+	// maxAnswer bounds how much of an answer's body is read, in bytes. It is read so that the connection can be used
+	// again.
 	maxAnswer = 64 << 10
-	// checkTag is the table that Check names. It sends no event to it.
+	// checkTag is the table that Check names. Check sends no event to it.
 	checkTag = "my.app.okta.check"
 )
 
-// httpSink posts events to Devo's HTTP endpoint: one event a line, a page is confirmed by a
-// 2xx.
+// httpSink posts events to Devo's HTTP endpoint, one event a line. A 2xx confirms a batch.
 type httpSink struct {
 	noOffset
 	cfg      Config
@@ -37,8 +36,7 @@ type httpSink struct {
 	security *security
 }
 
-// Open reads certificates and token, so that what was rotated is used from the next slice
-// on.
+// Open reads the certificates and the token again, so that rotated ones are used from the next slice on.
 func (s *httpSink) Open(ctx context.Context, target Target) (Stream, error) {
 	if err := checkTarget(target); err != nil {
 		return nil, err
@@ -57,12 +55,12 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
 	}
 	transport := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            (&net.Dialer{Timeout: defaultLimits.dial}).DialContext,
-		TLSHandshakeTimeout:    defaultLimits.dial,
-		ResponseHeaderTimeout:  defaultLimits.stall,
+		DialContext:            (&net.Dialer{Timeout: defaultTimeouts.dial}).DialContext,
+		TLSHandshakeTimeout:    defaultTimeouts.dial,
+		ResponseHeaderTimeout:  defaultTimeouts.stall,
 		MaxResponseHeaderBytes: maxAnswer,
 		MaxIdleConnsPerHost:    1,
-		IdleConnTimeout:        defaultLimits.fresh,
+		IdleConnTimeout:        defaultTimeouts.standby,
 		WriteBufferSize:        blockSize,
 	}
 	if s.base.Scheme == "https" {
@@ -77,19 +75,19 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
 		url:    s.base,
 		client: &http.Client{
 			Transport: transport,
-			// A redirect would take the events, and the token, to somewhere else.
+			// A redirect would take the events and the token to another server.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
-	// Go would write ! as %21; both spellings are given, so that Devo sees the documented one.
+	// Go would escape ! as %21. RawPath keeps the spelling that Devo documents.
 	sender.url.Path = fmt.Sprintf("/stream/%s/token!%s/%s/%s", s.cfg.Domain, token, s.cfg.Hostname, tag)
 	sender.url.RawPath = fmt.Sprintf("/stream/%s/token!%s/%s/%s", url.PathEscape(s.cfg.Domain), url.PathEscape(token), url.PathEscape(s.cfg.Hostname), tag)
 	sender.zip, _ = gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // the level exists
 	return sender, nil
 }
 
-// Check posts an empty body: address, certificates, domain and token are tried, and no
-// event is made. A 400 is an answer of somebody who has accepted the token.
+// Check posts an empty body. That tries the address, the certificates, the domain and the token, and makes no event. A
+// server that answers 400 has accepted the token.
 func (s *httpSink) Check(ctx context.Context) error {
 	sender, err := s.open(ctx, checkTag)
 	if err != nil {
@@ -106,15 +104,15 @@ func (s *httpSink) Check(ctx context.Context) error {
 	return nil
 }
 
-// httpSender keeps one connection for a slice.
+// httpSender uses one connection for all posts of a slice, if they follow each other.
 type httpSender struct {
 	sink   *httpSink
 	client *http.Client
-	url    url.URL // has the token in it
+	url    url.URL // contains the token
 	token  string
 	framer
 	noOffset
-	zip *gzip.Writer
+	zip *gzip.Writer // used again for every body
 }
 
 func (s *httpSender) send(ctx context.Context, batch Batch) (Stats, confirmation, error) {
@@ -133,7 +131,7 @@ func (s *httpSender) send(ctx context.Context, batch Batch) (Stats, confirmation
 	}, nil
 }
 
-// render returns the batch as compressed bodies. There are several where one post could not take it.
+// render returns the batch as compressed bodies, each of which fits into one post. They are the delivery's own.
 func (s *httpSender) render(batch Batch) ([]*bytes.Buffer, Stats, error) {
 	var bodies []*bytes.Buffer
 	size := 0 // of the last body before compression
@@ -171,8 +169,8 @@ func (s *httpSender) postAll(ctx context.Context, bodies []*bytes.Buffer) error 
 	return nil
 }
 
-// post sends a body and returns the status of the answer. connected becomes true if there was a connection to send
-// it over.
+// post sends a body and returns the status of the answer. It sets connected if there was a connection to send the body
+// over.
 func (s *httpSender) post(ctx context.Context, body []byte, connected *bool) (int, error) {
 	limited, cancel := context.WithTimeout(ctx, postTimeout)
 	defer cancel()
@@ -191,33 +189,32 @@ func (s *httpSender) post(ctx context.Context, body []byte, connected *bool) (in
 	}
 	res, err := s.client.Do(req)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		// Not an error that wraps a context's: the caller's is not over.
+		// This error must not wrap that of a context: the caller's context is not over.
 		return 0, fmt.Errorf("no answer within %s", postTimeout)
 	}
 	if err != nil {
 		return 0, s.withoutToken(err)
 	}
 	defer res.Body.Close()
-	// The status says it all; the body only has to be out of the way of the next request.
+	// Only the status counts.
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer))
 	return res.StatusCode, nil
 }
 
-// withoutToken takes the URL off an error of the client, and whatever else has the token:
-// a server may repeat it in an answer that cannot be parsed.
+// withoutToken removes the URL, and so the token, from an error of the client. The rest may contain the token too: a
+// server may repeat it in an answer that cannot be parsed.
 func (s *httpSender) withoutToken(err error) error {
 	var withURL *url.Error
 	if errors.As(err, &withURL) {
 		err = withURL.Err
 	}
 	if strings.Contains(err.Error(), s.token) || strings.Contains(err.Error(), url.PathEscape(s.token)) {
-		return errors.New("an error that repeats the token, and so is not shown")
+		return errors.New("the error is not shown because it contains the token")
 	}
 	return explain(err)
 }
 
-// statusError says what an answer of Devo means. Its codes are not documented; these are
-// the meanings that HTTP gives them.
+// statusError says what the status of an answer means. Devo does not document its codes, so they mean what HTTP says.
 func statusError(status int) error {
 	switch {
 	case status >= 200 && status < 300:

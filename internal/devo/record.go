@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// blockSize is how many bytes of lines are gathered before they are written. It bounds the
-// memory of a stream, whatever the size of its pages, and makes system calls rare.
+// blockSize is how many bytes of lines are gathered before they are written. It bounds the memory of a stream, whatever
+// the size of its batches, and makes system calls rare.
 const blockSize = 128 << 10
 
 // maxMembers bounds [Batch.Members] in bytes.
@@ -25,8 +25,8 @@ const (
 
 var tagLevel = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
-// CheckTag says what is wrong with the name of a Devo table: it has two to six levels
-// joined by dots, of letters, digits, - and _, and at most 1,024 characters.
+// CheckTag says what is wrong with the name of a Devo table. A name has two to six levels of letters, digits, - and _,
+// joined by dots, and at most 1,024 characters.
 func CheckTag(tag string) error {
 	levels := strings.Split(tag, ".")
 	if len(tag) > maxTag {
@@ -43,7 +43,7 @@ func CheckTag(tag string) error {
 	return nil
 }
 
-// checkTarget refuses what could break out of a record, a path or a file name.
+// checkTarget refuses a target that could break out of a record, a path or a file name.
 func checkTarget(t Target) error {
 	if t.Name == "" {
 		return errors.New("opening a stream: it has no name")
@@ -54,11 +54,11 @@ func checkTarget(t Target) error {
 	return nil
 }
 
-// appendHead appends what comes before the JSON in a record of Devo's syslog:
+// appendHead appends the header of a record of Devo's syslog, which the JSON follows:
 //
 //	<14>2026-11-22T06:27:00.123Z host auth.okta.system: {"uuid":…}
 //
-// RFC 3339 is the one of Devo's date formats that other syslog servers understand too.
+// Of Devo's date formats, only RFC 3339 is also understood by other syslog servers.
 func appendHead(dst []byte, at time.Time, host, tag string) []byte {
 	dst = append(dst, "<14>"...)
 	dst = at.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
@@ -118,7 +118,7 @@ func (f *framer) frame(head []byte, batch Batch, flush func(lines []byte) error)
 	return stats, nil
 }
 
-// members returns what is added to each object of the batch.
+// members returns the members that are added to each object of the batch.
 func (f *framer) members(batch Batch) ([]byte, error) {
 	if len(batch.Members) > maxMembers {
 		return nil, fmt.Errorf("the batch's members have %d bytes, at most %d are allowed", len(batch.Members), maxMembers)

@@ -91,7 +91,7 @@ func (s *server) text() string {
 	return s.received.String()
 }
 
-// reads waits until the server has read so many records: a kernel's word comes before that.
+// reads waits until the server has read so many records: its kernel acknowledges them before that.
 func (s *server) reads(t testing.TB, records int) {
 	t.Helper()
 	require.Eventually(t, func() bool { return strings.Count(s.text(), "\n") == records }, patience, time.Millisecond)
@@ -120,11 +120,11 @@ func tcpOf(c net.Conn) *net.TCPConn {
 }
 
 // open makes the sink of cfg and opens a stream that is closed with the test.
-func open(t testing.TB, cfg devo.Config, waits devo.Waits) devo.Stream {
+func open(t testing.TB, cfg devo.Config, timeouts devo.Timeouts) devo.Stream {
 	t.Helper()
 	sink, err := devo.New(cfg)
 	require.NoError(t, err)
-	devo.SetWaits(sink, waits)
+	devo.SetTimeouts(sink, timeouts)
 	return openStream(t, sink, devo.Target{Name: "okta/acme/logs", Tag: "auth.okta.system"})
 }
 
@@ -136,7 +136,7 @@ func openStream(t testing.TB, sink devo.Sink, target devo.Target) devo.Stream {
 	return stream
 }
 
-// objects makes a page of n objects with numbers from first, each padded by pad bytes.
+// objects makes a batch of n objects with numbers from first, each padded by pad bytes.
 func objects(first, n, pad int) devo.Batch {
 	var p devo.Batch
 	for i := first; i < first+n; i++ {
@@ -145,7 +145,7 @@ func objects(first, n, pad int) devo.Batch {
 	return p
 }
 
-// huge is a page that no kernel takes while its peer does not read.
+// huge is a batch that no kernel takes while its peer does not read.
 func huge() devo.Batch { return objects(0, 64, 1<<20-100) }
 
 // deliver sends a batch and waits until it is confirmed.

@@ -7,9 +7,9 @@ import (
 	"fmt"
 )
 
-// ErrRefused is wrapped by errors that only a person can mend: a certificate or token
-// that is refused, a server whose certificate does not verify, an HTTP 3xx or 4xx other
-// than 408 and 429, a directory that cannot be written. Every other error is passing.
+// ErrRefused is wrapped by errors that need a person: a certificate or token is refused, the server's certificate does
+// not verify, HTTP answers 3xx or a 4xx other than 408 and 429, a directory cannot be written. A retry may end any other
+// error.
 var ErrRefused = errors.New("refused")
 
 // ErrUnsent is wrapped by errors of [Stream.Send] and [Delivery.Wait] after which the peer cannot have any part of
@@ -19,34 +19,31 @@ var ErrUnsent = errors.New("nothing was sent")
 // unsent wraps the error of a batch of which nothing was sent.
 func unsent(err error) error { return fmt.Errorf("%w: %w", ErrUnsent, err) }
 
-// Sink is a destination. It is safe for concurrent use; each slice opens a stream of its own.
+// A Sink is a destination. It is safe for concurrent use. Each slice opens a stream of its own.
 type Sink interface {
-	// Open starts the delivery of one slice's pages. It may connect lazily. A sink with an
-	// offset takes back here what follows Target.Offset.
+	// Open opens a stream for one slice. It need not connect yet. A file is truncated to Target.Offset.
 	Open(ctx context.Context, target Target) (Stream, error)
-	// OffsetOf names what the offsets of this sink's streams belong to, as of now: an offset that was
-	// recorded with another name means nothing. Empty where they have none.
+	// OffsetOf names what the offsets of this sink's streams belong to at the moment. An offset that was recorded with
+	// another name means nothing. It is empty if the streams have no offsets.
 	OffsetOf() string
-	// Check opens the sink as a slice would, closes it and says what is wrong.
+	// Check tries the sink without sending anything, and says what is wrong.
 	Check(ctx context.Context) error
 }
 
-// noOffset is in sinks and senders that cannot take back what was sent.
+// noOffset is for sinks and senders that cannot take back what was sent.
 type noOffset struct{}
 
 func (noOffset) OffsetOf() string { return "" }
 
 func (noOffset) Offset() *int64 { return nil }
 
-// Target says what a stream carries.
+// Target says what a stream is for.
 type Target struct {
-	// Name tells streams apart: the workflow id. At most one stream of a name is open
-	// at any time.
+	// Name is the workflow id. At most one stream of a name is open at any time.
 	Name string
 	// Tag is the Devo table.
 	Tag string
-	// Offset is what an earlier stream of the same name recorded with its last
-	// durable checkpoint; nil if none did.
+	// Offset is the one in the last durable checkpoint; nil if it has none.
 	Offset *int64
 }
 

@@ -60,7 +60,7 @@ func TestEverySinkSaysWhetherAnythingOfABatchThatFailedCanHaveArrived(t *testing
 		devo.SetOutput(s, to)
 		return s
 	}
-	readAndReset := onceAcquainted(func(_ *server, c net.Conn, _ int) {
+	readAndReset := onceProbed(func(_ *server, c net.Conn, _ int) {
 		_, _ = c.Read(make([]byte, 10))
 		reset(c)
 	})
@@ -124,7 +124,7 @@ func TestABatchThatCannotBeRenderedIsUnsent(t *testing.T) {
 
 func TestABatchIsUnsentWhateverBecameOfTheOneBefore(t *testing.T) {
 	s := serve(t, nil, readAll)
-	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{})
+	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Timeouts{})
 	ship(t, stream, objects(0, 1, 1))
 	require.NoError(t, s.Close())
 	_, err := deliver(t.Context(), stream, objects(1, 1, 1))

@@ -6,13 +6,12 @@ import (
 	"sync"
 )
 
-// stdoutSink prints records as they would be sent, for a look at them. A page is confirmed
-// when it is written.
+// stdoutSink prints records as they would be sent. A batch is confirmed when it is written.
 type stdoutSink struct {
 	noOffset
 	cfg Config
 	out io.Writer
-	mu  sync.Mutex // pages of different streams do not mix
+	mu  sync.Mutex // keeps batches of different streams apart
 }
 
 func (s *stdoutSink) Open(_ context.Context, target Target) (Stream, error) {

@@ -21,7 +21,7 @@ func TestServerThatIsStoppedBeforeItHasReadConfirmsNothing(t *testing.T) {
 			secure := ca.serverTLS(t, nil)
 			secure.MaxVersion = version
 			s := serve(t, secure, func(s *server, c net.Conn, number int) {
-				if number < 2 { // 0 finds out, 1 is a batch that is read
+				if number < 2 { // 0 is the probe, 1 is a batch that is read
 					readAll(s, c, number)
 					return
 				}
@@ -30,7 +30,7 @@ func TestServerThatIsStoppedBeforeItHasReadConfirmsNothing(t *testing.T) {
 				_ = c.Close()
 			})
 			f := clientFiles(t, ca, ca, "client")
-			stream := open(t, devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Waits{})
+			stream := open(t, devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Timeouts{})
 			ship(t, stream, objects(0, 3, 10))
 			read := s.text()
 			_, err := deliver(t.Context(), stream, objects(3, 3, 10))

@@ -30,7 +30,7 @@ func wait(t testing.TB, delivery devo.Delivery) {
 // read something.
 func silent(t *testing.T, test func(t *testing.T, sink devo.Sink, read func(), free chan struct{})) {
 	free := make(chan struct{})
-	overBoth(t, onceAcquainted(func(s *server, c net.Conn, _ int) {
+	overBoth(t, onceProbed(func(s *server, c net.Conn, _ int) {
 		_, _ = io.Copy(s, c)
 		<-free
 		_ = c.Close()
@@ -123,7 +123,7 @@ func TestSeveralDeliveriesMayBeUnderWay(t *testing.T) {
 
 func TestWhatWasSentBeforeABatchThatFailsCanStillBeConfirmed(t *testing.T) {
 	s := serve(t, nil, readAll)
-	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{})
+	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Timeouts{})
 	first, second := send(t, stream, objects(0, 1, 10)), send(t, stream, objects(1, 1, 10))
 	require.NoError(t, s.Close())
 	_, failed := stream.Send(t.Context(), objects(2, 1, 10))
@@ -135,7 +135,7 @@ func TestWhatWasSentBeforeABatchThatFailsCanStillBeConfirmed(t *testing.T) {
 }
 
 func TestNothingIsConfirmedAfterADeliveryThatWasNot(t *testing.T) {
-	s := serve(t, nil, onceAcquainted(func(s *server, c net.Conn, number int) {
+	s := serve(t, nil, onceProbed(func(s *server, c net.Conn, number int) {
 		_, _ = io.Copy(s, c)
 		if number == 0 {
 			reset(c)
@@ -143,7 +143,7 @@ func TestNothingIsConfirmedAfterADeliveryThatWasNot(t *testing.T) {
 		}
 		_ = c.Close()
 	}))
-	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{})
+	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Timeouts{})
 	first := send(t, stream, objects(0, 1, 10))
 	s.reads(t, 1)
 	second := send(t, stream, objects(1, 1, 10))

@@ -15,54 +15,57 @@ import (
 
 // syslogSink sends records over TCP, with TLS unless security is nil.
 //
-// Syslog acknowledges nothing, and a kernel's acknowledgement is worth little: a proxy, a
-// sidecar or a balancer on the way gives one for bytes that its own death destroys. What proves
-// that a page was read is the end of its connection: ours is closed in order, and the peer closes its
-// own when it has read everything. With TLS that answer is authentic. So each page has a
-// connection, and the next one is opened while it is shipped.
+// Syslog acknowledges nothing, and the acknowledgement of a kernel proves little: a proxy, a sidecar or a balancer on
+// the way acknowledges bytes that its own death destroys. The end of the connection proves that a batch was read: we
+// close our side, and the peer closes its own when it has read everything. With TLS that close is authentic. So each
+// batch has a connection of its own, and the next one is opened while a batch is sent.
 type syslogSink struct {
 	noOffset
 	cfg      Config
 	address  string
 	security *security
-	limits   limits
+	timeouts timeouts
 	unacked  func(syscall.RawConn) (int, error)
-	warned   sync.Once // that the peer answers no close
+	warned   sync.Once // that the peer does not close
 
-	// best is how this server has answered a close at its best: found out before anything is sent to it.
-	best atomic.Int32
+	// bestClose is the best [peerClose] of this server so far. A connection that ends with less was cut on the way.
+	bestClose atomic.Int32
+}
+
+func newSyslogSink(cfg Config, address string) *syslogSink {
+	return &syslogSink{cfg: cfg, address: address, timeouts: defaultTimeouts, unacked: unacknowledged}
 }
 
 func (s *syslogSink) Open(_ context.Context, target Target) (Stream, error) {
 	if err := checkTarget(target); err != nil {
 		return nil, err
 	}
-	return &stream{sender: &syslogSender{sink: s, tag: target.Tag, framer: newFramer(s.cfg)}, doing: "sending to " + s.address, metrics: s.cfg.Metrics}, nil
+	sender := &syslogSender{sink: s, tag: target.Tag, framer: newFramer(s.cfg)}
+	return &stream{sender: sender, doing: "sending to " + s.address, metrics: s.cfg.Metrics}, nil
 }
 
-// Check closes a connection that nothing was sent over, and so learns whether a page could be
-// confirmed.
+// Check closes a connection over which nothing was sent, and so finds out whether a batch could be confirmed.
 func (s *syslogSink) Check(ctx context.Context) error {
 	c, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
-	// A server may hang up after the handshake, on a certificate that is valid but not its.
-	if err := c.accepted(ctx, s.limits.check); err != nil {
+	// A server may hang up after the handshake, on a certificate that is valid but not permitted.
+	if err := c.accepted(ctx, s.timeouts.check); err != nil {
 		return fmt.Errorf("connecting to %s: %w", s.address, err)
 	}
-	_, err = s.finish(ctx, c)
+	_, err = s.closeEmpty(ctx, c)
 	return err
 }
 
 // connect opens a connection that the server has, as far as can be known, accepted.
 func (s *syslogSink) connect(ctx context.Context) (*conn, error) {
-	limited, cancel := context.WithTimeout(ctx, s.limits.dial)
+	limited, cancel := context.WithTimeout(ctx, s.timeouts.dial)
 	defer cancel()
 	c, err := s.dial(limited)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		// Not an error that wraps a context's: the caller's is not over.
-		return nil, fmt.Errorf("connecting to %s: not done within %s: %v", s.address, s.limits.dial, err)
+		// This error must not wrap that of a context: the caller's context is not over.
+		return nil, fmt.Errorf("connecting to %s: not done within %s: %v", s.address, s.timeouts.dial, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", s.address, explain(err))
@@ -84,7 +87,7 @@ func (s *syslogSink) dial(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := s.secure(ctx, tcp.(*net.TCPConn), cfg) // what "tcp" gives
+	c, err := s.secure(ctx, tcp.(*net.TCPConn), cfg) // the type that "tcp" gives
 	if err != nil {
 		_ = tcp.Close()
 		return nil, err
@@ -92,73 +95,74 @@ func (s *syslogSink) dial(ctx context.Context) (*conn, error) {
 	return c, nil
 }
 
-// secure shakes hands on tcp if there is a cfg. After an error the caller closes tcp.
+// secure does the TLS handshake if cfg is not nil. After an error the caller closes tcp.
 func (s *syslogSink) secure(ctx context.Context, tcp *net.TCPConn, cfg *tls.Config) (*conn, error) {
-	below := &wire{TCPConn: tcp}
+	below := &tcpConn{TCPConn: tcp}
 	if cfg == nil {
-		return newConn(below, nil, s.limits, s.unacked)
+		return newConn(below, nil, s.timeouts, s.unacked)
 	}
 	secured := tls.Client(below, cfg)
 	started := time.Now()
 	if err := secured.HandshakeContext(ctx); err != nil {
 		return nil, fmt.Errorf("TLS handshake: %w", err)
 	}
-	c, err := newConn(below, secured, s.limits, s.unacked)
-	// In TLS 1.2 the server has spoken last, after it saw the certificate.
+	c, err := newConn(below, secured, s.timeouts, s.unacked)
+	// In TLS 1.2 the server sends the last message of the handshake, after it has seen the certificate.
 	if err != nil || secured.ConnectionState().Version < tls.VersionTLS13 {
 		return c, err
 	}
-	wait := min(max(2*time.Since(started), s.limits.acceptMin), s.limits.acceptMax)
+	wait := min(max(2*time.Since(started), s.timeouts.acceptMin), s.timeouts.acceptMax)
 	return c, c.accepted(ctx, wait)
 }
 
-// finish closes a connection and returns how the server answered.
-func (s *syslogSink) finish(ctx context.Context, c *conn) (farewell, error) {
+// closeEmpty closes a connection over which nothing was sent, and returns how the server closed it.
+func (s *syslogSink) closeEmpty(ctx context.Context, c *conn) (peerClose, error) {
 	if err := c.closeWrite(ctx); err != nil {
 		c.release()
-		return unanswered, fmt.Errorf("closing the connection to %s: %w", s.address, err)
+		return notClosed, fmt.Errorf("closing the connection to %s: %w", s.address, err)
 	}
 	return s.awaitClose(ctx, c)
 }
 
-// awaitClose returns how the server answered the close of a connection, or why that does not prove that it has read
-// everything. The connection is released.
-func (s *syslogSink) awaitClose(ctx context.Context, c *conn) (farewell, error) {
-	wait := s.limits.answer
+// awaitClose is called after closeWrite. It returns how the server closed its side, or why that does not prove that it
+// has read everything. The connection is released.
+func (s *syslogSink) awaitClose(ctx context.Context, c *conn) (peerClose, error) {
+	wait := s.timeouts.close
 	if s.cfg.Confirm == ConfirmKernel {
-		wait = s.limits.word
+		wait = s.timeouts.kernelAck
 	}
-	answer, err := c.awaitClose(ctx, wait)
+	got, err := c.awaitClose(ctx, wait)
 	switch {
 	case err != nil:
-		return answer, fmt.Errorf("closing the connection to %s: %w", s.address, err)
-	case answer == unanswered && s.cfg.Confirm == ConfirmKernel:
+		return got, fmt.Errorf("closing the connection to %s: %w", s.address, err)
+	case got == notClosed && s.cfg.Confirm == ConfirmKernel:
 		s.cfg.Metrics.unanswered.Inc()
 		s.warned.Do(func() {
 			s.cfg.Log.Warn("the server does not close a connection that was closed on this side; what its kernel acknowledged is taken as delivered", zap.String("server", s.address))
 		})
-		return answer, nil
-	case answer == unanswered:
-		return answer, fmt.Errorf("the server %s did not close its side within %s, and so nothing says what it has read; if it never does, DEVO_CONFIRM=kernel makes do with its kernel's word", s.address, wait)
+		return got, nil
+	case got == notClosed:
+		return got, fmt.Errorf("the server %s did not close its side within %s, and it is not known what it has read; if it never does, DEVO_CONFIRM=kernel accepts the acknowledgement of its kernel", s.address, wait)
 	}
-	return answer, nil
+	return got, nil
 }
 
-// acquaint returns how the server answers a close at its best, which it finds out, once, with
-// connections that nothing is sent over. A server that ends TLS properly is held to that.
-func (s *syslogSink) acquaint(ctx context.Context) (farewell, error) {
-	best := farewell(s.best.Load())
-	if s.cfg.Confirm == ConfirmKernel || best != unanswered {
+// probe returns how the server closes a connection at its best. It finds out with connections over which nothing is
+// sent, until it knows. Nothing is sent to a server that does not close, and a server that ends TLS with close_notify is
+// held to it.
+func (s *syslogSink) probe(ctx context.Context) (peerClose, error) {
+	best := peerClose(s.bestClose.Load())
+	if s.cfg.Confirm == ConfirmKernel || best != notClosed {
 		return best, nil
 	}
-	// Twice, since a single bare end may be that of a connection that was cut.
+	// A connection that was cut ends with a bare FIN too: so that counts only the second time.
 	for range 2 {
 		c, err := s.connect(ctx)
 		if err != nil {
-			return unanswered, err
+			return notClosed, err
 		}
-		if best, err = s.finish(ctx, c); err != nil {
-			return unanswered, err
+		if best, err = s.closeEmpty(ctx, c); err != nil {
+			return notClosed, err
 		}
 		if best == closeNotify || s.security == nil {
 			break
@@ -170,61 +174,61 @@ func (s *syslogSink) acquaint(ctx context.Context) (farewell, error) {
 	return best, nil
 }
 
-// learn notes an answer to a close, and says whether it is the first.
-func (s *syslogSink) learn(answer farewell) (first bool) {
+// learn raises bestClose, and says whether nothing was known before.
+func (s *syslogSink) learn(got peerClose) (first bool) {
 	for {
-		best := s.best.Load()
-		if int32(answer) <= best {
+		best := s.bestClose.Load()
+		if int32(got) <= best {
 			return false
 		}
-		if s.best.CompareAndSwap(best, int32(answer)) {
-			return farewell(best) == unanswered
+		if s.bestClose.CompareAndSwap(best, int32(got)) {
+			return peerClose(best) == notClosed
 		}
 	}
 }
 
-// ahead is a connection that is being opened for the next page.
-type ahead struct {
+// standby is a connection that is being opened for the next batch.
+type standby struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 	conn   *conn // nil if it could not be opened; valid after done
 }
 
-func (s *syslogSink) openAhead() *ahead {
+func (s *syslogSink) openStandby() *standby {
 	ctx, cancel := context.WithCancel(context.Background())
-	a := &ahead{cancel: cancel, done: make(chan struct{})}
+	b := &standby{cancel: cancel, done: make(chan struct{})}
 	go func() {
-		defer close(a.done)
-		a.conn, _ = s.connect(ctx) // the page itself will find out what is wrong
+		defer close(b.done)
+		b.conn, _ = s.connect(ctx) // the next batch connects itself, and then has the error
 	}()
-	return a
+	return b
 }
 
-// take returns the connection if it is still good.
-func (a *ahead) take(ctx context.Context) *conn {
+// take returns the connection, or nil if it is of no use.
+func (b *standby) take(ctx context.Context) *conn {
 	select {
-	case <-a.done:
+	case <-b.done:
 	case <-ctx.Done():
 	}
 	if ctx.Err() != nil {
-		a.drop()
+		b.drop()
 		return nil
 	}
-	c := a.conn
-	if c == nil || c.alive() != nil || time.Since(c.opened) > c.limits.fresh {
-		a.drop()
+	c := b.conn
+	if c == nil || c.alive() != nil || time.Since(c.opened) > c.timeouts.standby {
+		b.drop()
 		return nil
 	}
-	a.cancel()
+	b.cancel()
 	return c
 }
 
-// drop closes the connection, whether it is open by now or not.
-func (a *ahead) drop() {
-	a.cancel()
-	<-a.done
-	if a.conn != nil {
-		a.conn.leave()
+// drop closes the connection, also if it is still being opened.
+func (b *standby) drop() {
+	b.cancel()
+	<-b.done
+	if b.conn != nil {
+		b.conn.closeUnused()
 	}
 }
 
@@ -234,12 +238,12 @@ type syslogSender struct {
 	tag  string
 	framer
 	noOffset
-	head []byte
-	next *ahead // nil unless another batch was announced
+	head    []byte
+	standby *standby // nil unless another batch was announced
 }
 
 func (s *syslogSender) send(ctx context.Context, batch Batch) (Stats, confirmation, error) {
-	expected, err := s.sink.acquaint(ctx)
+	expected, err := s.sink.probe(ctx)
 	if err != nil {
 		return Stats{}, nil, unsent(err)
 	}
@@ -248,9 +252,9 @@ func (s *syslogSender) send(ctx context.Context, batch Batch) (Stats, confirmati
 		return Stats{}, nil, unsent(err)
 	}
 	if batch.More {
-		s.next = s.sink.openAhead()
+		s.standby = s.sink.openStandby()
 	}
-	stop := context.AfterFunc(ctx, c.hurry)
+	stop := context.AfterFunc(ctx, c.abortWrite)
 	defer stop()
 	s.head = appendHead(s.head[:0], s.sink.cfg.Now(), s.sink.cfg.Hostname, s.tag)
 	stats, err := s.frame(s.head, batch, func(records []byte) error { return c.write(ctx, records) })
@@ -268,27 +272,11 @@ func (s *syslogSender) send(ctx context.Context, batch Batch) (Stats, confirmati
 	return stats, func(ctx context.Context) error { return s.sink.confirm(ctx, c, expected) }, nil
 }
 
-// confirm returns when the server has read what was sent over a connection, which is closed on this side.
-func (s *syslogSink) confirm(ctx context.Context, c *conn, expected farewell) error {
-	answer, err := s.awaitClose(ctx, c)
-	if err == nil && s.cfg.Confirm == ConfirmClose && answer < expected {
-		// Or the server has changed its manners: whoever ships next finds out.
-		s.best.Store(int32(unanswered))
-		err = errCut
-	}
-	if err != nil {
-		s.cfg.Metrics.lost.Inc()
-		return err
-	}
-	s.learn(answer)
-	return nil
-}
-
-// connection returns the one that was opened ahead, or a new one.
+// connection returns the standby connection, or a new one.
 func (s *syslogSender) connection(ctx context.Context) (*conn, error) {
-	if a := s.next; a != nil {
-		s.next = nil
-		if c := a.take(ctx); c != nil {
+	if b := s.standby; b != nil {
+		s.standby = nil
+		if c := b.take(ctx); c != nil {
 			return c, nil
 		}
 	}
@@ -296,8 +284,24 @@ func (s *syslogSender) connection(ctx context.Context) (*conn, error) {
 }
 
 func (s *syslogSender) close() {
-	if s.next != nil {
-		s.next.drop()
-		s.next = nil
+	if s.standby != nil {
+		s.standby.drop()
+		s.standby = nil
 	}
+}
+
+// confirm returns when the server has read what was sent over a connection. It is called after closeWrite.
+func (s *syslogSink) confirm(ctx context.Context, c *conn, expected peerClose) error {
+	got, err := s.awaitClose(ctx, c)
+	if err == nil && s.cfg.Confirm == ConfirmClose && got < expected {
+		// Or the server closes in another way now: the next batch probes it again.
+		s.bestClose.Store(int32(notClosed))
+		err = errCut
+	}
+	if err != nil {
+		s.cfg.Metrics.lost.Inc()
+		return err
+	}
+	s.learn(got)
+	return nil
 }

@@ -26,7 +26,7 @@ func TestTLSDelivers(t *testing.T) {
 			secure := ca.serverTLS(t, nil)
 			change(secure)
 			s := serve(t, secure, readAll)
-			stream := open(t, devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Waits{})
+			stream := open(t, devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Timeouts{})
 			for i := range 3 {
 				ship(t, stream, objects(i*100, 100, 2800))
 			}
@@ -99,7 +99,7 @@ func TestRefusedClientCertificateIsForAPerson(t *testing.T) {
 				require.NoError(t, err)
 				require.ErrorIs(t, sink.Check(t.Context()), devo.ErrRefused)
 
-				_, err = deliver(t.Context(), open(t, cfg, devo.Waits{}), objects(0, 1, 1))
+				_, err = deliver(t.Context(), open(t, cfg, devo.Timeouts{}), objects(0, 1, 1))
 				require.ErrorIs(t, err, devo.ErrRefused)
 				require.ErrorContains(t, err, "DEVO_CERT_FILE")
 			})
@@ -111,11 +111,11 @@ func TestRotatedCertificateIsUsedByTheNextConnection(t *testing.T) {
 	ca := newAuthority(t, "ca")
 	f := clientFiles(t, ca, ca, "before")
 	s := serve(t, ca.serverTLS(t, nil), readAll)
-	stream := open(t, devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Waits{})
+	stream := open(t, devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Timeouts{})
 	ship(t, stream, objects(0, 1, 1))
 	f.rotate(t, ca, "after")
 	ship(t, stream, objects(1, 1, 1))
-	require.Equal(t, []string{"before", "before", "after"}, s.names(), "the first found out how the server answers a close")
+	require.Equal(t, []string{"before", "before", "after"}, s.names(), "the first was the probe")
 }
 
 func TestFilesThatBreakLaterAreForAPerson(t *testing.T) {
