@@ -8,33 +8,32 @@ import (
 	"okta-collector/internal/okta"
 )
 
-// batchSize is how many objects are delivered before the next checkpoint, while Okta is slower than
-// Devo: what is sent again after a kill. A checkpoint takes 2 to 4 ms, which is little beside the
-// second that a page of 1,000 log events takes within half of Okta's highest default limit, and each
-// is one billable action of Temporal Cloud.
+// batchSize is how many objects are sent before the next checkpoint, while Okta is slower than Devo. A killed worker
+// sends them again. A checkpoint takes 2 to 4 ms and is one billable action of Temporal Cloud. A page of 1,000 log
+// events takes a second within half of Okta's highest default limit.
 const batchSize = 250
 
-// slowDelivery is how long a batch may take before Devo is taken for slow. A page that takes it longer
-// than the sink waits for an answer would never get through.
+// slowDelivery is how long a batch may take before its successor is no larger than batchSize. A page that takes longer
+// than the sink's timeouts could never be confirmed.
 const slowDelivery = 2 * time.Second
 
-// A batch is a page of Okta's, or a part of one, on its way to Devo. It uses the memory of its page, which is released
-// when the last batch of the page was confirmed, or when the slice ends.
+// A batch is a page, or a part of one, on its way to Devo. It uses its page's memory. The memory is released when the
+// last batch of the page was confirmed, or when the slice ends.
 type batch struct {
 	page     *okta.Page
-	from, to int // its objects; there are none in an empty page
+	from, to int // its objects in the page; equal if the page is empty
 	sent     time.Time
-	delivery devo.Delivery // nil unless objects were sent
+	delivery devo.Delivery // nil until objects were sent
 }
 
 func (b *batch) objects() [][]byte { return b.page.Objects[b.from:b.to] }
 
-// last says whether the page ends with the batch.
+// last says whether this is the last batch of its page.
 func (b *batch) last() bool { return b.to == len(b.page.Objects) }
 
-// deliver delivers a page, one batch at a time. next is the fetch of the page after it.
+// deliver delivers a page batch by batch; one is under way at a time. next fetches the page after it.
 func (s *slice) deliver(page *okta.Page, next fetch) error {
-	defer page.Release() // where the slice ends before the last batch is confirmed
+	defer page.Release() // if the slice ends here
 	if s.stream == nil && len(page.Objects) > 0 {
 		if err := s.open(page); err != nil {
 			return err
@@ -49,27 +48,26 @@ func (s *slice) deliver(page *okta.Page, next fetch) error {
 			return err
 		}
 		if s.lease.fetching.Err() != nil {
-			return context.Cause(s.lease.fetching) // what follows might not be delivered in time
+			return context.Cause(s.lease.fetching) // another batch might not be confirmed in time
 		}
 		done = b.to
 	}
 }
 
-// size is how many of the objects that are left of a page are the next batch. Where the page after
-// it waits already, they go as one: then Devo is what everything waits for.
+// size says how many of the objects left in a page make the next batch.
 func (s *slice) size(left int, next fetch) int {
-	// What a sink with an offset takes back is not sent again. A Devo that hardly keeps up is not
-	// given more at once.
-	if s.at.Offset == nil && (!next.ready() || s.took > slowDelivery) {
-		return min(left, batchSize)
+	switch {
+	case s.at.Offset != nil: // a file is truncated, so nothing is sent again
+		return left
+	case next.ready() && s.took <= slowDelivery: // Devo is slower than Okta: fewer checkpoints are faster
+		return left
 	}
-	return left
+	return min(left, batchSize)
 }
 
-// open opens the sink for the slice's first page.
+// open opens the sink for the slice's first batch.
 func (s *slice) open(page *okta.Page) error {
-	// A file is cut back to its checkpoint when it is opened: not before Temporal has said
-	// that the slice is still this worker's.
+	// Opening truncates a file. Before that, Temporal must acknowledge that the slice is still this worker's.
 	if err := s.progress.begin(page); err != nil {
 		return err
 	}
@@ -84,7 +82,7 @@ func (s *slice) open(page *okta.Page) error {
 	return nil
 }
 
-// send sends a batch. more says that another page is going to follow.
+// send sends a batch, unless it is empty. more says that another page follows.
 func (s *slice) send(b *batch, more bool) error {
 	if len(b.objects()) == 0 {
 		return nil
@@ -93,11 +91,11 @@ func (s *slice) send(b *batch, more bool) error {
 		return err
 	}
 	b.sent = time.Now()
-	var err error
-	b.delivery, err = s.stream.Send(s.lease.shipping, devo.Batch{Objects: b.objects(), Members: b.page.Members, More: more || !b.last()})
+	delivery, err := s.stream.Send(s.lease.shipping, devo.Batch{Objects: b.objects(), Members: b.page.Members, More: more || !b.last()})
 	if err != nil {
 		return s.undelivered(b, err)
 	}
+	b.delivery = delivery
 	return nil
 }
 
@@ -112,16 +110,14 @@ func (s *slice) confirm(b *batch) error {
 		s.took = time.Since(b.sent)
 		s.metrics.delivered(b, stats)
 	}
-	if err := s.progress.advance(b, stats, s.stream, s.now()); err != nil {
-		return err
-	}
+	err := s.progress.advance(b, stats, s.stream, s.now())
 	if b.last() {
 		b.page.Release()
 	}
-	return nil
+	return err
 }
 
-// undelivered counts a batch that was not confirmed, and says why.
+// undelivered counts a batch that was not confirmed. It returns why: the end of the lease, or else the sink's error.
 func (s *slice) undelivered(b *batch, err error) error {
 	s.metrics.undelivered(len(b.objects()), err)
 	if s.lease.shipping.Err() != nil {

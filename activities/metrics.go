@@ -14,9 +14,8 @@ import (
 
 // Metrics are the slices' metrics.
 //
-// A service moves between workers, so what one of them last knew goes stale. What has to be known
-// of a service at any time is therefore exported as points in time, of which the latest
-// of all workers counts: `max by (tenant, service)`.
+// A service moves between workers, so a gauge of one worker goes stale. The state of a service is therefore exported as
+// timestamps. The latest of all workers counts: `max by (tenant, service)`.
 type Metrics struct {
 	events, bytes, pages, cut, again *prometheus.CounterVec
 	deliveries, slices, failures     *prometheus.CounterVec
@@ -44,7 +43,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		pages:      counter("pages_total", "Pages of Okta's that were delivered to Devo as a whole."),
 		cut:        counter("events_cut_total", "Objects above DEVO_MAX_EVENT that were delivered cut and marked."),
 		again:      counter("events_unconfirmed_total", "Objects whose delivery Devo's side did not confirm, and that are sent again: Devo may have them twice."),
-		deliveries: counter("deliveries_total", "Pages, or chunks of them, that were to be sent to Devo, by outcome: confirmed; unconfirmed, which Devo may have all the same, and sent again; unsent, as when it was not reached, and tried again.", "outcome"),
+		deliveries: counter("deliveries_total", "Batches (pages, or parts of them) for Devo, by outcome: confirmed; unconfirmed, which Devo may have and which are sent again; unsent, as when Devo was not reached, which are tried again.", "outcome"),
 		slices:     counter("slices_total", "Slices that ended well, by how they ended.", "end"),
 		failures:   counter("slice_failures_total", "Slices that failed, by class.", "class"),
 
@@ -57,20 +56,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 }
 
-// Kinds of collection.
+// Values of labels.
 const (
-	live     = "live"
-	backfill = "backfill"
-	// other stands for names in an input that this worker does not know, of which there may be any
-	// number.
-	other = "unknown"
-)
-
-// Outcomes of a delivery.
-const (
-	confirmed   = "confirmed"
-	unconfirmed = "unconfirmed" // Devo may have it all the same
-	unsent      = "unsent"      // it cannot have any of it
+	live, backfill = "live", "backfill"
+	// unknown is for a tenant or service of an input that this worker does not know: there may be any number of names.
+	unknown = "unknown"
+	// Devo may have a batch that is unconfirmed. It cannot have one that is unsent.
+	confirmed, unconfirmed, unsent = "confirmed", "unconfirmed", "unsent"
 )
 
 // serviceMetrics are the metrics of one service's slices.
@@ -87,12 +79,12 @@ func (c *Collector) metricsOf(in workflows.SliceInput) serviceMetrics {
 		s.kind = backfill
 	}
 	if _, ok := c.tenants[in.Tenant]; !ok {
-		s.tenant = other
+		s.tenant = unknown
 	}
 	if _, ok := okta.Lookup(in.Service); !ok {
-		s.service = other
+		s.service = unknown
 	}
-	// From 0 on: a counter that begins with its first event has no increase that an alert could see.
+	// Counters begin at 0. An alert sees no increase in a counter that begins with its first event.
 	for _, c := range []*prometheus.CounterVec{s.m.events, s.m.bytes, s.m.pages, s.m.cut, s.m.again} {
 		s.add(c, 0)
 	}
@@ -107,7 +99,7 @@ func (s serviceMetrics) add(c *prometheus.CounterVec, n float64, labels ...strin
 	c.WithLabelValues(append([]string{s.tenant, s.service, s.kind}, labels...)...).Add(n)
 }
 
-// at sets a point in time, which only live collection has.
+// at sets a timestamp. Only live collection has them.
 func (s serviceMetrics) at(g *prometheus.GaugeVec, t time.Time, labels ...string) {
 	if s.kind == live && !t.IsZero() {
 		g.WithLabelValues(append([]string{s.tenant, s.service}, labels...)...).Set(float64(t.UnixMilli()) / 1000)
@@ -125,7 +117,7 @@ func (s serviceMetrics) delivered(b *batch, stats devo.Stats) {
 	}
 }
 
-// undelivered counts a delivery that failed with err.
+// undelivered counts a batch whose delivery failed with err.
 func (s serviceMetrics) undelivered(objects int, err error) {
 	if errors.Is(err, devo.ErrUnsent) {
 		s.add(s.m.deliveries, 1, unsent)
@@ -135,8 +127,8 @@ func (s serviceMetrics) undelivered(objects int, err error) {
 	s.add(s.m.again, float64(objects))
 }
 
-// saved passes on whether Temporal acknowledged a checkpoint. One that is where the slice began is no
-// progress: the first of every slice, which is made before anything is delivered.
+// saved records an acknowledged checkpoint, and returns err. The first checkpoint of a slice is saved before anything is
+// delivered, and is no progress.
 func (s serviceMetrics) saved(c checkpoint.Checkpoint, err error) error {
 	if err == nil && c.Delivered(s.from) {
 		s.at(s.m.checkpointed, time.Now())
@@ -145,6 +137,7 @@ func (s serviceMetrics) saved(c checkpoint.Checkpoint, err error) error {
 	return err
 }
 
+// slice records a slice that ended well.
 func (s serviceMetrics) slice(r workflows.SliceResult) {
 	s.add(s.m.slices, 1, string(r.End))
 	s.at(s.m.succeeded, time.Now())
@@ -156,6 +149,7 @@ func (s serviceMetrics) slice(r workflows.SliceResult) {
 	}
 }
 
+// failed records a slice that failed.
 func (s serviceMetrics) failed(class workflows.Class) {
 	s.add(s.m.failures, 1, string(class))
 	s.at(s.m.failedAt, time.Now(), string(class))

@@ -9,30 +9,30 @@ import (
 	"okta-collector/internal/okta"
 )
 
-// progress is the checkpoint of a slice: everything before it was confirmed. Only these methods change it and send
-// it to Temporal.
+// progress is the checkpoint of a slice: everything before it was confirmed. Only its methods change the checkpoint and
+// send it to Temporal.
 type progress struct {
 	at checkpoint.Checkpoint
-	// store sends a checkpoint, and returns when Temporal has it on disk.
+	// store sends a checkpoint to Temporal. It returns when Temporal has the checkpoint on disk.
 	store func(checkpoint.Checkpoint) error
-	// saving gives the answer to the checkpoint that is on its way; nil if none is.
+	// saving receives the result of the save in flight; nil if there is none.
 	saving chan error
 }
 
-// begin is called before the first page is sent. A pull that this page began is the same pull when the page is
-// sent again.
+// begin saves the position before the first page is sent. If this page began a pull, it belongs to the same pull when it
+// is sent again.
 func (p *progress) begin(page *okta.Page) error {
 	p.at.Position = page.After(0)
 	return errors.Join(p.save(), p.settle())
 }
 
-// opened is called when a file was opened: its offset is durable before anything is written.
+// opened saves the offset of a file before anything is written to it.
 func (p *progress) opened(offset *int64, of string) error {
 	p.at.Offset, p.at.OffsetOf = offset, of
 	return errors.Join(p.save(), p.settle())
 }
 
-// advance moves the checkpoint past a batch that was confirmed.
+// advance moves the checkpoint past a batch that was confirmed, or was empty, and saves it.
 func (p *progress) advance(b *batch, stats devo.Stats, stream devo.Stream, now time.Time) error {
 	p.at.Position = b.page.After(b.to)
 	if b.delivery != nil {
@@ -48,36 +48,34 @@ func (p *progress) advance(b *batch, stats devo.Stats, stream devo.Stream, now t
 		p.at.Totals.Pulls++
 		p.at.Due = now.Add(b.page.Wait).Round(time.Millisecond).UTC()
 		if b.delivery == nil {
-			return nil // the slice's result is its checkpoint
+			return nil // the slice's result has the checkpoint
 		}
 	}
 	return p.save()
 }
 
-// finish waits for the checkpoint that is on its way, and notes what was used of the windows at the slice's end.
+// finish waits for the save in flight. windows are the rate-limit windows at the slice's end.
 func (p *progress) finish(windows []checkpoint.Window) error {
 	p.at.Windows = windows
 	return p.settle()
 }
 
-// save makes the checkpoint durable.
-//
-// A sink with an offset takes back what was written after the checkpoint that is gone on from, so
-// there the next page is shipped while this checkpoint is on its way; never two of them.
+// save makes the checkpoint durable. A file can be truncated to an older checkpoint, so the next page may be written
+// while this checkpoint is being saved. At most one save is in flight.
 func (p *progress) save() error {
 	if err := p.settle(); err != nil {
 		return err
 	}
-	c, answer := p.at, make(chan error, 1)
-	p.saving = answer
-	go func() { answer <- p.store(c) }()
+	c, result := p.at, make(chan error, 1)
+	p.saving = result
+	go func() { result <- p.store(c) }()
 	if c.Offset != nil {
 		return nil
 	}
 	return p.settle()
 }
 
-// settle waits for the checkpoint that is on its way.
+// settle waits for the save in flight.
 func (p *progress) settle() error {
 	if p.saving == nil {
 		return nil

@@ -13,42 +13,44 @@ import (
 	"okta-collector/workflows"
 )
 
-// slice is the bounded work of one activity.
+// slice is the bounded work of one activity: fetch a page, send it in batches, wait for each, move the checkpoint.
 type slice struct {
 	in      workflows.SliceInput
 	svc     okta.Service
 	tenant  Tenant
 	target  devo.Target
-	since   time.Time
 	now     func() time.Time // Temporal's clock
 	began   time.Time        // by this machine's clock
-	until   time.Time        // by this machine's clock
 	lease   *lease
 	log     *zap.Logger
 	metrics serviceMetrics
 
 	reader *okta.Reader
-	stream devo.Stream // nil until something is sent
+	stream devo.Stream // nil until there is something to send
 	progress
 	warning string
 	pull    checkpoint.PullKind // of the last page
 	took    time.Duration       // to deliver the last batch
 }
 
-// run is the pipeline: while a page is delivered and checkpointed, the next one is fetched.
+// run collects until the slice ends, and makes a result or an error of the end.
 func (s *slice) run() (workflows.SliceResult, error) {
 	s.tenant.Org.Adopt(s.in.Checkpoint.Windows, s.now())
 	if s.in.Backfill != nil {
 		s.reader = s.tenant.Org.Backfill(s.svc, *s.in.Backfill, s.now)
 	} else {
-		s.reader = s.tenant.Org.Reader(s.svc, okta.Begin{Since: s.since, Started: s.in.Began}, s.now)
+		begin := okta.Begin{Started: s.in.Began}
+		if s.in.Since != nil {
+			begin.Since = *s.in.Since
+		}
+		s.reader = s.tenant.Org.Reader(s.svc, begin, s.now)
 	}
 	s.store = func(c checkpoint.Checkpoint) error {
 		c.Windows = s.reader.Windows(true)
 		return s.metrics.saved(c, s.lease.save(&c))
 	}
 
-	end, failed := s.pages()
+	end, failed := s.collect()
 	if err := s.progress.finish(s.reader.Windows(false)); failed == nil {
 		failed = err
 	}
@@ -68,22 +70,12 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	return end, nil
 }
 
-// recovered makes an error of a panic, so that a slice leaves its checkpoint, the sink and the budget behind, and one
-// bad page does not end the worker.
-func (s *slice) recovered(doing string, err *error) {
-	if r := recover(); r != nil {
-		s.log.Error("panic "+doing, zap.Any("panic", r), zap.Stack("stack"))
-		*err = fmt.Errorf("panic %s: %v", doing, r)
-	}
-}
-
-// pages fetches and delivers until the slice ends.
-func (s *slice) pages() (end workflows.SliceResult, err error) {
+// collect fetches a page while the page before it is delivered.
+func (s *slice) collect() (end workflows.SliceResult, err error) {
 	defer s.recovered("in a slice", &err)
 	next := s.fetch(s.at.Position)
 	defer func() {
-		// A page that is still being fetched is not needed: let its request go.
-		s.lease.stop(errStop)
+		s.lease.stop(errStop) // ends a request that is not needed any more
 		if next == nil {
 			return
 		}
@@ -101,7 +93,7 @@ func (s *slice) pages() (end workflows.SliceResult, err error) {
 		if page.Warning != "" {
 			s.warning = page.Warning
 		}
-		over := page.CaughtUp || time.Now().After(s.until)
+		over := page.CaughtUp || time.Since(s.began) > sliceTime
 		if !over {
 			next = s.fetch(page.Position)
 		}
@@ -114,5 +106,45 @@ func (s *slice) pages() (end workflows.SliceResult, err error) {
 		case over:
 			return workflows.SliceResult{End: workflows.EndMore}, nil
 		}
+	}
+}
+
+// A fetch is a request for a page that runs beside the delivery of another one. It owns its page until take. A nil fetch
+// was not begun.
+type fetch chan fetched
+
+type fetched struct {
+	page *okta.Page
+	err  error
+}
+
+// fetch begins to fetch the page at a position.
+func (s *slice) fetch(from checkpoint.Position) fetch {
+	f := make(fetch, 1)
+	go func() {
+		var got fetched
+		defer func() { f <- got }()
+		defer s.recovered("while fetching", &got.err)
+		if got.err = s.lease.check(); got.err == nil {
+			got.page, got.err = s.reader.Next(s.lease.fetching, from)
+		}
+	}()
+	return f
+}
+
+// take waits for the page. Then the caller owns it.
+func (f fetch) take() (*okta.Page, error) {
+	got := <-f
+	return got.page, got.err
+}
+
+// ready says whether take returns at once.
+func (f fetch) ready() bool { return len(f) > 0 }
+
+// recovered makes an error of a panic. Then the slice still returns its checkpoint and releases the sink and the budget.
+func (s *slice) recovered(doing string, err *error) {
+	if r := recover(); r != nil {
+		s.log.Error("panic "+doing, zap.Any("panic", r), zap.Stack("stack"))
+		*err = fmt.Errorf("panic %s: %v", doing, r)
 	}
 }

@@ -105,15 +105,15 @@ func (b *bench) Open(_ context.Context, target devo.Target) (devo.Stream, error)
 func (b *bench) Check(context.Context) error { return nil }
 func (b *bench) OffsetOf() string            { return b.directory }
 
-// Send is where the slice's own test makes Devo fail or wait, unless the test says that it is Wait.
+// Send calls b.ship, which fails or waits as the test needs it, unless b.atWait leaves that to Wait.
 func (b *bench) Send(_ context.Context, batch devo.Batch) (devo.Delivery, error) {
 	require.Contains(b.t, string(batch.Members), `"@devo_pulling_id":`)
 	b.mu.Lock()
 	b.shipped++
 	d := &delivery{b, batch, slices.Concat(batch.Objects...), b.shipped}
 	b.mu.Unlock()
-	if b.ship != nil && !b.atWait {
-		if err := d.happens(); err != nil {
+	if !b.atWait {
+		if err := d.ship(); err != nil {
 			return nil, err
 		}
 	}
@@ -128,7 +128,11 @@ type delivery struct {
 	n     int
 }
 
-func (d *delivery) happens() error {
+// ship does what the test wants of the n-th batch.
+func (d *delivery) ship() error {
+	if d.bench.ship == nil {
+		return nil
+	}
 	err := d.bench.ship(d.n)
 	if err != nil {
 		d.bench.note("ship %d from %s fails", len(d.batch.Objects), idOf(d.batch))
@@ -139,8 +143,8 @@ func (d *delivery) happens() error {
 func (d *delivery) Wait(context.Context) (devo.Stats, error) {
 	b := d.bench
 	require.Equal(b.t, d.bytes, slices.Concat(d.batch.Objects...), "the page's memory is in use until then")
-	if b.ship != nil && b.atWait {
-		if err := d.happens(); err != nil {
+	if b.atWait {
+		if err := d.ship(); err != nil {
 			return devo.Stats{}, err
 		}
 	}
@@ -298,7 +302,7 @@ func TestAPageThatIsSentAgainBelongsToTheSamePull(t *testing.T) {
 	})
 }
 
-func TestAPageIsShippedInChunksWhileOktaIsTheSlowerSide(t *testing.T) {
+func TestAPageIsShippedInBatchesWhileOktaIsTheSlowerSide(t *testing.T) {
 	b := newBench(t, 2)
 	b.objects = 600
 	first := make(chan struct{})
@@ -605,9 +609,9 @@ func TestASliceThatMayHaveBeenGivenAwayBeforeItBeganAsksOktaNothing(t *testing.T
 }
 
 func TestASliceIsLateIfOthersBeganSooner(t *testing.T) {
-	var p activities.Punctuality
+	var d activities.StartDelay
 	for i, test := range []struct {
-		after      time.Duration
+		delay      time.Duration
 		late, ours bool
 	}{
 		{4 * time.Hour, true, false}, // one that was given away says nothing of the others
@@ -619,9 +623,9 @@ func TestASliceIsLateIfOthersBeganSooner(t *testing.T) {
 		{3*time.Hour - time.Second, false, true},
 		{3*time.Hour + 2*time.Second, true, true},
 	} {
-		require.Equal(t, test.late, p.Late(test.after), i)
+		require.Equal(t, test.late, d.Late(test.delay), i)
 		if test.ours {
-			p.Note(test.after)
+			d.Observe(test.delay)
 		}
 	}
 }
@@ -654,7 +658,7 @@ func TestAStoppingWorkerCancelsTheRequestAndReturnsItsCheckpoint(t *testing.T) {
 	require.Equal(t, "/api/v1/users?after=2", result.Checkpoint.Position.Cursor)
 }
 
-func TestAStoppingSliceBeginsNoOtherChunk(t *testing.T) {
+func TestAStoppingSliceBeginsNoOtherBatch(t *testing.T) {
 	b := newBench(t, 1)
 	b.objects = 1000
 	b.ship = func(n int) error {

@@ -47,8 +47,9 @@ var Unacknowledged = unacknowledged
 // StandbyEnded is closed when the stream has noticed that its standby connection has ended.
 func StandbyEnded(s Stream) <-chan struct{} {
 	b := s.(*stream).sender.(*syslogSender).standby
-	<-b.done
-	return b.conn.ended
+	c := <-b.conn
+	b.conn <- c
+	return c.ended
 }
 
 // SetOutput lets a stdout sink write elsewhere.

@@ -69,7 +69,6 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
 		}
 	}
 	sender := &httpSender{
-		sink:   s,
 		framer: newFramer(s.cfg),
 		token:  token,
 		url:    s.base,
@@ -106,7 +105,6 @@ func (s *httpSink) Check(ctx context.Context) error {
 
 // httpSender uses one connection for all posts of a slice, if they follow each other.
 type httpSender struct {
-	sink   *httpSink
 	client *http.Client
 	url    url.URL // contains the token
 	token  string

@@ -49,8 +49,8 @@ type Target struct {
 
 // A Batch is objects that are delivered and confirmed together: a page, or a part of one, in Okta's order.
 type Batch struct {
-	// Objects are compact JSON objects, each on one line. They must stay as they are until [Delivery.Wait] has
-	// returned, or the stream is closed.
+	// Objects are compact JSON objects, each on one line. They belong to the delivery until [Delivery.Wait] has
+	// returned or the stream is closed.
 	Objects [][]byte
 	// Members are added to each object: rendered JSON members without braces, such
 	// as `"@devo_pulling_id":1795332420123,"@okta_app_id":"0oa1"`. May be empty.
@@ -69,10 +69,10 @@ type Stats struct {
 
 // A Stream delivers the batches of one slice in order. One goroutine uses it.
 type Stream interface {
-	// Send renders a batch and sends it. It returns when the batch is on its way; [Delivery.Wait] proves that it
-	// arrived. Another batch may be sent before that. After an error nothing more can be sent over this stream, but
-	// deliveries that are under way can still be confirmed. The batch must be sent again over another stream. The
-	// peer may have it already, unless the error wraps ErrUnsent. When ctx ends, so does the delivery.
+	// Send renders a batch and sends it. It returns when the batch is on its way. [Delivery.Wait] says that it was read;
+	// other batches may be sent before. ctx bounds the delivery too. After an error the batch must be sent again over
+	// another stream, and nothing more can be sent over this one; deliveries under way can still be waited for. The
+	// peer may have the batch already, unless the error wraps ErrUnsent.
 	Send(ctx context.Context, batch Batch) (Delivery, error)
 	// Offset is what to record in the checkpoint of the batches confirmed so far; nil if the sink has no offsets. If
 	// it is not nil, its first value must be checkpointed before the first Send.
@@ -81,10 +81,11 @@ type Stream interface {
 	Close()
 }
 
-// A Delivery is a batch on its way. It owns what it needs to be confirmed: a connection, a request, written bytes.
+// A Delivery is a batch on its way. It owns what confirms it: a connection, or a request with its body.
 type Delivery interface {
-	// Wait returns when the batch is delivered for good, as far as the sink can know. Then it may be checkpointed.
-	// Deliveries are waited for once each, in the order in which they were sent. After an error the stream is of no
-	// use but to be closed; what was said of an error of [Stream.Send] is true here too, of this batch and all later ones.
+	// Wait returns when the batch is delivered for good, as far as the sink can know. Then it may be checkpointed. Each
+	// delivery is waited for once, in the order in which they were sent. After an error this batch and all later ones
+	// must be sent again over another stream, and this stream can only be closed. The peer may have this batch already,
+	// unless the error wraps ErrUnsent.
 	Wait(ctx context.Context) (Stats, error)
 }

@@ -1,10 +1,10 @@
 package devo
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -17,11 +17,10 @@ type sender interface {
 	close()
 }
 
-// A confirmation returns when the peer has read the batch that it belongs to, or at the latest when ctx ends. It
-// releases what the delivery owns.
+// A confirmation waits until the peer has read its batch, or ctx ends. It releases what the delivery owns.
 type confirmation func(ctx context.Context) error
 
-// stream is the [Stream] of all sinks. It does what they have in common.
+// stream is the [Stream] of every sink: a sender, and the rules that all of them keep.
 type stream struct {
 	sender
 	// doing begins the text of each error: "sending to host:port".
@@ -32,6 +31,18 @@ type stream struct {
 	// underWay are the deliveries to wait for, oldest first.
 	underWay []*delivery
 }
+
+// over is a context that has ended.
+var over = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+var (
+	errClosed = errors.New("the stream is closed")
+	errOrder  = errors.New("a delivery is waited for once, and after those that were sent before it")
+)
 
 type delivery struct {
 	stream  *stream
@@ -48,8 +59,7 @@ func (s *stream) Send(ctx context.Context, batch Batch) (Delivery, error) {
 	if len(batch.Objects) > 0 {
 		var err error
 		if d.stats, d.confirm, err = s.send(ctx, batch); err != nil {
-			s.fail(err)
-			return nil, s.failed
+			return nil, s.fail(err)
 		}
 	}
 	s.underWay = append(s.underWay, d)
@@ -58,30 +68,25 @@ func (s *stream) Send(ctx context.Context, batch Batch) (Delivery, error) {
 
 func (d *delivery) Wait(ctx context.Context) (Stats, error) {
 	s := d.stream
-	switch i := slices.Index(s.underWay, d); {
-	case i < 0 && s.failed != nil:
-		return Stats{}, s.failed
-	case i != 0:
-		return Stats{}, errors.New("a delivery is waited for once, and after those that were sent before it")
+	if len(s.underWay) == 0 || s.underWay[0] != d {
+		return Stats{}, cmp.Or(s.failed, errOrder)
 	}
 	s.underWay = s.underWay[1:]
 	if err := d.confirm(ctx); err != nil {
-		s.fail(err)
 		s.giveUp()
-		return Stats{}, s.failed
+		return Stats{}, s.fail(err)
 	}
 	s.metrics.seconds.Observe(time.Since(d.started).Seconds())
 	return d.stats, nil
 }
 
-func (s *stream) fail(err error) {
+func (s *stream) fail(err error) error {
 	s.failed = fmt.Errorf("%s: %w", s.doing, err)
+	return s.failed
 }
 
 // giveUp ends the deliveries that nobody will wait for.
 func (s *stream) giveUp() {
-	over, cancel := context.WithCancel(context.Background())
-	cancel()
 	for _, d := range s.underWay {
 		_ = d.confirm(over)
 	}
@@ -91,7 +96,5 @@ func (s *stream) giveUp() {
 func (s *stream) Close() {
 	s.giveUp()
 	s.close()
-	if s.failed == nil {
-		s.failed = errors.New("the stream is closed")
-	}
+	s.failed = cmp.Or(s.failed, errClosed)
 }

@@ -187,49 +187,33 @@ func (s *syslogSink) learn(got peerClose) (first bool) {
 	}
 }
 
-// standby is a connection that is being opened for the next batch.
+// standby is a connection that is being opened for the next batch. It must be taken.
 type standby struct {
 	cancel context.CancelFunc
-	done   chan struct{}
-	conn   *conn // nil if it could not be opened; valid after done
+	conn   chan *conn // receives nil if it could not be opened
 }
 
 func (s *syslogSink) openStandby() *standby {
 	ctx, cancel := context.WithCancel(context.Background())
-	b := &standby{cancel: cancel, done: make(chan struct{})}
+	b := &standby{cancel: cancel, conn: make(chan *conn, 1)}
 	go func() {
-		defer close(b.done)
-		b.conn, _ = s.connect(ctx) // the next batch connects itself, and then has the error
+		c, _ := s.connect(ctx) // the next batch connects itself, and then has the error
+		b.conn <- c
 	}()
 	return b
 }
 
-// take returns the connection, or nil if it is of no use.
+// take returns the connection, or nil if it is of no use or ctx has ended.
 func (b *standby) take(ctx context.Context) *conn {
-	select {
-	case <-b.done:
-	case <-ctx.Done():
-	}
-	if ctx.Err() != nil {
-		b.drop()
+	defer b.cancel()
+	stop := context.AfterFunc(ctx, b.cancel)
+	defer stop()
+	c := <-b.conn
+	if c != nil && (ctx.Err() != nil || c.alive() != nil || time.Since(c.opened) > c.timeouts.standby) {
+		c.closeUnused()
 		return nil
 	}
-	c := b.conn
-	if c == nil || c.alive() != nil || time.Since(c.opened) > c.timeouts.standby {
-		b.drop()
-		return nil
-	}
-	b.cancel()
 	return c
-}
-
-// drop closes the connection, also if it is still being opened.
-func (b *standby) drop() {
-	b.cancel()
-	<-b.done
-	if b.conn != nil {
-		b.conn.closeUnused()
-	}
 }
 
 // syslogSender sends each batch over a connection of its own.
@@ -285,7 +269,7 @@ func (s *syslogSender) connection(ctx context.Context) (*conn, error) {
 
 func (s *syslogSender) close() {
 	if s.standby != nil {
-		s.standby.drop()
+		_ = s.standby.take(over)
 		s.standby = nil
 	}
 }
