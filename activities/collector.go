@@ -1,14 +1,16 @@
-// Package activities does the work: the slice, a pipeline from a source to a sink that
-// leaves an acknowledged checkpoint behind after every chunk of a page.
+// Package activities does the work: the slice, a pipeline from a source to a sink. Each batch that the sink confirms moves
+// the checkpoint, which Temporal acknowledges.
 package activities
 
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/activity"
 	"go.uber.org/zap"
 
@@ -18,42 +20,43 @@ import (
 	"okta-collector/workflows"
 )
 
-// sliceTime is how long a slice goes on before it hands its checkpoint to the workflow, so that
-// the Web UI shows movement and the workflow's own state follows.
+// sliceTime is how long a slice collects before it returns its checkpoint, so that the workflow's state and the Web UI
+// follow.
 const sliceTime = time.Minute
 
-// Tenant is one Okta org and where it is shipped to.
+// Tenant is one Okta org and the Devo domain that it is shipped to.
 type Tenant struct {
 	Org  *okta.Org
 	Sink devo.Sink
-	// Tables maps services to Devo tables other than the catalog's.
+	// Tables has the Devo tables of services that do not use the catalog's.
 	Tables map[string]string
-	// Reports tells this Devo about the collector itself; nil if it is not to be told.
+	// Reports sends reports about the collector itself to this Devo; nil if there are none.
 	Reports *report.Reporter
 }
 
-// Collector holds the activities. Its tenants are looked up by name, so that nothing secret is
-// in an activity's input.
+// Collector holds the activities. An activity's input names its tenant, so nothing secret is in it.
 type Collector struct {
-	tenants  map[string]Tenant
-	log      *zap.Logger
-	metrics  *Metrics
-	punctual punctuality
-	// lease begins a slice's lease. Tests replace it, since the SDK's test environment has
-	// neither a client nor a heartbeat timeout.
+	tenants    map[string]Tenant
+	log        *zap.Logger
+	metrics    *Metrics
+	startDelay startDelay
+	// lease begins a slice's lease. Tests replace it: the SDK's test environment has no client and no heartbeat timeout.
 	lease func(ctx context.Context, info activity.Info, log *zap.Logger) *lease
 }
 
 // New makes a Collector. metrics may be nil.
 func New(tenants map[string]Tenant, log *zap.Logger, metrics *Metrics) *Collector {
+	if metrics == nil {
+		metrics = NewMetrics(prometheus.NewRegistry())
+	}
 	return &Collector{tenants: tenants, log: log, metrics: metrics, lease: func(ctx context.Context, info activity.Info, log *zap.Logger) *lease {
 		return newLease(ctx, activity.GetClient(ctx), info, log)
 	}}
 }
 
-// CollectSlice fetches pages and ships them until it is caught up, rate limited or told to
-// stop, or its time is over. Those ends are results; a failure is an ApplicationError whose
-// type is a [workflows.Class] and whose details are a [workflows.Failure].
+// CollectSlice fetches pages and ships them until it is caught up, rate limited or told to stop, or its time is over. It
+// returns a result then. A failure is an ApplicationError whose type is a [workflows.Class] and whose details are a
+// [workflows.Failure].
 //
 // It is registered as [workflows.CollectSliceName].
 func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (workflows.SliceResult, error) {
@@ -61,11 +64,9 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	log := c.log.With(zap.String("tenant", in.Tenant), zap.String("service", in.Service))
 	started := time.Now()
 	s := &slice{
-		in: in, log: log, at: in.Checkpoint,
-		metrics: c.metricsOf(in),
-		// Temporal's clock: the same for all workers, whatever their own say.
-		now:   func() time.Time { return info.StartedTime.Add(time.Since(started)) },
-		began: started, until: started.Add(sliceTime),
+		in: in, log: log, progress: progress{at: in.Checkpoint}, metrics: c.metricsOf(in), began: started,
+		// Temporal's clock is the same for all workers, whatever their own clocks say.
+		now: func() time.Time { return info.StartedTime.Add(time.Since(started)) },
 	}
 	var ok bool
 	if s.svc, ok = okta.Lookup(in.Service); !ok {
@@ -74,39 +75,25 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	}
 	if s.tenant, ok = c.tenants[in.Tenant]; !ok {
 		return workflows.SliceResult{}, s.failure(workflows.ClassUnknownTenant,
-			fmt.Errorf("the worker has no settings for tenant %q, only for %s: set COLLECTOR_TENANTS and the tenant's own settings and restart the worker; the service goes on by itself within a minute", in.Tenant, c.tenantNames()))
+			fmt.Errorf("the worker has no settings for tenant %q, only for %s: set COLLECTOR_TENANTS and the tenant's own settings and restart the worker; the service goes on by itself within a minute", in.Tenant, strings.Join(slices.Sorted(maps.Keys(c.tenants)), ", ")))
 	}
 	if in.Checkpoint.OffsetOf != s.tenant.Sink.OffsetOf() {
-		// The offset is of another directory: here it would cut something else.
-		in.Checkpoint.Offset = nil
-		s.in, s.at = in, in.Checkpoint
+		s.at.Offset = nil // it is of another directory, and would truncate a file that it knows nothing of
 	}
-	s.target = devo.Target{Name: info.WorkflowExecution.ID, Tag: s.svc.Table, Offset: in.Checkpoint.Offset}
+	s.target = devo.Target{Name: info.WorkflowExecution.ID, Tag: s.svc.Table, Offset: s.at.Offset}
 	if table, ok := s.tenant.Tables[s.svc.Name]; ok {
 		s.target.Tag = table
 	}
-	if in.Since != nil {
-		s.since = *in.Since
-	}
 	s.lease = c.lease(ctx, info, log)
 	defer s.lease.end()
-	begun := started.Sub(info.StartedTime)
-	if c.punctual.late(begun) {
-		// A worker that was suspended when it was given the slice may have lost it since: nothing is
-		// asked for before Temporal has said otherwise.
-		if err := s.lease.confirm(); err != nil {
+	delay := started.Sub(info.StartedTime)
+	if c.startDelay.late(delay) {
+		// A worker that was suspended after it was given the slice may have lost it. Before Temporal has confirmed that
+		// the slice is still this worker's, Okta is not asked.
+		if err := s.lease.save(nil); err != nil {
 			return workflows.SliceResult{}, s.fail(err)
 		}
 	}
-	c.punctual.note(begun)
+	c.startDelay.observe(delay)
 	return s.run()
-}
-
-func (c *Collector) tenantNames() string {
-	var names []string
-	for name := range c.tenants {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return strings.Join(names, ", ")
 }

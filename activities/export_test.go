@@ -11,14 +11,14 @@ import (
 // Heartbeats is the part of Temporal's client that a lease needs.
 type Heartbeats = heartbeats
 
-// Punctuality knows when slices usually begin.
-type Punctuality struct{ punctuality }
+// StartDelay tracks the smallest delay of a slice's start.
+type StartDelay struct{ startDelay }
 
-// Late says whether a slice that begins after so long may have been given to another worker since.
-func (p *Punctuality) Late(after time.Duration) bool { return p.late(after) }
+// Late says whether a slice that begins after this delay may be another worker's by now.
+func (d *StartDelay) Late(delay time.Duration) bool { return d.late(delay) }
 
-// Note notes that a slice that began after so long was this worker's.
-func (p *Punctuality) Note(after time.Duration) { p.note(after) }
+// Observe records the delay of a slice that was this worker's.
+func (d *StartDelay) Observe(delay time.Duration) { d.observe(delay) }
 
 // SendHeartbeatsTo replaces Temporal's client and the workflow's heartbeat timeout, and cancels the
 // activity's context as newer servers do.

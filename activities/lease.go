@@ -9,23 +9,21 @@ import (
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.uber.org/zap"
 
 	"okta-collector/internal/checkpoint"
 )
 
-// Reasons why a slice ends that are no failure of it.
 var (
-	// errStop is why fetching ends: the worker stops, or the slice was cancelled.
+	// errStop ends fetching when the worker stops or the slice was cancelled. It is no failure.
 	errStop = errors.New("the slice was asked to stop")
-	// errLeaseLost means that another worker may have the slice by now.
+	// errLeaseLost ends a slice that another worker may have by now.
 	errLeaseLost = errors.New("a checkpoint was not acknowledged by Temporal in time, or the slice was given to another worker")
 )
 
-// stopGrace is how long a chunk under way may still be delivered after the slice was asked to
-// stop. Together with the last checkpoint it fits in the worker's stop timeout of 8 s.
+// stopGrace is how long the batch under way may still take after the slice was asked to stop. Together with the last
+// checkpoint it fits into the worker's stop timeout of 8 s.
 const stopGrace = 5 * time.Second
 
 // heartbeats is the part of Temporal's client that a lease needs.
@@ -33,74 +31,67 @@ type heartbeats interface {
 	RecordActivityHeartbeat(ctx context.Context, taskToken []byte, details ...any) error
 }
 
-var _ heartbeats = client.Client(nil)
-
-// lease is the right to collect, and the only sender of heartbeats. It lasts two thirds of the
-// heartbeat timeout from the sending of the last one that Temporal acknowledged; Temporal gives
-// the slice to nobody else before the whole timeout, counted from its own later receipt. Before
-// the first one it is only presumed, and nothing is shipped. Fetching and shipping run under the
-// lease's contexts, so two workers never collect one service at once.
+// lease is the right to collect, and the only sender of heartbeats. It lasts for two thirds of the heartbeat timeout,
+// counted from the sending of the last acknowledged heartbeat. Temporal gives the slice to no other worker before the
+// whole timeout, counted from its later receipt. Fetching and shipping run under the lease's contexts, so two workers
+// never collect one service at once. Before the first acknowledgement the lease is only assumed, and nothing is shipped.
 //
-// Heartbeats go through the client and not through activity.RecordHeartbeat, which throttles
-// them and returns no error: this one answers when Temporal has the checkpoint on disk.
+// Heartbeats go through the client: activity.RecordHeartbeat throttles them and returns no error. The client's answer
+// says that Temporal has the checkpoint on disk.
 type lease struct {
 	client  heartbeats
 	token   []byte
-	timeout time.Duration
+	timeout time.Duration // Temporal's heartbeat timeout
+	length  time.Duration // of the lease
 	log     *zap.Logger
 
-	// shipping ends when the lease does, and stopGrace after the slice was asked to stop;
-	// fetching ends also at once when it is asked to stop.
+	// shipping ends with the lease, and stopGrace after fetching. fetching ends also when the slice is asked to stop.
 	shipping, fetching context.Context
 	lose, stop         context.CancelCauseFunc
 	expiry             *time.Timer
 
-	// mu makes one owner: checkpoints are sent one at a time, always the newest.
-	mu     sync.Mutex
-	newest *checkpoint.Checkpoint
-	sent   time.Time    // of the last one that was acknowledged
-	ends   atomic.Int64 // the lease's end by the clock on the wall, in nanoseconds since the epoch
-	asked  sync.Once
-	done   chan struct{}
+	mu     sync.Mutex             // held while a heartbeat is sent
+	newest *checkpoint.Checkpoint // nil before the first one
+	sent   time.Time              // when the last acknowledged heartbeat was sent
+	ends   atomic.Int64           // the lease's end by the wall clock, in nanoseconds since the epoch
 
+	done       chan struct{}
 	background sync.WaitGroup
 }
 
 func newLease(ctx context.Context, c heartbeats, info activity.Info, log *zap.Logger) *lease {
-	l := &lease{client: c, token: info.TaskToken, timeout: info.HeartbeatTimeout, log: log, done: make(chan struct{})}
-	// Newer servers let the SDK cancel the activity's context. That asks the slice to stop; it
-	// must not tear the page that is under way.
+	l := &lease{
+		client: c, token: info.TaskToken, timeout: info.HeartbeatTimeout, length: info.HeartbeatTimeout * 2 / 3, log: log,
+		done: make(chan struct{}),
+	}
+	// On newer servers the SDK cancels the activity's context. This asks the slice to stop, and must not cut off the batch
+	// under way.
 	l.shipping, l.lose = context.WithCancelCause(context.WithoutCancel(ctx))
 	l.fetching, l.stop = context.WithCancelCause(l.shipping)
-	l.expiry = time.AfterFunc(l.length(), func() { l.lose(errLeaseLost) })
+	context.AfterFunc(l.fetching, func() {
+		time.AfterFunc(stopGrace, func() { l.lose(errStop) })
+	})
+	l.expiry = time.AfterFunc(l.length, func() { l.lose(errLeaseLost) })
 	l.renew(time.Now())
 	l.background.Go(l.beat)
 	l.background.Go(func() {
 		select {
 		case <-activity.GetWorkerStopChannel(ctx):
-			l.askToStop()
 		case <-ctx.Done():
-			l.askToStop()
 		case <-l.done:
+			return
 		}
+		l.stop(errStop)
 	})
 	return l
 }
 
-// confirm returns when Temporal has said that the slice is still this worker's.
-func (l *lease) confirm() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.send()
-}
-
-func (l *lease) length() time.Duration { return l.timeout * 2 / 3 }
-
-// renew makes the lease last from the sending of an acknowledged heartbeat.
+// renew extends the lease after the heartbeat that was sent at this time was acknowledged.
 func (l *lease) renew(sent time.Time) {
+	ends := sent.Add(l.length)
 	l.sent = sent
-	l.ends.Store(sent.Add(l.length()).UnixNano())
-	l.expiry.Reset(time.Until(sent.Add(l.length())))
+	l.ends.Store(ends.UnixNano())
+	l.expiry.Reset(time.Until(ends))
 }
 
 // end gives the lease back. No heartbeat is sent afterwards.
@@ -111,7 +102,7 @@ func (l *lease) end() {
 	l.lose(errStop)
 }
 
-// beat repeats the newest checkpoint while a slow request runs.
+// beat repeats the newest checkpoint while no other is sent, such as during a slow request.
 func (l *lease) beat() {
 	every := time.NewTicker(l.timeout / 5)
 	defer every.Stop()
@@ -122,24 +113,14 @@ func (l *lease) beat() {
 		case <-every.C:
 			l.mu.Lock()
 			if time.Since(l.sent) >= l.timeout/5 {
-				// Without a checkpoint the heartbeat keeps the details that Temporal has.
-				_ = l.send() // what ends the slice has ended the contexts
+				_ = l.send() // an error has ended the contexts
 			}
 			l.mu.Unlock()
 		}
 	}
 }
 
-// askToStop ends fetching at once and shipping soon.
-func (l *lease) askToStop() {
-	l.asked.Do(func() {
-		l.stop(errStop)
-		time.AfterFunc(stopGrace, func() { l.lose(errStop) })
-	})
-}
-
-// check says whether the lease still holds by the clock on the wall: timers stand still while
-// a machine is suspended.
+// check says whether the lease still holds by the wall clock. While a machine is suspended its timers do not run.
 func (l *lease) check() error {
 	if time.Now().UnixNano() > l.ends.Load() {
 		l.lose(errLeaseLost)
@@ -147,37 +128,36 @@ func (l *lease) check() error {
 	return context.Cause(l.shipping)
 }
 
-// save returns when Temporal has the checkpoint on disk. After an error the slice must not ship
-// any more.
-func (l *lease) save(c checkpoint.Checkpoint) error {
+// save returns when Temporal has the checkpoint on disk. This also confirms that the slice is still this worker's; with
+// nil, before there is a checkpoint, it does only that. After an error the slice must not ship anything.
+func (l *lease) save(c *checkpoint.Checkpoint) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.newest = &c
+	l.newest = c
 	return l.send()
 }
 
 // send sends the newest checkpoint until it is acknowledged or the lease is lost.
 func (l *lease) send() error {
+	var details []any // without any, Temporal keeps those of the heartbeat before
+	if l.newest != nil {
+		details = append(details, *l.newest)
+	}
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
-		sending := time.Now()
-		// Not under the slice's contexts: the last checkpoint is saved after it was asked to stop.
-		ctx, cancel := context.WithDeadline(context.WithoutCancel(l.shipping), l.sent.Add(l.length()))
-		var err error
-		if l.newest == nil {
-			err = l.client.RecordActivityHeartbeat(ctx, l.token)
-		} else {
-			err = l.client.RecordActivityHeartbeat(ctx, l.token, *l.newest)
-		}
+		sending, ends := time.Now(), l.sent.Add(l.length)
+		// Not under the slice's contexts: the last checkpoint is saved after the slice was asked to stop.
+		ctx, cancel := context.WithDeadline(context.WithoutCancel(l.shipping), ends)
+		err := l.client.RecordActivityHeartbeat(ctx, l.token, details...)
 		cancel()
 		if stopWanted(err) {
-			l.askToStop()
+			l.stop(errStop)
 			err = nil
 		}
 		switch {
 		case err == nil:
 			l.renew(sending)
 			return nil
-		case !passing(err), time.Now().Add(pause).After(l.sent.Add(l.length())):
+		case !retryable(err), time.Now().Add(pause).After(ends):
 			l.log.Warn("the slice ends here: a checkpoint was not acknowledged", zap.Error(err))
 			l.lose(errLeaseLost)
 			return errLeaseLost
@@ -186,19 +166,13 @@ func (l *lease) send() error {
 	}
 }
 
-// stopWanted says whether Temporal has taken the checkpoint and wants the slice to end.
+// stopWanted says whether Temporal has the checkpoint and wants the slice to end.
 func stopWanted(err error) bool {
 	return errors.As(err, new(*temporal.CanceledError)) || errors.Is(err, activity.ErrActivityPaused) || errors.Is(err, activity.ErrActivityReset)
 }
 
-// passing says whether Temporal may acknowledge the same heartbeat later.
-func passing(err error) bool {
-	switch {
-	case errors.As(err, new(*serviceerror.NotFound)),
-		errors.As(err, new(*serviceerror.InvalidArgument)),
-		errors.As(err, new(*serviceerror.PermissionDenied)),
-		errors.As(err, new(*serviceerror.NamespaceNotFound)):
-		return false
-	}
-	return true
+// retryable says whether Temporal may acknowledge the same heartbeat later.
+func retryable(err error) bool {
+	return !errors.As(err, new(*serviceerror.NotFound)) && !errors.As(err, new(*serviceerror.InvalidArgument)) &&
+		!errors.As(err, new(*serviceerror.PermissionDenied)) && !errors.As(err, new(*serviceerror.NamespaceNotFound))
 }

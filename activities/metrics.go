@@ -12,11 +12,10 @@ import (
 	"okta-collector/workflows"
 )
 
-// Metrics are the slices' metrics. A nil *Metrics records nothing.
+// Metrics are the slices' metrics.
 //
-// A service moves between workers, so what one of them last knew goes stale. What has to be known
-// of a service at any time is therefore exported as points in time, of which the latest
-// of all workers counts: `max by (tenant, service)`.
+// A service moves between workers, so a gauge of one worker goes stale. The state of a service is therefore exported as
+// timestamps. The latest of all workers counts: `max by (tenant, service)`.
 type Metrics struct {
 	events, bytes, pages, cut, again *prometheus.CounterVec
 	deliveries, slices, failures     *prometheus.CounterVec
@@ -44,7 +43,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		pages:      counter("pages_total", "Pages of Okta's that were delivered to Devo as a whole."),
 		cut:        counter("events_cut_total", "Objects above DEVO_MAX_EVENT that were delivered cut and marked."),
 		again:      counter("events_unconfirmed_total", "Objects whose delivery Devo's side did not confirm, and that are sent again: Devo may have them twice."),
-		deliveries: counter("deliveries_total", "Pages, or chunks of them, that were to be sent to Devo, by outcome: confirmed; unconfirmed, which Devo may have all the same, and sent again; unsent, as when it was not reached, and tried again.", "outcome"),
+		deliveries: counter("deliveries_total", "Batches (pages, or parts of them) for Devo, by outcome: confirmed; unconfirmed, which Devo may have and which are sent again; unsent, as when Devo was not reached, which are tried again.", "outcome"),
 		slices:     counter("slices_total", "Slices that ended well, by how they ended.", "end"),
 		failures:   counter("slice_failures_total", "Slices that failed, by class.", "class"),
 
@@ -57,20 +56,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 }
 
-// Kinds of collection.
+// Values of labels.
 const (
-	live     = "live"
-	backfill = "backfill"
-	// other stands for names in an input that this worker does not know, of which there may be any
-	// number.
-	other = "unknown"
-)
-
-// Outcomes of a delivery.
-const (
-	confirmed   = "confirmed"
-	unconfirmed = "unconfirmed" // Devo may have it all the same
-	unsent      = "unsent"      // it cannot have any of it
+	live, backfill = "live", "backfill"
+	// unknown is for a tenant or service of an input that this worker does not know: there may be any number of names.
+	unknown = "unknown"
+	// Devo may have a batch that is unconfirmed. It cannot have one that is unsent.
+	confirmed, unconfirmed, unsent = "confirmed", "unconfirmed", "unsent"
 )
 
 // serviceMetrics are the metrics of one service's slices.
@@ -87,19 +79,17 @@ func (c *Collector) metricsOf(in workflows.SliceInput) serviceMetrics {
 		s.kind = backfill
 	}
 	if _, ok := c.tenants[in.Tenant]; !ok {
-		s.tenant = other
+		s.tenant = unknown
 	}
 	if _, ok := okta.Lookup(in.Service); !ok {
-		s.service = other
+		s.service = unknown
 	}
-	if s.m != nil {
-		// From 0 on: a counter that begins with its first event has no increase that an alert could see.
-		for _, c := range []*prometheus.CounterVec{s.m.events, s.m.bytes, s.m.pages, s.m.cut, s.m.again} {
-			c.WithLabelValues(s.tenant, s.service, s.kind)
-		}
-		for _, outcome := range []string{confirmed, unconfirmed, unsent} {
-			s.m.deliveries.WithLabelValues(s.tenant, s.service, s.kind, outcome)
-		}
+	// Counters begin at 0. An alert sees no increase in a counter that begins with its first event.
+	for _, c := range []*prometheus.CounterVec{s.m.events, s.m.bytes, s.m.pages, s.m.cut, s.m.again} {
+		s.add(c, 0)
+	}
+	for _, outcome := range []string{confirmed, unconfirmed, unsent} {
+		s.add(s.m.deliveries, 0, outcome)
 	}
 	return s
 }
@@ -109,34 +99,26 @@ func (s serviceMetrics) add(c *prometheus.CounterVec, n float64, labels ...strin
 	c.WithLabelValues(append([]string{s.tenant, s.service, s.kind}, labels...)...).Add(n)
 }
 
-// at sets a point in time, which only live collection has.
+// at sets a timestamp. Only live collection has them.
 func (s serviceMetrics) at(g *prometheus.GaugeVec, t time.Time, labels ...string) {
 	if s.kind == live && !t.IsZero() {
 		g.WithLabelValues(append([]string{s.tenant, s.service}, labels...)...).Set(float64(t.UnixMilli()) / 1000)
 	}
 }
 
-func (s serviceMetrics) shipped(objects int, stats devo.Stats) {
-	if s.m == nil {
-		return
-	}
+// delivered counts a batch that was confirmed.
+func (s serviceMetrics) delivered(b *batch, stats devo.Stats) {
 	s.add(s.m.deliveries, 1, confirmed)
-	s.add(s.m.events, float64(objects))
+	s.add(s.m.events, float64(len(b.objects())))
 	s.add(s.m.bytes, float64(stats.Bytes))
 	s.add(s.m.cut, float64(stats.Cut))
-}
-
-func (s serviceMetrics) page() {
-	if s.m != nil {
+	if b.last() {
 		s.add(s.m.pages, 1)
 	}
 }
 
-// undelivered counts a delivery that failed with err.
+// undelivered counts a batch whose delivery failed with err.
 func (s serviceMetrics) undelivered(objects int, err error) {
-	if s.m == nil {
-		return
-	}
 	if errors.Is(err, devo.ErrUnsent) {
 		s.add(s.m.deliveries, 1, unsent)
 		return
@@ -145,20 +127,18 @@ func (s serviceMetrics) undelivered(objects int, err error) {
 	s.add(s.m.again, float64(objects))
 }
 
-// saved passes on whether Temporal acknowledged a checkpoint. One that is where the slice began is no
-// progress: the first of every slice, which is made before anything is delivered.
+// saved records an acknowledged checkpoint, and returns err. The first checkpoint of a slice is saved before anything is
+// delivered, and is no progress.
 func (s serviceMetrics) saved(c checkpoint.Checkpoint, err error) error {
-	if s.m != nil && err == nil && c.Delivered(s.from) {
+	if err == nil && c.Delivered(s.from) {
 		s.at(s.m.checkpointed, time.Now())
 		s.at(s.m.newest, c.Position.Newest)
 	}
 	return err
 }
 
+// slice records a slice that ended well.
 func (s serviceMetrics) slice(r workflows.SliceResult) {
-	if s.m == nil {
-		return
-	}
 	s.add(s.m.slices, 1, string(r.End))
 	s.at(s.m.succeeded, time.Now())
 	s.at(s.m.newest, r.Checkpoint.Position.Newest)
@@ -169,10 +149,8 @@ func (s serviceMetrics) slice(r workflows.SliceResult) {
 	}
 }
 
+// failed records a slice that failed.
 func (s serviceMetrics) failed(class workflows.Class) {
-	if s.m == nil {
-		return
-	}
 	s.add(s.m.failures, 1, string(class))
 	s.at(s.m.failedAt, time.Now(), string(class))
 }

@@ -58,14 +58,17 @@ func TestMetricsOfASliceThatCatchesUp(t *testing.T) {
 }
 
 func TestMetricsOfADeliveryThatFails(t *testing.T) {
-	b := newBench(t, 2)
-	b.ship = func(int) error { return errors.New("connection reset") }
-	samples := measured(t, b, workflows.SliceInput{Tenant: "acme", Service: "users"})
-	require.EqualValues(t, 1, samples["okta_collector_deliveries_total live unconfirmed users acme"])
-	require.EqualValues(t, 1, samples["okta_collector_events_unconfirmed_total live users acme"])
-	require.EqualValues(t, 1, samples["okta_collector_slice_failures_total passing live users acme"])
-	require.NotZero(t, samples["okta_collector_last_failure_timestamp_seconds passing users acme"])
-	require.NotContains(t, samples, "okta_collector_caught_up_timestamp_seconds users acme")
+	inSendAndInWait(t, func(t *testing.T, atWait bool) {
+		b := newBench(t, 2)
+		b.atWait = atWait
+		b.ship = func(int) error { return errors.New("connection reset") }
+		samples := measured(t, b, workflows.SliceInput{Tenant: "acme", Service: "users"})
+		require.EqualValues(t, 1, samples["okta_collector_deliveries_total live unconfirmed users acme"])
+		require.EqualValues(t, 1, samples["okta_collector_events_unconfirmed_total live users acme"])
+		require.EqualValues(t, 1, samples["okta_collector_slice_failures_total passing live users acme"])
+		require.NotZero(t, samples["okta_collector_last_failure_timestamp_seconds passing users acme"])
+		require.NotContains(t, samples, "okta_collector_caught_up_timestamp_seconds users acme")
+	})
 }
 
 const progressed = "okta_collector_checkpoint_timestamp_seconds users acme"
@@ -86,14 +89,17 @@ func TestASliceThatDeliversNothingIsNoProgress(t *testing.T) {
 }
 
 func TestASliceThatFailsAfterItHasDeliveredIsProgress(t *testing.T) {
-	b := newBench(t, 2)
-	b.ship = func(n int) error {
-		if n == 2 {
-			return errors.New("the server answers 503")
+	inSendAndInWait(t, func(t *testing.T, atWait bool) {
+		b := newBench(t, 2)
+		b.atWait = atWait
+		b.ship = func(n int) error {
+			if n == 2 {
+				return errors.New("the server answers 503")
+			}
+			return nil
 		}
-		return nil
-	}
-	require.Contains(t, measured(t, b, workflows.SliceInput{Tenant: "acme", Service: "users"}), progressed)
+		require.Contains(t, measured(t, b, workflows.SliceInput{Tenant: "acme", Service: "users"}), progressed)
+	})
 }
 
 func TestWhatIsEmptyIsProgressToo(t *testing.T) {
@@ -125,13 +131,16 @@ func TestWhatIsEmptyIsProgressToo(t *testing.T) {
 }
 
 func TestWhatWasNeverSentIsNotSentAgain(t *testing.T) {
-	b := newBench(t, 1)
-	b.ship = func(int) error { return fmt.Errorf("%w: connection refused", devo.ErrUnsent) }
-	samples := measured(t, b, workflows.SliceInput{Tenant: "acme", Service: "users"})
-	require.EqualValues(t, 1, samples["okta_collector_deliveries_total live unsent users acme"])
-	require.NotContains(t, samples, "okta_collector_deliveries_total live unconfirmed users acme")
-	require.NotContains(t, samples, "okta_collector_events_unconfirmed_total live users acme", "Devo has none of them twice")
-	require.EqualValues(t, 1, samples["okta_collector_slice_failures_total passing live users acme"])
+	inSendAndInWait(t, func(t *testing.T, atWait bool) {
+		b := newBench(t, 1)
+		b.atWait = atWait
+		b.ship = func(int) error { return fmt.Errorf("%w: connection refused", devo.ErrUnsent) }
+		samples := measured(t, b, workflows.SliceInput{Tenant: "acme", Service: "users"})
+		require.EqualValues(t, 1, samples["okta_collector_deliveries_total live unsent users acme"])
+		require.NotContains(t, samples, "okta_collector_deliveries_total live unconfirmed users acme")
+		require.NotContains(t, samples, "okta_collector_events_unconfirmed_total live users acme", "Devo has none of them twice")
+		require.EqualValues(t, 1, samples["okta_collector_slice_failures_total passing live users acme"])
+	})
 }
 
 func TestABackfillSaysNothingOfHowFarTheLiveCollectionIs(t *testing.T) {

@@ -1,7 +1,6 @@
 package activities
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -14,50 +13,54 @@ import (
 	"okta-collector/workflows"
 )
 
-// slice is the bounded work of one activity.
+// slice is the bounded work of one activity: fetch a page, send it in batches, wait for each, move the checkpoint.
 type slice struct {
 	in      workflows.SliceInput
 	svc     okta.Collection
 	tenant  Tenant
 	target  devo.Target
-	since   time.Time
 	now     func() time.Time // Temporal's clock
 	began   time.Time        // by this machine's clock
-	until   time.Time        // by this machine's clock
 	lease   *lease
 	log     *zap.Logger
 	metrics serviceMetrics
 
 	reader *okta.Reader
-	stream devo.Stream // nil until something is shipped
-	// at is where the slice is: everything before it was delivered.
-	at checkpoint.Checkpoint
-	// saving is where the answer to the checkpoint under way will be; nil if there is none.
-	saving  chan error
+	stream devo.Stream // nil until there is something to send
+	progress
 	warning string
 	pull    checkpoint.PullKind // of the last page
-	took    time.Duration       // to ship the last chunk
+	took    time.Duration       // to deliver the last batch
 }
 
-// run is the pipeline: while a page is shipped and checkpointed, the next one is fetched.
+// run collects until the slice ends, and makes a result or an error of the end.
 func (s *slice) run() (workflows.SliceResult, error) {
 	if s.in.Backfill != nil {
 		s.reader = s.tenant.Org.Backfill(s.svc, *s.in.Backfill, s.now)
 	} else {
-		s.reader = s.tenant.Org.Reader(s.svc, okta.Begin{Since: s.since, Started: s.in.Began}, s.now)
+		begin := okta.Begin{Started: s.in.Began}
+		if s.in.Since != nil {
+			begin.Since = *s.in.Since
+		}
+		s.reader = s.tenant.Org.Reader(s.svc, begin, s.now)
+	}
+	s.store = func(c checkpoint.Checkpoint) error {
+		c.Windows = s.reader.Windows()
+		return s.metrics.saved(c, s.lease.save(&c))
 	}
 	s.reader.Restore(s.in.Checkpoint.Windows)
 
-	end, failed := s.recovered()
-	if err := s.settle(); failed == nil {
+	end, failed := s.collect()
+	s.reader.Close()
+	if err := s.progress.finish(s.reader.Windows()); failed == nil {
 		failed = err
 	}
-	s.close()
+	if s.stream != nil {
+		s.stream.Close()
+	}
 	if errors.Is(failed, errStop) {
 		end, failed = workflows.SliceResult{End: workflows.EndStopped}, nil
 	}
-	s.reader.Close()
-	s.at.Windows = s.reader.Windows()
 	s.report(end.End, failed)
 	if failed != nil {
 		return workflows.SliceResult{}, s.fail(failed)
@@ -68,235 +71,81 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	return end, nil
 }
 
-// recovered makes a failure of a panic, so that it too leaves its checkpoint, the sink and the budget behind.
-func (s *slice) recovered() (end workflows.SliceResult, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			s.log.Error("panic in a slice", zap.Any("panic", r), zap.Stack("stack"))
-			err = fmt.Errorf("panic in a slice: %v", r)
-		}
-	}()
-	return s.pages()
-}
-
-// pages fetches and ships until the slice ends.
-func (s *slice) pages() (workflows.SliceResult, error) {
+// collect fetches a page while the page before it is delivered.
+func (s *slice) collect() (end workflows.SliceResult, err error) {
+	defer s.recovered("in a slice", &err)
 	next := s.fetch(s.at.Position)
 	defer func() {
-		// A page that is still being fetched is not needed: let its request go.
-		s.lease.stop(errStop)
-		if f := <-next; f.page != nil {
-			f.page.Release()
+		s.lease.stop(errStop) // ends a request that is not needed any more
+		if next == nil {
+			return
+		}
+		if page, _ := next.take(); page != nil {
+			page.Release()
 		}
 	}()
 	for {
-		f := <-next
-		if f.err != nil {
-			next = closed
-			return s.ended(f.err)
+		page, err := next.take()
+		next = nil
+		if err != nil {
+			return s.ended(err)
 		}
-		over := f.page.CaughtUp || time.Now().After(s.until)
-		if over {
-			next = closed
-		} else {
-			next = s.fetch(f.page.Position)
+		s.pull = page.Pull
+		if page.Warning != "" {
+			s.warning = page.Warning
 		}
-		err := s.deliver(f.page, next)
-		f.page.Release()
-		switch {
-		case err != nil:
+		over := page.CaughtUp || time.Since(s.began) > sliceTime
+		if !over {
+			next = s.fetch(page.Position)
+		}
+		if err := s.deliver(page, next); err != nil {
 			return workflows.SliceResult{}, err
-		case f.page.CaughtUp:
-			return workflows.SliceResult{End: workflows.EndCaughtUp, Wait: f.page.Wait}, nil
+		}
+		switch {
+		case page.CaughtUp:
+			return workflows.SliceResult{End: workflows.EndCaughtUp, Wait: page.Wait}, nil
 		case over:
 			return workflows.SliceResult{End: workflows.EndMore}, nil
 		}
 	}
 }
 
+// A fetch is a request for a page that runs beside the delivery of another one. It owns its page until take. A nil fetch
+// was not begun.
+type fetch chan fetched
+
 type fetched struct {
 	page *okta.Page
 	err  error
 }
 
-// closed is what is waited for when nothing is being fetched.
-var closed = func() chan fetched { c := make(chan fetched); close(c); return c }()
-
-func (s *slice) fetch(from checkpoint.Position) chan fetched {
-	c := make(chan fetched, 1)
+// fetch begins to fetch the page at a position.
+func (s *slice) fetch(from checkpoint.Position) fetch {
+	f := make(fetch, 1)
 	go func() {
-		var f fetched
-		// This goroutine is outside the SDK's own recover: one bad page must not end the worker.
-		defer func() {
-			if r := recover(); r != nil {
-				s.log.Error("panic while fetching", zap.Any("panic", r), zap.Stack("stack"))
-				f = fetched{err: fmt.Errorf("panic while fetching: %v", r)}
-			}
-			c <- f
-		}()
-		if f.err = s.lease.check(); f.err == nil {
-			f.page, f.err = s.reader.Next(s.lease.fetching, from)
+		var got fetched
+		defer func() { f <- got }()
+		defer s.recovered("while fetching", &got.err)
+		if got.err = s.lease.check(); got.err == nil {
+			got.page, got.err = s.reader.Next(s.lease.fetching, from)
 		}
 	}()
-	return c
+	return f
 }
 
-// chunk is how many objects are shipped before the next checkpoint, while Okta is slower than
-// Devo: what is sent again after a kill. A checkpoint takes 2 to 4 ms, which is little beside the
-// second that a page of 1,000 log events takes within half of Okta's highest default limit, and each
-// is one billable action of Temporal Cloud.
-const chunk = 250
-
-// slowShip is how long a chunk may take before Devo is taken for slow. A page that takes it longer
-// than the sink waits for an answer would never get through.
-const slowShip = 2 * time.Second
-
-// deliver ships a page in chunks, and makes a checkpoint durable after each. Where the page after
-// it waits already, the rest goes as one: then Devo is what everything waits for.
-func (s *slice) deliver(page *okta.Page, next <-chan fetched) error {
-	if page.Warning != "" {
-		s.warning = page.Warning
-	}
-	s.pull = page.Pull
-	if len(page.Objects) == 0 {
-		s.pass(page)
-		if page.CaughtUp {
-			return nil // the slice's result is its checkpoint
-		}
-		return s.save()
-	}
-	if s.stream == nil {
-		// A pull that began with this page is the same pull when the page is sent again.
-		s.at.Position = page.After(0)
-	}
-	if err := s.open(); err != nil {
-		return err
-	}
-	for done := 0; done < len(page.Objects); {
-		n := len(page.Objects) - done
-		// What a sink with an offset takes back is not sent again. A Devo that hardly keeps up is not
-		// given more at once.
-		if s.at.Offset == nil && (len(next) == 0 || s.took > slowShip) {
-			n = min(n, chunk)
-		}
-		last := done+n == len(page.Objects)
-		err := s.ship(devo.Page{Objects: page.Objects[done : done+n], Members: page.Members, More: !last || next != closed})
-		if err != nil {
-			return err
-		}
-		done += n
-		if last {
-			s.at.Totals.Pages++
-			s.metrics.page()
-			s.pass(page)
-		} else {
-			s.at.Position = page.After(done)
-		}
-		if err := s.save(); err != nil {
-			return err
-		}
-		if !last && s.lease.fetching.Err() != nil {
-			return context.Cause(s.lease.fetching) // what follows might not be delivered in time
-		}
-	}
-	return nil
+// take waits for the page. Then the caller owns it.
+func (f fetch) take() (*okta.Page, error) {
+	got := <-f
+	return got.page, got.err
 }
 
-// pass moves on to the page after this one.
-func (s *slice) pass(page *okta.Page) {
-	s.at.Position = page.Position
-	if page.CaughtUp {
-		s.at.Totals.Pulls++
-		s.at.Due = s.now().Add(page.Wait).Round(time.Millisecond).UTC()
-	}
-}
+// ready says whether take returns at once.
+func (f fetch) ready() bool { return len(f) > 0 }
 
-// ship delivers a chunk and counts it.
-func (s *slice) ship(chunk devo.Page) error {
-	if err := s.lease.check(); err != nil {
-		return err
-	}
-	started := time.Now()
-	stats, err := s.stream.Ship(s.lease.shipping, chunk)
-	s.took = time.Since(started)
-	if err != nil {
-		s.metrics.undelivered(len(chunk.Objects), err)
-		if s.lease.shipping.Err() != nil {
-			return context.Cause(s.lease.shipping)
-		}
-		return err
-	}
-	s.at.Totals.Events += int64(len(chunk.Objects))
-	s.at.Totals.Bytes += stats.Bytes
-	s.at.Totals.Cut += stats.Cut
-	s.at.Offset = s.stream.Offset()
-	s.metrics.shipped(len(chunk.Objects), stats)
-	return nil
-}
-
-// open opens the sink for the slice's first page.
-func (s *slice) open() error {
-	if s.stream != nil {
-		return nil
-	}
-	// A file is cut back to its checkpoint when it is opened: not before Temporal has said
-	// that the slice is still this worker's.
-	if err := s.save(); err != nil {
-		return err
-	}
-	if err := s.settle(); err != nil {
-		return err
-	}
-	stream, err := s.tenant.Sink.Open(s.lease.shipping, s.target)
-	if err != nil {
-		return err
-	}
-	s.stream = stream
-	if stream.Offset() == nil {
-		return nil
-	}
-	// What the sink knows is durable before anything is written.
-	s.at.Offset, s.at.OffsetOf = stream.Offset(), s.tenant.Sink.OffsetOf()
-	if err := s.save(); err != nil {
-		return err
-	}
-	return s.settle()
-}
-
-// save makes the checkpoint durable, with what is used of the budget by now.
-//
-// A sink with an offset takes back what was written after the checkpoint that is gone on from, so
-// there the next page is shipped while this checkpoint is on its way; never two of them.
-func (s *slice) save() error {
-	c := s.at
-	c.Windows = s.reader.Windows()
-	if c.Offset == nil {
-		return s.metrics.saved(c, s.lease.save(c))
-	}
-	if err := s.settle(); err != nil {
-		return err
-	}
-	s.saving = make(chan error, 1)
-	go func(answer chan<- error) { answer <- s.metrics.saved(c, s.lease.save(c)) }(s.saving)
-	return nil
-}
-
-// settle waits for the checkpoint under way.
-func (s *slice) settle() error {
-	if s.saving == nil {
-		return nil
-	}
-	err := <-s.saving
-	s.saving = nil
-	return err
-}
-
-// close releases the sink. Everything before the checkpoint is delivered, whatever it says.
-func (s *slice) close() {
-	if s.stream == nil {
-		return
-	}
-	if err := s.stream.Close(s.lease.shipping); err != nil {
-		s.log.Warn("closing the sink failed", zap.Error(err))
+// recovered makes an error of a panic. Then the slice still returns its checkpoint and releases the sink and the budget.
+func (s *slice) recovered(doing string, err *error) {
+	if r := recover(); r != nil {
+		s.log.Error("panic "+doing, zap.Any("panic", r), zap.Stack("stack"))
+		*err = fmt.Errorf("panic %s: %v", doing, r)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,7 +44,7 @@ type bench struct {
 	first     int                                               // number in each
 	okta      func(page int, w http.ResponseWriter) (done bool) // answers instead
 	ship      func(n int) error
-	closing   error
+	atWait    bool // ship is called by Wait and not by Send
 	offset    *int64
 	directory string
 	metrics   *activities.Metrics // nil: none
@@ -88,12 +89,12 @@ func (b *bench) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, "]")
 }
 
-// idOf is the id of a page's first object.
-func idOf(page devo.Page) string {
-	return strings.TrimSuffix(strings.TrimPrefix(string(page.Objects[0]), `{"id":"`), `"}`)
+// idOf is the id of a batch's first object.
+func idOf(batch devo.Batch) string {
+	return strings.TrimSuffix(strings.TrimPrefix(string(batch.Objects[0]), `{"id":"`), `"}`)
 }
 
-// Open, Ship and so on are Devo.
+// Open, Send and so on are Devo.
 func (b *bench) Open(_ context.Context, target devo.Target) (devo.Stream, error) {
 	require.Equal(b.t, "auth.okta.users", target.Tag)
 	b.target = target
@@ -104,19 +105,50 @@ func (b *bench) Open(_ context.Context, target devo.Target) (devo.Stream, error)
 func (b *bench) Check(context.Context) error { return nil }
 func (b *bench) OffsetOf() string            { return b.directory }
 
-func (b *bench) Ship(_ context.Context, page devo.Page) (devo.Stats, error) {
-	require.Contains(b.t, string(page.Members), `"@devo_pulling_id":`)
+// Send calls b.ship, which fails or waits as the test needs it, unless b.atWait leaves that to Wait.
+func (b *bench) Send(_ context.Context, batch devo.Batch) (devo.Delivery, error) {
+	require.Contains(b.t, string(batch.Members), `"@devo_pulling_id":`)
 	b.mu.Lock()
 	b.shipped++
-	n := b.shipped
+	d := &delivery{b, batch, slices.Concat(batch.Objects...), b.shipped}
 	b.mu.Unlock()
-	if b.ship != nil {
-		if err := b.ship(n); err != nil {
-			b.note("ship %d from %s fails", len(page.Objects), idOf(page))
+	if !b.atWait {
+		if err := d.ship(); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// delivery is a batch on its way to the bench's Devo.
+type delivery struct {
+	bench *bench
+	batch devo.Batch
+	bytes []byte // of its objects, when it was sent
+	n     int
+}
+
+// ship does what the test wants of the n-th batch.
+func (d *delivery) ship() error {
+	if d.bench.ship == nil {
+		return nil
+	}
+	err := d.bench.ship(d.n)
+	if err != nil {
+		d.bench.note("ship %d from %s fails", len(d.batch.Objects), idOf(d.batch))
+	}
+	return err
+}
+
+func (d *delivery) Wait(context.Context) (devo.Stats, error) {
+	b := d.bench
+	require.Equal(b.t, d.bytes, slices.Concat(d.batch.Objects...), "the page's memory is in use until then")
+	if b.atWait {
+		if err := d.ship(); err != nil {
 			return devo.Stats{}, err
 		}
 	}
-	b.note("ship %d from %s", len(page.Objects), idOf(page))
+	b.note("ship %d from %s", len(d.batch.Objects), idOf(d.batch))
 	if b.offset != nil {
 		longer := *b.offset + 10
 		b.offset = &longer
@@ -132,10 +164,7 @@ func (b *bench) shippedSoFar() int {
 
 func (b *bench) Offset() *int64 { return b.offset }
 
-func (b *bench) Close(context.Context) error {
-	b.note("close")
-	return b.closing
-}
+func (b *bench) Close() { b.note("close") }
 
 // RecordActivityHeartbeat is Temporal.
 func (b *bench) RecordActivityHeartbeat(ctx context.Context, token []byte, details ...any) error {
@@ -222,6 +251,12 @@ func (b *bench) collect(org *okta.Org, in workflows.SliceInput) (workflows.Slice
 	return result, nil
 }
 
+// inSendAndInWait runs a test of a Devo that fails, once for each half of a delivery.
+func inSendAndInWait(t *testing.T, test func(t *testing.T, atWait bool)) {
+	t.Run("sending", func(t *testing.T) { test(t, false) })
+	t.Run("waiting", func(t *testing.T) { test(t, true) })
+}
+
 // failed is the class and the checkpoint of a failed slice.
 func failed(t *testing.T, err error) (workflows.Class, checkpoint.Checkpoint) {
 	var e *temporal.ApplicationError
@@ -251,20 +286,23 @@ func TestEveryCheckpointIsDurableBeforeTheNextPageIsShipped(t *testing.T) {
 }
 
 func TestAPageThatIsSentAgainBelongsToTheSamePull(t *testing.T) {
-	b := newBench(t, 2)
-	b.ship = func(int) error { return errors.New("connection reset") }
-	_, err := b.run()
-	_, c := failed(t, err)
-	require.Zero(t, c.Totals.Events)
+	inSendAndInWait(t, func(t *testing.T, atWait bool) {
+		b := newBench(t, 2)
+		b.atWait = atWait
+		b.ship = func(int) error { return errors.New("connection reset") }
+		_, err := b.run()
+		_, c := failed(t, err)
+		require.Zero(t, c.Totals.Events)
 
-	again := newBench(t, 2)
-	result, err := again.runInput(workflows.SliceInput{Tenant: "acme", Service: "users", Checkpoint: c})
-	require.NoError(t, err)
-	require.Equal(t, b.saved[0].Position.Pull.ID, result.Checkpoint.Position.LastPullID)
-	require.EqualValues(t, 2, result.Checkpoint.Totals.Events)
+		again := newBench(t, 2)
+		result, err := again.runInput(workflows.SliceInput{Tenant: "acme", Service: "users", Checkpoint: c})
+		require.NoError(t, err)
+		require.Equal(t, b.saved[0].Position.Pull.ID, result.Checkpoint.Position.LastPullID)
+		require.EqualValues(t, 2, result.Checkpoint.Totals.Events)
+	})
 }
 
-func TestAPageIsShippedInChunksWhileOktaIsTheSlowerSide(t *testing.T) {
+func TestAPageIsShippedInBatchesWhileOktaIsTheSlowerSide(t *testing.T) {
 	b := newBench(t, 2)
 	b.objects = 600
 	first := make(chan struct{})
@@ -428,36 +466,42 @@ func TestAFileIsWrittenAtMostOnePageAheadOfItsCheckpoint(t *testing.T) {
 }
 
 func TestAPanicIsAFailureWithItsCheckpoint(t *testing.T) {
-	b := newBench(t, 4)
-	b.ship = func(n int) error {
-		if n == 3 {
-			panic("in the sink")
+	inSendAndInWait(t, func(t *testing.T, atWait bool) {
+		b := newBench(t, 4)
+		b.atWait = atWait
+		b.ship = func(n int) error {
+			if n == 3 {
+				panic("in the sink")
+			}
+			return nil
 		}
-		return nil
-	}
-	_, err := b.run()
-	class, c := failed(t, err)
-	require.Equal(t, workflows.ClassPassing, class)
-	require.ErrorContains(t, err, "panic in a slice: in the sink")
-	require.EqualValues(t, 2, c.Totals.Events)
-	require.Equal(t, "close", b.diary[len(b.diary)-1])
+		_, err := b.run()
+		class, c := failed(t, err)
+		require.Equal(t, workflows.ClassPassing, class)
+		require.ErrorContains(t, err, "panic in a slice: in the sink")
+		require.EqualValues(t, 2, c.Totals.Events)
+		require.Equal(t, "close", b.diary[len(b.diary)-1])
+	})
 }
 
 func TestWhatWasNotDeliveredIsNotInTheCheckpoint(t *testing.T) {
-	b := newBench(t, 4)
-	b.ship = func(n int) error {
-		if n == 3 {
-			return errors.New("connection reset")
+	inSendAndInWait(t, func(t *testing.T, atWait bool) {
+		b := newBench(t, 4)
+		b.atWait = atWait
+		b.ship = func(n int) error {
+			if n == 3 {
+				return errors.New("connection reset")
+			}
+			return nil
 		}
-		return nil
-	}
-	_, err := b.run()
-	class, c := failed(t, err)
-	require.Equal(t, workflows.ClassPassing, class)
-	require.ErrorContains(t, err, "acme/users: connection reset")
-	require.EqualValues(t, 2, c.Totals.Pages)
-	require.EqualValues(t, 2, c.Totals.Events)
-	require.Equal(t, c.Position, b.saved[len(b.saved)-1].Position)
+		_, err := b.run()
+		class, c := failed(t, err)
+		require.Equal(t, workflows.ClassPassing, class)
+		require.ErrorContains(t, err, "acme/users: connection reset")
+		require.EqualValues(t, 2, c.Totals.Pages)
+		require.EqualValues(t, 2, c.Totals.Events)
+		require.Equal(t, c.Position, b.saved[len(b.saved)-1].Position)
+	})
 }
 
 func TestNothingIsShippedOnceTemporalGaveTheSliceAway(t *testing.T) {
@@ -565,9 +609,9 @@ func TestASliceThatMayHaveBeenGivenAwayBeforeItBeganAsksOktaNothing(t *testing.T
 }
 
 func TestASliceIsLateIfOthersBeganSooner(t *testing.T) {
-	var p activities.Punctuality
+	var d activities.StartDelay
 	for i, test := range []struct {
-		after      time.Duration
+		delay      time.Duration
 		late, ours bool
 	}{
 		{4 * time.Hour, true, false}, // one that was given away says nothing of the others
@@ -579,9 +623,9 @@ func TestASliceIsLateIfOthersBeganSooner(t *testing.T) {
 		{3*time.Hour - time.Second, false, true},
 		{3*time.Hour + 2*time.Second, true, true},
 	} {
-		require.Equal(t, test.late, p.Late(test.after), i)
+		require.Equal(t, test.late, d.Late(test.delay), i)
 		if test.ours {
-			p.Note(test.after)
+			d.Observe(test.delay)
 		}
 	}
 }
@@ -614,7 +658,7 @@ func TestAStoppingWorkerCancelsTheRequestAndReturnsItsCheckpoint(t *testing.T) {
 	require.Equal(t, "/api/v1/users?after=2", result.Checkpoint.Position.Cursor)
 }
 
-func TestAStoppingSliceBeginsNoOtherChunk(t *testing.T) {
+func TestAStoppingSliceBeginsNoOtherBatch(t *testing.T) {
 	b := newBench(t, 1)
 	b.objects = 1000
 	b.ship = func(n int) error {
@@ -730,12 +774,15 @@ func TestFailuresHaveAClassAndACheckpoint(t *testing.T) {
 }
 
 func TestASinkThatRefusesNeedsAPerson(t *testing.T) {
-	b := newBench(t, 3)
-	b.ship = func(int) error { return fmt.Errorf("certificate expired: %w", devo.ErrRefused) }
-	_, err := b.run()
-	class, _ := failed(t, err)
-	require.Equal(t, workflows.ClassPerson, class)
-	require.ErrorContains(t, err, "certificate expired")
+	inSendAndInWait(t, func(t *testing.T, atWait bool) {
+		b := newBench(t, 3)
+		b.atWait = atWait
+		b.ship = func(int) error { return fmt.Errorf("certificate expired: %w", devo.ErrRefused) }
+		_, err := b.run()
+		class, _ := failed(t, err)
+		require.Equal(t, workflows.ClassPerson, class)
+		require.ErrorContains(t, err, "certificate expired")
+	})
 }
 
 func TestAListThatTimesOutIsAskedAgainWithHalfTheLimit(t *testing.T) {

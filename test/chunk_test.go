@@ -50,11 +50,11 @@ func BenchmarkAPageInChunks(b *testing.B) {
 				if err != nil {
 					return err
 				}
-				defer stream.Close(ctx)
+				defer stream.Close()
 				c, token := activity.GetClient(ctx), activity.GetInfo(ctx).TaskToken
 				for b.Loop() {
 					for done := 0; done < len(page); done += chunk {
-						if _, err := stream.Ship(ctx, devo.Page{Objects: page[done:min(done+chunk, len(page))], More: true}); err != nil {
+						if err := deliver(ctx, stream, devo.Batch{Objects: page[done:min(done+chunk, len(page))], More: true}); err != nil {
 							return err
 						}
 						at.Totals.Events += int64(chunk)
@@ -69,6 +69,16 @@ func BenchmarkAPageInChunks(b *testing.B) {
 			})
 		})
 	}
+}
+
+// deliver sends a batch and waits until it is confirmed.
+func deliver(ctx context.Context, stream devo.Stream, batch devo.Batch) error {
+	delivery, err := stream.Send(ctx, batch)
+	if err != nil {
+		return err
+	}
+	_, err = delivery.Wait(ctx)
+	return err
 }
 
 // BenchmarkCheckpoint makes checkpoints durable on the development server, as a slice does.

@@ -67,23 +67,23 @@ func TestRsyslogReceivesEveryRecordWhole(t *testing.T) {
 		stream, err := sink.Open(t.Context(), devo.Target{Name: tag, Tag: tag})
 		require.NoError(t, err)
 		for _, objects := range tagPages {
-			page := devo.Page{Members: []byte(members)}
+			batch := devo.Batch{Members: []byte(members)}
 			for _, object := range objects {
-				page.Objects = append(page.Objects, []byte(object))
+				batch.Objects = append(batch.Objects, []byte(object))
 				message := strings.TrimSuffix(object, "}") + "," + members + "}"
 				want = append(want, received{date: date, host: host, tag: tag + ":", program: tag, message: message})
 			}
-			_, err := stream.Ship(t.Context(), page)
-			for ; err != nil; _, err = stream.Ship(t.Context(), page) {
+			err := deliver(t.Context(), stream, batch)
+			for ; err != nil; err = deliver(t.Context(), stream, batch) {
 				// An rsyslogd that answers late, after a FIN of ours, leaves open what it has read: it is sent again.
 				require.ErrorContains(t, err, "only after our FIN")
 				again = true
-				require.NoError(t, stream.Close(t.Context()))
+				stream.Close()
 				stream, err = sink.Open(t.Context(), devo.Target{Name: tag, Tag: tag})
 				require.NoError(t, err)
 			}
 		}
-		require.NoError(t, stream.Close(t.Context()))
+		stream.Close()
 	}
 	require.NotZero(t, warned.Len(), "rsyslog closes in answer, but without TLS's close_notify")
 	require.Contains(t, warned.All()[0].Message, "without close_notify")

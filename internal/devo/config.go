@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"okta-collector/internal/secret"
@@ -72,6 +73,9 @@ func New(cfg Config) (Sink, error) {
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
 	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = NewMetrics(prometheus.NewRegistry())
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -86,7 +90,7 @@ func New(cfg Config) (Sink, error) {
 		cfg.Confirm = ConfirmClose
 	case cfg.Confirm != ConfirmClose && cfg.Confirm != ConfirmKernel:
 		wrong.add("DEVO_CONFIRM", "is %q, must be %s or %s", cfg.Confirm, ConfirmClose, ConfirmKernel)
-	case cfg.Confirm == ConfirmKernel && !kernelTells:
+	case cfg.Confirm == ConfirmKernel && !hasKernelAck:
 		wrong.add("DEVO_CONFIRM", "can be %s on Linux only", ConfirmKernel)
 	}
 	if cfg.Hostname == "" {
@@ -114,7 +118,7 @@ func New(cfg Config) (Sink, error) {
 		if port := u.Port(); u.Hostname() == "" || port == "" || strings.Trim(u.Path, "/") != "" {
 			wrong.add("DEVO_URL", "must be %s://host:port", u.Scheme)
 		}
-		s := &syslogSink{cfg: cfg, address: u.Host, limits: defaultLimits}
+		s := newSyslogSink(cfg, u.Host)
 		if u.Scheme == "tls" {
 			s.security = newSecurity(cfg, u.Hostname())
 			_, files := s.security.read()

@@ -13,46 +13,43 @@ import (
 	"time"
 )
 
-// limits bound everything that waits for the other side.
-type limits struct {
-	dial  time.Duration // connecting and shaking hands
-	stall time.Duration // a peer that takes nothing at all
-	// answer is how long a peer may take to answer a close while it takes nothing more.
-	answer time.Duration
-	// word is how long the answer is waited for where the kernel's word suffices.
-	word time.Duration
-	// nudge is how long after TLS's close_notify a FIN follows, for peers that wait for one. Not
-	// at once: some proxies take a FIN for the end of both directions, and the answer is lost.
-	nudge time.Duration
-	// accept is how long, after a TLS 1.3 handshake, a server may take to hang up on a
-	// certificate: twice the handshake's own duration, within these bounds.
+// timeouts bound everything that waits for the other side.
+type timeouts struct {
+	dial  time.Duration // connecting, with the TLS handshake
+	stall time.Duration // a write of which the peer takes nothing
+	// close is how long the peer may take to close its side while it acknowledges no more bytes.
+	close time.Duration
+	// kernelAck is how long to wait for the peer's close when DEVO_CONFIRM=kernel.
+	kernelAck time.Duration
+	// fin is how long after our close_notify a FIN follows, for peers that wait for one. It does not follow at once:
+	// some proxies take a FIN for the end of both directions, and then the peer's close is lost.
+	fin time.Duration
+	// acceptMin and acceptMax bound how long a server may take to hang up on a certificate after a TLS 1.3 handshake.
+	// Within them it is twice the duration of the handshake.
 	acceptMin, acceptMax time.Duration
-	// check is how long Check waits for a server that hangs up after the handshake.
+	// check is how long Check waits for a server to hang up after the handshake.
 	check time.Duration
-	// cancelled is how long a write that is under way may go on when it is cancelled, so
-	// that it normally ends with a whole record.
-	cancelled time.Duration
-	// fresh is how old a connection may be that was opened ahead; well below the 30 s after which
-	// Devo's balancer closes an idle one.
-	fresh time.Duration
+	// abort is how long a write may go on after it was cancelled, so that it normally ends with a whole record.
+	abort time.Duration
+	// standby is the largest age of a standby connection. Devo's balancer closes an idle one after 30 s.
+	standby time.Duration
 }
 
-var defaultLimits = limits{
+var defaultTimeouts = timeouts{
 	dial:      10 * time.Second,
 	stall:     30 * time.Second,
-	answer:    30 * time.Second,
-	word:      time.Second,
-	nudge:     2 * time.Second,
+	close:     30 * time.Second,
+	kernelAck: time.Second,
+	fin:       2 * time.Second,
 	acceptMin: 2 * time.Millisecond,
 	acceptMax: 300 * time.Millisecond,
 	check:     500 * time.Millisecond,
-	cancelled: 200 * time.Millisecond,
-	fresh:     10 * time.Second,
+	abort:     200 * time.Millisecond,
+	standby:   10 * time.Second,
 }
 
-// maxWrite bounds one write, and so the least speed that is not a stall, in bytes. A block
-// is written whole unless a very large object is in it, so that a cancelled stream ends
-// with a whole record.
+// maxWrite bounds one write in bytes, and so the lowest speed that is not a stall. A block is written as a whole unless
+// it has a very large object in it, so that an aborted write ends with a whole record.
 const maxWrite = 2 * blockSize
 
 var (
@@ -65,29 +62,28 @@ var (
 	errCut = errors.New("the connection ended without the close_notify that this server sends: something on the way has cut it, and it is not known what the server has read")
 )
 
-// farewell is how a peer ended a connection that was closed on this side.
-type farewell int
+// peerClose is how a peer closed its side of a connection after we had closed ours. A larger one proves more.
+type peerClose int32
 
 const (
-	// unanswered: not in time.
-	unanswered farewell = iota
-	// bareEOF: with a FIN. Anything on the way can send one, although it has taken all bytes
-	// itself and the peer none.
-	bareEOF
-	// closeNotify: as TLS demands, which nobody but the peer can do.
+	// notClosed: not in time.
+	notClosed peerClose = iota
+	// bareFIN: anything on the way can send a FIN, although it has taken all bytes itself and the peer none.
+	bareFIN
+	// closeNotify: as TLS demands. Nobody but the peer can send it.
 	closeNotify
 )
 
-// wire is the TCP connection below TLS. It notes a FIN, since crypto/tls reports a connection
-// that just ended and one that ended with close_notify in the same way.
-type wire struct {
+// tcpConn is the TCP connection below TLS. It records a FIN, because crypto/tls returns io.EOF both for a connection
+// that just ended and for one that ended with close_notify.
+type tcpConn struct {
 	*net.TCPConn
 	fin bool // valid when nothing reads any more
 }
 
-func (w *wire) Read(b []byte) (int, error) {
-	n, err := w.TCPConn.Read(b)
-	w.fin = w.fin || errors.Is(err, io.EOF)
+func (t *tcpConn) Read(b []byte) (int, error) {
+	n, err := t.TCPConn.Read(b)
+	t.fin = t.fin || errors.Is(err, io.EOF)
 	return n, err
 }
 
@@ -95,12 +91,13 @@ func (w *wire) Read(b []byte) (int, error) {
 type conn struct {
 	net.Conn           // secured, or else tcp
 	secured  *tls.Conn // nil without TLS
-	tcp      *wire
+	tcp      *tcpConn
 	raw      syscall.RawConn
-	limits   limits
+	timeouts timeouts
 	unacked  func(syscall.RawConn) (int, error)
 	opened   time.Time
-	wrote    bool // something may have reached the peer
+	wrote    bool // the peer may have received something
+	fins     int  // how many FINs were sent, 0 or 1
 
 	notified chan struct{} // closed when the peer has sent close_notify
 	ended    chan struct{} // closed when nothing more can be read
@@ -108,12 +105,15 @@ type conn struct {
 }
 
 // newConn starts the connection's reader. The connection must be released.
-func newConn(tcp *wire, secured *tls.Conn, l limits, unacked func(syscall.RawConn) (int, error)) (*conn, error) {
+func newConn(tcp *tcpConn, secured *tls.Conn, t timeouts, unacked func(syscall.RawConn) (int, error)) (*conn, error) {
 	raw, err := tcp.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: tcp, secured: secured, tcp: tcp, raw: raw, limits: l, unacked: unacked, opened: time.Now(), notified: make(chan struct{}), ended: make(chan struct{})}
+	c := &conn{
+		Conn: tcp, secured: secured, tcp: tcp, raw: raw, timeouts: t, unacked: unacked, opened: time.Now(),
+		notified: make(chan struct{}), ended: make(chan struct{}),
+	}
 	if secured != nil {
 		c.Conn = secured
 	}
@@ -121,9 +121,9 @@ func newConn(tcp *wire, secured *tls.Conn, l limits, unacked func(syscall.RawCon
 	return c, nil
 }
 
-// read reads until the connection ends. The server has nothing to say but that it hangs up
-// or refuses, which is so noticed before the next write; and a byte that was left unread
-// would turn our close into a reset, which destroys what the server has not read yet.
+// read reads until the connection ends. The server has nothing to say, but it may hang up or refuse: then the next write
+// need not find out. And a byte that was left unread would turn our close into a reset, which destroys what the
+// server has not read yet.
 func (c *conn) read() {
 	defer close(c.ended)
 	buf := make([]byte, 512)
@@ -133,8 +133,8 @@ func (c *conn) read() {
 	if c.secured == nil || c.tcp.fin || !errors.Is(c.cause, io.EOF) {
 		return
 	}
-	// A server that is stopped in order sends close_notify too, whatever it has not read. But then its
-	// kernel resets the connection, where one that has read everything ends with a FIN.
+	// A server process that is stopped sends close_notify too, whatever it has not read. But then its kernel resets the
+	// connection, where the kernel of a server that has read everything sends a FIN.
 	close(c.notified)
 	_ = c.tcp.CloseWrite()
 	for c.cause = nil; c.cause == nil; {
@@ -154,7 +154,7 @@ func (c *conn) alive() error {
 	}
 }
 
-// lost says why the connection has ended. It is called after ended.
+// lost says why the connection has ended. It may be called after ended.
 func (c *conn) lost() error {
 	if c.eof() {
 		return errHungUp
@@ -162,23 +162,33 @@ func (c *conn) lost() error {
 	return explain(c.cause)
 }
 
-// eof says whether the peer closed its side. A FIN in the middle of a TLS record is an
-// unexpected EOF.
+// eof says whether the peer closed its side. A FIN in the middle of a TLS record is an unexpected EOF.
 func (c *conn) eof() bool {
 	return errors.Is(c.cause, io.EOF) || errors.Is(c.cause, io.ErrUnexpectedEOF)
 }
 
-// accepted waits long enough to believe that the server accepts the client's certificate. A
-// session ticket is no sign of that: some servers look at the certificate after they sent it.
+// accepted waits long enough to believe that the server accepts the client's certificate. A session ticket does not
+// prove that: some servers verify the certificate after they sent it, and some of them, such as rsyslog, then hang up
+// without an alert. A balancer with nothing behind it hangs up too, so this is not ErrRefused. After an error the
+// connection is released.
 func (c *conn) accepted(ctx context.Context, wait time.Duration) error {
+	var err error
 	select {
 	case <-time.After(wait):
 		return nil
 	case <-c.ended:
-		return c.lost()
+		err = c.lost()
 	case <-ctx.Done():
-		return ctx.Err()
+		err = ctx.Err()
 	}
+	c.closeUnused()
+	if errors.Is(err, errHungUp) {
+		return &Error{
+			Remedy: "if that goes on, see DEVO_CERT_FILE: the server may not permit the client's certificate",
+			Err:    fmt.Errorf("%w right after the handshake", err),
+		}
+	}
+	return fmt.Errorf("after the handshake: %w", err)
 }
 
 // write writes whole records.
@@ -187,8 +197,8 @@ func (c *conn) write(ctx context.Context, records []byte) error {
 		if err := c.alive(); err != nil {
 			return err
 		}
-		// The deadline comes before the look at ctx: hurry may change it at any time after.
-		if err := c.SetWriteDeadline(time.Now().Add(c.limits.stall)); err != nil {
+		// The deadline is set before ctx is looked at: abortWrite may shorten it at any time after.
+		if err := c.SetWriteDeadline(time.Now().Add(c.timeouts.stall)); err != nil {
 			return err
 		}
 		if err := ctx.Err(); err != nil {
@@ -204,46 +214,56 @@ func (c *conn) write(ctx context.Context, records []byte) error {
 	return nil
 }
 
-// writeError finds out why a write failed. The reader often knows better: it has seen the
-// alert that came before the reset.
+// abortWrite ends a write that is under way, soon.
+func (c *conn) abortWrite() { _ = c.SetWriteDeadline(time.Now().Add(c.timeouts.abort)) }
+
+// writeError finds out why a write failed. The reader often knows better: it has seen the alert that came before the
+// reset.
 func (c *conn) writeError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("the peer has read nothing for %s: %w", c.limits.stall, err)
+		return fmt.Errorf("the peer has read nothing for %s: %w", c.timeouts.stall, err)
 	}
 	select {
 	case <-c.ended:
 		return c.lost()
-	case <-time.After(c.limits.cancelled):
+	case <-time.After(c.timeouts.abort):
 		return err
 	}
 }
 
-// hurry ends a write that is under way, soon.
-func (c *conn) hurry() { _ = c.SetWriteDeadline(time.Now().Add(c.limits.cancelled)) }
-
-// finish closes our side and waits for the peer to close its own, which it does when it has
-// read everything, for as long as it takes something at all in each wait. After an error it
-// is not known what the peer has read. The connection is released.
-func (c *conn) finish(ctx context.Context, wait time.Duration) (farewell, error) {
-	defer c.release()
+// closeWrite closes our side of the connection, with close_notify where there is TLS.
+func (c *conn) closeWrite(ctx context.Context) error {
 	if err := c.alive(); err != nil {
-		return unanswered, err // what comes before our end is no answer to it
+		return err // the peer's close does not answer ours
 	}
-	fins := 0
-	nudge := make(<-chan time.Time)
+	if c.secured == nil {
+		return c.sendFIN(ctx)
+	}
+	if err := c.secured.CloseWrite(); err != nil {
+		return c.writeError(ctx, err)
+	}
+	return nil
+}
+
+func (c *conn) sendFIN(ctx context.Context) error {
+	c.fins = 1
+	if err := c.tcp.CloseWrite(); err != nil {
+		return c.writeError(ctx, err)
+	}
+	return nil
+}
+
+// awaitClose is called after closeWrite. It waits for the peer to close its side, which the peer does when it has read
+// everything. It goes on as long as the peer acknowledges more bytes in each wait. After an error it is not known what
+// the peer has read. The connection is released.
+func (c *conn) awaitClose(ctx context.Context, wait time.Duration) (peerClose, error) {
+	defer c.release()
+	var fin <-chan time.Time
 	if c.secured != nil {
-		if err := c.secured.CloseWrite(); err != nil {
-			return unanswered, c.writeError(ctx, err)
-		}
-		nudge = time.After(c.limits.nudge)
-	} else {
-		if err := c.tcp.CloseWrite(); err != nil {
-			return unanswered, c.writeError(ctx, err)
-		}
-		fins = 1
+		fin = time.After(c.timeouts.fin)
 	}
 	last := math.MaxInt
 	over := time.NewTimer(wait)
@@ -251,66 +271,64 @@ func (c *conn) finish(ctx context.Context, wait time.Duration) (farewell, error)
 	for {
 		select {
 		case <-c.ended:
-			return c.answer(fins)
-		case <-nudge:
-			if err := c.tcp.CloseWrite(); err != nil {
-				return unanswered, c.writeError(ctx, err)
+			return c.closed()
+		case <-fin:
+			if err := c.sendFIN(ctx); err != nil {
+				return notClosed, err
 			}
-			fins = 1
 		case <-over.C:
 			n, err := c.unacked(c.raw)
 			if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-				return unanswered, err
+				return notClosed, err
 			}
 			if n == 0 {
-				return unanswered, nil
+				return notClosed, nil
 			}
 			if n >= last {
-				return unanswered, fmt.Errorf("the peer has not acknowledged %d bytes for %s", n, wait)
+				return notClosed, fmt.Errorf("the peer has not acknowledged %d bytes for %s", n, wait)
 			}
 			last = n
 			over.Reset(wait)
 		case <-ctx.Done():
-			return unanswered, ctx.Err()
+			return notClosed, ctx.Err()
 		}
 	}
 }
 
-// answer says what the end of the connection means that came after ours. fins is how many FINs
-// were sent.
-func (c *conn) answer(fins int) (farewell, error) {
+// closed says how the connection ended, which it did after closeWrite.
+func (c *conn) closed() (peerClose, error) {
 	if !c.eof() {
-		return unanswered, c.lost()
+		return notClosed, c.lost()
 	}
 	notified := false
 	select {
 	case <-c.notified:
-		notified, fins = true, 1
+		notified, c.fins = true, 1 // read has sent the FIN
 	default:
 	}
-	// An answer acknowledges what it answers. A peer that hung up by itself, perhaps
-	// without having read everything, has not seen our end yet.
-	if n, err := c.unacked(c.raw); err == nil && n > fins {
-		return unanswered, errHungUp
+	// A close that answers ours also acknowledges it. A peer that hung up by itself, perhaps without having read
+	// everything, has not seen our close yet.
+	if n, err := c.unacked(c.raw); err == nil && n > c.fins {
+		return notClosed, errHungUp
 	}
 	switch {
 	case notified:
 		return closeNotify, nil
-	case c.secured != nil && fins > 0:
-		return unanswered, errFIN
+	case c.secured != nil && c.fins > 0:
+		return notClosed, errFIN
 	}
-	return bareEOF, nil
+	return bareFIN, nil
 }
 
-// release closes the socket, not TLS: whoever gets here has said goodbye or has no time to.
-// What was written and not confirmed stays unknown.
+// release closes the socket and not TLS: close_notify was sent, or there is no time for it. What was written and not
+// confirmed stays unknown.
 func (c *conn) release() {
 	_ = c.tcp.Close()
 	<-c.ended
 }
 
-// leave closes a connection that nothing was written to, out of politeness in order.
-func (c *conn) leave() {
+// closeUnused closes a connection over which nothing was sent.
+func (c *conn) closeUnused() {
 	if c.secured != nil {
 		_ = c.secured.CloseWrite()
 	}

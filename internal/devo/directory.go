@@ -10,17 +10,17 @@ import (
 	"regexp"
 )
 
-// idFile says which directory this is. Its path does not: two machines may have the same one on
-// disks of their own, and what is mounted there may be another disk today. No stream's file has this name.
+// idFile has the id of its directory. A path does not identify a directory: two machines may use the same path on disks
+// of their own, and another disk may be mounted there tomorrow. No stream's file has this name.
 const idFile = ".okta-collector-id"
 
-// idText is what [rand.Text] makes, on a line.
+// idText is the content of idFile: a [rand.Text] and a line end.
 var idText = regexp.MustCompile(`^[A-Z2-7]{26}\n$`)
 
-// maxIDText bounds what is read of idFile, in bytes.
+// maxIDText bounds how much of idFile is read, in bytes.
 const maxIDText = 64
 
-// readID returns the directory's id. Its error is fs.ErrNotExist where the directory has none.
+// readID returns the directory's id. The error is fs.ErrNotExist if the directory has none.
 func readID(root *os.Root) (string, error) {
 	info, err := root.Lstat(idFile)
 	if err != nil {
@@ -45,13 +45,13 @@ func readID(root *os.Root) (string, error) {
 	return string(text[:len(text)-1]), nil
 }
 
-// ensureID gives the directory an id unless it has one. The caller makes the file's name durable.
+// ensureID gives the directory an id unless it has one. The caller syncs the directory.
 func ensureID(root *os.Root) error {
 	if _, err := readID(root); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	id := rand.Text()
-	// It is made under a name of its own: whoever sees the id sees all of it, also after a crash.
+	// The file is written under another name first, so that nobody sees a part of the id, also after a crash.
 	temporary := idFile + "-" + id
 	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
 	if err != nil {
@@ -62,8 +62,8 @@ func ensureID(root *os.Root) error {
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	// Of several that do this at once, the first one's stays. Where there are no hard links it is the
-	// last one's, and what the others have recorded counts for another directory's: it takes nothing back.
+	// If several workers race, the first link wins. On a file system without hard links the last rename wins: then the
+	// offsets that the others recorded belong to no directory, and nothing is truncated.
 	if err := root.Link(temporary, idFile); err == nil || errors.Is(err, fs.ErrExist) {
 		return nil
 	}

@@ -18,8 +18,8 @@ type position struct {
 	of     string
 }
 
-// deliver ships a page as a slice does that goes on from a position, and returns the next one.
-func (p position) deliver(t *testing.T, sink devo.Sink, page devo.Page) position {
+// deliver ships a batch as a slice does that goes on from a position, and returns the next one.
+func (p position) deliver(t *testing.T, sink devo.Sink, batch devo.Batch) position {
 	t.Helper()
 	if p.of != sink.OffsetOf() {
 		p.offset = nil
@@ -27,9 +27,9 @@ func (p position) deliver(t *testing.T, sink devo.Sink, page devo.Page) position
 	stream, err := sink.Open(t.Context(), logsTarget(p.offset))
 	require.NoError(t, err)
 	p.of = sink.OffsetOf()
-	ship(t, stream, page)
+	ship(t, stream, batch)
 	p.offset = stream.Offset()
-	require.NoError(t, stream.Close(t.Context()))
+	stream.Close()
 	return p
 }
 
@@ -114,7 +114,7 @@ func TestThoseThatOpenANewDirectoryAtOnceAgreeOnItsID(t *testing.T) {
 				return
 			}
 			ids[i] = sink.OffsetOf()
-			_ = stream.Close(t.Context())
+			stream.Close()
 		})
 	}
 	wg.Wait()

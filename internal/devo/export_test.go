@@ -6,31 +6,31 @@ import (
 	"time"
 )
 
-// Waits replace what a syslog sink waits for, so that tests do not. Zero leaves as it is.
-type Waits struct {
-	Dial, Stall, Answer, Word, Nudge, Cancelled, Fresh time.Duration
+// Timeouts replace those of a syslog sink, so that tests need not wait. Zero leaves one as it is.
+type Timeouts struct {
+	Dial, Stall, Close, KernelAck, FIN, Abort, Standby time.Duration
 }
 
-// Patience is how long something may take before a test gives up on it. It is no expectation.
+// Patience is how long a test waits for something that it expects. It says nothing about how long that takes.
 const Patience = 4 * time.Minute
 
-// A machine that is busy with something else is not to be taken for a server that is: the tests of a wait set it.
+// On a busy machine no timeout must end. A test of a timeout sets it.
 func init() {
-	l := &defaultLimits
-	for _, d := range []*time.Duration{&l.dial, &l.stall, &l.answer, &l.nudge, &l.fresh} {
+	l := &defaultTimeouts
+	for _, d := range []*time.Duration{&l.dial, &l.stall, &l.close, &l.fin, &l.standby} {
 		*d = Patience
 	}
 }
 
-// SetWaits changes the waits of a syslog sink.
-func SetWaits(s Sink, w Waits) {
-	l := &s.(*syslogSink).limits
+// SetTimeouts changes the timeouts of a syslog sink.
+func SetTimeouts(s Sink, w Timeouts) {
+	l := &s.(*syslogSink).timeouts
 	for _, d := range []struct {
 		of *time.Duration
 		to time.Duration
 	}{
-		{&l.dial, w.Dial}, {&l.stall, w.Stall}, {&l.answer, w.Answer}, {&l.word, w.Word},
-		{&l.nudge, w.Nudge}, {&l.cancelled, w.Cancelled}, {&l.fresh, w.Fresh},
+		{&l.dial, w.Dial}, {&l.stall, w.Stall}, {&l.close, w.Close}, {&l.kernelAck, w.KernelAck},
+		{&l.fin, w.FIN}, {&l.abort, w.Abort}, {&l.standby, w.Standby},
 	} {
 		if d.to != 0 {
 			*d.of = d.to
@@ -44,11 +44,12 @@ func SetUnacknowledged(s Sink, f func(syscall.RawConn) (int, error)) { s.(*syslo
 // Unacknowledged is what the kernel says.
 var Unacknowledged = unacknowledged
 
-// HungUp is closed when the stream has noticed that the connection opened ahead has ended.
-func HungUp(s Stream) <-chan struct{} {
-	a := s.(*syslogStream).next
-	<-a.done
-	return a.conn.ended
+// StandbyEnded is closed when the stream has noticed that its standby connection has ended.
+func StandbyEnded(s Stream) <-chan struct{} {
+	b := s.(*stream).sender.(*syslogSender).standby
+	c := <-b.conn
+	b.conn <- c
+	return c.ended
 }
 
 // SetOutput lets a stdout sink write elsewhere.

@@ -10,15 +10,13 @@ import (
 	"path"
 	"strings"
 	"syscall"
-	"time"
 
 	"go.uber.org/zap"
 )
 
-// fileSink appends one JSON object a line to one file for each stream. A page is
-// delivered when it is synced, and what follows the checkpoint's offset is cut off before
-// anything is written: each page is in the file exactly once, as long as the directory is the
-// same one. In another one the page under way may be there too.
+// fileSink appends JSON objects to one file for each stream, one object a line. A batch is confirmed when it is synced.
+// The file is truncated to the checkpoint's offset before anything is written, so each batch is in it exactly once. If
+// the directory is another one now, the batch that was under way may be in both.
 type fileSink struct {
 	cfg Config
 	dir string
@@ -28,14 +26,14 @@ func (s *fileSink) Open(ctx context.Context, target Target) (Stream, error) {
 	if err := checkTarget(target); err != nil {
 		return nil, err
 	}
-	stream, err := s.open(ctx, target)
+	f, err := s.open(ctx, target)
 	if err != nil {
 		return nil, fmt.Errorf("opening the file of %s in %s: %w", target.Name, s.dir, classify(err))
 	}
-	return stream, nil
+	return &stream{sender: f, doing: "writing " + f.file.Name(), metrics: s.cfg.Metrics}, nil
 }
 
-func (s *fileSink) open(ctx context.Context, target Target) (*fileStream, error) {
+func (s *fileSink) open(ctx context.Context, target Target) (*fileSender, error) {
 	root, err := s.root()
 	if err != nil {
 		return nil, err
@@ -52,8 +50,8 @@ func (s *fileSink) open(ctx context.Context, target Target) (*fileStream, error)
 	if err != nil {
 		return nil, err
 	}
-	stream := &fileStream{sink: s, file: f, framer: newFramer(s.cfg)}
-	err = stream.resume(ctx, target)
+	sender := &fileSender{sink: s, file: f, framer: newFramer(s.cfg)}
+	err = sender.resume(ctx, target)
 	if err == nil {
 		err = syncDirs(root, path.Dir(name))
 	}
@@ -61,10 +59,10 @@ func (s *fileSink) open(ctx context.Context, target Target) (*fileStream, error)
 		_ = f.Close()
 		return nil, err
 	}
-	return stream, nil
+	return sender, nil
 }
 
-// root opens the directory, which os.Root lets nothing out of, symbolic links included.
+// root opens the directory. Nothing leads out of an os.Root, symbolic links included.
 func (s *fileSink) root() (*os.Root, error) {
 	if err := os.MkdirAll(s.dir, 0o750); err != nil {
 		return nil, err
@@ -72,8 +70,8 @@ func (s *fileSink) root() (*os.Root, error) {
 	return os.OpenRoot(s.dir)
 }
 
-// OffsetOf is the directory's path and id. Where the id is missing or cannot be read, it is one
-// that no offset was ever recorded with, so that nothing is cut off.
+// OffsetOf is the directory's path and id. If the id cannot be read, OffsetOf uses a new one, which no offset was ever
+// recorded with, so that nothing is truncated.
 func (s *fileSink) OffsetOf() string {
 	id, err := s.id()
 	if err != nil {
@@ -114,9 +112,8 @@ func (s *fileSink) check() error {
 	return errors.Join(err, f.Sync(), f.Close(), os.Remove(f.Name()))
 }
 
-// fileName is the path of a stream's file below the directory. Different names have
-// different paths, and none leads out of it: what is not a letter, digit, _, - or an
-// inner dot is written as %XX.
+// fileName is the path of a stream's file below the directory. Different names have different paths, and no path leads
+// out of the directory: each byte that is not a letter, a digit, _, - or an inner dot is written as %XX.
 func fileName(name string) string {
 	segments := strings.Split(name, "/")
 	for i, segment := range segments {
@@ -141,7 +138,7 @@ func escapeSegment(segment string) string {
 	return b.String()
 }
 
-// syncDirs makes the names of a new file and of its directories durable.
+// syncDirs makes the names of a new file and of its directories durable. It syncs dir and those above it.
 func syncDirs(root *os.Root, dir string) error {
 	for {
 		d, err := root.Open(dir)
@@ -158,7 +155,7 @@ func syncDirs(root *os.Root, dir string) error {
 	}
 }
 
-// classify marks the errors of a file system that do not pass by themselves.
+// classify wraps ErrRefused around an error of a file system that a retry does not end.
 func classify(err error) error {
 	for _, lasting := range []error{fs.ErrPermission, syscall.EROFS, syscall.ENOTDIR, syscall.EISDIR, syscall.ELOOP, syscall.ENAMETOOLONG} {
 		if errors.Is(err, lasting) {
@@ -168,17 +165,17 @@ func classify(err error) error {
 	return err
 }
 
-type fileStream struct {
+type fileSender struct {
 	sink *fileSink
 	file *os.File
 	framer
-	size   int64
-	torn   bool // the file ends inside a line
-	failed error
+	size   int64 // of the file, in bytes
+	synced int64 // its size when the last batch was confirmed
+	torn   bool  // it ends inside a line
 }
 
-// resume locks the file and takes it back to the offset.
-func (s *fileStream) resume(ctx context.Context, target Target) error {
+// resume locks the file and truncates it to the offset.
+func (s *fileSender) resume(ctx context.Context, target Target) error {
 	if err := lock(s.file); err != nil {
 		return fmt.Errorf("somebody else is writing it: %w", err)
 	}
@@ -195,7 +192,7 @@ func (s *fileStream) resume(ctx context.Context, target Target) error {
 		case *offset < 0:
 			return fmt.Errorf("the checkpoint's offset is %d", *offset)
 		case *offset < s.size:
-			// The last look before something is destroyed that may be another worker's by now.
+			// If the lease has ended, the file may be another worker's.
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
@@ -217,26 +214,13 @@ func (s *fileStream) resume(ctx context.Context, target Target) error {
 		}
 		s.torn = last[0] != '\n'
 	}
+	s.synced = s.size
 	return s.file.Sync()
 }
 
-func (s *fileStream) Ship(ctx context.Context, page Page) (Stats, error) {
-	if s.failed != nil {
-		return Stats{}, s.failed
-	}
-	started := time.Now()
-	stats, err := s.ship(ctx, page)
-	if err != nil {
-		s.failed = fmt.Errorf("writing %s: %w", s.file.Name(), classify(err))
-		return Stats{}, s.failed
-	}
-	s.sink.cfg.Metrics.shipped(started)
-	return stats, nil
-}
-
-func (s *fileStream) ship(ctx context.Context, page Page) (Stats, error) {
+func (s *fileSender) send(ctx context.Context, batch Batch) (Stats, confirmation, error) {
 	before := s.size
-	stats, err := s.frame(nil, page, func(lines []byte) error {
+	stats, err := s.frame(nil, batch, func(lines []byte) error {
 		if s.torn {
 			if err := s.write(ctx, []byte{'\n'}); err != nil {
 				return err
@@ -246,15 +230,16 @@ func (s *fileStream) ship(ctx context.Context, page Page) (Stats, error) {
 		return s.write(ctx, lines)
 	})
 	if err != nil && s.size == before {
-		return Stats{}, unsent(err)
+		err = unsent(err)
 	}
-	if err == nil {
-		err = s.file.Sync()
+	if err != nil {
+		return Stats{}, nil, classify(err)
 	}
-	return stats, err
+	end := s.size
+	return stats, func(context.Context) error { return s.confirm(end) }, nil
 }
 
-func (s *fileStream) write(ctx context.Context, b []byte) error {
+func (s *fileSender) write(ctx context.Context, b []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -263,20 +248,19 @@ func (s *fileStream) write(ctx context.Context, b []byte) error {
 	return err
 }
 
-func (s *fileStream) Offset() *int64 {
-	size := s.size
-	return &size
-}
-
-func (s *fileStream) Close(context.Context) error {
-	if s.file == nil {
-		return nil
+// confirm syncs the file, which has at least end bytes.
+func (s *fileSender) confirm(end int64) error {
+	if err := s.file.Sync(); err != nil {
+		return classify(err)
 	}
-	// Every page is synced: whatever closing says, nothing is lost by it.
-	_ = s.file.Close()
-	s.file = nil
-	if s.failed == nil {
-		s.failed = errors.New("the stream is closed")
-	}
+	s.synced = end
 	return nil
 }
+
+func (s *fileSender) Offset() *int64 {
+	synced := s.synced
+	return &synced
+}
+
+// close ignores the error: every confirmed batch is synced.
+func (s *fileSender) close() { _ = s.file.Close() }

@@ -42,8 +42,8 @@ func TestFileHasOneObjectALine(t *testing.T) {
 	ship(t, stream, objects(0, 2, 1))
 	want := `{"n":0,"pad":"x"}` + "\n" + `{"n":1,"pad":"x"}` + "\n"
 	require.EqualValues(t, len(want), *stream.Offset())
-	require.NoError(t, stream.Close(t.Context()))
-	require.NoError(t, stream.Close(t.Context()))
+	stream.Close()
+	stream.Close()
 	require.Equal(t, want, read(t, dir, "okta", "acme", "logs.jsonl"))
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
@@ -59,12 +59,12 @@ func TestFileIsTakenBackToTheCheckpoint(t *testing.T) {
 	ship(t, stream, objects(0, 1, 1))
 	checkpoint := stream.Offset()
 	ship(t, stream, objects(1, 5, 1)) // its checkpoint never became durable
-	require.NoError(t, stream.Close(t.Context()))
+	stream.Close()
 
 	stream = openStream(t, sink, logsTarget(checkpoint))
 	require.Equal(t, checkpoint, stream.Offset())
 	ship(t, stream, objects(1, 1, 1))
-	require.NoError(t, stream.Close(t.Context()))
+	stream.Close()
 	require.Equal(t, `{"n":0,"pad":"x"}`+"\n"+`{"n":1,"pad":"x"}`+"\n", read(t, dir, "okta/acme/logs.jsonl"))
 	require.Zero(t, logs.Len())
 }
@@ -102,7 +102,7 @@ func TestFileIsHeldByOneStreamAtATime(t *testing.T) {
 	require.NotErrorIs(t, err, devo.ErrRefused, "the other one ends some time")
 	other := openStream(t, sink, devo.Target{Name: "okta/acme/logs/backfill/a--b", Tag: "auth.okta.system"})
 	ship(t, other, objects(0, 1, 1))
-	require.NoError(t, stream.Close(t.Context()))
+	stream.Close()
 	openStream(t, sink, logsTarget(nil))
 }
 
@@ -145,18 +145,18 @@ func TestDirectoryThatCannotBeUsedIsForAPerson(t *testing.T) {
 	}
 }
 
-func TestCancelledPageIsNotInTheFileOfTheNextStream(t *testing.T) {
+func TestCancelledBatchIsNotInTheFileOfTheNextStream(t *testing.T) {
 	dir := t.TempDir()
 	sink, _ := fileSink(t, dir)
 	stream := openStream(t, sink, logsTarget(nil))
 	checkpoint := stream.Offset()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := stream.Ship(ctx, objects(0, 1, 1))
+	_, err := deliver(ctx, stream, objects(0, 1, 1))
 	require.ErrorIs(t, err, context.Canceled)
-	_, err = stream.Ship(t.Context(), objects(0, 1, 1))
+	_, err = deliver(t.Context(), stream, objects(0, 1, 1))
 	require.Error(t, err, "a failed stream stays failed")
-	require.NoError(t, stream.Close(t.Context()))
+	stream.Close()
 	openStream(t, sink, logsTarget(checkpoint))
 	require.Empty(t, read(t, dir, "okta/acme/logs.jsonl"))
 }

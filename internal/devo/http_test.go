@@ -64,22 +64,22 @@ func httpServer(t testing.TB, h http.Handler) string {
 	return s.URL
 }
 
-func TestHTTPPostsAPageAndA2xxConfirmsIt(t *testing.T) {
+func TestHTTPPostsABatchAndA2xxConfirmsIt(t *testing.T) {
 	var p posts
 	sink, err := devo.New(httpConfig(httpServer(t, &p)))
 	require.NoError(t, err)
 	stream := openStream(t, sink, devo.Target{Name: "okta/acme/logs", Tag: "auth.okta.system"})
 	ship(t, stream, objects(0, 2, 1))
-	ship(t, stream, devo.Page{})
+	ship(t, stream, devo.Batch{})
 	ship(t, stream, objects(2, 1, 1))
-	require.NoError(t, stream.Close(t.Context()))
+	stream.Close()
 	require.Nil(t, stream.Offset())
 	uri := "/stream/acme@corp/token!s3cr3t%2Ftoken+x/host-1/auth.okta.system"
 	require.Equal(t, []string{uri, uri}, p.uris)
 	require.Equal(t, []string{`{"n":0,"pad":"x"}` + "\n" + `{"n":1,"pad":"x"}` + "\n", `{"n":2,"pad":"x"}` + "\n"}, p.bodies)
 }
 
-func TestHTTPSplitsAPageThatIsTooLargeForOnePost(t *testing.T) {
+func TestHTTPSplitsABatchThatIsTooLargeForOnePost(t *testing.T) {
 	var p posts
 	sink, err := devo.New(httpConfig(httpServer(t, &p)))
 	require.NoError(t, err)
@@ -113,7 +113,7 @@ func TestHTTPAnswers(t *testing.T) {
 			}))))
 			require.NoError(t, err)
 			stream := openStream(t, sink, devo.Target{Name: "okta/acme/logs", Tag: "auth.okta.system"})
-			_, err = stream.Ship(t.Context(), objects(0, 1, 1))
+			_, err = deliver(t.Context(), stream, objects(0, 1, 1))
 			require.Error(t, err)
 			require.Equal(t, refused, isRefused(err), err)
 			require.ErrorContains(t, err, fmt.Sprint("the server answers ", status))
@@ -150,7 +150,7 @@ func TestTokenIsInNoError(t *testing.T) {
 			sink, err := devo.New(httpConfig(url))
 			require.NoError(t, err)
 			stream := openStream(t, sink, devo.Target{Name: "okta/acme/logs", Tag: "auth.okta.system"})
-			_, err = stream.Ship(t.Context(), objects(0, 1, 1))
+			_, err = deliver(t.Context(), stream, objects(0, 1, 1))
 			requireNoToken(t, err)
 			require.False(t, isRefused(err), "what a network does, passes")
 			requireNoToken(t, sink.Check(t.Context()))
@@ -171,7 +171,7 @@ func TestHTTPSVerifiesTheServer(t *testing.T) {
 		cfg.ChainFile, cfg.CertFile, cfg.KeyFile = f.chain, f.cert, f.key
 		sink, err := devo.New(cfg)
 		require.NoError(t, err)
-		_, err = openStream(t, sink, devo.Target{Name: "n", Tag: "auth.okta.system"}).Ship(t.Context(), objects(0, 1, 1))
+		_, err = deliver(t.Context(), openStream(t, sink, devo.Target{Name: "n", Tag: "auth.okta.system"}), objects(0, 1, 1))
 		return err
 	}
 	require.NoError(t, ship(clientFiles(t, ca, ca, "client")))
@@ -200,7 +200,7 @@ func TestHTTPTokenFileIsReadForEachStream(t *testing.T) {
 	require.ErrorIs(t, err, devo.ErrRefused)
 }
 
-func TestHTTPCancelledShipReturns(t *testing.T) {
+func TestHTTPCancelledDeliveryReturns(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := serve(t, nil, func(_ *server, c net.Conn, _ int) {
 		_, _ = c.Read(make([]byte, 1))
@@ -208,7 +208,7 @@ func TestHTTPCancelledShipReturns(t *testing.T) {
 	})
 	sink, err := devo.New(httpConfig(s.url("http")))
 	require.NoError(t, err)
-	_, err = openStream(t, sink, devo.Target{Name: "n", Tag: "auth.okta.system"}).Ship(ctx, objects(0, 1, 1))
+	_, err = deliver(ctx, openStream(t, sink, devo.Target{Name: "n", Tag: "auth.okta.system"}), objects(0, 1, 1))
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -223,7 +223,7 @@ func TestStdoutPrintsWholeRecords(t *testing.T) {
 		stream := openStream(t, sink, devo.Target{Name: tag, Tag: tag})
 		wg.Go(func() {
 			for range 3 {
-				_, err := stream.Ship(t.Context(), objects(0, 300, 1000))
+				_, err := deliver(t.Context(), stream, objects(0, 300, 1000))
 				if err != nil {
 					t.Error(err)
 				}
@@ -235,6 +235,6 @@ func TestStdoutPrintsWholeRecords(t *testing.T) {
 	require.Len(t, lines, 1800)
 	for i, line := range lines {
 		require.Regexp(t, `^<14>\S+Z host-1 auth\.okta\.(system|users): \{"n":\d+,"pad":"x{1000}"\}$`, line)
-		require.Equal(t, strings.Contains(lines[i-i%300], "system"), strings.Contains(line, "system"), "pages do not mix")
+		require.Equal(t, strings.Contains(lines[i-i%300], "system"), strings.Contains(line, "system"), "batches do not mix")
 	}
 }

@@ -4,5 +4,5 @@ package devo
 
 import "os"
 
-// lock does nothing here: that a workflow id runs once has to do.
+// lock does nothing here. A workflow id runs once, and has to be enough.
 func lock(*os.File) error { return nil }

@@ -1,19 +1,14 @@
 package devo
 
-import (
-	"time"
+import "github.com/prometheus/client_golang/prometheus"
 
-	"github.com/prometheus/client_golang/prometheus"
-)
-
-// Metrics are a sink's metrics. A nil *Metrics records nothing.
+// Metrics are a sink's metrics.
 type Metrics struct {
 	connections, lost, unanswered prometheus.Counter
 	seconds                       prometheus.Histogram
 }
 
-// NewMetrics registers a sink's metrics. Where there are several sinks, reg adds the label that
-// tells them apart.
+// NewMetrics registers a sink's metrics. reg adds a label if there are several sinks.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	counter := func(name, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Name: "okta_collector_devo_" + name, Help: help})
@@ -23,38 +18,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		connections: counter("connections_total", "Connections opened to Devo; over TLS and TCP each delivery has one of its own."),
 		lost:        counter("connections_lost_total", "Connections to Devo that ended before what they carried was confirmed."),
-		unanswered:  counter("closes_unanswered_total", "Connections that Devo's side did not close in time, taken at the kernel's word (DEVO_CONFIRM=kernel)."),
+		unanswered:  counter("closes_unanswered_total", "Connections that Devo's side did not close in time, taken as delivered because its kernel acknowledged everything (DEVO_CONFIRM=kernel)."),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "okta_collector_devo_ship_seconds",
-			Help:    "How long it took to deliver a page, or a chunk of one, to Devo, in seconds, connecting and confirmation included.",
+			Help:    "How long it took to deliver a batch (a page, or a part of one) to Devo, in seconds, connecting and confirmation included.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 12),
 		}),
 	}
 	reg.MustRegister(m.seconds)
 	return m
-}
-
-func (m *Metrics) shipped(started time.Time) {
-	if m == nil {
-		return
-	}
-	m.seconds.Observe(time.Since(started).Seconds())
-}
-
-func (m *Metrics) connected() {
-	if m != nil {
-		m.connections.Inc()
-	}
-}
-
-func (m *Metrics) connectionLost() {
-	if m != nil {
-		m.lost.Inc()
-	}
-}
-
-func (m *Metrics) closeUnanswered() {
-	if m != nil {
-		m.unanswered.Inc()
-	}
 }

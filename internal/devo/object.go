@@ -8,12 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// maxKept is the longest value in bytes, quotes included, that a cut object keeps whole.
-// Okta's ids have 20 to 36 characters, its dates 24.
+// maxKept is the longest value that a cut object keeps, in bytes with its quotes. Okta's ids have 20 to 36 characters,
+// its dates 24.
 const maxKept = 256
 
-// isObject says whether b can be a JSON object. That it is one was checked where it was
-// read; this only makes sure that there are braces to work between.
+// isObject says whether b has the braces of a JSON object. Whether it is one was checked where it was read.
 func isObject(b []byte) bool {
 	return len(b) >= 2 && b[0] == '{' && b[len(b)-1] == '}'
 }
@@ -30,8 +29,8 @@ func appendObject(dst, object, members []byte) []byte {
 	return append(dst, '}')
 }
 
-// appendCut appends what is shipped of an object that is too large: an object of at most
-// size bytes with what identifies it, the members, and as much of its text as fits.
+// appendCut appends what is shipped in place of an object that is too large: an object of at most size bytes with the
+// members that identify it, the added members, and as much of its text as fits.
 //
 //	{"uuid":"…","published":"…",members,"@okta_cut":"{\"actor\":…","@okta_size":1234567}
 func appendCut(dst, object, members []byte, size int) []byte {
@@ -48,8 +47,8 @@ func appendCut(dst, object, members []byte, size int) []byte {
 	return append(dst, end...)
 }
 
-// appendIdentity appends the short top-level members that tell which object it is, each
-// followed by a comma. It keeps what it found when object turns out to be no JSON.
+// appendIdentity appends the short top-level members that identify the object, each followed by a comma. If the object
+// turns out to be no JSON, those that were found stay.
 func appendIdentity(dst, object []byte) []byte {
 	wanted := []string{"id", "uuid", "client_id", "published"}
 	dec := json.NewDecoder(bytes.NewReader(object))
@@ -79,8 +78,8 @@ func appendIdentity(dst, object []byte) []byte {
 	return dst
 }
 
-// appendText appends text as the inside of a JSON string, as much of it as fits into room
-// bytes. It ends between two characters; bytes that are not UTF-8 become U+FFFD.
+// appendText appends text as the inside of a JSON string, as much of it as fits into room bytes. It ends between two
+// characters. Bytes that are not UTF-8 become U+FFFD.
 func appendText(dst, text []byte, room int) []byte {
 	const hex = "0123456789abcdef"
 	var escaped [6]byte
@@ -105,8 +104,8 @@ func appendText(dst, text []byte, room int) []byte {
 	return dst
 }
 
-// joinOneLine replaces line ends by blanks. In valid JSON they can only be white space, so
-// that nothing is changed; in anything else they would begin another record.
+// joinOneLine replaces line ends by blanks. In valid JSON they can only be white space, so this changes nothing. In
+// anything else they would begin another record.
 func joinOneLine(b []byte) {
 	for _, end := range []byte{'\n', '\r'} {
 		for rest := b; ; {

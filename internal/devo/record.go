@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// blockSize is how many bytes of lines are gathered before they are written. It bounds the
-// memory of a stream, whatever the size of its pages, and makes system calls rare.
+// blockSize is how many bytes of lines are gathered before they are written. It bounds the memory of a stream, whatever
+// the size of its batches, and makes system calls rare.
 const blockSize = 128 << 10
 
-// maxMembers bounds [Page.Members] in bytes.
+// maxMembers bounds [Batch.Members] in bytes.
 const maxMembers = 1 << 10
 
 // Devo's rules for a tag.
@@ -25,8 +25,8 @@ const (
 
 var tagLevel = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
-// CheckTag says what is wrong with the name of a Devo table: it has two to six levels
-// joined by dots, of letters, digits, - and _, and at most 1,024 characters.
+// CheckTag says what is wrong with the name of a Devo table. A name has two to six levels of letters, digits, - and _,
+// joined by dots, and at most 1,024 characters.
 func CheckTag(tag string) error {
 	levels := strings.Split(tag, ".")
 	if len(tag) > maxTag {
@@ -43,7 +43,7 @@ func CheckTag(tag string) error {
 	return nil
 }
 
-// checkTarget refuses what could break out of a record, a path or a file name.
+// checkTarget refuses a target that could break out of a record, a path or a file name.
 func checkTarget(t Target) error {
 	if t.Name == "" {
 		return errors.New("opening a stream: it has no name")
@@ -54,11 +54,11 @@ func checkTarget(t Target) error {
 	return nil
 }
 
-// appendHead appends what comes before the JSON in a record of Devo's syslog:
+// appendHead appends the header of a record of Devo's syslog, which the JSON follows:
 //
 //	<14>2026-11-22T06:27:00.123Z host auth.okta.system: {"uuid":…}
 //
-// RFC 3339 is the one of Devo's date formats that other syslog servers understand too.
+// Of Devo's date formats, only RFC 3339 is also understood by other syslog servers.
 func appendHead(dst []byte, at time.Time, host, tag string) []byte {
 	dst = append(dst, "<14>"...)
 	dst = at.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
@@ -69,30 +69,29 @@ func appendHead(dst []byte, at time.Time, host, tag string) []byte {
 	return append(dst, ": "...)
 }
 
-// framer turns pages into lines. Its buffer is used again for every page.
+// framer turns batches into lines. It uses its buffer again for every batch.
 type framer struct {
 	environment []byte // the rendered member @devo_environment, or empty
 	maxEvent    int
 	buf         []byte
 }
 
-// frame renders each object of the page as one line that begins with head, and passes
-// them to flush in blocks of whole lines, which are flush's until it returns. A page that
-// cannot be rendered fails before anything is flushed.
-func (f *framer) frame(head []byte, page Page, flush func(lines []byte) error) (Stats, error) {
-	members, err := f.members(page)
+// frame renders each object of the batch as one line that begins with head, and passes them to flush in blocks of whole
+// lines. flush may use a block until it returns. A batch that cannot be rendered fails before anything is flushed.
+func (f *framer) frame(head []byte, batch Batch, flush func(lines []byte) error) (Stats, error) {
+	members, err := f.members(batch)
 	if err != nil {
 		return Stats{}, err
 	}
-	for i, object := range page.Objects {
+	for i, object := range batch.Objects {
 		if !isObject(object) {
-			return Stats{}, fmt.Errorf("element %d of the page is no JSON object", i)
+			return Stats{}, fmt.Errorf("element %d of the batch is no JSON object", i)
 		}
 	}
 
 	var stats Stats
 	f.buf = f.buf[:0]
-	for _, object := range page.Objects {
+	for _, object := range batch.Objects {
 		f.buf = append(f.buf, head...)
 		start := len(f.buf)
 		if len(object)+len(",")+len(members) > f.maxEvent {
@@ -119,21 +118,21 @@ func (f *framer) frame(head []byte, page Page, flush func(lines []byte) error) (
 	return stats, nil
 }
 
-// members returns what is added to each object of the page.
-func (f *framer) members(page Page) ([]byte, error) {
-	if len(page.Members) > maxMembers {
-		return nil, fmt.Errorf("the page's members have %d bytes, at most %d are allowed", len(page.Members), maxMembers)
+// members returns the members that are added to each object of the batch.
+func (f *framer) members(batch Batch) ([]byte, error) {
+	if len(batch.Members) > maxMembers {
+		return nil, fmt.Errorf("the batch's members have %d bytes, at most %d are allowed", len(batch.Members), maxMembers)
 	}
-	members := append([]byte{'{'}, page.Members...)
+	members := append([]byte{'{'}, batch.Members...)
 	if len(f.environment) > 0 {
-		if len(page.Members) > 0 {
+		if len(batch.Members) > 0 {
 			members = append(members, ',')
 		}
 		members = append(members, f.environment...)
 	}
 	members = append(members, '}')
 	if !json.Valid(members) {
-		return nil, errors.New("the page's members are no JSON members")
+		return nil, errors.New("the batch's members are no JSON members")
 	}
 	return members[1 : len(members)-1], nil
 }

@@ -17,11 +17,11 @@ var recordPattern = regexp.MustCompile(`^<14>2026-11-22T06:27:00\.123Z host-1 au
 
 var at = time.Date(2026, 11, 22, 7, 27, 0, 123_456_789, time.FixedZone("CET", 3600))
 
-// render returns the lines of a page and what frame says of it.
-func render(t testing.TB, f *framer, head []byte, page Page) (string, Stats, error) {
+// render returns the lines of a batch and what frame says of it.
+func render(t testing.TB, f *framer, head []byte, batch Batch) (string, Stats, error) {
 	t.Helper()
 	var out bytes.Buffer
-	stats, err := f.frame(head, page, func(lines []byte) error {
+	stats, err := f.frame(head, batch, func(lines []byte) error {
 		require.True(t, bytes.HasSuffix(lines, []byte("\n")), "a block ends with a whole line")
 		out.Write(lines)
 		return nil
@@ -29,8 +29,8 @@ func render(t testing.TB, f *framer, head []byte, page Page) (string, Stats, err
 	return out.String(), stats, err
 }
 
-func page(members string, objects ...string) Page {
-	p := Page{Members: []byte(members)}
+func batchOf(members string, objects ...string) Batch {
+	p := Batch{Members: []byte(members)}
 	for _, o := range objects {
 		p.Objects = append(p.Objects, []byte(o))
 	}
@@ -39,7 +39,7 @@ func page(members string, objects ...string) Page {
 
 func TestRecordIsDevosSyslogLine(t *testing.T) {
 	f := newFramer(Config{MaxEvent: 1 << 20})
-	out, stats, err := render(t, &f, appendHead(nil, at, "host-1", "auth.okta.system"), page(`"@devo_pulling_id":1`, `{"uuid":"a"}`))
+	out, stats, err := render(t, &f, appendHead(nil, at, "host-1", "auth.okta.system"), batchOf(`"@devo_pulling_id":1`, `{"uuid":"a"}`))
 	require.NoError(t, err)
 	require.Equal(t, `<14>2026-11-22T06:27:00.123Z host-1 auth.okta.system: {"uuid":"a","@devo_pulling_id":1}`+"\n", out)
 	require.Equal(t, Stats{Bytes: int64(len(`{"uuid":"a","@devo_pulling_id":1}`))}, stats)
@@ -60,7 +60,7 @@ func TestMembersAreAddedBeforeTheLastBrace(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFramer(Config{MaxEvent: 1 << 20, Environment: c.environment})
-			out, stats, err := render(t, &f, nil, page(c.members, c.object))
+			out, stats, err := render(t, &f, nil, batchOf(c.members, c.object))
 			require.NoError(t, err)
 			require.Equal(t, c.want+"\n", out)
 			require.EqualValues(t, len(c.want), stats.Bytes)
@@ -68,15 +68,15 @@ func TestMembersAreAddedBeforeTheLastBrace(t *testing.T) {
 	}
 }
 
-func TestPageThatCannotBeRenderedWritesNothing(t *testing.T) {
-	for name, p := range map[string]Page{
-		"an array":             page(``, `{"a":1}`, `[]`),
-		"nothing":              page(``, `{"a":1}`, ``),
-		"half an object":       page(``, `{"a":1}`, `{"a":`),
-		"one brace":            page(``, `{`),
-		"members with braces":  page(`{"a":1}`, `{}`),
-		"members with a comma": page(`,"a":1`, `{}`),
-		"members too long":     page(`"a":"`+strings.Repeat("x", maxMembers)+`"`, `{}`),
+func TestBatchThatCannotBeRenderedWritesNothing(t *testing.T) {
+	for name, p := range map[string]Batch{
+		"an array":             batchOf(``, `{"a":1}`, `[]`),
+		"nothing":              batchOf(``, `{"a":1}`, ``),
+		"half an object":       batchOf(``, `{"a":1}`, `{"a":`),
+		"one brace":            batchOf(``, `{`),
+		"members with braces":  batchOf(`{"a":1}`, `{}`),
+		"members with a comma": batchOf(`,"a":1`, `{}`),
+		"members too long":     batchOf(`"a":"`+strings.Repeat("x", maxMembers)+`"`, `{}`),
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFramer(Config{MaxEvent: 1 << 20})
@@ -91,7 +91,7 @@ func TestObjectAboveTheLimitIsCutAndMarked(t *testing.T) {
 	object := `{"actor":{"id":"inner"},"uuid":"u-1","published":"2026-11-22T00:00:00.000Z","id":"` + strings.Repeat("x", maxKept) +
 		`","text":"` + strings.Repeat(`é\n😀`, 4096) + `"}`
 	f := newFramer(Config{MaxEvent: minMaxEvent})
-	out, stats, err := render(t, &f, nil, page(`"@devo_pulling_id":7`, object, `{"small":1}`))
+	out, stats, err := render(t, &f, nil, batchOf(`"@devo_pulling_id":7`, object, `{"small":1}`))
 	require.NoError(t, err)
 	require.EqualValues(t, 1, stats.Cut)
 
@@ -114,11 +114,11 @@ func TestObjectOfExactlyTheLimitIsWhole(t *testing.T) {
 		return `{"a":"` + strings.Repeat("x", size-len(`{"a":"",`)-len(`"@x":1}`)) + `"}`
 	}
 	f := newFramer(Config{MaxEvent: minMaxEvent})
-	out, stats, err := render(t, &f, nil, page(`"@x":1`, object(minMaxEvent)))
+	out, stats, err := render(t, &f, nil, batchOf(`"@x":1`, object(minMaxEvent)))
 	require.NoError(t, err)
 	require.Zero(t, stats.Cut)
 	require.Len(t, out, minMaxEvent+1)
-	_, stats, err = render(t, &f, nil, page(`"@x":1`, object(minMaxEvent+1)))
+	_, stats, err = render(t, &f, nil, batchOf(`"@x":1`, object(minMaxEvent+1)))
 	require.NoError(t, err)
 	require.EqualValues(t, 1, stats.Cut)
 }
@@ -153,7 +153,7 @@ func FuzzRecord(f *testing.F) {
 		members := append([]byte(`"@devo_pulling_id":1,"@okta_app_id":`), id...)
 		fr := newFramer(Config{MaxEvent: minMaxEvent, Environment: environment})
 		head := appendHead(nil, at, "host-1", "auth.okta.system")
-		out, stats, err := render(t, &fr, head, Page{Objects: [][]byte{object, []byte(`{"last":true}`)}, Members: members})
+		out, stats, err := render(t, &fr, head, Batch{Objects: [][]byte{object, []byte(`{"last":true}`)}, Members: members})
 		if !isObject(object) || len(members) > maxMembers {
 			require.Error(t, err)
 			require.Empty(t, out)
@@ -179,7 +179,7 @@ func FuzzRecord(f *testing.F) {
 		if _, err := devosim.ParseObject(original); err != nil || bytes.Contains(original, []byte(`"@`)) {
 			return
 		}
-		out, stats, err = render(t, &fr, head, Page{Objects: [][]byte{original}, Members: members})
+		out, stats, err = render(t, &fr, head, Batch{Objects: [][]byte{original}, Members: members})
 		require.NoError(t, err)
 		r, err := devosim.ParseRecord([]byte(strings.TrimSuffix(out, "\n")))
 		require.NoError(t, err, out)

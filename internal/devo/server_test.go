@@ -2,6 +2,7 @@ package devo_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -90,7 +91,7 @@ func (s *server) text() string {
 	return s.received.String()
 }
 
-// reads waits until the server has read so many records: a kernel's word comes before that.
+// reads waits until the server has read so many records: its kernel acknowledges them before that.
 func (s *server) reads(t testing.TB, records int) {
 	t.Helper()
 	require.Eventually(t, func() bool { return strings.Count(s.text(), "\n") == records }, patience, time.Millisecond)
@@ -119,11 +120,11 @@ func tcpOf(c net.Conn) *net.TCPConn {
 }
 
 // open makes the sink of cfg and opens a stream that is closed with the test.
-func open(t testing.TB, cfg devo.Config, waits devo.Waits) devo.Stream {
+func open(t testing.TB, cfg devo.Config, timeouts devo.Timeouts) devo.Stream {
 	t.Helper()
 	sink, err := devo.New(cfg)
 	require.NoError(t, err)
-	devo.SetWaits(sink, waits)
+	devo.SetTimeouts(sink, timeouts)
 	return openStream(t, sink, devo.Target{Name: "okta/acme/logs", Tag: "auth.okta.system"})
 }
 
@@ -131,24 +132,34 @@ func openStream(t testing.TB, sink devo.Sink, target devo.Target) devo.Stream {
 	t.Helper()
 	stream, err := sink.Open(t.Context(), target)
 	require.NoError(t, err)
-	t.Cleanup(func() { _ = stream.Close(t.Context()) })
+	t.Cleanup(stream.Close)
 	return stream
 }
 
-// objects makes a page of n objects with numbers from first, each padded by pad bytes.
-func objects(first, n, pad int) devo.Page {
-	var p devo.Page
+// objects makes a batch of n objects with numbers from first, each padded by pad bytes.
+func objects(first, n, pad int) devo.Batch {
+	var p devo.Batch
 	for i := first; i < first+n; i++ {
 		p.Objects = append(p.Objects, fmt.Appendf(nil, `{"n":%d,"pad":"%s"}`, i, bytes.Repeat([]byte{'x'}, pad)))
 	}
 	return p
 }
 
-// huge is a page that no kernel takes while its peer does not read.
-func huge() devo.Page { return objects(0, 64, 1<<20-100) }
+// huge is a batch that no kernel takes while its peer does not read.
+func huge() devo.Batch { return objects(0, 64, 1<<20-100) }
 
-func ship(t testing.TB, stream devo.Stream, page devo.Page) {
+// deliver sends a batch and waits until it is confirmed.
+func deliver(ctx context.Context, stream devo.Stream, batch devo.Batch) (devo.Stats, error) {
+	delivery, err := stream.Send(ctx, batch)
+	if err != nil {
+		return devo.Stats{}, err
+	}
+	return delivery.Wait(ctx)
+}
+
+// ship delivers a batch that nothing can be wrong with.
+func ship(t testing.TB, stream devo.Stream, batch devo.Batch) {
 	t.Helper()
-	_, err := stream.Ship(t.Context(), page)
+	_, err := deliver(t.Context(), stream, batch)
 	require.NoError(t, err)
 }

@@ -1,5 +1,4 @@
-// Package devo delivers pages of JSON objects to Devo, and says truthfully what is
-// known of their delivery.
+// Package devo delivers batches of JSON objects to Devo, and says which of them were confirmed.
 package devo
 
 import (
@@ -8,75 +7,85 @@ import (
 	"fmt"
 )
 
-// ErrRefused is wrapped by errors that only a person can mend: a certificate or token
-// that is refused, a server whose certificate does not verify, an HTTP 3xx or 4xx other
-// than 408 and 429, a directory that cannot be written. Every other error is passing.
+// ErrRefused is wrapped by errors that need a person: a certificate or token is refused, the server's certificate does
+// not verify, HTTP answers 3xx or a 4xx other than 408 and 429, a directory cannot be written. A retry may end any other
+// error.
 var ErrRefused = errors.New("refused")
 
-// ErrUnsent is wrapped by errors of [Stream.Ship] after which nothing of the page can be with the
-// peer, since there was no connection to it, for instance. After every other error some of it may be,
-// or all.
+// ErrUnsent is wrapped by errors of [Stream.Send] and [Delivery.Wait] after which the peer cannot have any part of
+// the batch: there was no connection to it, for instance. After any other error the peer may have all of it.
 var ErrUnsent = errors.New("nothing was sent")
 
-// unsent wraps an error of a page of which nothing was sent.
+// unsent wraps the error of a batch of which nothing was sent.
 func unsent(err error) error { return fmt.Errorf("%w: %w", ErrUnsent, err) }
 
-// Sink is a destination. It is safe for concurrent use; each slice opens a stream of its own.
+// A Sink is a destination. It is safe for concurrent use. Each slice opens a stream of its own.
 type Sink interface {
-	// Open starts the delivery of one slice's pages. It may connect lazily. A sink with an
-	// offset takes back here what follows Target.Offset.
+	// Open opens a stream for one slice. It need not connect yet. A file is truncated to Target.Offset.
 	Open(ctx context.Context, target Target) (Stream, error)
-	// OffsetOf names what the offsets of this sink's streams belong to, as of now: an offset that was
-	// recorded with another name means nothing. Empty where they have none.
+	// OffsetOf names what the offsets of this sink's streams belong to at the moment. An offset that was recorded with
+	// another name means nothing. It is empty if the streams have no offsets.
 	OffsetOf() string
-	// Check opens the sink as a slice would, closes it and says what is wrong.
+	// Check tries the sink without sending anything, and says what is wrong.
 	Check(ctx context.Context) error
 }
 
-// Target says what a stream carries.
+// noOffset is for sinks and senders that cannot take back what was sent.
+type noOffset struct{}
+
+func (noOffset) OffsetOf() string { return "" }
+
+func (noOffset) Offset() *int64 { return nil }
+
+// Target says what a stream is for.
 type Target struct {
-	// Name tells streams apart: the workflow id. At most one stream of a name is open
-	// at any time.
+	// Name is the workflow id. At most one stream of a name is open at any time.
 	Name string
 	// Tag is the Devo table.
 	Tag string
-	// Offset is what an earlier stream of the same name recorded with its last
-	// durable checkpoint; nil if none did.
+	// Offset is the one in the last durable checkpoint; nil if it has none.
 	Offset *int64
 }
 
-// Page is a page of objects, or a chunk of one, in Okta's order.
-type Page struct {
-	// Objects are compact JSON objects, each on one line. They belong to the caller
-	// again when Ship returns.
+// A Batch is objects that are delivered and confirmed together: a page, or a part of one, in Okta's order.
+type Batch struct {
+	// Objects are compact JSON objects, each on one line. They belong to the delivery until [Delivery.Wait] has
+	// returned or the stream is closed.
 	Objects [][]byte
 	// Members are added to each object: rendered JSON members without braces, such
 	// as `"@devo_pulling_id":1795332420123,"@okta_app_id":"0oa1"`. May be empty.
 	Members []byte
-	// More says that another page is going to follow soon.
+	// More says that another batch follows soon.
 	More bool
 }
 
-// Stats says what a page became.
+// Stats says what became of a batch.
 type Stats struct {
-	// Bytes counts the JSON shipped, added members included, framing not.
+	// Bytes counts the JSON shipped, with the added members, without framing.
 	Bytes int64
-	// Cut counts objects larger than MaxEvent that were shipped cut and marked.
+	// Cut counts objects larger than MaxEvent. They were shipped cut and marked.
 	Cut int64
 }
 
-// Stream delivers the pages of one slice in order. It is used by one goroutine.
+// A Stream delivers the batches of one slice in order. One goroutine uses it.
 type Stream interface {
-	// Ship returns when the page is delivered for good, as far as the sink can know: it may then
-	// be checkpointed. On an error the page must be shipped again by another stream; this one is
-	// unusable but for Close. Whether the peer has it all the same is not known, unless the error
-	// wraps ErrUnsent.
-	Ship(ctx context.Context, page Page) (Stats, error)
-	// Offset is what to record in the checkpoint with the pages shipped so far; nil
-	// if the sink has none. Where it is not nil, its first value must be
-	// checkpointed before the first Ship.
+	// Send renders a batch and sends it. It returns when the batch is on its way. [Delivery.Wait] says that it was read;
+	// other batches may be sent before. ctx bounds the delivery too. After an error the batch must be sent again over
+	// another stream, and nothing more can be sent over this one; deliveries under way can still be waited for. The
+	// peer may have the batch already, unless the error wraps ErrUnsent.
+	Send(ctx context.Context, batch Batch) (Delivery, error)
+	// Offset is what to record in the checkpoint of the batches confirmed so far; nil if the sink has no offsets. If
+	// it is not nil, its first value must be checkpointed before the first Send.
 	Offset() *int64
-	// Close releases everything. It may be called after a failed Ship, and when ctx is already
-	// over. A second Close does nothing.
-	Close(ctx context.Context) error
+	// Close releases everything, and gives up deliveries that nobody waited for. A second Close does nothing.
+	Close()
+}
+
+// A Delivery is a batch on its way. It owns what confirms it: a connection, or a request with its body.
+type Delivery interface {
+	// Wait returns when the batch is delivered for good, as far as the sink can know. Then it may be checkpointed. Each
+	// delivery is waited for once, in the order in which they were sent. After an error this batch and all later ones
+	// must be sent again over another stream, and this stream can only be closed. The peer may have this batch already,
+	// unless the error wraps ErrUnsent.
+	Wait(ctx context.Context) (Stats, error)
 }

@@ -46,7 +46,7 @@ func (t *takes) Write(b []byte) (int, error) {
 	return n, nil
 }
 
-func TestEverySinkSaysWhetherAnythingOfAPageThatFailedCanHaveArrived(t *testing.T) {
+func TestEverySinkSaysWhetherAnythingOfABatchThatFailedCanHaveArrived(t *testing.T) {
 	ca, other := newAuthority(t, "ca"), newAuthority(t, "other")
 	mine, strange := clientFiles(t, ca, ca, "client"), clientFiles(t, other, ca, "client")
 	over := func(url string, f files) devo.Config {
@@ -60,7 +60,7 @@ func TestEverySinkSaysWhetherAnythingOfAPageThatFailedCanHaveArrived(t *testing.
 		devo.SetOutput(s, to)
 		return s
 	}
-	readAndReset := onceAcquainted(func(_ *server, c net.Conn, _ int) {
+	readAndReset := onceProbed(func(_ *server, c net.Conn, _ int) {
 		_, _ = c.Read(make([]byte, 10))
 		reset(c)
 	})
@@ -103,30 +103,30 @@ func TestEverySinkSaysWhetherAnythingOfAPageThatFailedCanHaveArrived(t *testing.
 			if ctx == nil {
 				ctx = t.Context()
 			}
-			_, err := openStream(t, test.sink, target).Ship(ctx, objects(0, 4, 100_000))
+			_, err := deliver(ctx, openStream(t, test.sink, target), objects(0, 4, 100_000))
 			require.Error(t, err)
 			require.Equal(t, test.unsent, errors.Is(err, devo.ErrUnsent), "%v", err)
 		})
 	}
 }
 
-func TestAPageThatCannotBeRenderedIsUnsent(t *testing.T) {
+func TestABatchThatCannotBeRenderedIsUnsent(t *testing.T) {
 	for _, cfg := range []devo.Config{
 		{URL: serve(t, nil, readAll).url("tcp")},
 		httpConfig(httpServer(t, &posts{})),
 		{URL: "file://" + t.TempDir()},
 		{URL: "stdout:"},
 	} {
-		_, err := openStream(t, newSink(t, cfg), target).Ship(t.Context(), devo.Page{Objects: [][]byte{[]byte("{}"), []byte("none")}})
+		_, err := openStream(t, newSink(t, cfg), target).Send(t.Context(), devo.Batch{Objects: [][]byte{[]byte("{}"), []byte("none")}})
 		require.ErrorIs(t, err, devo.ErrUnsent, cfg.URL)
 	}
 }
 
-func TestAPageIsUnsentWhateverBecameOfTheOneBefore(t *testing.T) {
+func TestABatchIsUnsentWhateverBecameOfTheOneBefore(t *testing.T) {
 	s := serve(t, nil, readAll)
-	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{})
+	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Timeouts{})
 	ship(t, stream, objects(0, 1, 1))
 	require.NoError(t, s.Close())
-	_, err := stream.Ship(t.Context(), objects(1, 1, 1))
+	_, err := deliver(t.Context(), stream, objects(1, 1, 1))
 	require.ErrorIs(t, err, devo.ErrUnsent)
 }

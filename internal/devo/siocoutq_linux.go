@@ -7,12 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kernelTells says that unacknowledged works.
-const kernelTells = true
+// hasKernelAck says that unacknowledged works on this system.
+const hasKernelAck = true
 
-// unacknowledged asks the kernel how many bytes written to a TCP connection its peer has
-// not acknowledged, a FIN counting as one. After a reset it stays above 0 for what was
-// lost, so that 0 always means delivered to the peer's kernel.
+// unacknowledged asks the kernel how many of the bytes written to a TCP connection the peer's kernel has not
+// acknowledged. A FIN counts as one byte. After a reset the count stays above 0 if bytes were lost, so 0 always means
+// that the peer's kernel has them all.
 func unacknowledged(conn syscall.RawConn) (int, error) {
 	var n int
 	var ioctlErr error

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// kernelTells says that unacknowledged does not work.
-const kernelTells = false
+// hasKernelAck says that unacknowledged does not work on this system.
+const hasKernelAck = false
 
-// unacknowledged is not known here.
+// unacknowledged is known on Linux only.
 func unacknowledged(syscall.RawConn) (int, error) { return 0, errors.ErrUnsupported }

@@ -21,19 +21,19 @@ func TestServerThatIsStoppedBeforeItHasReadConfirmsNothing(t *testing.T) {
 			secure := ca.serverTLS(t, nil)
 			secure.MaxVersion = version
 			s := serve(t, secure, func(s *server, c net.Conn, number int) {
-				if number < 2 { // 0 finds out, 1 is a page that is read
+				if number < 2 { // 0 is the probe, 1 is a batch that is read
 					readAll(s, c, number)
 					return
 				}
-				// All of the second page, and the close_notify after it, wait to be read.
+				// All of the second batch, and the close_notify after it, wait to be read.
 				waiting(t, c, len(s.text())+len("a record's header and a tag of 16 bytes, twice"))
 				_ = c.Close()
 			})
 			f := clientFiles(t, ca, ca, "client")
-			stream := open(t, devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Waits{})
+			stream := open(t, devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Timeouts{})
 			ship(t, stream, objects(0, 3, 10))
 			read := s.text()
-			_, err := stream.Ship(t.Context(), objects(3, 3, 10))
+			_, err := deliver(t.Context(), stream, objects(3, 3, 10))
 			require.ErrorIs(t, err, syscall.ECONNRESET)
 			require.Equal(t, read, s.text())
 		})

@@ -3,10 +3,10 @@ package devo
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -15,82 +15,62 @@ import (
 
 // syslogSink sends records over TCP, with TLS unless security is nil.
 //
-// Syslog acknowledges nothing, and a kernel's acknowledgement is worth little: a proxy, a
-// sidecar or a balancer on the way gives one for bytes that its own death destroys. What proves
-// that a page was read is the end of its connection: ours is closed in order, and the peer closes its
-// own when it has read everything. With TLS that answer is authentic. So each page has a
-// connection, and the next one is opened while it is shipped.
+// Syslog acknowledges nothing, and the acknowledgement of a kernel proves little: a proxy, a sidecar or a balancer on
+// the way acknowledges bytes that its own death destroys. The end of the connection proves that a batch was read: we
+// close our side, and the peer closes its own when it has read everything. With TLS that close is authentic. So each
+// batch has a connection of its own, and the next one is opened while a batch is sent.
 type syslogSink struct {
+	noOffset
 	cfg      Config
 	address  string
 	security *security
-	limits   limits
-	// unacked is nil but in tests.
-	unacked func(syscall.RawConn) (int, error)
-	warned  sync.Once // that the peer answers no close
+	timeouts timeouts
+	unacked  func(syscall.RawConn) (int, error)
+	warned   sync.Once // that the peer does not close
 
-	// manners is how this server answers a close: found out before anything is sent to it, and
-	// bettered when it does better.
-	manners manners
+	// bestClose is the best [peerClose] of this server so far. A connection that ends with less was cut on the way.
+	bestClose atomic.Int32
+}
+
+func newSyslogSink(cfg Config, address string) *syslogSink {
+	return &syslogSink{cfg: cfg, address: address, timeouts: defaultTimeouts, unacked: unacknowledged}
 }
 
 func (s *syslogSink) Open(_ context.Context, target Target) (Stream, error) {
 	if err := checkTarget(target); err != nil {
 		return nil, err
 	}
-	return &syslogStream{sink: s, tag: target.Tag, framer: newFramer(s.cfg)}, nil
+	sender := &syslogSender{sink: s, tag: target.Tag, framer: newFramer(s.cfg)}
+	return &stream{sender: sender, doing: "sending to " + s.address, metrics: s.cfg.Metrics}, nil
 }
 
-// OffsetOf is empty: there is nothing to take back.
-func (*syslogSink) OffsetOf() string { return "" }
-
-// Check closes a connection that nothing was sent over, and so learns whether a page could be
-// confirmed.
+// Check closes a connection over which nothing was sent, and so finds out whether a batch could be confirmed.
 func (s *syslogSink) Check(ctx context.Context) error {
 	c, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
-	// A server may hang up after the handshake, on a certificate that is valid but not its.
-	select {
-	case <-c.ended:
-		defer c.release()
-		return fmt.Errorf("connecting to %s: %w", s.address, afterHandshake(c.lost()))
-	case <-time.After(s.limits.check):
-	case <-ctx.Done():
-		c.leave()
-		return ctx.Err()
+	// A server may hang up after the handshake, on a certificate that is valid but not permitted.
+	if err := c.accepted(ctx, s.timeouts.check); err != nil {
+		return fmt.Errorf("connecting to %s: %w", s.address, err)
 	}
-	_, err = s.finish(ctx, c)
+	_, err = s.closeEmpty(ctx, c)
 	return err
-}
-
-// afterHandshake explains a connection that ended before anything was written to it. Some
-// servers look at a certificate only then, and hang up without an alert, rsyslog for one;
-// but so does a balancer with nothing behind it, so it is no refusal.
-func afterHandshake(err error) error {
-	if errors.Is(err, errHungUp) {
-		return &Error{
-			Remedy: "if that goes on, see DEVO_CERT_FILE: the server may not permit the client's certificate",
-			Err:    fmt.Errorf("%w right after the handshake", err),
-		}
-	}
-	return fmt.Errorf("after the handshake: %w", err)
 }
 
 // connect opens a connection that the server has, as far as can be known, accepted.
 func (s *syslogSink) connect(ctx context.Context) (*conn, error) {
-	limited, cancel := context.WithTimeout(ctx, s.limits.dial)
+	limited, cancel := context.WithTimeout(ctx, s.timeouts.dial)
 	defer cancel()
 	c, err := s.dial(limited)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		// Not an error that wraps a context's: the caller's is not over.
-		return nil, fmt.Errorf("connecting to %s: not done within %s: %v", s.address, s.limits.dial, err)
+		// This error must not wrap that of a context: the caller's context is not over.
+		return nil, fmt.Errorf("connecting to %s: not done within %s: %v", s.address, s.timeouts.dial, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("connecting to %s: %w", s.address, explain(err))
 	}
-	s.cfg.Metrics.connected()
+	s.cfg.Metrics.connections.Inc()
 	return c, nil
 }
 
@@ -103,12 +83,11 @@ func (s *syslogSink) dial(ctx context.Context) (*conn, error) {
 		}
 	}
 	var dialer net.Dialer
-	dialed, err := dialer.DialContext(ctx, "tcp", s.address)
+	tcp, err := dialer.DialContext(ctx, "tcp", s.address)
 	if err != nil {
 		return nil, err
 	}
-	tcp := dialed.(*net.TCPConn) // what "tcp" gives
-	c, err := s.secure(ctx, tcp, cfg)
+	c, err := s.secure(ctx, tcp.(*net.TCPConn), cfg) // the type that "tcp" gives
 	if err != nil {
 		_ = tcp.Close()
 		return nil, err
@@ -116,248 +95,200 @@ func (s *syslogSink) dial(ctx context.Context) (*conn, error) {
 	return c, nil
 }
 
-// secure shakes hands on tcp if there is a cfg. After an error the caller closes tcp.
+// secure does the TLS handshake if cfg is not nil. After an error the caller closes tcp.
 func (s *syslogSink) secure(ctx context.Context, tcp *net.TCPConn, cfg *tls.Config) (*conn, error) {
-	unacked := s.unacked
-	if unacked == nil {
-		unacked = unacknowledged
-	}
+	below := &tcpConn{TCPConn: tcp}
 	if cfg == nil {
-		return newConn(&wire{TCPConn: tcp}, nil, s.limits, unacked)
+		return newConn(below, nil, s.timeouts, s.unacked)
 	}
-
-	below := &wire{TCPConn: tcp}
 	secured := tls.Client(below, cfg)
 	started := time.Now()
 	if err := secured.HandshakeContext(ctx); err != nil {
 		return nil, fmt.Errorf("TLS handshake: %w", err)
 	}
-	c, err := newConn(below, secured, s.limits, unacked)
-	if err != nil {
-		return nil, err
+	c, err := newConn(below, secured, s.timeouts, s.unacked)
+	// In TLS 1.2 the server sends the last message of the handshake, after it has seen the certificate.
+	if err != nil || secured.ConnectionState().Version < tls.VersionTLS13 {
+		return c, err
 	}
-	// In TLS 1.2 the server has spoken last, after it saw the certificate.
-	if secured.ConnectionState().Version >= tls.VersionTLS13 {
-		wait := min(max(2*time.Since(started), s.limits.acceptMin), s.limits.acceptMax)
-		if err := c.accepted(ctx, wait); err != nil {
-			c.release()
-			return nil, afterHandshake(err)
-		}
-	}
-	return c, nil
+	wait := min(max(2*time.Since(started), s.timeouts.acceptMin), s.timeouts.acceptMax)
+	return c, c.accepted(ctx, wait)
 }
 
-// finish closes a connection and returns how the server answered, or why that does not prove
-// that it has read everything.
-func (s *syslogSink) finish(ctx context.Context, c *conn) (farewell, error) {
-	wait := s.limits.answer
-	if s.cfg.Confirm == ConfirmKernel {
-		wait = s.limits.word
+// closeEmpty closes a connection over which nothing was sent, and returns how the server closed it.
+func (s *syslogSink) closeEmpty(ctx context.Context, c *conn) (peerClose, error) {
+	if err := c.closeWrite(ctx); err != nil {
+		c.release()
+		return notClosed, fmt.Errorf("closing the connection to %s: %w", s.address, err)
 	}
-	answer, err := c.finish(ctx, wait)
+	return s.awaitClose(ctx, c)
+}
+
+// awaitClose is called after closeWrite. It returns how the server closed its side, or why that does not prove that it
+// has read everything. The connection is released.
+func (s *syslogSink) awaitClose(ctx context.Context, c *conn) (peerClose, error) {
+	wait := s.timeouts.close
+	if s.cfg.Confirm == ConfirmKernel {
+		wait = s.timeouts.kernelAck
+	}
+	got, err := c.awaitClose(ctx, wait)
 	switch {
 	case err != nil:
-		return answer, fmt.Errorf("closing the connection to %s: %w", s.address, err)
-	case answer == unanswered && s.cfg.Confirm == ConfirmKernel:
-		s.cfg.Metrics.closeUnanswered()
+		return got, fmt.Errorf("closing the connection to %s: %w", s.address, err)
+	case got == notClosed && s.cfg.Confirm == ConfirmKernel:
+		s.cfg.Metrics.unanswered.Inc()
 		s.warned.Do(func() {
 			s.cfg.Log.Warn("the server does not close a connection that was closed on this side; what its kernel acknowledged is taken as delivered", zap.String("server", s.address))
 		})
-		return answer, nil
-	case answer == unanswered:
-		return answer, &Error{
+		return got, nil
+	case got == notClosed:
+		return got, &Error{
 			Remedy: useKernel,
-			Err:    fmt.Errorf("the server %s did not close its side within %s, and so nothing says what it has read", s.address, wait),
+			Err:    fmt.Errorf("the server %s did not close its side within %s, and it is not known what it has read", s.address, wait),
 		}
 	}
-	return answer, nil
+	return got, nil
 }
 
-// acquaint returns how the server answers a close at its best, which it finds out, once, with
-// connections that nothing is sent over. A server that ends TLS properly is held to that.
-func (s *syslogSink) acquaint(ctx context.Context) (farewell, error) {
-	best := s.manners.get()
-	if s.cfg.Confirm == ConfirmKernel || best != unanswered {
+// probe returns how the server closes a connection at its best. It finds out with connections over which nothing is
+// sent, until it knows. Nothing is sent to a server that does not close, and a server that ends TLS with close_notify is
+// held to it.
+func (s *syslogSink) probe(ctx context.Context) (peerClose, error) {
+	best := peerClose(s.bestClose.Load())
+	if s.cfg.Confirm == ConfirmKernel || best != notClosed {
 		return best, nil
 	}
-	// Twice, since a single bare end may be that of a connection that was cut.
+	// A connection that was cut ends with a bare FIN too: so that counts only the second time.
 	for range 2 {
 		c, err := s.connect(ctx)
 		if err != nil {
-			return unanswered, err
+			return notClosed, err
 		}
-		if best, err = s.finish(ctx, c); err != nil {
-			return unanswered, err
+		if best, err = s.closeEmpty(ctx, c); err != nil {
+			return notClosed, err
 		}
 		if best == closeNotify || s.security == nil {
 			break
 		}
 	}
-	if s.manners.learn(best) && best != closeNotify && s.security != nil {
+	if s.learn(best) && best != closeNotify && s.security != nil {
 		s.cfg.Log.Warn("the server ends TLS without close_notify: a connection that something cuts on the way cannot be told from one that it has read", zap.String("server", s.address))
 	}
 	return best, nil
 }
 
-// manners are the best answer that a server has given to a close.
-type manners struct {
-	mu   sync.Mutex
-	best farewell // unanswered until something is known
+// learn raises bestClose, and says whether nothing was known before.
+func (s *syslogSink) learn(got peerClose) (first bool) {
+	for {
+		best := s.bestClose.Load()
+		if int32(got) <= best {
+			return false
+		}
+		if s.bestClose.CompareAndSwap(best, int32(got)) {
+			return peerClose(best) == notClosed
+		}
+	}
 }
 
-func (m *manners) get() farewell {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.best
-}
-
-// learn notes an answer, and says whether it is the first.
-func (m *manners) learn(answer farewell) (first bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	first = m.best == unanswered
-	m.best = max(m.best, answer)
-	return first
-}
-
-// forget has the server's manners found out anew.
-func (m *manners) forget() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.best = unanswered
-}
-
-// ahead is a connection that is being opened for the next page.
-type ahead struct {
+// standby is a connection that is being opened for the next batch. It must be taken.
+type standby struct {
 	cancel context.CancelFunc
-	done   chan struct{}
-	conn   *conn // nil if it could not be opened; valid after done
+	conn   chan *conn // receives nil if it could not be opened
 }
 
-func (s *syslogSink) openAhead() *ahead {
+func (s *syslogSink) openStandby() *standby {
 	ctx, cancel := context.WithCancel(context.Background())
-	a := &ahead{cancel: cancel, done: make(chan struct{})}
+	b := &standby{cancel: cancel, conn: make(chan *conn, 1)}
 	go func() {
-		defer close(a.done)
-		a.conn, _ = s.connect(ctx) // the page itself will find out what is wrong
+		c, _ := s.connect(ctx) // the next batch connects itself, and then has the error
+		b.conn <- c
 	}()
-	return a
+	return b
 }
 
-// take returns the connection if it is still good.
-func (a *ahead) take(ctx context.Context) *conn {
-	select {
-	case <-a.done:
-	case <-ctx.Done():
-	}
-	if ctx.Err() != nil {
-		a.drop()
+// take returns the connection, or nil if it is of no use or ctx has ended.
+func (b *standby) take(ctx context.Context) *conn {
+	defer b.cancel()
+	stop := context.AfterFunc(ctx, b.cancel)
+	defer stop()
+	c := <-b.conn
+	if c != nil && (ctx.Err() != nil || c.alive() != nil || time.Since(c.opened) > c.timeouts.standby) {
+		c.closeUnused()
 		return nil
 	}
-	c := a.conn
-	if c == nil || c.alive() != nil || time.Since(c.opened) > c.limits.fresh {
-		a.drop()
-		return nil
-	}
-	a.cancel()
 	return c
 }
 
-// drop closes the connection, whether it is open by now or not.
-func (a *ahead) drop() {
-	a.cancel()
-	<-a.done
-	if a.conn != nil {
-		a.conn.leave()
-	}
-}
-
-// syslogStream ships each page over a connection of its own.
-type syslogStream struct {
+// syslogSender sends each batch over a connection of its own.
+type syslogSender struct {
 	sink *syslogSink
 	tag  string
 	framer
-	head   []byte
-	next   *ahead // nil unless another page was announced
-	failed error
+	noOffset
+	head    []byte
+	standby *standby // nil unless another batch was announced
 }
 
-func (s *syslogStream) Ship(ctx context.Context, page Page) (Stats, error) {
-	if s.failed != nil {
-		return Stats{}, s.failed
-	}
-	started := time.Now()
-	stats, err := s.ship(ctx, page)
+func (s *syslogSender) send(ctx context.Context, batch Batch) (Stats, confirmation, error) {
+	expected, err := s.sink.probe(ctx)
 	if err != nil {
-		s.failed = fmt.Errorf("sending to %s: %w", s.sink.address, err)
-		return Stats{}, s.failed
-	}
-	s.sink.cfg.Metrics.shipped(started)
-	return stats, nil
-}
-
-func (s *syslogStream) ship(ctx context.Context, page Page) (Stats, error) {
-	if len(page.Objects) == 0 {
-		return Stats{}, nil
-	}
-	expected, err := s.sink.acquaint(ctx)
-	if err != nil {
-		return Stats{}, unsent(err)
+		return Stats{}, nil, unsent(err)
 	}
 	c, err := s.connection(ctx)
 	if err != nil {
-		return Stats{}, unsent(err)
+		return Stats{}, nil, unsent(err)
 	}
-	if page.More {
-		s.next = s.sink.openAhead()
+	if batch.More {
+		s.standby = s.sink.openStandby()
 	}
-	s.head = appendHead(s.head[:0], s.sink.cfg.Now(), s.sink.cfg.Hostname, s.tag)
-	stop := context.AfterFunc(ctx, c.hurry)
+	stop := context.AfterFunc(ctx, c.abortWrite)
 	defer stop()
-	stats, err := s.frame(s.head, page, func(records []byte) error { return c.write(ctx, records) })
+	s.head = appendHead(s.head[:0], s.sink.cfg.Now(), s.sink.cfg.Hostname, s.tag)
+	stats, err := s.frame(s.head, batch, func(records []byte) error { return c.write(ctx, records) })
+	if err == nil {
+		err = c.closeWrite(ctx)
+	}
 	if err != nil {
 		c.release()
-		s.sink.cfg.Metrics.connectionLost()
+		s.sink.cfg.Metrics.lost.Inc()
 		if !c.wrote {
 			err = unsent(err)
 		}
-		return Stats{}, err
+		return Stats{}, nil, err
 	}
-	answer, err := s.sink.finish(ctx, c)
-	if err == nil && s.sink.cfg.Confirm == ConfirmClose && answer < expected {
-		// Or the server has changed its manners: whoever ships next finds out.
-		s.sink.manners.forget()
-		err = errCut
-	}
-	if err != nil {
-		s.sink.cfg.Metrics.connectionLost()
-		return Stats{}, err
-	}
-	s.sink.manners.learn(answer)
-	return stats, nil
+	return stats, func(ctx context.Context) error { return s.sink.confirm(ctx, c, expected) }, nil
 }
 
-// connection returns the one that was opened ahead, or a new one.
-func (s *syslogStream) connection(ctx context.Context) (*conn, error) {
-	if a := s.next; a != nil {
-		s.next = nil
-		if c := a.take(ctx); c != nil {
+// connection returns the standby connection, or a new one.
+func (s *syslogSender) connection(ctx context.Context) (*conn, error) {
+	if b := s.standby; b != nil {
+		s.standby = nil
+		if c := b.take(ctx); c != nil {
 			return c, nil
 		}
 	}
 	return s.sink.connect(ctx)
 }
 
-func (s *syslogStream) Offset() *int64 { return nil }
+func (s *syslogSender) close() {
+	if s.standby != nil {
+		_ = s.standby.take(over)
+		s.standby = nil
+	}
+}
 
-// Close has nothing to confirm, and does not need ctx.
-func (s *syslogStream) Close(context.Context) error {
-	if s.next != nil {
-		s.next.drop()
-		s.next = nil
+// confirm returns when the server has read what was sent over a connection. It is called after closeWrite.
+func (s *syslogSink) confirm(ctx context.Context, c *conn, expected peerClose) error {
+	got, err := s.awaitClose(ctx, c)
+	if err == nil && s.cfg.Confirm == ConfirmClose && got < expected {
+		// Or the server closes in another way now: the next batch probes it again.
+		s.bestClose.Store(int32(notClosed))
+		err = errCut
 	}
-	if s.failed == nil {
-		s.failed = errors.New("the stream is closed")
+	if err != nil {
+		s.cfg.Metrics.lost.Inc()
+		return err
 	}
+	s.learn(got)
 	return nil
 }

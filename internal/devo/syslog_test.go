@@ -43,9 +43,9 @@ func overBoth(t *testing.T, handle func(s *server, c net.Conn, number int), test
 	}
 }
 
-// onceAcquainted answers every connection as it should be until the client has found out how the
-// server does that, and leaves those with something in them to a handler, numbered from 0.
-func onceAcquainted(handle func(s *server, c net.Conn, number int)) func(*server, net.Conn, int) {
+// onceProbed closes connections over which nothing was sent, as a server should. It leaves the others to a handler,
+// numbered from 0.
+func onceProbed(handle func(s *server, c net.Conn, number int)) func(*server, net.Conn, int) {
 	var number atomic.Int32
 	return func(s *server, c net.Conn, _ int) {
 		buffered := bufio.NewReaderSize(c, 16)
@@ -57,7 +57,7 @@ func onceAcquainted(handle func(s *server, c net.Conn, number int)) func(*server
 	}
 }
 
-// peeked is a connection of which something was read ahead.
+// peeked is a connection of which the first bytes were read already.
 type peeked struct {
 	net.Conn
 	buffered *bufio.Reader
@@ -78,10 +78,10 @@ func TestRecordsArriveWholeAndInOrder(t *testing.T) {
 	overBoth(t, readAll, func(t *testing.T, s *server, cfg devo.Config) {
 		at := time.Date(2026, 11, 22, 6, 27, 0, 123e6, time.UTC)
 		cfg.Hostname, cfg.Now = "host-1", func() time.Time { return at }
-		stream := open(t, cfg, devo.Waits{})
-		page := objects(0, 2, 1)
-		page.Members = []byte(`"@devo_pulling_id":7`)
-		stats, err := stream.Ship(t.Context(), page)
+		stream := open(t, cfg, devo.Timeouts{})
+		batch := objects(0, 2, 1)
+		batch.Members = []byte(`"@devo_pulling_id":7`)
+		stats, err := deliver(t.Context(), stream, batch)
 		require.NoError(t, err)
 		want := `<14>2026-11-22T06:27:00.123Z host-1 auth.okta.system: {"n":0,"pad":"x","@devo_pulling_id":7}
 <14>2026-11-22T06:27:00.123Z host-1 auth.okta.system: {"n":1,"pad":"x","@devo_pulling_id":7}
@@ -89,88 +89,67 @@ func TestRecordsArriveWholeAndInOrder(t *testing.T) {
 		require.Equal(t, want, s.text())
 		require.EqualValues(t, 2*len(`{"n":0,"pad":"x","@devo_pulling_id":7}`), stats.Bytes)
 		require.Nil(t, stream.Offset())
-		require.NoError(t, stream.Close(t.Context()))
-		require.NoError(t, stream.Close(t.Context()), "a second Close does nothing")
-		_, err = stream.Ship(t.Context(), objects(0, 1, 10))
+		stream.Close()
+		stream.Close() // does nothing
+		_, err = deliver(t.Context(), stream, objects(0, 1, 10))
 		require.Error(t, err, "a closed stream ships nothing")
 	})
 }
 
-func TestAPageIsShippedWhenTheServerHasReadIt(t *testing.T) {
-	answer := make(chan struct{})
-	overBoth(t, onceAcquainted(func(s *server, c net.Conn, _ int) {
-		_, _ = io.Copy(s, c)
-		<-answer
-		_ = c.Close()
-	}), func(t *testing.T, s *server, cfg devo.Config) {
-		answer = make(chan struct{})
-		stream := open(t, cfg, devo.Waits{})
-		shipped := make(chan error)
-		go func() { _, err := stream.Ship(t.Context(), objects(0, 1, 10)); shipped <- err }()
-		require.Eventually(t, func() bool { return s.text() != "" }, patience, time.Millisecond)
-		select {
-		case err := <-shipped:
-			require.Fail(t, "what a kernel took is no confirmation", "%v", err)
-		case answer <- struct{}{}:
-		}
-		require.NoError(t, <-shipped)
-	})
+func TestEmptyBatchNeedsNoConnection(t *testing.T) {
+	stream := open(t, devo.Config{URL: "tcp://" + nobody}, devo.Timeouts{})
+	ship(t, stream, devo.Batch{})
 }
 
-func TestEmptyPageNeedsNoConnection(t *testing.T) {
-	stream := open(t, devo.Config{URL: "tcp://" + nobody}, devo.Waits{})
-	ship(t, stream, devo.Page{})
-}
-
-func TestConnectionForAPageThatIsAnnouncedIsOpenedAhead(t *testing.T) {
+func TestAStandbyConnectionIsOpenedForABatchThatIsAnnounced(t *testing.T) {
 	overBoth(t, readAll, func(t *testing.T, s *server, cfg devo.Config) {
 		reg := prometheus.NewRegistry()
 		cfg.Metrics = devo.NewMetrics(reg)
-		stream := open(t, cfg, devo.Waits{})
+		stream := open(t, cfg, devo.Timeouts{})
 		for i := range 5 {
-			page := objects(i, 1, 10)
-			page.More = i < 4
-			ship(t, stream, page)
+			batch := objects(i, 1, 10)
+			batch.More = i < 4
+			ship(t, stream, batch)
 		}
 		require.Equal(t, 5, strings.Count(s.text(), "\n"))
-		require.EqualValues(t, 6, counter(t, reg, "okta_collector_devo_connections_total"), "one to find out, and one for each page")
+		require.EqualValues(t, 6, counter(t, reg, "okta_collector_devo_connections_total"), "one probe, and one for each batch")
 	})
 }
 
-func TestConnectionOpenedAheadThatHasEndedIsReplaced(t *testing.T) {
+func TestAStandbyConnectionThatHasEndedIsReplaced(t *testing.T) {
 	s := serve(t, nil, func(s *server, c net.Conn, number int) {
-		if number != 2 { // 0 finds out, 1 is the first page, 2 was opened ahead
+		if number != 2 { // 0 is the probe, 1 the first batch, 2 the standby
 			readAll(s, c, number)
 			return
 		}
 		_ = c.Close()
 	})
-	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{})
-	page := objects(0, 1, 10)
-	page.More = true
-	ship(t, stream, page)
-	<-devo.HungUp(stream)
+	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Timeouts{})
+	batch := objects(0, 1, 10)
+	batch.More = true
+	ship(t, stream, batch)
+	<-devo.StandbyEnded(stream)
 	ship(t, stream, objects(1, 1, 10))
 	require.Equal(t, 2, strings.Count(s.text(), "\n"))
 }
 
-func TestConnectionOpenedAheadThatIsNotNeededIsClosed(t *testing.T) {
+func TestAStandbyConnectionThatIsNotNeededIsClosed(t *testing.T) {
 	overBoth(t, readAll, func(t *testing.T, s *server, cfg devo.Config) {
-		stream := open(t, cfg, devo.Waits{})
-		page := objects(0, 1, 10)
-		page.More = true
-		ship(t, stream, page)
-		require.NoError(t, stream.Close(t.Context())) // goleak sees what is left
+		stream := open(t, cfg, devo.Timeouts{})
+		batch := objects(0, 1, 10)
+		batch.More = true
+		ship(t, stream, batch)
+		stream.Close() // goleak sees what is left
 	})
 }
 
 func TestUnsolicitedHangUpIsNoConfirmation(t *testing.T) {
-	overBoth(t, onceAcquainted(func(_ *server, c net.Conn, _ int) {
+	overBoth(t, onceProbed(func(_ *server, c net.Conn, _ int) {
 		_, _ = bufio.NewReader(c).ReadString('\n')
 		_ = c.Close()
 	}), func(t *testing.T, _ *server, cfg devo.Config) {
-		stream := open(t, cfg, devo.Waits{})
-		_, err := stream.Ship(t.Context(), huge())
+		stream := open(t, cfg, devo.Timeouts{})
+		_, err := deliver(t.Context(), stream, huge())
 		require.Error(t, err)
 		require.NotErrorIs(t, err, devo.ErrRefused)
 	})
@@ -178,7 +157,7 @@ func TestUnsolicitedHangUpIsNoConfirmation(t *testing.T) {
 
 func TestResetIsNoConfirmation(t *testing.T) {
 	for name, handle := range map[string]func(*server, net.Conn, int){
-		"in the middle of a page": func(_ *server, c net.Conn, _ int) {
+		"in the middle of a batch": func(_ *server, c net.Conn, _ int) {
 			_, _ = io.CopyN(io.Discard, c, 1<<20)
 			reset(c)
 		},
@@ -188,9 +167,9 @@ func TestResetIsNoConfirmation(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			overBoth(t, onceAcquainted(handle), func(t *testing.T, _ *server, cfg devo.Config) {
-				stream := open(t, cfg, devo.Waits{})
-				_, err := stream.Ship(t.Context(), huge())
+			overBoth(t, onceProbed(handle), func(t *testing.T, _ *server, cfg devo.Config) {
+				stream := open(t, cfg, devo.Timeouts{})
+				_, err := deliver(t.Context(), stream, huge())
 				require.Error(t, err)
 				require.NotErrorIs(t, err, devo.ErrRefused)
 			})
@@ -201,13 +180,13 @@ func TestResetIsNoConfirmation(t *testing.T) {
 // A proxy or sidecar takes all bytes, and dies with them.
 func TestCutOnTheWayIsNoConfirmation(t *testing.T) {
 	ca := newAuthority(t, "ca")
-	s := serve(t, ca.serverTLS(t, nil), onceAcquainted(func(s *server, c net.Conn, _ int) {
+	s := serve(t, ca.serverTLS(t, nil), onceProbed(func(s *server, c net.Conn, _ int) {
 		_, _ = io.Copy(s, c)
 		_ = tcpOf(c.(peeked).Conn).Close() // no close_notify
 	}))
 	f := clientFiles(t, ca, ca, "client")
-	stream := open(t, devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Waits{})
-	_, err := stream.Ship(t.Context(), objects(0, 1, 10))
+	stream := open(t, devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Timeouts{})
+	_, err := deliver(t.Context(), stream, objects(0, 1, 10))
 	require.ErrorContains(t, err, "close_notify")
 	require.NotErrorIs(t, err, devo.ErrRefused)
 }
@@ -235,8 +214,8 @@ func TestServerWithoutCloseNotifyIsUsedWithAWarning(t *testing.T) {
 	polite.Store(true)
 	ship(t, stream, objects(1, 1, 10))
 	polite.Store(false)
-	_, err = stream.Ship(t.Context(), objects(2, 1, 10))
-	require.ErrorContains(t, err, "close_notify", "once it has done better it is held to that")
+	_, err = deliver(t.Context(), stream, objects(2, 1, 10))
+	require.ErrorContains(t, err, "close_notify", "a server that has sent close_notify is held to it")
 	require.Equal(t, 1, logs.Len())
 
 	ship(t, openStream(t, sink, target), objects(2, 1, 10)) // unless it has changed for good
@@ -259,8 +238,8 @@ func TestServerThatStallsBehindAProxyIsNotTakenForOneWithoutCloseNotify(t *testi
 		<-done
 	})
 	f := clientFiles(t, ca, ca, "client")
-	stream := open(t, devo.Config{URL: proxy.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Waits{Nudge: time.Millisecond})
-	_, err := stream.Ship(t.Context(), objects(0, 3, 10))
+	stream := open(t, devo.Config{URL: proxy.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Timeouts{FIN: time.Millisecond})
+	_, err := deliver(t.Context(), stream, objects(0, 3, 10))
 	require.ErrorContains(t, err, "only after our FIN")
 	require.Empty(t, s.text())
 }
@@ -273,7 +252,7 @@ func TestServerThatWaitsForAFINGetsOne(t *testing.T) {
 		_ = c.Close()
 	})
 	f := clientFiles(t, ca, ca, "client")
-	stream := open(t, devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Waits{Nudge: time.Millisecond})
+	stream := open(t, devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Timeouts{FIN: time.Millisecond})
 	ship(t, stream, objects(0, 1, 10))
 	require.Equal(t, 1, strings.Count(s.text(), "\n"))
 }
@@ -300,42 +279,42 @@ func TestKernelDoesNotAcknowledgeWhatAResetDestroyed(t *testing.T) {
 }
 
 func TestServerThatStopsReadingIsAPassingError(t *testing.T) {
-	for name, page := range map[string]devo.Page{"in the middle of a page": huge(), "before the end of a small one": objects(0, 1, 10)} {
+	for name, batch := range map[string]devo.Batch{"in the middle of a batch": huge(), "before the end of a small one": objects(0, 1, 10)} {
 		t.Run(name, func(t *testing.T) {
-			overBoth(t, onceAcquainted(func(*server, net.Conn, int) {}), func(t *testing.T, _ *server, cfg devo.Config) {
-				stream := open(t, cfg, devo.Waits{Stall: 200 * time.Millisecond, Answer: 200 * time.Millisecond})
-				_, err := stream.Ship(t.Context(), page)
+			overBoth(t, onceProbed(func(*server, net.Conn, int) {}), func(t *testing.T, _ *server, cfg devo.Config) {
+				stream := open(t, cfg, devo.Timeouts{Stall: 200 * time.Millisecond, Close: 200 * time.Millisecond})
+				_, err := deliver(t.Context(), stream, batch)
 				require.ErrorContains(t, err, "200ms")
 				require.NotErrorIs(t, err, devo.ErrRefused)
-				_, again := stream.Ship(t.Context(), page)
+				_, again := deliver(t.Context(), stream, batch)
 				require.Equal(t, err, again, "a failed stream stays failed")
 			})
 		})
 	}
 }
 
-func TestNothingIsSentToAServerThatAnswersNoClose(t *testing.T) {
+func TestNothingIsSentToAServerThatDoesNotClose(t *testing.T) {
 	overBoth(t, func(s *server, c net.Conn, _ int) { _, _ = io.Copy(s, c) }, func(t *testing.T, s *server, cfg devo.Config) {
 		sink, err := devo.New(cfg)
 		require.NoError(t, err)
-		devo.SetWaits(sink, devo.Waits{Answer: 100 * time.Millisecond})
+		devo.SetTimeouts(sink, devo.Timeouts{Close: 100 * time.Millisecond})
 		require.Contains(t, devo.Remedy(sink.Check(t.Context())), "DEVO_CONFIRM=kernel")
 		stream := openStream(t, sink, target)
-		_, err = stream.Ship(t.Context(), objects(0, 3, 10))
+		_, err = deliver(t.Context(), stream, objects(0, 3, 10))
 		require.Contains(t, devo.Remedy(err), "DEVO_CONFIRM=kernel")
 		require.NotErrorIs(t, err, devo.ErrRefused, "it may be busy")
 		require.Empty(t, s.text())
 	})
 }
 
-func TestTheKernelsWordIsTakenWhereThatIsConfigured(t *testing.T) {
+func TestTheKernelsAcknowledgementConfirmsWhereThatIsConfigured(t *testing.T) {
 	overBoth(t, func(s *server, c net.Conn, _ int) { _, _ = io.Copy(s, c) }, func(t *testing.T, s *server, cfg devo.Config) {
 		core, logs := observer.New(zapcore.WarnLevel)
 		reg := prometheus.NewRegistry()
 		cfg.Confirm, cfg.Log, cfg.Metrics = devo.ConfirmKernel, zap.New(core), devo.NewMetrics(reg)
 		sink, err := devo.New(cfg)
 		require.NoError(t, err)
-		devo.SetWaits(sink, devo.Waits{Word: 50 * time.Millisecond})
+		devo.SetTimeouts(sink, devo.Timeouts{KernelAck: 50 * time.Millisecond})
 		stream := openStream(t, sink, target)
 		for i := range 2 {
 			ship(t, stream, objects(i, 1, 10))
@@ -346,7 +325,7 @@ func TestTheKernelsWordIsTakenWhereThatIsConfigured(t *testing.T) {
 	})
 }
 
-func TestTheKernelsWordIsTakenOfAServerThatAnswersNowAndThen(t *testing.T) {
+func TestTheKernelsAcknowledgementConfirmsForAServerThatClosesNowAndThen(t *testing.T) {
 	overBoth(t, func(s *server, c net.Conn, number int) {
 		_, _ = io.Copy(s, c)
 		if number == 0 {
@@ -354,7 +333,7 @@ func TestTheKernelsWordIsTakenOfAServerThatAnswersNowAndThen(t *testing.T) {
 		}
 	}, func(t *testing.T, s *server, cfg devo.Config) {
 		cfg.Confirm = devo.ConfirmKernel
-		stream := open(t, cfg, devo.Waits{Word: 50 * time.Millisecond})
+		stream := open(t, cfg, devo.Timeouts{KernelAck: 50 * time.Millisecond})
 		for i := range 2 {
 			ship(t, stream, objects(i, 1, 10))
 		}
@@ -362,17 +341,17 @@ func TestTheKernelsWordIsTakenOfAServerThatAnswersNowAndThen(t *testing.T) {
 	})
 }
 
-func TestTheKernelsWordIsNotTakenForWhatItHasNotAcknowledged(t *testing.T) {
+func TestWhatTheKernelHasNotAcknowledgedIsNotConfirmed(t *testing.T) {
 	s := serve(t, nil, readAll)
 	sink, err := devo.New(devo.Config{URL: s.url("tcp"), Confirm: devo.ConfirmKernel})
 	require.NoError(t, err)
-	devo.SetWaits(sink, devo.Waits{Word: 20 * time.Millisecond})
+	devo.SetTimeouts(sink, devo.Timeouts{KernelAck: 20 * time.Millisecond})
 	devo.SetUnacknowledged(sink, func(syscall.RawConn) (int, error) { return 100, nil })
-	_, err = openStream(t, sink, target).Ship(t.Context(), objects(0, 1, 10))
+	_, err = deliver(t.Context(), openStream(t, sink, target), objects(0, 1, 10))
 	require.Error(t, err)
 }
 
-func TestConfirmationNeedsNoWordFromTheKernel(t *testing.T) {
+func TestConfirmationNeedsNoKernelThatTellsWhatIsAcknowledged(t *testing.T) {
 	s := serve(t, nil, readAll)
 	sink, err := devo.New(devo.Config{URL: s.url("tcp")})
 	require.NoError(t, err)
@@ -384,19 +363,19 @@ func TestConfirmationNeedsNoWordFromTheKernel(t *testing.T) {
 	require.Equal(t, 3, strings.Count(s.text(), "\n"))
 }
 
-func TestCancelledShip(t *testing.T) {
+func TestCancelledDelivery(t *testing.T) {
 	t.Run("while the server does not read", func(t *testing.T) {
-		s := serve(t, nil, onceAcquainted(func(*server, net.Conn, int) {}))
-		stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{Cancelled: time.Millisecond})
+		s := serve(t, nil, onceProbed(func(*server, net.Conn, int) {}))
+		stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Timeouts{Abort: time.Millisecond})
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		_, err := stream.Ship(ctx, huge())
+		_, err := deliver(ctx, stream, huge())
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.NotErrorIs(t, err, devo.ErrRefused)
 	})
 	t.Run("while the server does not answer", func(t *testing.T) {
-		s := serve(t, nil, onceAcquainted(func(s *server, c net.Conn, _ int) { _, _ = io.Copy(s, c) }))
-		stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{})
+		s := serve(t, nil, onceProbed(func(s *server, c net.Conn, _ int) { _, _ = io.Copy(s, c) }))
+		stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Timeouts{})
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
 			for s.text() == "" {
@@ -404,36 +383,36 @@ func TestCancelledShip(t *testing.T) {
 			}
 			cancel()
 		}()
-		_, err := stream.Ship(ctx, objects(0, 1, 10))
+		_, err := deliver(ctx, stream, objects(0, 1, 10))
 		require.ErrorIs(t, err, context.Canceled)
 	})
 	t.Run("while nobody shakes hands", func(t *testing.T) {
 		s := serve(t, nil, func(*server, net.Conn, int) {})
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		_, err := open(t, devo.Config{URL: s.url("tls")}, devo.Waits{}).Ship(ctx, objects(0, 1, 1))
+		_, err := deliver(ctx, open(t, devo.Config{URL: s.url("tls")}, devo.Timeouts{}), objects(0, 1, 1))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	})
 	t.Run("is told from a connection that takes too long", func(t *testing.T) {
 		s := serve(t, nil, func(*server, net.Conn, int) {})
-		_, err := open(t, devo.Config{URL: s.url("tls")}, devo.Waits{Dial: 50 * time.Millisecond}).Ship(t.Context(), objects(0, 1, 1))
+		_, err := deliver(t.Context(), open(t, devo.Config{URL: s.url("tls")}, devo.Timeouts{Dial: 50 * time.Millisecond}), objects(0, 1, 1))
 		require.ErrorContains(t, err, "50ms")
 		require.NotErrorIs(t, err, context.DeadlineExceeded)
 	})
 	t.Run("ends with a whole record", func(t *testing.T) {
 		begun := make(chan struct{})
 		done := make(chan struct{})
-		s := serve(t, nil, onceAcquainted(func(s *server, c net.Conn, _ int) {
+		s := serve(t, nil, onceProbed(func(s *server, c net.Conn, _ int) {
 			_, _ = io.CopyN(s, c, 1<<20)
 			close(begun)
 			_, _ = io.Copy(s, c)
 			_ = c.Close()
 			close(done)
 		}))
-		stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{Cancelled: patience})
+		stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Timeouts{Abort: patience})
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() { <-begun; cancel() }()
-		_, err := stream.Ship(ctx, objects(1, 1_000_000, 100))
+		_, err := deliver(ctx, stream, objects(1, 1_000_000, 100))
 		require.ErrorIs(t, err, context.Canceled)
 		<-done
 		require.True(t, strings.HasSuffix(s.text(), "}\n"))
@@ -446,16 +425,16 @@ func TestServerThatIsAwayIsAPassingError(t *testing.T) {
 	err = sink.Check(t.Context())
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	require.NotErrorIs(t, err, devo.ErrRefused)
-	_, err = openStream(t, sink, target).Ship(t.Context(), objects(0, 1, 1))
+	_, err = deliver(t.Context(), openStream(t, sink, target), objects(0, 1, 1))
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 }
 
-func TestWordsOfTheServerAreRead(t *testing.T) {
+func TestWhatTheServerSendsIsRead(t *testing.T) {
 	s := serve(t, nil, func(s *server, c net.Conn, _ int) {
 		_, _ = io.WriteString(c, strings.Repeat("220 hello\r\n", 1000))
 		readAll(s, c, 0)
 	})
-	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Waits{})
+	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Timeouts{})
 	ship(t, stream, objects(0, 1, 10))
 	require.Equal(t, 1, strings.Count(s.text(), "\n"))
 }

@@ -26,11 +26,11 @@ func TestTLSDelivers(t *testing.T) {
 			secure := ca.serverTLS(t, nil)
 			change(secure)
 			s := serve(t, secure, readAll)
-			stream := open(t, devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Waits{})
+			stream := open(t, devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Timeouts{})
 			for i := range 3 {
 				ship(t, stream, objects(i*100, 100, 2800))
 			}
-			require.NoError(t, stream.Close(t.Context()))
+			stream.Close()
 			require.Equal(t, 300, strings.Count(s.text(), "\n"))
 			require.Subset(t, []string{"client-1"}, s.names())
 		})
@@ -59,7 +59,7 @@ func TestServerIsVerified(t *testing.T) {
 			sink, err := devo.New(devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key, ServerName: c.serverName})
 			require.NoError(t, err)
 			checked := sink.Check(t.Context())
-			_, shipped := openStream(t, sink, devo.Target{Name: "n", Tag: "auth.okta.system"}).Ship(t.Context(), objects(0, 1, 1))
+			_, shipped := deliver(t.Context(), openStream(t, sink, devo.Target{Name: "n", Tag: "auth.okta.system"}), objects(0, 1, 1))
 			for _, err := range []error{checked, shipped} {
 				if c.want == "" {
 					require.NoError(t, err)
@@ -102,7 +102,7 @@ func TestRefusedClientCertificateIsForAPerson(t *testing.T) {
 				require.NoError(t, err)
 				require.ErrorIs(t, sink.Check(t.Context()), devo.ErrRefused)
 
-				_, err = open(t, cfg, devo.Waits{}).Ship(t.Context(), objects(0, 1, 1))
+				_, err = deliver(t.Context(), open(t, cfg, devo.Timeouts{}), objects(0, 1, 1))
 				require.ErrorIs(t, err, devo.ErrRefused)
 				require.ErrorContains(t, err, "does not accept the client's certificate")
 				require.Contains(t, devo.Remedy(err), "DEVO_CERT_FILE")
@@ -115,11 +115,11 @@ func TestRotatedCertificateIsUsedByTheNextConnection(t *testing.T) {
 	ca := newAuthority(t, "ca")
 	f := clientFiles(t, ca, ca, "before")
 	s := serve(t, ca.serverTLS(t, nil), readAll)
-	stream := open(t, devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Waits{})
+	stream := open(t, devo.Config{URL: s.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Timeouts{})
 	ship(t, stream, objects(0, 1, 1))
 	f.rotate(t, ca, "after")
 	ship(t, stream, objects(1, 1, 1))
-	require.Equal(t, []string{"before", "before", "after"}, s.names(), "the first found out how the server answers a close")
+	require.Equal(t, []string{"before", "before", "after"}, s.names(), "the first was the probe")
 }
 
 func TestFilesThatBreakLaterAreForAPerson(t *testing.T) {

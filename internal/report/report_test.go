@@ -49,7 +49,17 @@ type stream struct {
 	tag string
 }
 
-func (s *stream) Ship(ctx context.Context, page devo.Page) (devo.Stats, error) {
+// delivery is a batch on its way: nothing of it has arrived before it is waited for.
+type delivery struct {
+	*stream
+	batch devo.Batch
+}
+
+func (s *stream) Send(_ context.Context, batch devo.Batch) (devo.Delivery, error) {
+	return &delivery{s, batch}, nil
+}
+
+func (s *delivery) Wait(ctx context.Context) (devo.Stats, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.panics {
@@ -62,7 +72,7 @@ func (s *stream) Ship(ctx context.Context, page devo.Page) (devo.Stats, error) {
 	if s.fail != nil {
 		return devo.Stats{}, s.fail
 	}
-	for _, object := range page.Objects {
+	for _, object := range s.batch.Objects {
 		require.NotContains(s.t, string(object), "\n")
 		var m map[string]any
 		require.NoError(s.t, json.Unmarshal(object, &m))
@@ -72,8 +82,8 @@ func (s *stream) Ship(ctx context.Context, page devo.Page) (devo.Stats, error) {
 	return devo.Stats{}, nil
 }
 
-func (s *stream) Offset() *int64              { return nil }
-func (s *stream) Close(context.Context) error { return nil }
+func (s *stream) Offset() *int64 { return nil }
+func (s *stream) Close()         {}
 
 // change makes it do something else.
 func (d *devoOf) change(how func()) {

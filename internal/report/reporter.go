@@ -194,7 +194,7 @@ func (r *Reporter) flush() (err error) {
 
 // ship delivers the records of a level.
 func (r *Reporter) ship(ctx context.Context, l level, records []record) error {
-	var page devo.Page
+	var batch devo.Batch
 	for _, rec := range records {
 		if rec.Level != l {
 			continue
@@ -203,16 +203,20 @@ func (r *Reporter) ship(ctx context.Context, l level, records []record) error {
 		if err != nil {
 			return err
 		}
-		page.Objects = append(page.Objects, object)
+		batch.Objects = append(batch.Objects, object)
 	}
-	if len(page.Objects) == 0 {
+	if len(batch.Objects) == 0 {
 		return nil
 	}
 	stream, err := r.cfg.Sink.Open(ctx, devo.Target{Name: "okta/" + r.cfg.Tenant + "/reports", Tag: l.tag()})
 	if err != nil {
 		return err
 	}
-	_, err = stream.Ship(ctx, page)
-	_ = stream.Close(ctx) // Ship's answer decides
+	defer stream.Close()
+	delivery, err := stream.Send(ctx, batch)
+	if err != nil {
+		return err
+	}
+	_, err = delivery.Wait(ctx)
 	return err
 }

@@ -1,0 +1,127 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"okta-collector/internal/devo"
+	"okta-collector/internal/okta"
+)
+
+// batchSize is how many objects are sent before the next checkpoint, while Okta is slower than Devo. A killed worker
+// sends them again. A checkpoint takes 2 to 4 ms and is one billable action of Temporal Cloud. A page of 1,000 log
+// events takes a second within half of Okta's highest default limit.
+const batchSize = 250
+
+// slowDelivery is how long a batch may take before its successor is no larger than batchSize. A page that takes longer
+// than the sink's timeouts could never be confirmed.
+const slowDelivery = 2 * time.Second
+
+// A batch is a page, or a part of one, on its way to Devo. It uses its page's memory. The memory is released when the
+// last batch of the page was confirmed, or when the slice ends.
+type batch struct {
+	page     *okta.Page
+	from, to int // its objects in the page; equal if the page is empty
+	sent     time.Time
+	delivery devo.Delivery // nil until objects were sent
+}
+
+func (b *batch) objects() [][]byte { return b.page.Objects[b.from:b.to] }
+
+// last says whether this is the last batch of its page.
+func (b *batch) last() bool { return b.to == len(b.page.Objects) }
+
+// deliver delivers a page batch by batch; one is under way at a time. next fetches the page after it.
+func (s *slice) deliver(page *okta.Page, next fetch) error {
+	defer page.Release() // if the slice ends here
+	if s.stream == nil && len(page.Objects) > 0 {
+		if err := s.open(page); err != nil {
+			return err
+		}
+	}
+	for done := 0; ; {
+		b := &batch{page: page, from: done, to: done + s.size(len(page.Objects)-done, next)}
+		if err := s.send(b, next != nil); err != nil {
+			return err
+		}
+		if err := s.confirm(b); err != nil || b.last() {
+			return err
+		}
+		if s.lease.fetching.Err() != nil {
+			return context.Cause(s.lease.fetching) // another batch might not be confirmed in time
+		}
+		done = b.to
+	}
+}
+
+// size says how many of the objects left in a page make the next batch.
+func (s *slice) size(left int, next fetch) int {
+	switch {
+	case s.at.Offset != nil: // a file is truncated, so nothing is sent again
+		return left
+	case next.ready() && s.took <= slowDelivery: // Devo is slower than Okta: fewer checkpoints are faster
+		return left
+	}
+	return min(left, batchSize)
+}
+
+// open opens the sink for the slice's first batch.
+func (s *slice) open(page *okta.Page) error {
+	// Opening truncates a file. Before that, Temporal must acknowledge that the slice is still this worker's.
+	if err := s.progress.begin(page); err != nil {
+		return err
+	}
+	stream, err := s.tenant.Sink.Open(s.lease.shipping, s.target)
+	if err != nil {
+		return err
+	}
+	s.stream = stream
+	if offset := stream.Offset(); offset != nil {
+		return s.progress.opened(offset, s.tenant.Sink.OffsetOf())
+	}
+	return nil
+}
+
+// send sends a batch, unless it is empty. more says that another page follows.
+func (s *slice) send(b *batch, more bool) error {
+	if len(b.objects()) == 0 {
+		return nil
+	}
+	if err := s.lease.check(); err != nil {
+		return err
+	}
+	b.sent = time.Now()
+	delivery, err := s.stream.Send(s.lease.shipping, devo.Batch{Objects: b.objects(), Members: b.page.Members, More: more || !b.last()})
+	if err != nil {
+		return s.undelivered(b, err)
+	}
+	b.delivery = delivery
+	return nil
+}
+
+// confirm waits until a batch was read, and moves the checkpoint past it.
+func (s *slice) confirm(b *batch) error {
+	var stats devo.Stats
+	if b.delivery != nil {
+		var err error
+		if stats, err = b.delivery.Wait(s.lease.shipping); err != nil {
+			return s.undelivered(b, err)
+		}
+		s.took = time.Since(b.sent)
+		s.metrics.delivered(b, stats)
+	}
+	err := s.progress.advance(b, stats, s.stream, s.now())
+	if b.last() {
+		b.page.Release()
+	}
+	return err
+}
+
+// undelivered counts a batch that was not confirmed. It returns why: the end of the lease, or else the sink's error.
+func (s *slice) undelivered(b *batch, err error) error {
+	s.metrics.undelivered(len(b.objects()), err)
+	if s.lease.shipping.Err() != nil {
+		return context.Cause(s.lease.shipping)
+	}
+	return err
+}

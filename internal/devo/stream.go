@@ -1,0 +1,100 @@
+package devo
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A sender is what differs between the streams of the sinks.
+type sender interface {
+	// send renders and sends a batch, which is not empty. The error wraps ErrUnsent if nothing of it was sent.
+	send(ctx context.Context, batch Batch) (Stats, confirmation, error)
+	Offset() *int64
+	// close releases what no delivery owns. A second one does nothing.
+	close()
+}
+
+// A confirmation waits until the peer has read its batch, or ctx ends. It releases what the delivery owns.
+type confirmation func(ctx context.Context) error
+
+// stream is the [Stream] of every sink: a sender, and the rules that all of them keep.
+type stream struct {
+	sender
+	// doing begins the text of each error: "sending to host:port".
+	doing   string
+	metrics *Metrics
+	// failed says why nothing more can be sent.
+	failed error
+	// underWay are the deliveries to wait for, oldest first.
+	underWay []*delivery
+}
+
+// over is a context that has ended.
+var over = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+var (
+	errClosed = errors.New("the stream is closed")
+	errOrder  = errors.New("a delivery is waited for once, and after those that were sent before it")
+)
+
+type delivery struct {
+	stream  *stream
+	started time.Time
+	stats   Stats
+	confirm confirmation
+}
+
+func (s *stream) Send(ctx context.Context, batch Batch) (Delivery, error) {
+	if s.failed != nil {
+		return nil, s.failed
+	}
+	d := &delivery{stream: s, started: time.Now(), confirm: func(context.Context) error { return nil }}
+	if len(batch.Objects) > 0 {
+		var err error
+		if d.stats, d.confirm, err = s.send(ctx, batch); err != nil {
+			return nil, s.fail(err)
+		}
+	}
+	s.underWay = append(s.underWay, d)
+	return d, nil
+}
+
+func (d *delivery) Wait(ctx context.Context) (Stats, error) {
+	s := d.stream
+	if len(s.underWay) == 0 || s.underWay[0] != d {
+		return Stats{}, cmp.Or(s.failed, errOrder)
+	}
+	s.underWay = s.underWay[1:]
+	if err := d.confirm(ctx); err != nil {
+		s.giveUp()
+		return Stats{}, s.fail(err)
+	}
+	s.metrics.seconds.Observe(time.Since(d.started).Seconds())
+	return d.stats, nil
+}
+
+func (s *stream) fail(err error) error {
+	s.failed = fmt.Errorf("%s: %w", s.doing, err)
+	return s.failed
+}
+
+// giveUp ends the deliveries that nobody will wait for.
+func (s *stream) giveUp() {
+	for _, d := range s.underWay {
+		_ = d.confirm(over)
+	}
+	s.underWay = nil
+}
+
+func (s *stream) Close() {
+	s.giveUp()
+	s.close()
+	s.failed = cmp.Or(s.failed, errClosed)
+}
