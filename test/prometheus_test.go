@@ -285,7 +285,7 @@ func (p *prometheus) alerts() map[string][]string {
 	raised := map[string][]string{}
 	for _, alert := range answer.Alerts {
 		name := alert.Labels["alertname"]
-		raised[name] = append(raised[name], alert.Labels["service"]+alert.Labels["bucket"]+alert.Labels["job"])
+		raised[name] = append(raised[name], alert.Labels["service"]+alert.Labels["window"]+alert.Labels["job"])
 		slices.Sort(raised[name])
 	}
 	return raised
