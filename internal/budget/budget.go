@@ -17,12 +17,12 @@ import (
 type Endpoint struct {
 	// Path is its template, such as /api/v1/apps/{id}/users.
 	Path string
-	// Window names the window that the endpoint shares until its own answers show another. Empty: its own, which is
-	// named by Path.
+	// Window names the window that the endpoint shares until its own answers show another. Empty: Path, which names the
+	// endpoint's own.
 	Window string
 }
 
-// A Priority is the order of members within a window. Lower goes first.
+// A Priority is the order of members within a window. The lower one goes first.
 type Priority int
 
 const (
@@ -36,26 +36,23 @@ func (p Priority) backfill() bool { return p >= BackfillList }
 
 // A Budget is the budget of one org. It is safe for concurrent use.
 type Budget struct {
-	share   float64
-	now     func() time.Time
-	metrics *Metrics // nil: none
-	tenant  string   // in metrics
+	share float64
+	now   func() time.Time
 
 	mu        sync.Mutex
 	windows   map[string]*window   // by name
 	endpoints map[string]*endpoint // by path
-	answers   int                  // counts the answers with limits
 	members   map[*Member]bool     // those that are joined
 	waiters   map[string]*waiter   // by the member's name
 	arrivals  int                  // counts the waiters
-	changed   chan struct{}        // closed, and made anew, when somebody who waits may go on
+	changed   chan struct{}        // closed when a member that waits may go on; nil if none waits
 }
 
-// New returns the budget of an org, of whose limits the collector lets itself use a share between 0 and 1.
+// New returns the budget of an org. share is the part of each limit that the collector lets itself use.
 func New(share float64, now func() time.Time) *Budget {
 	return &Budget{
 		share: share, now: now, windows: map[string]*window{}, endpoints: map[string]*endpoint{},
-		members: map[*Member]bool{}, waiters: map[string]*waiter{}, changed: make(chan struct{}),
+		members: map[*Member]bool{}, waiters: map[string]*waiter{},
 	}
 }
 
@@ -67,8 +64,8 @@ type Member struct {
 	windows  map[*window]bool // those that it has used
 }
 
-// Join returns a member that may send requests before what it sent is durable. A member that was turned away keeps its
-// place in the order under its name.
+// Join returns a member that may send requests before what it sent is durable. Members of one name are one in the order
+// of those who wait, also if the first has left.
 func (b *Budget) Join(name string, p Priority) *Member {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -77,7 +74,7 @@ func (b *Budget) Join(name string, p Priority) *Member {
 	return m
 }
 
-// Leave says that the member sends nothing more.
+// Leave says that all that the member sent is durable with its next Windows.
 func (m *Member) Leave() {
 	m.budget.mu.Lock()
 	defer m.budget.mu.Unlock()
@@ -96,14 +93,25 @@ func (b *Budget) joined(w *window) (n int, live bool) {
 	return n, live
 }
 
+const (
+	// longestYield is how long a backfill waits in Acquire for live collection, and then outside of it: a slice must not
+	// outlive its time.
+	longestYield = 15 * time.Second
+	// headStart is how much later than live collection a backfill looks at a new window.
+	headStart = 2 * time.Second
+)
+
 // Acquire takes one request to an endpoint. The caller sends it and then calls one method of the ticket. The error is a
-// [*WaitError], or why ctx ended. Acquire itself waits only for others: for the first answer in a window, for those who
-// go first, and as a backfill for live collection.
+// [*WaitError], or why ctx ended. Acquire itself waits only for the first answer in a window, for members that go
+// first, and as a backfill for live collection.
 func (m *Member) Acquire(ctx context.Context, e Endpoint) (*Ticket, error) {
 	b := m.budget
 	for began := b.now(); ctx.Err() == nil; {
 		b.mu.Lock()
 		t, wait, err := b.take(m, e, began)
+		if b.changed == nil {
+			b.changed = make(chan struct{})
+		}
 		changed := b.changed
 		b.mu.Unlock()
 		if t != nil || err != nil {
@@ -115,17 +123,12 @@ func (m *Member) Acquire(ctx context.Context, e Endpoint) (*Ticket, error) {
 		case <-ctx.Done():
 		}
 	}
-	b.giveUp(m)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.waiters, m.name)
+	b.wake()
 	return nil, context.Cause(ctx)
 }
-
-const (
-	// longestYield is how long a backfill waits in Acquire for live collection, and then outside of it. A slice must
-	// not outlive its time.
-	longestYield = 15 * time.Second
-	// headStart is how much later than live collection a backfill looks at a new window.
-	headStart = 2 * time.Second
-)
 
 // take takes a request, or returns how long to wait at most before trying again. began is when the member asked.
 func (b *Budget) take(m *Member, asked Endpoint, began time.Time) (*Ticket, time.Duration, error) {
@@ -133,85 +136,86 @@ func (b *Budget) take(m *Member, asked Endpoint, began time.Time) (*Ticket, time
 	w := e.window
 	w.roll()
 	m.windows[w] = true
-	me := b.enqueue(m, e)
+	me := b.enqueue(m, w)
 	ahead, lapse := b.ahead(me)
 	_, live := b.joined(w)
+	_, inFlight := w.requests()
 	reserve := 0
 	if m.priority.backfill() {
 		reserve = w.reserve()
 	}
+	patience := began.Add(longestYield).Sub(b.now())
 	switch {
-	case w.unsure && w.inFlight() > 0, !e.answered && e.inFlight > 0:
+	case w.unsure && inFlight > 0, !e.answered && e.inFlight > 0:
 		return nil, windowLength, nil // one request asks, the others wait for its answer
 	case !w.allows(0):
 		w.endIn(windowLength + margin) // no answer told the end if all were refused or lost
-		b.metrics.turnedAway(b.tenant, w.name)
+		w.counts.waits++
 		return nil, 0, b.turnAway(me, ShareUsed, w.left(), 0)
-	case m.priority.backfill() && live:
-		patience := began.Add(longestYield).Sub(b.now())
-		if patience > 0 {
-			return nil, patience, nil
-		}
+	case m.priority.backfill() && live && patience <= 0:
 		return nil, 0, b.turnAway(me, Yielding, longestYield, 0)
+	case m.priority.backfill() && live:
+		return nil, patience, nil
 	case !w.allows(reserve):
 		return nil, 0, b.turnAway(me, Yielding, w.left()+headStart, reserve)
 	case !w.allows(reserve + ahead):
 		return nil, lapse, nil
 	}
-	delete(b.waiters, me.name)
+	delete(b.waiters, m.name)
 	e.sent++
 	e.inFlight++
-	return &Ticket{member: m, endpoint: e, since: me.since}, 0, nil
+	return &Ticket{member: m, endpoint: e}, 0, nil
 }
 
-// wake lets everybody who waits try again.
+// wake lets all members that wait try again.
 func (b *Budget) wake() {
-	close(b.changed)
-	b.changed = make(chan struct{})
+	if b.changed != nil {
+		close(b.changed)
+		b.changed = nil
+	}
 }
 
-// A Ticket is one request. The first of its methods that is called counts.
+// A Ticket is one request. The first call of one of its methods counts.
 type Ticket struct {
 	member   *Member
 	endpoint *endpoint
-	since    int // of the member's place in the order
 	ended    bool
 }
 
-// Answered records the limits of an answer that is no 429.
+// Answered records an answer that is no 429.
 func (t *Ticket) Answered(l Limits) {
-	t.end(func() { t.learn(l) })
+	t.end(func(*window) { t.learn(l) })
 }
 
-// Refused records a 429 and returns how long to wait. The member keeps its place in the order.
+// Refused records a 429 and returns how long to wait.
 func (t *Ticket) Refused(l Limits) time.Duration {
 	wait := l.Left
 	if l.Concurrency() {
 		wait = concurrencyWait()
 	}
-	t.end(func() {
-		b := t.member.budget
-		if !l.Concurrency() { // its numbers are not the window's
-			t.learn(l)
-			// Even with Remaining above 0: a token may have a cap that the headers do not show.
-			t.endpoint.window.remaining = 0
-			t.endpoint.window.endIn(l.Left)
+	t.end(func(w *window) {
+		if l.Concurrency() {
+			w.counts.crowded++
+			return // its numbers are not the window's
 		}
-		b.metrics.refused(b.tenant, t.endpoint.window.name, l)
-		b.requeue(t, wait)
+		w.counts.refused++
+		t.learn(l)
+		// Even with Remaining above 0: a token may have a cap that the headers do not show.
+		t.endpoint.window.remaining = 0
+		t.endpoint.window.endIn(l.Left)
 	})
 	return wait
 }
 
 // Lost records that no answer came. Okta may have counted the request all the same.
 func (t *Ticket) Lost() {
-	t.end(func() {
-		t.endpoint.window.remaining--
-		t.endpoint.window.endIn(windowLength + margin)
+	t.end(func(w *window) {
+		w.remaining--
+		w.endIn(windowLength + margin)
 	})
 }
 
-func (t *Ticket) end(record func()) {
+func (t *Ticket) end(record func(*window)) {
 	b := t.member.budget
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -220,16 +224,14 @@ func (t *Ticket) end(record func()) {
 	}
 	t.ended = true
 	t.endpoint.inFlight--
-	record()
+	record(t.endpoint.window)
 	b.wake()
 }
 
 // learn records an answer in the window that it shows to be the endpoint's.
 func (t *Ticket) learn(l Limits) {
-	e, b := t.endpoint, t.member.budget
-	ends := b.now().Add(l.Left)
-	b.place(e, l, ends)
-	e.answered = true
-	e.window.learn(e, l, ends)
-	t.member.windows[e.window] = true
+	t.member.budget.place(t.endpoint, l)
+	t.endpoint.answered = true
+	t.endpoint.window.learn(t.endpoint, l, t.member.budget.now())
+	t.member.windows[t.endpoint.window] = true
 }

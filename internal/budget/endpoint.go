@@ -5,108 +5,116 @@ import (
 	"time"
 )
 
-// An endpoint is a list endpoint and what is known of it. An endpoint below a collection shares the window of that
-// collection, its home, until its answers show another one. Then it has a window of its own, or that of another endpoint
-// with the same home and the same numbers. It comes back when its answers are those of the home's window again.
+// An endpoint is what is known of a list endpoint. Its home is the window that it begins in. If its answers show another
+// one, it moves to the window of an endpoint of the same home with the same numbers, or to one of its own. It moves back
+// when its answers agree with its home's again.
 type endpoint struct {
 	path, home string
 	window     *window
 	// sent counts the collector's requests in the window, those under way included. inFlight have no answer yet.
 	sent, inFlight int
 	answered       bool
-	// said is its last answer with limits: order its number among all, ends the window's end by our clock.
-	said  Limits
-	order int
-	ends  time.Time
+	// said are the limits of its last answer that named one, at when it came.
+	said Limits
+	at   time.Time
 }
 
-// endpoint returns what is known of an endpoint.
 func (b *Budget) endpoint(asked Endpoint) *endpoint {
 	e := b.endpoints[asked.Path]
 	if e == nil {
 		e = &endpoint{path: asked.Path, home: cmp.Or(asked.Window, asked.Path)}
 		b.endpoints[e.path] = e
-		to := b.windows[e.path] // a checkpoint has one if the endpoint had its own
-		if to == nil {
-			to = b.window(e.home)
+		e.window = b.windows[e.path] // of a checkpoint, if the endpoint had its own
+		if e.window == nil {
+			e.window = b.window(e.home)
 		}
-		b.move(e, to)
+		e.window.endpoints[e] = true
 	}
 	return e
 }
 
-// move lets a window count the requests of e. Requests of previous workers are not known by endpoint: they count in both
-// windows, as far as the next answer allows.
-func (b *Budget) move(e *endpoint, to *window) {
-	if from := e.window; from != nil {
-		to.previous = max(to.previous, from.previous)
-		delete(from.endpoints, e)
-		if len(from.endpoints) == 0 && from.name != e.home {
-			delete(b.windows, from.name)
+// place moves endpoints to the windows that an answer of e shows to be theirs.
+func (b *Budget) place(e *endpoint, l Limits) {
+	if !l.Known || l.Limit == 0 {
+		return
+	}
+	for _, other := range b.endpoints {
+		switch {
+		case e.path != e.home || other.home != e.home: // only the answers of a home move others
+		case other.agrees(e, l):
+			b.move(other, e.window)
+		case other.window == e.window && other.differs(e, l):
+			b.move(other, b.window(other.path))
+			other.window.learn(other, other.said, other.at)
+			e.window.reset = 0 // may be that of the other: this answer tells it anew
 		}
 	}
+	if to := b.agreeing(e, l); to != nil {
+		b.move(e, to)
+	} else if e.window.differs(e, l) {
+		b.move(e, b.window(e.path))
+	}
+	e.said, e.at = l, b.now()
+}
+
+func (b *Budget) move(e *endpoint, to *window) {
+	// Requests of previous workers are not known by endpoint. They count in both windows, as far as answers allow.
+	to.previous = max(to.previous, e.window.previous)
+	delete(e.window.endpoints, e)
 	e.window = to
 	to.endpoints[e] = true
 }
 
-// place moves endpoints to the windows that an answer of e shows to be theirs. ends is when the answer's window is over.
-func (b *Budget) place(e *endpoint, l Limits, ends time.Time) {
-	if !l.Known || l.Limit == 0 {
-		return
-	}
-	w := e.window
-	if to := b.windowOf(e, l, nil); to != nil && e.path != e.home {
-		b.move(e, to)
-	} else {
-		for other := range w.endpoints {
-			switch {
-			case !e.differs(l, other):
-			case e.path != w.name:
-				b.move(e, b.window(e.path))
-			default: // the window is named by e: the other one leaves
-				to := b.windowOf(other, other.said, w)
-				if to == nil {
-					to = b.window(other.path)
-				}
-				b.move(other, to)
-				to.learn(other, other.said, other.ends)
-				w.reset, w.past = 0, 0 // may be the other's: this answer tells it anew
-			}
-		}
-	}
-	b.answers++
-	e.said, e.order, e.ends = l, b.answers, ends
-}
-
-// windowOf finds the window of an endpoint with the same home whose last answer named the same limit and reset, that of
-// the home first; nil if there is none but not.
-func (b *Budget) windowOf(e *endpoint, l Limits, not *window) (found *window) {
+// agreeing returns the window of another endpoint that agrees with an answer of e, that of the home first; nil if there
+// is none. The home's own endpoint stays.
+func (b *Budget) agreeing(e *endpoint, l Limits) (found *window) {
 	for _, other := range b.endpoints {
 		w := other.window
-		if other == e || other.home != e.home || w == not || other.said.Limit != l.Limit || !near(other.said.Reset, l.Reset) {
-			continue
-		}
-		if found == nil || w.name == e.home || w.name < found.name && found.name != e.home {
+		if e.path != e.home && other.agrees(e, l) && !w.differs(e, l) && (found == nil || w.name == e.home) {
 			found = w
 		}
 	}
 	return found
 }
 
-// differs says whether an answer of e, with limits l, and the last answer of another endpoint are of two windows.
-func (e *endpoint) differs(l Limits, other *endpoint) bool {
+// agrees says whether the last answer of another endpoint of the same home has the limit and the end of an answer of e.
+func (other *endpoint) agrees(e *endpoint, l Limits) bool {
+	return other != e && other.home == e.home && other.said.Limit == l.Limit && l.Reset != 0 && apart(other.said, l) <= jitter
+}
+
+// differs says whether an answer of e shows another window than the last answer of other.
+func (other *endpoint) differs(e *endpoint, l Limits) bool {
 	if other == e || other.said.Limit == 0 {
 		return false
 	}
-	apart := max(l.Reset-other.said.Reset, other.said.Reset-l.Reset)
-	if l.Reset != 0 && other.said.Reset != 0 && apart > jitter && apart < int64(windowLength/time.Second)-jitter {
-		return true // neither one window nor two windows one after the other
+	if l.Reset != 0 && other.said.Reset != 0 && apart(other.said, l) > jitter && !later(l.Reset, other.said.Reset) && !later(other.said.Reset, l.Reset) {
+		return true // neither the same window nor one before or after it
 	}
-	// Another limit may only mean that the org's limit was changed, until each has repeated its own after the other's.
-	return other.said.Limit != l.Limit && e.said.Limit == l.Limit && other.order > e.order
+	// One answer with another limit could mean that the org's limit was changed. But e repeats its own.
+	return other.said.Limit != l.Limit && e.said.Limit == l.Limit && e.at.Before(other.at)
 }
 
-// jitter is how many seconds Okta's servers may differ in what they say of the end of one window.
-const jitter = 5
+// differs says whether an answer of e shows another window than w. At home only the home's own endpoint is asked: those
+// below it may be of several windows.
+func (w *window) differs(e *endpoint, l Limits) bool {
+	for other := range w.endpoints {
+		if (w.name != e.home || other.path == e.home) && other.differs(e, l) {
+			return true
+		}
+	}
+	return false
+}
 
-func near(a, b int64) bool { return a != 0 && b != 0 && max(a-b, b-a) <= jitter }
+// smallestLimit is the smallest limit that the endpoints of a window named within the hour. Until it is known whether the
+// org's limit was changed or they have two windows, this is safe for both.
+func (w *window) smallestLimit(l Limits) int {
+	limit := l.Limit
+	for e := range w.endpoints {
+		if e.said.Limit != 0 && w.budget.now().Sub(e.at) < time.Hour {
+			limit = min(limit, e.said.Limit)
+		}
+	}
+	return limit
+}
+
+func apart(a, b Limits) int64 { return max(a.Reset-b.Reset, b.Reset-a.Reset) }

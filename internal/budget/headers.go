@@ -35,12 +35,12 @@ type Limits struct {
 // worker's own clock does not matter.
 func ReadLimits(h http.Header) Limits {
 	l := Limits{Left: windowLength + margin}
-	limit, okLimit := smallest(h.Values("X-Rate-Limit-Limit"))
-	remaining, okRemaining := smallest(h.Values("X-Rate-Limit-Remaining"))
+	limit, okLimit := number(h.Values("X-Rate-Limit-Limit"), false)
+	remaining, okRemaining := number(h.Values("X-Rate-Limit-Remaining"), false)
 	if okLimit && okRemaining {
 		l.Known, l.Limit, l.Remaining = true, int(limit), int(remaining)
 	}
-	reset, okReset := largest(h.Values("X-Rate-Limit-Reset"))
+	reset, okReset := number(h.Values("X-Rate-Limit-Reset"), true)
 	date, err := http.ParseTime(h.Get("Date"))
 	if okReset && err == nil {
 		// Compared in seconds: a Duration could overflow.
@@ -60,35 +60,14 @@ func concurrencyWait() time.Duration {
 	return time.Second + rand.N(3*time.Second)
 }
 
-// Headers may occur twice, folded or not: the more careful reading counts, the smallest or the largest number.
-func smallest(values []string) (n int64, ok bool) {
-	for v := range numbers(values) {
-		if !ok || v < n {
+// number reads a header of numbers between 0 and 2^40. It may occur twice, folded or not: the more careful reading counts,
+// which is the smallest number or the largest.
+func number(values []string, largest bool) (n int64, ok bool) {
+	for _, text := range strings.Split(strings.Join(values, ","), ",") {
+		v, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+		if err == nil && v >= 0 && v < 1<<40 && (!ok || (v > n) == largest) {
 			n, ok = v, true
 		}
 	}
 	return n, ok
-}
-
-func largest(values []string) (n int64, ok bool) {
-	for v := range numbers(values) {
-		if !ok || v > n {
-			n, ok = v, true
-		}
-	}
-	return n, ok
-}
-
-// numbers yields the numbers between 0 and 2^40 in the values.
-func numbers(values []string) func(yield func(int64) bool) {
-	return func(yield func(int64) bool) {
-		for _, value := range values {
-			for _, part := range strings.Split(value, ",") {
-				n, err := strconv.ParseInt(strings.TrimSpace(part), 10, 64)
-				if err == nil && n >= 0 && n < 1<<40 && !yield(n) {
-					return
-				}
-			}
-		}
-	}
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // Windows returns the state of all windows that the member has used, for its checkpoint. at is the present by the clock
-// that the checkpoint is kept in. Until the member has left, Used also counts one request for each joined member of the
-// window: those may be sent before the checkpoint is durable, and all members are killed together.
+// of the checkpoint. Until the member has left, Used also counts one request for each joined member of the window:
+// they may be sent before the checkpoint is durable, and all members are killed together.
 func (m *Member) Windows(at time.Time) []checkpoint.Window {
 	b := m.budget
 	b.mu.Lock()
@@ -27,7 +27,7 @@ func (m *Member) Windows(at time.Time) []checkpoint.Window {
 		}
 		if b.members[m] && w.allows(0) {
 			joined, _ := b.joined(w)
-			saved.Used = min(w.used()+joined, w.allowed())
+			saved.Used = min(saved.Used+joined, w.allowed())
 		}
 		all = append(all, saved)
 	}
@@ -35,8 +35,8 @@ func (m *Member) Windows(at time.Time) []checkpoint.Window {
 	return all
 }
 
-// Restore counts the requests of previous workers, this one before it was killed among them, as the member's checkpoint
-// has them. at is the present by the clock that the checkpoint is kept in.
+// Restore counts the requests of previous workers, or of this one before it was killed, from the member's checkpoint.
+// at is the present by the clock of the checkpoint.
 func (m *Member) Restore(windows []checkpoint.Window, at time.Time) {
 	m.budget.mu.Lock()
 	defer m.budget.mu.Unlock()
@@ -47,7 +47,7 @@ func (m *Member) Restore(windows []checkpoint.Window, at time.Time) {
 	}
 }
 
-// restore counts what a checkpoint says of the window, which is over after left.
+// restore counts what a checkpoint says of the window. left is how long until the window ends.
 func (w *window) restore(saved checkpoint.Window, left time.Duration) {
 	w.roll()
 	switch {
@@ -55,7 +55,7 @@ func (w *window) restore(saved checkpoint.Window, left time.Duration) {
 		return
 	case left <= 0:
 		if w.limit == 0 {
-			w.restored = saved.Limit // over, but its worker may have begun the next window before it was killed
+			w.restored = saved.Limit // over, but the worker may have begun the next window before it was killed
 		}
 		return
 	case w.limit == 0 || w.ends.IsZero():
@@ -65,6 +65,7 @@ func (w *window) restore(saved checkpoint.Window, left time.Duration) {
 	case later(w.reset, saved.Reset), later(saved.Reset, w.reset):
 		return // another window
 	}
-	w.previous = max(w.previous, saved.Used+w.previous-w.used())
+	sent, _ := w.requests()
+	w.previous = max(w.previous, saved.Used-sent)
 	w.remaining = min(w.remaining, saved.Remaining)
 }

@@ -7,7 +7,7 @@ type window struct {
 	budget    *Budget
 	name      string
 	endpoints map[*endpoint]bool // whose requests it counts
-	// limit and remaining are Okta's numbers. limit is 0 until an answer told it. remaining does not know of requests
+	// limit and remaining are Okta's numbers. limit is 0 until an answer told it. remaining does not count requests
 	// under way.
 	limit, remaining int
 	// previous counts the requests that previous workers may have sent in this window. The share is theirs too.
@@ -20,7 +20,8 @@ type window struct {
 	// window before.
 	reset, past int64
 	// ends is when the window is over by our clock, zero until something told it.
-	ends time.Time
+	ends   time.Time
+	counts counts
 }
 
 // window returns the window of a name, a new one if there is none.
@@ -65,20 +66,18 @@ func (w *window) endIn(left time.Duration) {
 // left is how long to wait for the next window.
 func (w *window) left() time.Duration { return max(w.ends.Sub(w.budget.now()), margin) }
 
-func (w *window) inFlight() (n int) {
+// requests counts this worker's requests in the window. inFlight of them have no answer yet.
+func (w *window) requests() (sent, inFlight int) {
 	for e := range w.endpoints {
-		n += e.inFlight
+		sent += e.sent
+		inFlight += e.inFlight
 	}
-	return n
+	return sent, inFlight
 }
 
-// used counts the collector's requests in the window, those under way included.
 func (w *window) used() int {
-	n := w.previous
-	for e := range w.endpoints {
-		n += e.sent
-	}
-	return n
+	sent, _ := w.requests()
+	return sent + w.previous
 }
 
 // allowed is how many requests in the window the collector lets itself use.
@@ -95,12 +94,13 @@ func (w *window) allows(reserved int) bool {
 	if w.limit == 0 {
 		return reserved == 0 // unknown: one request asks
 	}
+	_, inFlight := w.requests()
 	lastTenth := min((w.limit+9)/10, w.limit-1) // a limit of 1 would otherwise allow nothing
-	return w.used()+reserved < w.allowed() && w.remaining-w.inFlight()-reserved > lastTenth
+	return w.used()+reserved < w.allowed() && w.remaining-inFlight-reserved > lastTenth
 }
 
-// learn records an answer of e. ends is when its window is over by our clock.
-func (w *window) learn(e *endpoint, l Limits, ends time.Time) {
+// learn records an answer of e that came at a time.
+func (w *window) learn(e *endpoint, l Limits, at time.Time) {
 	w.unsure = false
 	if !l.Known || l.Limit == 0 {
 		if w.limit == 0 {
@@ -110,7 +110,7 @@ func (w *window) learn(e *endpoint, l Limits, ends time.Time) {
 		w.endIn(windowLength + margin)
 		return
 	}
-	limit := l.Limit
+	ends := at.Add(l.Left)
 	switch {
 	case l.Reset == 0:
 		if w.limit == 0 || w.ends.IsZero() {
@@ -121,61 +121,35 @@ func (w *window) learn(e *endpoint, l Limits, ends time.Time) {
 		return // a late answer from a window that is over
 	case w.reset == 0 || later(l.Reset, w.reset):
 		if w.reset != 0 {
-			// Okta began a new window before ours was over. It counts this request; earlier answers were counted in
-			// the old one.
+			// Okta began a new window before ours was over. It counts this request, but none that was answered earlier.
 			w.past = w.reset
 			w.renew()
 			e.sent++
 		}
 		w.reset, w.remaining, w.ends = l.Reset, l.Remaining, ends
 	default:
-		// Within a window the smallest limit counts: two endpoints may turn out to have two windows.
-		limit = min(limit, w.limit)
 		// Dates are whole seconds: among several estimates of one end the latest is safe.
 		if ends.After(w.ends) {
 			w.ends = ends
 		}
 	}
-	w.limit, w.remaining = limit, min(w.remaining, l.Remaining)
+	w.limit, w.remaining = w.smallestLimit(l), min(w.remaining, l.Remaining)
 	w.correct()
 }
 
-// correct corrects previous after an answer. A previous worker may have sent more than its checkpoint says: everything
-// that was taken since. But all workers together have not used more than limit − remaining.
+// correct corrects previous after an answer. A previous worker may have sent more than its checkpoint says: all that was
+// taken since. But all workers together have not used more than limit − remaining.
 func (w *window) correct() {
-	answered := w.used() - w.previous - w.inFlight()
+	sent, inFlight := w.requests()
+	answered := sent - inFlight
 	if w.restored != 0 {
 		w.previous = max(w.previous, w.restored-w.remaining-answered)
 	}
 	w.previous = max(min(w.previous, w.limit-w.remaining-answered), 0)
 }
 
-// later says that reset a names a later window than reset b. Windows are a minute apart. Resets that differ by less name
-// one window: Okta's servers do not say quite the same.
-func later(a, b int64) bool { return a-b > int64(windowLength/time.Second)/2 }
+// jitter is how many seconds Okta's servers may differ in what they say of the end of one window.
+const jitter = 3
 
-// Usage is what is known of a window.
-type Usage struct {
-	Window           string    // its name
-	Used, Allowed    int       // the collector's own requests, and how many it lets itself use
-	Limit, Remaining int       // Okta's numbers
-	Ends             time.Time // zero between windows
-}
-
-// Usage returns what is known of each window whose limit is known. It changes nothing: looking on does not begin a
-// window.
-func (b *Budget) Usage() []Usage {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var all []Usage
-	for _, w := range b.windows {
-		u := Usage{w.name, w.used(), w.allowed(), w.limit, max(w.remaining, 0), w.ends}
-		if w.over() {
-			u.Used, u.Remaining, u.Ends = w.inFlight(), w.limit, time.Time{}
-		}
-		if w.limit != 0 {
-			all = append(all, u)
-		}
-	}
-	return all
-}
+// later says that reset a names a later window than reset b. Windows are at least a minute apart.
+func later(a, b int64) bool { return a-b >= int64(windowLength/time.Second)-jitter }
