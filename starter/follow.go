@@ -9,183 +9,110 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/progress"
+	"github.com/jedib0t/go-pretty/v6/text"
 
+	"okta-collector/internal/config"
+	"okta-collector/internal/status"
 	"okta-collector/workflows"
 )
 
-// followEvery is the time between two looks at a backfill that is followed.
-const followEvery = time.Second
+const (
+	// followEvery is the time between two looks at a backfill that is followed.
+	followEvery = time.Second
+	// barLength is how many characters the whole of a backfill is.
+	barLength = 28
+)
 
-// follow shows the progress of a backfill until it ends. It is an error if that is not because it is done.
-func (c *temporal) follow(ctx context.Context, out io.Writer, id string) error {
+// follow shows the progress of a backfill until it ends. It is an error if it does not end because it is done.
+func follow(ctx context.Context, c *status.Reader, out io.Writer, id string) error {
 	ticker := time.NewTicker(followEvery)
 	defer ticker.Stop()
-	f := following{id: id, look: c.report, now: time.Now, rates: rates{}}
-	return f.run(ctx, ticker.C, out, newBar(out))
+	w := &watching{now: time.Now, rates: status.Rates{}, look: func(ctx context.Context) ([]row, error) {
+		collector, err := c.Collector(ctx, id)
+		return []row{newRow(collector, config.Plan{})}, err
+	}}
+	return w.follow(ctx, ticker.C, id, &bar{out: out, drawn: isTerminal(out)})
 }
 
-// following is one call of backfill --follow.
-type following struct {
-	id    string
-	look  func(context.Context, string) (report, error)
-	now   func() time.Time
-	rates rates
-	// said is the last thing that was noted, so that it is noted once.
-	said string
-}
-
-func (f *following) run(ctx context.Context, tick <-chan time.Time, out io.Writer, b bar) error {
-	for {
-		r, err := f.look(ctx, f.id)
-		if ctx.Err() == nil && err == nil {
-			f.rates.add(&r, f.now())
-			b.show(r, progressLine(r, f.now()), f.now())
-			if ended(r) {
-				b.end()
-				return outcome(out, r)
-			}
+func (w *watching) follow(ctx context.Context, tick <-chan time.Time, id string, b *bar) error {
+	noted := "" // what holds the backfill up is noted once
+	over := func() bool { return w.err == nil && w.rows[0].HasEnded() }
+	w.run(ctx, tick, func() {
+		said := ""
+		if w.err != nil {
+			said = "no new status: " + w.err.Error()
+		} else {
+			b.show(w.rows[0], w.now())
+			said = w.rows[0].obstacle()
 		}
-		if ctx.Err() == nil {
-			f.note(b, r, err)
+		if said != noted && said != "" {
+			b.note(w.now(), said)
 		}
-		select {
-		case <-tick:
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil {
-			b.end()
-			return interruptedError{fmt.Errorf("not followed any longer; the backfill goes on: starter backfill %s --follow", f.id)}
-		}
+		noted = said
+	}, over)
+	b.end()
+	if w.at.IsZero() || !over() {
+		return interruptedError{fmt.Errorf("not followed any longer; the backfill goes on: starter backfill %s --follow", id)}
 	}
-}
-
-// progressLine is what is shown beside the bar.
-func progressLine(r report, now time.Time) string {
-	why, _, _ := strings.Cut(cmp.Or(r.Unanswered, r.Reason), ": ") // the rest is noted once
-	return oneLine(strings.TrimSuffix(r.progress(now)+"; "+why, "; "))
-}
-
-// note says in a line of its own, which stays, what keeps the backfill or the view of it from going on.
-func (f *following) note(b bar, r report, err error) {
-	said := cmp.Or(r.Unanswered, r.Reason)
-	if err != nil {
-		said = "no new status: " + err.Error()
-	}
-	if said != f.said && said != "" {
-		b.note(f.now(), said)
-	}
-	f.said = said
+	return outcome(b.out, w.rows[0].Collector)
 }
 
 // outcome says how a backfill has ended.
-func outcome(out io.Writer, r report) error {
-	switch r.State {
+func outcome(out io.Writer, c status.Collector) error {
+	switch c.State {
 	case workflows.StateDone:
-		fmt.Fprintf(out, "%s is %s\n", r.ID, r.ending())
+		fmt.Fprintf(out, "%s is %s\n", c.ID, ending(c))
 		return nil
-	case stateStopped:
-		return fmt.Errorf("%s was %s", r.ID, r.endingAndRemedy())
+	case status.Stopped:
+		return fmt.Errorf("%s was %s", c.ID, endingAndRemedy(c))
 	}
-	return errors.New(oneLine(fmt.Sprintf("%s is not done: %s", r.ID, r.endingAndRemedy())))
+	return errors.New(oneLine(fmt.Sprintf("%s is not done: %s", c.ID, endingAndRemedy(c))))
 }
 
-// bar shows how far a backfill is.
-type bar interface {
-	show(r report, line string, now time.Time)
-	// note prints a text that stays.
-	note(now time.Time, text string)
-	// end leaves what was shown last.
-	end()
-}
-
-// newBar is one that is drawn anew on a terminal, and printed now and then elsewhere.
-func newBar(out io.Writer) bar {
-	if isTerminal(out) {
-		return newDrawnBar(out)
-	}
-	return &printedBar{out: out}
-}
-
-// drawnBar is drawn anew all the time.
-type drawnBar struct {
+// bar shows how far a backfill is: drawn in place on a terminal, as lines now and then elsewhere.
+type bar struct {
 	out     io.Writer
-	writer  progress.Writer
-	tracker *progress.Tracker
-	ended   chan struct{}
-}
-
-func newDrawnBar(out io.Writer) *drawnBar {
-	const wholly = 1000 // what the tracker counts up to: tenths of a percent
-	b := &drawnBar{out: out, writer: progress.NewWriter(), tracker: &progress.Tracker{Total: wholly, AutoStopDisabled: true}, ended: make(chan struct{})}
-	b.writer.SetOutputWriter(out)
-	b.writer.SetTrackerLength(30)
-	style := progress.StyleDefault
-	style.Chars = progress.StyleCharsBlocks
-	style.Options.Separator, style.Options.PercentIndeterminate = "  ", "      "
-	// The library begins its estimates when it is called, which may be long after the backfill began.
-	style.Visibility = progress.StyleVisibility{Tracker: true}
-	b.writer.SetStyle(style)
-	b.writer.AppendTracker(b.tracker)
-	go func() {
-		b.writer.Render()
-		close(b.ended)
-	}()
-	return b
-}
-
-func (b *drawnBar) show(r report, line string, _ time.Time) {
-	if p := r.Backfill; p == nil || p.Progress == nil {
-		b.tracker.UpdateTotal(0) // unknown
-		b.tracker.SetValue(r.Checkpoint.Totals.Events)
-	} else {
-		b.tracker.SetValue(int64(1000 * *p.Progress))
-	}
-	b.tracker.UpdateMessage(line)
-}
-
-func (b *drawnBar) note(now time.Time, text string) {
-	at := timestamp(now)
-	width, _ := terminalSize(b.out)
-	for i, line := range indented(text, len(at), width) {
-		if i == 0 {
-			line = at + line[len(at):]
-		}
-		b.writer.Log("%s", line)
-	}
-}
-
-func (b *drawnBar) end() {
-	_, _ = io.WriteString(b.out, "\r") // over the ^C that a terminal shows
-	for {
-		b.writer.Stop() // does nothing if drawing has not begun yet
-		select {
-		case <-b.ended:
-			return
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
-}
-
-// printedBar is for where nothing can be drawn over.
-type printedBar struct {
-	out     io.Writer
+	drawn   bool
+	line    string // on the terminal
 	printed time.Time
+	shown   int // how many times
 }
 
-func (b *printedBar) show(_ report, line string, now time.Time) {
-	if now.Sub(b.printed) < printEvery {
+func (b *bar) show(r row, now time.Time) {
+	line := oneLine(join(r.progress(now), cmp.Or(r.silence(), r.waits())))
+	if !b.drawn {
+		if now.Sub(b.printed) >= printEvery {
+			b.printed = now
+			b.note(now, line)
+		}
 		return
 	}
-	b.printed = now
-	b.note(now, line)
+	done := "▒█▒" // of a backfill without a range: it moves
+	if b.shown++; r.Backfill != nil && r.Backfill.Progress != nil {
+		n := int(barLength * *r.Backfill.Progress)
+		done = strings.Repeat("█", n) + strings.Repeat("░", barLength-n)
+	} else {
+		n := b.shown % (barLength - 2)
+		done = strings.Repeat("░", n) + done + strings.Repeat("░", barLength-3-n)
+	}
+	b.line = text.Trim("║"+done+"║  "+line, terminalWidth(b.out)-1)
+	fmt.Fprint(b.out, "\r"+clearLine+b.line)
 }
 
-func (b *printedBar) note(now time.Time, text string) {
-	fmt.Fprintln(b.out, timestamp(now)+oneLine(text))
+// note prints a text that stays.
+func (b *bar) note(now time.Time, said string) {
+	at := now.UTC().Format(time.TimeOnly) + "Z  "
+	if !b.drawn {
+		fmt.Fprintln(b.out, at+oneLine(said))
+		return
+	}
+	lines := strings.Join(wrap(said, len(at), terminalWidth(b.out)), "\n")
+	fmt.Fprint(b.out, "\r"+clearLine+at+lines[len(at):]+"\n"+b.line)
 }
 
-func (b *printedBar) end() {}
-
-// timestamp is what a line begins with.
-func timestamp(now time.Time) string { return now.UTC().Format(time.TimeOnly) + "Z  " }
+// end leaves the bar visible, without the ^C that a terminal shows.
+func (b *bar) end() {
+	if b.drawn {
+		fmt.Fprint(b.out, "\r"+clearLine+b.line+"\n")
+	}
+}

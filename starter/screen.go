@@ -42,10 +42,15 @@ func isTerminal(out io.Writer) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
-// endless is the width of what is no terminal: programs read lines, and a row is one.
+// endless is the width of an output that is no terminal: programs read lines, and each row is one.
 const endless = math.MaxInt32
 
-// terminalSize is endless where the output is no terminal.
+func terminalWidth(out io.Writer) int {
+	width, _ := terminalSize(out)
+	return width
+}
+
+// terminalSize is endless if the output is no terminal.
 func terminalSize(out io.Writer) (width, height int) {
 	if !isTerminal(out) {
 		return endless, 0

@@ -7,79 +7,83 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"okta-collector/internal/status"
 )
 
 const (
-	// drawEvery is the time between two pictures on a terminal, printEvery that between two tables elsewhere.
+	// drawEvery is the time between two pictures on a terminal, and printEvery between two tables or lines elsewhere.
 	drawEvery  = 2 * time.Second
 	printEvery = 10 * time.Second
 )
 
-// watch shows the status until the command is interrupted. Its error is that of the last look.
-func watch(cmd *cobra.Command, look func(context.Context) ([]report, error)) error {
-	out := cmd.OutOrStdout()
-	w := watching{
-		look: look, now: time.Now, rates: rates{}, nothing: nothing(cmd, "was ever started"),
-		width: func() int { width, _ := terminalSize(out); return width },
+// watching reads the status again and again.
+type watching struct {
+	look  func(context.Context) ([]row, error)
+	now   func() time.Time
+	rates status.Rates
+
+	rows []row     // of the last look that succeeded
+	at   time.Time // of that look; zero: none did
+	err  error     // of the last look
+}
+
+// run looks and shows at once and at each tick, until it is over or the context ends.
+func (w *watching) run(ctx context.Context, tick <-chan time.Time, show func(), over func() bool) {
+	for {
+		rows, err := w.look(ctx)
+		if ctx.Err() != nil {
+			return // a look that was interrupted says nothing
+		}
+		if w.err = err; err == nil {
+			w.rows, w.at = rows, w.now()
+			for i := range w.rows {
+				w.rates.Add(&w.rows[i].Collector, w.at)
+			}
+		}
+		if show(); over() {
+			return
+		}
+		select {
+		case <-tick:
+		case <-ctx.Done():
+			return
+		}
 	}
+}
+
+// watch shows the status until the command is interrupted. Its error is that of the last look.
+func watch(cmd *cobra.Command, look func(context.Context) ([]row, error)) error {
+	out := cmd.OutOrStdout()
+	w := &watching{look: look, now: time.Now, rates: status.Rates{}}
+	nothing := nothing(cmd, "was ever started")
+	picture := func() string { return w.picture(nothing, terminalWidth(out)) }
+	every, show := printEvery, func() { fmt.Fprint(out, picture()+"\n\n") }
 	screen, ok := newScreen(out)
-	every, show := printEvery, func(picture string) { fmt.Fprint(out, picture+"\n\n") }
 	if ok {
-		every, show = drawEvery, screen.draw
+		every, show = drawEvery, func() { screen.draw(picture()) }
 	}
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	err := w.run(cmd.Context(), ticker.C, show)
+	err := w.until(cmd.Context(), ticker.C, show, nothing)
 	if ok {
 		screen.close()
-		_, _ = io.WriteString(out, w.picture()+"\n") // stays when the screen is gone
+		_, _ = io.WriteString(out, picture()+"\n") // stays after the screen is closed
 	}
 	return err
 }
 
-// watching is one call of status --watch.
-type watching struct {
-	look    func(context.Context) ([]report, error)
-	now     func() time.Time
-	width   func() int
-	rates   rates
-	nothing string // what is said when there is nothing to show
-
-	reports []report  // what was seen last
-	at      time.Time // when; zero: never
-	err     error     // why nothing newer was seen
-}
-
-// run looks and shows at once and at each tick, until the context ends.
-func (w *watching) run(ctx context.Context, tick <-chan time.Time, show func(string)) error {
-	for {
-		reports, err := w.look(ctx)
-		if ctx.Err() != nil {
-			break // a look that was interrupted says nothing
-		}
-		if w.err = err; err == nil {
-			w.reports, w.at = reports, w.now()
-			for i := range w.reports {
-				w.rates.add(&w.reports[i], w.at)
-			}
-		}
-		show(w.picture())
-		select {
-		case <-tick:
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
+// until shows until the context ends.
+func (w *watching) until(ctx context.Context, tick <-chan time.Time, show func(), nothing string) error {
+	w.run(ctx, tick, show, func() bool { return false })
 	if w.at.IsZero() {
 		return w.err
 	}
-	return attention(w.reports, w.nothing)
+	return attention(w.rows, nothing)
 }
 
-// picture is what was seen last, and whether that is old.
-func (w *watching) picture() string {
+// picture is the result of the last look, or how old that is.
+func (w *watching) picture(nothing string, width int) string {
 	const clock = time.TimeOnly + "Z"
 	head := w.now().UTC().Format(clock)
 	if w.err != nil {
@@ -89,8 +93,8 @@ func (w *watching) picture() string {
 		}
 		head += "\nthis is as of " + w.at.UTC().Format(clock)
 	}
-	if len(w.reports) == 0 {
-		return head + "  " + w.nothing
+	if len(w.rows) == 0 {
+		return head + "  " + nothing
 	}
-	return head + "\n\n" + renderReports(w.reports, w.now(), w.width())
+	return head + "\n\n" + render(w.rows, w.now(), width)
 }

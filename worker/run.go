@@ -47,11 +47,11 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	if options.Identity == "" {
 		options.Identity = workerID()
 	}
-	reports, err := newReports(cfg.Tenants, options.Identity, log)
+	reporters, err := newReporters(cfg.Tenants, options.Identity, log)
 	if err != nil {
 		return err
 	}
-	collector, err := newCollector(cfg.Tenants, reports, registry, log)
+	collector, err := newCollector(cfg.Tenants, reporters, registry, log)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 		return fmt.Errorf("starting the worker: %w", err)
 	}
 	ready.set(temporal)
-	reports.start(cfg.TaskQueue)
+	reporters.start(cfg.TaskQueue)
 	go running.watch(ctx, temporal, cfg.TaskQueue, log)
 	log.Info("working", zap.String("metrics", "http://"+server.address+"/metrics"))
 
@@ -98,12 +98,12 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	failure := errors.Join(err, stopWithin(wholeStop, w))
 	reporting, cancel := context.WithTimeout(context.Background(), min(reportStop, time.Until(over)))
 	defer cancel()
-	reports.stop(reporting, failure != nil)
+	reporters.stop(reporting, failure != nil)
 	return failure
 }
 
 // newCollector makes the activities with every tenant's source and sink. It connects to nothing.
-func newCollector(tenants []config.Tenant, reports reports, registry prometheus.Registerer, log *zap.Logger) (*activities.Collector, error) {
+func newCollector(tenants []config.Tenant, reporters reporters, registry prometheus.Registerer, log *zap.Logger) (*activities.Collector, error) {
 	oktaMetrics := okta.NewMetrics(registry)
 	collected := make(map[string]activities.Tenant, len(tenants))
 	for _, t := range tenants {
@@ -118,7 +118,7 @@ func newCollector(tenants []config.Tenant, reports reports, registry prometheus.
 		if err != nil {
 			return nil, fmt.Errorf("tenant %s: %w", t.Name, err)
 		}
-		collected[t.Name] = activities.Tenant{Org: org, Sink: sink, Tables: t.Tables, Reports: reports[t.Name]}
+		collected[t.Name] = activities.Tenant{Org: org, Sink: sink, Tables: t.Tables, Reports: reporters[t.Name]}
 	}
 	return activities.New(collected, log, activities.NewMetrics(registry)), nil
 }

@@ -14,12 +14,12 @@ import (
 	"okta-collector/internal/report"
 )
 
-// reports tell each tenant's Devo about the worker, where it is to be told.
-type reports map[string]*report.Reporter
+// reporters tell each tenant's Devo about the worker, where it is to be told.
+type reporters map[string]*report.Reporter
 
-// newReports makes the tenants' reporters. id is how Temporal knows the worker.
-func newReports(tenants []config.Tenant, id string, log *zap.Logger) (reports, error) {
-	all := reports{}
+// newReporters makes the tenants' reporters. id is how Temporal knows the worker.
+func newReporters(tenants []config.Tenant, id string, log *zap.Logger) (reporters, error) {
+	all := reporters{}
 	for _, t := range tenants {
 		if !t.Report {
 			continue
@@ -37,14 +37,14 @@ func newReports(tenants []config.Tenant, id string, log *zap.Logger) (reports, e
 	return all, nil
 }
 
-func (all reports) start(taskQueue string) {
+func (all reporters) start(taskQueue string) {
 	for _, r := range all {
 		r.Start(taskQueue)
 	}
 }
 
 // stop delivers what is left, to all at once, until ctx ends.
-func (all reports) stop(ctx context.Context, failed bool) {
+func (all reporters) stop(ctx context.Context, failed bool) {
 	var stopping sync.WaitGroup
 	for _, r := range all {
 		stopping.Go(func() { r.Stop(ctx, failed) })
