@@ -17,6 +17,7 @@ import (
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/config"
 	"okta-collector/internal/status"
+	"okta-collector/internal/terminal"
 	"okta-collector/workflows"
 )
 
@@ -205,7 +206,7 @@ func TestWhatIsNotedOnATerminalIsWrappedBetweenWords(t *testing.T) {
 	b.end()
 
 	var noted []string
-	for line := range strings.SplitSeq(strings.NewReplacer(clearLine, "", "\r", "").Replace(out.String()), "\n") {
+	for line := range strings.SplitSeq(strings.NewReplacer(terminal.ClearLine, "", "\r", "").Replace(out.String()), "\n") {
 		if strings.Contains(line, "explanation") {
 			require.LessOrEqual(t, len(line), maxWidth)
 			noted = append(noted, line)

@@ -13,6 +13,7 @@ import (
 	"okta-collector/internal/config"
 	"okta-collector/internal/devo"
 	"okta-collector/internal/okta"
+	"okta-collector/internal/terminal"
 	"okta-collector/workflows"
 )
 
@@ -60,7 +61,7 @@ Devo, without Temporal and without collecting anything. Exit code 1 if something
 					return err
 				}
 			} else {
-				fmt.Fprintln(cmd.OutOrStdout(), renderResults(results, terminalWidth(cmd.OutOrStdout())))
+				fmt.Fprintln(cmd.OutOrStdout(), renderResults(results, terminal.Width(cmd.OutOrStdout())))
 			}
 			for _, r := range results {
 				if !r.OK {

@@ -13,6 +13,7 @@ import (
 
 	"okta-collector/internal/config"
 	"okta-collector/internal/status"
+	"okta-collector/internal/terminal"
 	"okta-collector/workflows"
 )
 
@@ -31,7 +32,7 @@ func follow(ctx context.Context, c *status.Reader, out io.Writer, id string) err
 		collector, err := c.Collector(ctx, id)
 		return []row{newRow(collector, config.Plan{})}, err
 	}}
-	return w.follow(ctx, ticker.C, id, &bar{out: out, drawn: isTerminal(out)})
+	return w.follow(ctx, ticker.C, id, &bar{out: out, drawn: terminal.Is(out)})
 }
 
 func (w *watching) follow(ctx context.Context, tick <-chan time.Time, id string, b *bar) error {
@@ -95,8 +96,8 @@ func (b *bar) show(r row, now time.Time) {
 		n := b.shown % (barLength - 2)
 		done = strings.Repeat("░", n) + done + strings.Repeat("░", barLength-3-n)
 	}
-	b.line = text.Trim("║"+done+"║  "+line, terminalWidth(b.out)-1)
-	fmt.Fprint(b.out, "\r"+clearLine+b.line)
+	b.line = text.Trim("║"+done+"║  "+line, terminal.Width(b.out)-1)
+	fmt.Fprint(b.out, "\r"+terminal.ClearLine+b.line)
 }
 
 // note prints a text that stays.
@@ -106,13 +107,13 @@ func (b *bar) note(now time.Time, said string) {
 		fmt.Fprintln(b.out, at+oneLine(said))
 		return
 	}
-	lines := strings.Join(wrap(said, len(at), terminalWidth(b.out)), "\n")
-	fmt.Fprint(b.out, "\r"+clearLine+at+lines[len(at):]+"\n"+b.line)
+	lines := strings.Join(wrap(said, len(at), terminal.Width(b.out)), "\n")
+	fmt.Fprint(b.out, "\r"+terminal.ClearLine+at+lines[len(at):]+"\n"+b.line)
 }
 
 // end leaves the bar visible, without the ^C that a terminal shows.
 func (b *bar) end() {
 	if b.drawn {
-		fmt.Fprint(b.out, "\r"+clearLine+b.line+"\n")
+		fmt.Fprint(b.out, "\r"+terminal.ClearLine+b.line+"\n")
 	}
 }

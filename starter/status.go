@@ -15,6 +15,7 @@ import (
 
 	"okta-collector/internal/config"
 	"okta-collector/internal/status"
+	"okta-collector/internal/terminal"
 	"okta-collector/workflows"
 )
 
@@ -99,7 +100,7 @@ the remarks below them too.
 					return err
 				}
 			} else if len(rows) > 0 {
-				fmt.Fprintln(cmd.OutOrStdout(), render(rows, time.Now(), cmp.Or(width, terminalWidth(cmd.OutOrStdout()))))
+				fmt.Fprintln(cmd.OutOrStdout(), render(rows, time.Now(), cmp.Or(width, terminal.Width(cmd.OutOrStdout()))))
 			}
 			return attention(rows, nothing(cmd, "was ever started"))
 		},

@@ -11,6 +11,7 @@ import (
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/config"
 	"okta-collector/internal/status"
+	"okta-collector/internal/terminal"
 	"okta-collector/workflows"
 )
 
@@ -173,7 +174,7 @@ func TestTheTableHasTheColumnsAndTheRemarksThatTheTerminalHasRoomFor(t *testing.
 		{100, "COLLECTOR STATE EVENTS BYTES LAST 5 MIN LAG BUDGET NEXT", false},
 		{120, "COLLECTOR STATE EVENTS BYTES LAST 5 MIN LAG BUDGET NEXT REMARK", true},
 		{150, "COLLECTOR STATE EVENTS BYTES LAST 5 MIN EVENTS/S LAG BUDGET NEXT REMARK", true},
-		{endless, "COLLECTOR STATE EVENTS BYTES LAST 5 MIN EVENTS/S LAG BUDGET NEXT REMARK", true},
+		{terminal.Endless, "COLLECTOR STATE EVENTS BYTES LAST 5 MIN EVENTS/S LAG BUDGET NEXT REMARK", true},
 	} {
 		t.Run(strconv.Itoa(test.width), func(t *testing.T) {
 			shown := render(busyRows(), noon, test.width)
@@ -190,7 +191,7 @@ func TestTheTableHasTheColumnsAndTheRemarksThatTheTerminalHasRoomFor(t *testing.
 			}
 		})
 	}
-	require.Len(t, strings.Split(renderTable(busyRows(), noon, endless), "\n"), 1+len(busyRows()), "for programs a row is a line")
+	require.Len(t, strings.Split(renderTable(busyRows(), noon, terminal.Endless), "\n"), 1+len(busyRows()), "for programs a row is a line")
 }
 
 func TestABackfillIsBelowItsServiceAndItsIDBelowTheTable(t *testing.T) {

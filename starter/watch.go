@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"okta-collector/internal/status"
+	"okta-collector/internal/terminal"
 )
 
 const (
@@ -57,17 +58,17 @@ func watch(cmd *cobra.Command, look func(context.Context) ([]row, error)) error 
 	out := cmd.OutOrStdout()
 	w := &watching{look: look, now: time.Now, rates: status.Rates{}}
 	nothing := nothing(cmd, "was ever started")
-	picture := func() string { return w.picture(nothing, terminalWidth(out)) }
+	picture := func() string { return w.picture(nothing, terminal.Width(out)) }
 	every, show := printEvery, func() { fmt.Fprint(out, picture()+"\n\n") }
-	screen, ok := newScreen(out)
-	if ok {
-		every, show = drawEvery, func() { screen.draw(picture()) }
+	screen := terminal.Open(out)
+	if screen != nil {
+		every, show = drawEvery, func() { screen.Draw(picture()) }
 	}
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	err := w.until(cmd.Context(), ticker.C, show, nothing)
-	if ok {
-		screen.close()
+	if screen != nil {
+		screen.Close()
 		_, _ = io.WriteString(out, picture()+"\n") // stays after the screen is closed
 	}
 	return err

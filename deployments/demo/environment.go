@@ -64,23 +64,12 @@ func (d *demo) workerVariables() []string {
 	)
 }
 
-// org is the content of the simulated org.
-type org struct {
-	// counts are objects of each service; of what is listed under others, for each of these.
-	counts string
-	// about says the same to people.
-	about string
-}
-
-// bigOrg has more log events than the budget of a minute brings, so that there is a rate
-// limit to wait out.
-var bigOrg = org{
-	counts: "logs=30000,users=1000,groups=1000,apps=400,clients=300,idps=100,zones=100,app_users=20,app_groups=5,group_members=20",
-	about:  "30,000 events of a day, then 4 a second",
-}
+// bigOrg are the objects of each service in the simulated org; of what is listed under others, for each of these. The log
+// events are more than the budget of a minute brings, so that there is a rate limit to wait for.
+const bigOrg = "logs=30000,users=1000,groups=1000,apps=400,clients=300,idps=100,zones=100,app_users=20,app_groups=5,group_members=20"
 
 // ports are those of all programs; 0 is any free one.
-type ports struct{ temporal, ui, metrics, okta, devo, stats int }
+type ports struct{ temporal, ui, metrics, okta, devo int }
 
 // wellKnownPorts are those that people know by heart.
 var wellKnownPorts = ports{temporal: 7233, ui: 8233, metrics: 9464}
@@ -88,7 +77,7 @@ var wellKnownPorts = ports{temporal: 7233, ui: 8233, metrics: 9464}
 // free returns ports that are free: where one is taken, because there may well be another Temporal on the machine,
 // another one instead.
 func (p ports) free() (ports, error) {
-	for _, port := range []*int{&p.temporal, &p.ui, &p.metrics, &p.okta, &p.devo, &p.stats} {
+	for _, port := range []*int{&p.temporal, &p.ui, &p.metrics, &p.okta, &p.devo} {
 		listener, err := net.Listen("tcp", address(*port))
 		if err != nil {
 			listener, err = net.Listen("tcp", address(0))
