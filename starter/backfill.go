@@ -65,7 +65,7 @@ backfill it starts nothing: it follows that one or, when it has ended, says how.
 			tenant, service, _ := workflows.ParseWorkflowID(id)
 			r, err := parseRange(service, since, until, time.Now())
 			if err != nil {
-				return usageError{err}
+				return usage(err)
 			}
 			c, err := connect(ctx)
 			if err != nil {

@@ -17,7 +17,6 @@ import (
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/config"
 	"okta-collector/internal/status"
-	"okta-collector/internal/terminal"
 	"okta-collector/workflows"
 )
 
@@ -171,7 +170,7 @@ func followed(t *testing.T, looks ...func() (status.Collector, error)) (shown st
 		c.Derive(now)
 		return []row{newRow(c, config.Plan{})}, err
 	}}
-	err = w.follow(ctx, tick, dayID, &bar{out: &out})
+	err = w.follow(ctx, tick, dayID, &out)
 	return out.String(), err
 }
 
@@ -196,25 +195,6 @@ func TestFollowingSaysOnceWhatHoldsItUp(t *testing.T) {
 	require.Equal(t, 1, strings.Count(shown, "12:00:01Z  tries again Nov 22 12:01:00Z: asking Okta for /api/v1/logs: 503\n"), shown)
 	require.Equal(t, 1, strings.Count(shown, "asking Okta"), shown)
 	require.Contains(t, shown, "12:00:01Z  50.0 %, 500 events; tries again Nov 22 12:01:00Z\n")
-}
-
-func TestWhatIsNotedOnATerminalIsWrappedBetweenWords(t *testing.T) {
-	why := strings.TrimSpace(strings.Repeat("an explanation ", 20))
-	var out strings.Builder
-	b := &bar{out: &out, drawn: true}
-	b.note(noon, why)
-	b.end()
-
-	var noted []string
-	for line := range strings.SplitSeq(strings.NewReplacer(terminal.ClearLine, "", "\r", "").Replace(out.String()), "\n") {
-		if strings.Contains(line, "explanation") {
-			require.LessOrEqual(t, len(line), maxWidth)
-			noted = append(noted, line)
-		}
-	}
-	require.Greater(t, len(noted), 1)
-	require.Equal(t, "12:00:00Z "+why, oneLine(strings.Join(noted, " ")))
-	require.Regexp(t, `^ {11}(an|explanation) `, noted[1])
 }
 
 func TestAMalformedIDOfABackfillIsRefusedWithTheExpectedForm(t *testing.T) {
@@ -263,25 +243,7 @@ func TestInterruptingEndsTheFollowingAndNotTheBackfill(t *testing.T) {
 	_, err := followed(t, seen(workflows.StateRunning, "", halfway()))
 
 	require.ErrorContains(t, err, "the backfill goes on: starter backfill "+dayID+" --follow")
-	require.ErrorAs(t, err, new(interruptedError))
-}
-
-func TestOnATerminalTheBarIsDrawn(t *testing.T) {
-	for name, test := range map[string]struct {
-		progress *workflows.BackfillStatus
-		want     string
-	}{
-		"with its share":        {&workflows.BackfillStatus{Progress: new(0.5)}, "║██████████████░░░░░░░░░░░░░░║  50.0 %, 500 events"},
-		"or as one without any": {&workflows.BackfillStatus{}, "▒█▒"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var out strings.Builder
-			b := &bar{out: &out, drawn: true}
-			b.show(row{Collector: status.Collector{Status: workflows.Status{Backfill: test.progress, Checkpoint: events(500)}}}, noon)
-			b.note(noon, "paused")
-			b.end()
-			require.Contains(t, out.String(), test.want)
-			require.Contains(t, out.String(), "12:00:00Z  paused\n")
-		})
-	}
+	exit := exitError{}
+	require.ErrorAs(t, err, &exit)
+	require.Equal(t, 130, exit.code)
 }

@@ -41,28 +41,24 @@ Devo, without Temporal and without collecting anything. Exit code 1 if something
 				fmt.Fprintln(cmd.ErrOrStderr(), "starter: warning:", warning)
 			}
 			if err != nil {
-				return usageError{err}
+				return usage(err)
 			}
 			wanted := tenantFlag(cmd)
-			found, failed := false, 0
 			var results []result
 			for _, tenant := range cfg.Tenants {
-				if wanted != "" && tenant.Name != wanted {
-					continue
+				if wanted == "" || tenant.Name == wanted {
+					results = append(results, checkTenant(cmd.Context(), tenant)...)
 				}
-				found = true
-				results = append(results, checkTenant(cmd.Context(), tenant)...)
 			}
-			if !found {
+			if results == nil {
 				return usagef("tenant %q is not in COLLECTOR_TENANTS", wanted)
 			}
-			if output == outputJSON {
-				if err := printJSON(cmd.OutOrStdout(), results); err != nil {
-					return err
-				}
-			} else {
+			if output == outputTable {
 				fmt.Fprintln(cmd.OutOrStdout(), renderResults(results, terminal.Width(cmd.OutOrStdout())))
+			} else if err := printJSON(cmd.OutOrStdout(), results); err != nil {
+				return err
 			}
+			failed := 0
 			for _, r := range results {
 				if !r.OK {
 					failed++

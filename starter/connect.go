@@ -24,7 +24,7 @@ type connector func(ctx context.Context) (*status.Reader, error)
 func connect(ctx context.Context) (*status.Reader, error) {
 	options, err := temporalclient.Options()
 	if err != nil {
-		return nil, usageError{err}
+		return nil, usage(err)
 	}
 	if options.DataConverter == nil {
 		options.DataConverter = converter.GetDefaultDataConverter()

@@ -9,6 +9,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"okta-collector/internal/status"
+	"okta-collector/internal/terminal"
 	"okta-collector/workflows"
 )
 
@@ -121,7 +122,7 @@ func (n note) render(now time.Time, width int) string {
 	if !n.At.IsZero() {
 		head += ", " + humanize.RelTime(n.At, now, "ago", "from now")
 	}
-	lines := append(wrap(head+":", 0, width), wrap(n.Problem.String(), 2, width)...)
+	lines := append(terminal.Wrap(head+":", 0, width), terminal.Wrap(n.Problem.String(), 2, width)...)
 	if n.command != "" {
 		lines = append(lines, "  "+n.command)
 	}
@@ -136,20 +137,6 @@ func enumeration(names []string) string {
 		list = append(list, cmp.Or(strings.TrimPrefix(name, beginning(names[i])), name))
 	}
 	return strings.Join(list, ", ")
-}
-
-// wrap wraps a text between words, and indents each line. Words are not broken, so that they can be copied.
-func wrap(message string, spaces, width int) (lines []string) {
-	width = min(width, maxWidth) - spaces
-	indent := strings.Repeat(" ", spaces)
-	line := ""
-	for _, word := range strings.Fields(message) {
-		if line != "" && len([]rune(line))+1+len([]rune(word)) > width {
-			lines, line = append(lines, indent+line), ""
-		}
-		line = strings.TrimPrefix(line+" "+word, " ")
-	}
-	return append(lines, indent+line)
 }
 
 // problem is what keeps a collector from collecting; nil if nothing does.

@@ -48,10 +48,7 @@ func checkSelection(cmd *cobra.Command, args []string) error {
 // checkCollectors also refuses the ids of backfills.
 func checkCollectors(cmd *cobra.Command, args []string) error {
 	for _, id := range args {
-		if _, _, err := workflows.ParseWorkflowID(id); err != nil {
-			return err
-		}
-		if !isCollector(id) {
+		if isBackfill(id) {
 			return fmt.Errorf("%s is a backfill, which %s does not know; see starter backfill --help", id, cmd.Name())
 		}
 	}

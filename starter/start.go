@@ -21,6 +21,7 @@ import (
 	"okta-collector/internal/config"
 	"okta-collector/internal/okta"
 	"okta-collector/internal/status"
+	"okta-collector/internal/temporalclient"
 	"okta-collector/workflows"
 )
 
@@ -43,7 +44,7 @@ nothing is collected until one is.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			from, err := parseSince(since, time.Now())
 			if err != nil {
-				return usageError{err}
+				return usage(err)
 			}
 			plan, err := loadPlan(cmd)
 			if err != nil {
@@ -71,22 +72,15 @@ nothing is collected until one is.`,
 	return cmd
 }
 
-// parseSince reads a time or how long ago it was. An empty text is the zero time.
-func parseSince(text string, now time.Time) (time.Time, error) {
+// parseSince reads where logs begin. An empty text is the zero time.
+func parseSince(text string, now time.Time) (since time.Time, err error) {
 	if text == "" {
-		return time.Time{}, nil
+		return since, nil
 	}
-	since, err := parseTime("--since", text, now)
-	if err != nil {
-		return time.Time{}, err
+	if since, err = parseTime("--since", text, now); err == nil {
+		err = workflows.CheckRange("logs", checkpoint.Range{Since: since, Until: now}, now)
 	}
-	if since.After(now) {
-		return time.Time{}, fmt.Errorf("--since is %s, which is in the future", text)
-	}
-	if since.Before(now.Add(-checkpoint.MaxHistory)) {
-		return time.Time{}, fmt.Errorf("--since is %s, but Okta's System Log goes back 90 days only", text)
-	}
-	return since, nil
+	return since, err
 }
 
 // parseTime reads a time or how long ago it was.
@@ -109,7 +103,7 @@ func loadPlan(cmd *cobra.Command) (config.Plan, error) {
 		fmt.Fprintln(cmd.ErrOrStderr(), "starter: warning:", warning)
 	}
 	if err != nil {
-		return plan, usageError{err}
+		return plan, usage(err)
 	}
 	return plan, nil
 }
@@ -132,7 +126,7 @@ func startTargets(plan config.Plan, ids []string, tenant string) ([]config.Targe
 	for _, id := range ids {
 		tenant, service, err := workflows.ParseWorkflowID(id)
 		if err != nil {
-			return nil, usageError{err}
+			return nil, usage(err)
 		}
 		if err := checkService(service); err != nil {
 			return nil, usagef("%s: %w", id, err)
@@ -239,7 +233,7 @@ func (s starting) execute(ctx context.Context, id string, in workflows.CollectIn
 		return nil
 	}
 	if errors.As(err, new(*serviceerror.InvalidArgument)) {
-		if missing, listErr := status.MissingAttributes(ctx, s.c.OperatorService(), s.c.Namespace); listErr == nil && len(missing) > 0 {
+		if missing, listErr := temporalclient.MissingAttributes(ctx, s.c.OperatorService(), s.c.Namespace); listErr == nil && len(missing) > 0 {
 			return fmt.Errorf("the namespace does not have the search attributes yet: start a worker, which registers them, and try again (%w)", err)
 		}
 	}

@@ -635,7 +635,9 @@ func TestStopOfWhatWasNeverThereFails(t *testing.T) {
 }
 
 func TestStopThatIsNotAnsweredSaysHowToEndItAllTheSame(t *testing.T) {
-	s := stopping{waiting: map[string]bool{users: true, logs: true}}
+	var s stopping
+	s.waiting.Store(users, true)
+	s.waiting.Store(logs, true)
 	require.Contains(t, s.hint(), "still waiting for 2; is a worker running?")
 	require.Contains(t, s.hint(), "'starter start' goes on from its last checkpoint:\n"+
 		"  temporal workflow terminate --workflow-id "+logs+"\n  temporal workflow terminate --workflow-id "+users+"\n")

@@ -95,14 +95,12 @@ the remarks below them too.
 			if err != nil {
 				return err
 			}
-			if output == outputJSON {
-				if err := printJSON(cmd.OutOrStdout(), rows); err != nil {
-					return err
-				}
-			} else if len(rows) > 0 {
+			if output == outputTable && len(rows) > 0 {
 				fmt.Fprintln(cmd.OutOrStdout(), render(rows, time.Now(), cmp.Or(width, terminal.Width(cmd.OutOrStdout()))))
+			} else if output == outputJSON {
+				err = printJSON(cmd.OutOrStdout(), rows)
 			}
-			return attention(rows, nothing(cmd, "was ever started"))
+			return cmp.Or(err, attention(rows, nothing(cmd, "was ever started")))
 		},
 	}
 	outputFlag(cmd, &output)

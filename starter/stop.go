@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,7 +49,7 @@ if the waiting was interrupted.`,
 
 // stop cancels all and waits for each. A collector ends within a page, if a worker runs.
 func stop(c *status.Reader, cmd *cobra.Command, ids []string) error {
-	s := stopping{c: c, waiting: make(map[string]bool)}
+	s := stopping{c: c}
 	results := newResults(cmd, ids)
 	patience := time.AfterFunc(stopPatience, func() { fmt.Fprint(cmd.ErrOrStderr(), s.hint()) })
 	defer patience.Stop()
@@ -63,7 +63,7 @@ func stop(c *status.Reader, cmd *cobra.Command, ids []string) error {
 	all.Wait()
 	err := results.err()
 	if err != nil && cmd.Context().Err() != nil {
-		return interruptedError{err}
+		return exitError{err, exitInterrupted}
 	}
 	return err
 }
@@ -71,8 +71,7 @@ func stop(c *status.Reader, cmd *cobra.Command, ids []string) error {
 // stopping is one call of stop.
 type stopping struct {
 	c       *status.Reader
-	mu      sync.Mutex
-	waiting map[string]bool // the ids that were cancelled and have not ended
+	waiting sync.Map // the ids that were cancelled and have not ended
 }
 
 // one stops a collector or a backfill, waits, and says how it has ended.
@@ -90,8 +89,8 @@ func (s *stopping) one(ctx context.Context, id string) (done string, err error) 
 	if err := s.c.CancelWorkflow(ctx, id, ""); err != nil && !errors.As(err, new(*serviceerror.NotFound)) {
 		return "", err
 	}
-	s.waits(id, true)
-	defer s.waits(id, false)
+	s.waiting.Store(id, true)
+	defer s.waiting.Delete(id)
 	waitErr := s.c.GetWorkflow(ctx, id, "").Get(ctx, nil)
 	if ctx.Err() != nil {
 		return "", errors.New("not waited for; it stops as soon as a worker runs")
@@ -110,26 +109,17 @@ func (s *stopping) one(ctx context.Context, id string) (done string, err error) 
 	return ending(collector), nil
 }
 
-func (s *stopping) waits(id string, yes bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.waiting[id] = yes
-	if !yes {
-		delete(s.waiting, id)
-	}
-}
-
 // hint is for a wait that takes longer than it should; empty if there is none.
 func (s *stopping) hint() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.waiting) == 0 {
+	var commands []string
+	s.waiting.Range(func(id, _ any) bool {
+		commands = append(commands, fmt.Sprintf("  temporal workflow terminate --workflow-id %s\n", id))
+		return true
+	})
+	if commands == nil {
 		return ""
 	}
-	hint := fmt.Sprintf("starter: still waiting for %d; is a worker running? Ctrl-C ends the waiting, and they stop when one does.\n"+
-		"starter: To end one without a worker, after which 'starter start' goes on from its last checkpoint:\n", len(s.waiting))
-	for _, id := range slices.Sorted(maps.Keys(s.waiting)) {
-		hint += "  temporal workflow terminate --workflow-id " + id + "\n"
-	}
-	return hint
+	slices.Sort(commands)
+	return fmt.Sprintf("starter: still waiting for %d; is a worker running? Ctrl-C ends the waiting, and they stop when one does.\n"+
+		"starter: To end one without a worker, after which 'starter start' goes on from its last checkpoint:\n", len(commands)) + strings.Join(commands, "")
 }

@@ -12,11 +12,9 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 
 	"okta-collector/internal/status"
+	"okta-collector/internal/terminal"
 	"okta-collector/workflows"
 )
-
-// maxWidth is how wide a text gets. Longer lines are hard to read.
-const maxWidth = 120
 
 // expendable are the columns that a narrow terminal does not have, the first one first. The remarks keep their column
 // only if at most expendableForRemarks of them are left out; otherwise they are below the table.
@@ -70,7 +68,7 @@ func remarksBelow(rows []row, width int) (lines []string) {
 		}
 	}
 	for _, n := range together(remarks) {
-		lines = append(lines, wrap(enumeration(n.names)+": "+n.Message, 0, width)...)
+		lines = append(lines, terminal.Wrap(enumeration(n.names)+": "+n.Message, 0, width)...)
 	}
 	return lines
 }

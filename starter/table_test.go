@@ -68,7 +68,7 @@ func TestTheTableSaysWhatEachCollectorDoesAndWhy(t *testing.T) {
 			if r.NoWorker = test.noWorker; r.NoWorker {
 				r.Unanswered = "no worker answers"
 			}
-			lines := strings.Split(render([]row{r}, noon, maxWidth), "\n")
+			lines := strings.Split(render([]row{r}, noon, terminal.MaxWidth), "\n")
 			require.Len(t, lines, 2)
 			require.Equal(t, "COLLECTOR STATE EVENTS BYTES LAST 5 MIN EVENTS/S LAG BUDGET NEXT REMARK", oneLine(lines[0]))
 			require.Equal(t, users+" "+test.want, oneLine(lines[1]))
@@ -125,7 +125,7 @@ func TestServicesThatSayTheSameAreNamedTogether(t *testing.T) {
 	other := refused("apps", "r4", 1, time.Minute)
 	other.LastProblem = &workflows.Problem{At: noon.Add(-time.Minute), Message: "something else"}
 
-	shown := render([]row{refused("logs", "r1", 1, time.Hour), refused("users", "r2", 3, time.Minute), other, refused("zones", "r3", 1, time.Hour)}, noon, maxWidth)
+	shown := render([]row{refused("logs", "r1", 1, time.Hour), refused("users", "r2", 3, time.Minute), other, refused("zones", "r3", 1, time.Hour)}, noon, terminal.MaxWidth)
 	_, below, _ := strings.Cut(shown, "\n\n")
 	require.Equal(t, `okta/acme/logs, users, zones, up to 3 failures in a row, 1 minute ago:
   asking Okta: 401 Unauthorized E0000011 (Invalid token provided); make a new one
@@ -133,7 +133,7 @@ func TestServicesThatSayTheSameAreNamedTogether(t *testing.T) {
 okta/acme/apps, 1 minute ago:
   something else`, below)
 
-	_, below, _ = strings.Cut(render([]row{refused("logs", "r1", 1, time.Minute)}, noon, maxWidth), "\n\n")
+	_, below, _ = strings.Cut(render([]row{refused("logs", "r1", 1, time.Minute)}, noon, terminal.MaxWidth), "\n\n")
 	require.Contains(t, below, "asking Okta for /api/v1/logs: 401 Unauthorized E0000011 (Invalid token provided) [request r1]", "all of it where it is but one")
 }
 
@@ -203,13 +203,13 @@ func TestABackfillIsBelowItsServiceAndItsIDBelowTheTable(t *testing.T) {
 	})
 	half.Rate = &status.Rate{Events: 1234.4}
 
-	lines := strings.Split(render([]row{live, half}, noon, maxWidth), "\n")
+	lines := strings.Split(render([]row{live, half}, noon, terminal.MaxWidth), "\n")
 	require.Equal(t, "  backfill      waiting     500    0 B           -     1,234    -       -   30s  50.0 %; rate limited", lines[2])
 	require.Equal(t, dayID+":", lines[4])
 	require.Equal(t, "50.0 %, 500 events, 1,234/s, ends in about 11m0s, at Nov 22 12:11Z; rate limited until Nov 22 12:00:30Z",
 		oneLine(strings.Join(lines[5:], " ")))
 
-	alone := strings.Split(render([]row{half}, noon, maxWidth), "\n")
+	alone := strings.Split(render([]row{half}, noon, terminal.MaxWidth), "\n")
 	require.True(t, strings.HasPrefix(alone[1], logs+" backfill  waiting"), alone[1])
 }
 
@@ -217,20 +217,20 @@ func TestABackfillThatGivesWaySaysToWhom(t *testing.T) {
 	wake := noon.Add(30 * time.Second)
 	yielding := rowOf(dayID, workflows.Status{State: workflows.StateWaiting, WakeAt: &wake, Reason: workflows.WaitYield, Checkpoint: halfway()})
 
-	lines := strings.Split(render([]row{yielding}, noon, maxWidth), "\n")
+	lines := strings.Split(render([]row{yielding}, noon, terminal.MaxWidth), "\n")
 	require.Contains(t, lines[1], "  50.0 %; live collection first")
 	require.Contains(t, oneLine(strings.Join(lines[3:], " ")), "live collection first until Nov 22 12:00:30Z")
 	var out strings.Builder
-	(&bar{out: &out}).show(yielding, noon)
+	yielding.showIn(terminal.NewBar(&out), noon)
 	require.Equal(t, "12:00:00Z  50.0 %, 500 events; live collection first until Nov 22 12:00:30Z\n", out.String())
 }
 
 func TestWarningsOfTheLastHourAreBelowTheTable(t *testing.T) {
 	warned := rowOf(users, workflows.Status{State: workflows.StateWaiting, LastWarning: &workflows.Warning{At: noon.Add(-59 * time.Minute), Message: "a page came back empty"}})
-	require.Contains(t, oneLine(render([]row{warned}, noon, maxWidth)), users+", warning, 59 minutes ago: a page came back empty")
+	require.Contains(t, oneLine(render([]row{warned}, noon, terminal.MaxWidth)), users+", warning, 59 minutes ago: a page came back empty")
 
 	warned.LastWarning.At = noon.Add(-time.Hour)
-	require.NotContains(t, render([]row{warned}, noon, maxWidth), "warning")
+	require.NotContains(t, render([]row{warned}, noon, terminal.MaxWidth), "warning")
 }
 
 func TestWhatEndedUnaskedSaysWhyBelowTheTable(t *testing.T) {
@@ -246,13 +246,13 @@ func TestWhatEndedUnaskedSaysWhyBelowTheTable(t *testing.T) {
 func TestAnActivityThatSomebodyPausedIsNotTakenForCollecting(t *testing.T) {
 	r := row{Collector: status.Collector{ID: users, Status: workflows.Status{State: workflows.StateRunning}, Slice: &status.Slice{State: "paused"}}}
 
-	require.Contains(t, render([]row{r}, noon, maxWidth), "its activity is paused")
+	require.Contains(t, render([]row{r}, noon, terminal.MaxWidth), "its activity is paused")
 }
 
 func TestAWorkflowThatCannotAnswerSaysWhyBelowTheTable(t *testing.T) {
 	r := row{Collector: status.Collector{ID: users, Status: workflows.Status{State: status.Unknown}, Unanswered: "[TMPRL1100] invalid state transition"}}
 
-	shown := oneLine(render([]row{r}, noon, maxWidth))
+	shown := oneLine(render([]row{r}, noon, terminal.MaxWidth))
 	require.Contains(t, shown, "does not answer, see below")
 	require.Contains(t, shown, users+", does not answer: [TMPRL1100]")
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"okta-collector/internal/status"
+	"okta-collector/internal/terminal"
 	"okta-collector/workflows"
 )
 
@@ -27,7 +28,7 @@ func watched(t *testing.T, looks ...func() ([]row, error)) (pictures []string, e
 	}
 	const nothing = "no collector was ever started"
 	err = w.until(ctx, tick, func() {
-		if pictures = append(pictures, w.picture(nothing, maxWidth)); len(pictures) == len(looks) {
+		if pictures = append(pictures, w.picture(nothing, terminal.MaxWidth)); len(pictures) == len(looks) {
 			interrupt()
 			return
 		}

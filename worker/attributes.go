@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc/codes"
 
-	"okta-collector/internal/status"
+	"okta-collector/internal/temporalclient"
 	"okta-collector/workflows"
 )
 
@@ -30,7 +30,7 @@ func registerAttributes(ctx context.Context, operator operatorservice.OperatorSe
 	defer cancel()
 	added := false
 	for {
-		missing, err := status.MissingAttributes(ctx, operator, namespace) // which needs less permission than to add them
+		missing, err := temporalclient.MissingAttributes(ctx, operator, namespace) // which needs less permission than to add them
 		switch {
 		case err != nil && !starting(err):
 			return err

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -53,44 +52,45 @@ func (r *Reader) LastRun(ctx context.Context, id string, wantState bool) (last L
 // with a mistake in its input, hides the position of the run before it. If no run had one, the latest says where to
 // begin.
 func (r *Reader) lastState(ctx context.Context, id string, latest *workflow.WorkflowExecutionInfo) (*workflows.State, error) {
-	runs := []*workflow.WorkflowExecutionInfo{latest}
-	var first *workflows.State // of the latest run
-	for i := 0; i < len(runs); i++ {
+	enough := func(s *workflows.State, run *workflow.WorkflowExecutionInfo) bool { // a run that was stopped is, also without a position
+		return !s.Checkpoint.IsZero() || run.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED
+	}
+	first, err := r.resumable(ctx, id, latest)
+	if err != nil || enough(first, latest) {
+		return first, err
+	}
+	runs, err := List(ctx, r, fmt.Sprintf(`WorkflowId = %q AND ExecutionStatus != "ContinuedAsNew"`, id))
+	if err != nil {
+		return nil, err
+	}
+	for i, run := range runs {
 		if i == maxRuns {
 			return nil, UnreadableError{fmt.Errorf("none of the last %d runs had a position", maxRuns)}
 		}
-		run, status := runs[i].GetExecution().GetRunId(), runs[i].GetStatus()
-		state, err := r.finalState(ctx, id, run, status)
-		if err == nil && status != enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
-			state.Began, state.Since, err = r.beginning(ctx, id, run)
-		}
-		switch {
-		case err != nil:
-			return nil, UnreadableError{fmt.Errorf("the run %s was %s and its position cannot be read (%w)", run, lower(status), err)}
-		case !state.Checkpoint.IsZero(), status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
-			return resumable(state), nil // a run that was stopped counts also without a position
-		}
-		if i == 0 {
-			first = resumable(state)
-			before, err := r.runsBefore(ctx, id, run)
-			if err != nil {
-				return nil, err
-			}
-			runs = append(runs, before...)
+		if state, err := r.resumable(ctx, id, run); err != nil || enough(state, run) {
+			return state, err
 		}
 	}
 	return first, nil
 }
 
-// runsBefore are the runs of an id before its latest, the newest first: one more than are read.
-func (r *Reader) runsBefore(ctx context.Context, id, latest string) ([]*workflow.WorkflowExecutionInfo, error) {
-	page, err := r.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		PageSize: maxRuns + 1, Query: fmt.Sprintf(`WorkflowId = %q AND ExecutionStatus != "ContinuedAsNew"`, id),
-	})
-	if err != nil {
-		return nil, fmt.Errorf("listing the runs of %s: %w", id, err)
+// resumable is the state of a closed run, to start with: without a pause or a block, and with the next poll due when it
+// was, so that a start does not pull everything again.
+func (r *Reader) resumable(ctx context.Context, id string, execution *workflow.WorkflowExecutionInfo) (*workflows.State, error) {
+	run, status := execution.GetExecution().GetRunId(), execution.GetStatus()
+	s, err := r.finalState(ctx, id, run, status)
+	if err == nil && status != enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
+		s.Began, s.Since, err = r.beginning(ctx, id, run)
 	}
-	return slices.DeleteFunc(page.GetExecutions(), func(e *workflow.WorkflowExecutionInfo) bool { return e.GetExecution().GetRunId() == latest }), nil
+	if err != nil {
+		return nil, UnreadableError{fmt.Errorf("the run %s was %s and its position cannot be read (%w)", run, lower(status), err)}
+	}
+	s.Paused, s.Blocked, s.Failures = false, false, 0
+	switch s.WakeReason {
+	case workflows.WaitBlocked, workflows.WaitBackoff:
+		s.WakeAt, s.WakeReason = time.Time{}, ""
+	}
+	return &s, nil
 }
 
 // beginning is when a run's collection was first started and where it was to begin, by the first event of its history.
@@ -117,17 +117,6 @@ func (r *Reader) beginning(ctx context.Context, id, run string) (began time.Time
 		}
 	}
 	return began, since, nil
-}
-
-// resumable is a state to start with: without a pause or a block, and with the next poll due when it was, so that a
-// start does not pull everything again.
-func resumable(s workflows.State) *workflows.State {
-	s.Paused, s.Blocked, s.Failures = false, false, 0
-	switch s.WakeReason {
-	case workflows.WaitBlocked, workflows.WaitBackoff:
-		s.WakeAt, s.WakeReason = time.Time{}, ""
-	}
-	return &s
 }
 
 // closed adds what a run left behind when it ended.

@@ -1,4 +1,4 @@
-// Package temporalclient reads how Temporal is reached. The settings are Temporal's own, so that whoever has the
+// Package temporalclient reads how Temporal is reached, and whether a namespace is set up. The settings are Temporal's own, so that whoever has the
 // temporal CLI working has them already.
 package temporalclient
 

@@ -13,12 +13,10 @@ import (
 
 // Control sequences.
 const (
-	// ClearLine clears from the cursor to the end of the line.
-	ClearLine = "\x1b[K"
-
 	enterScreen = "\x1b[?1049h\x1b[?25l" // the alternate screen, without a cursor
 	leaveScreen = "\x1b[?25h\x1b[?1049l"
 	home        = "\x1b[H"
+	clearLine   = "\x1b[K" // from the cursor to the end of the line
 	clearBelow  = "\x1b[J"
 	beginUpdate = "\x1b[?2026h"
 	endUpdate   = "\x1b[?2026l" // shows everything since beginUpdate at once, so that nothing flickers
@@ -85,7 +83,7 @@ func (s *Screen) Draw(picture string) {
 		}
 		// The row is cleared before the line is written: after the last column the cursor is still on it and would clear
 		// that. The rest of a line's last row is filled with blanks.
-		b.WriteString(ClearLine + line)
+		b.WriteString(clearLine + line)
 		if rows > 1 {
 			b.WriteString(strings.Repeat(" ", rows*width-length))
 		}

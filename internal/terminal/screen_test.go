@@ -9,10 +9,10 @@ import (
 
 func TestAScreenIsDrawnOverAndFitsTheTerminal(t *testing.T) {
 	for name, test := range map[string]struct{ picture, want string }{
-		"what has no room at the bottom is left out": {"abcdef\nb\nc\nd", ClearLine + "abcdef\r\n" + ClearLine + "b\r\n" + ClearLine + "c"},
-		"below it is cleared":                        {"abcdef\nb", ClearLine + "abcdef\r\n" + ClearLine + "b\r\n" + clearBelow},
-		"the terminal wraps what is longer":          {"abcdefgh\nb", ClearLine + "abcdefgh    \r\n" + ClearLine + "b"},
-		"and that takes rows":                        {"a\nb\nabcdefgh", ClearLine + "a\r\n" + ClearLine + "b\r\n" + clearBelow},
+		"what has no room at the bottom is left out": {"abcdef\nb\nc\nd", clearLine + "abcdef\r\n" + clearLine + "b\r\n" + clearLine + "c"},
+		"below it is cleared":                        {"abcdef\nb", clearLine + "abcdef\r\n" + clearLine + "b\r\n" + clearBelow},
+		"the terminal wraps what is longer":          {"abcdefgh\nb", clearLine + "abcdefgh    \r\n" + clearLine + "b"},
+		"and that takes rows":                        {"a\nb\nabcdefgh", clearLine + "a\r\n" + clearLine + "b\r\n" + clearBelow},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder
