@@ -59,20 +59,17 @@ func ProblemOf(err error) workflows.Problem {
 
 // whatHappened is Okta's answer, or why there was none.
 func whatHappened(e *okta.Error) string {
-	var parts []string
+	said := e.Code
 	if e.Status != 0 {
-		parts = append(parts, fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status)))
-	}
-	if e.Code != "" {
-		parts = append(parts, e.Code)
+		said = fmt.Sprintf("%d %s %s", e.Status, http.StatusText(e.Status), e.Code)
 	}
 	if e.Summary != "" {
-		parts = append(parts, "("+e.Summary+")")
+		said += " (" + e.Summary + ")"
 	}
 	if cause := e.Unwrap(); cause != nil {
-		parts = append(parts, cause.Error())
+		said += " " + cause.Error()
 	}
-	return strings.Join(parts, " ")
+	return strings.Join(strings.Fields(said), " ")
 }
 
 // maxText bounds each text of a problem in a history, in bytes.

@@ -155,10 +155,7 @@ func notCollected(cmd *cobra.Command, collector, id string, r checkpoint.Range) 
 	if err := workflows.CheckRange(service, r, time.Now()); err != nil {
 		return err
 	}
-	input, err := json.Marshal(workflows.BackfillInput{Tenant: tenant, Service: service, Range: r})
-	if err != nil {
-		return fmt.Errorf("writing the input: %w", err)
-	}
+	input, _ := json.Marshal(workflows.BackfillInput{Tenant: tenant, Service: service, Range: r}) // it always can be
 	return fmt.Errorf(`%s is not running: start it with 'starter start %s', or backfill without it:
   temporal workflow start --type %s --task-queue %s --workflow-id %s --input '%s'`,
 		collector, collector, workflows.BackfillName, plan.TaskQueue, id, input)

@@ -194,3 +194,8 @@ func (r row) progress(now time.Time) string {
 	}
 	return said
 }
+
+// progressLine is beside the bar of a backfill that is followed.
+func (r row) progressLine(now time.Time) string {
+	return oneLine(join(r.progress(now), cmp.Or(r.silence(), r.waits())))
+}

@@ -124,10 +124,7 @@ func startTargets(plan config.Plan, ids []string, tenant string) ([]config.Targe
 	known = slices.Compact(known)
 	var targets []config.Target
 	for _, id := range ids {
-		tenant, service, err := workflows.ParseWorkflowID(id)
-		if err != nil {
-			return nil, usage(err)
-		}
+		tenant, service, _ := workflows.ParseWorkflowID(id)
 		if err := checkService(service); err != nil {
 			return nil, usagef("%s: %w", id, err)
 		}

@@ -203,12 +203,20 @@ var reasons = map[workflows.WaitReason]string{
 	workflows.WaitPaused:  "the signal resume goes on",
 }
 
-// share is how much of its range a backfill has done; empty if it has none.
+// done is how much of its range a backfill has done, 0 to 1; nil if it has none.
+func done(c status.Collector) *float64 {
+	if c.Backfill == nil {
+		return nil
+	}
+	return c.Backfill.Progress
+}
+
+// share is the same for people; empty if there is none.
 func share(c status.Collector) string {
-	if c.Backfill == nil || c.Backfill.Progress == nil {
+	if done(c) == nil {
 		return ""
 	}
-	return fmt.Sprintf("%.1f %%", math.Floor(1000**c.Backfill.Progress)/10) // 100 % is all of it, so it is not rounded up
+	return fmt.Sprintf("%.1f %%", math.Floor(1000**done(c))/10) // 100 % is all of it, so it is not rounded up
 }
 
 // oneLine makes one line of a message from elsewhere.

@@ -2,20 +2,25 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"okta-collector/internal/config"
 	"okta-collector/internal/status"
 	"okta-collector/internal/terminal"
+	"okta-collector/workflows"
 )
 
 const (
-	// drawEvery is the time between two pictures on a terminal, and printEvery between two tables or lines elsewhere.
+	// drawEvery is the time between two pictures on a terminal, and printEvery between two tables elsewhere.
 	drawEvery  = 2 * time.Second
 	printEvery = 10 * time.Second
+	// followEvery is the time between two looks at a backfill.
+	followEvery = time.Second
 )
 
 // watching reads the status again and again.
@@ -98,4 +103,51 @@ func (w *watching) picture(nothing string, width int) string {
 		return head + "  " + nothing
 	}
 	return head + "\n\n" + render(w.rows, w.now(), width)
+}
+
+// follow shows the progress of a backfill until it ends. It is an error if it does not end because it is done.
+func follow(ctx context.Context, c *status.Reader, out io.Writer, id string) error {
+	ticker := time.NewTicker(followEvery)
+	defer ticker.Stop()
+	w := &watching{now: time.Now, rates: status.Rates{}, look: func(ctx context.Context) ([]row, error) {
+		collector, err := c.Collector(ctx, id)
+		return []row{newRow(collector, config.Plan{})}, err
+	}}
+	return w.follow(ctx, ticker.C, id, out)
+}
+
+func (w *watching) follow(ctx context.Context, tick <-chan time.Time, id string, out io.Writer) error {
+	bar := terminal.NewBar(out)
+	noted := "" // what holds the backfill up is noted once
+	over := func() bool { return w.err == nil && w.rows[0].HasEnded() }
+	w.run(ctx, tick, func() {
+		said := ""
+		if w.err != nil {
+			said = "no new status: " + w.err.Error()
+		} else {
+			bar.Show(w.now(), done(w.rows[0].Collector), w.rows[0].progressLine(w.now()))
+			said = w.rows[0].obstacle()
+		}
+		if said != noted && said != "" {
+			bar.Note(w.now(), said)
+		}
+		noted = said
+	}, over)
+	bar.End()
+	if w.at.IsZero() || !over() {
+		return exitError{fmt.Errorf("not followed any longer; the backfill goes on: starter backfill %s --follow", id), exitInterrupted}
+	}
+	return outcome(out, w.rows[0].Collector)
+}
+
+// outcome says how a backfill has ended.
+func outcome(out io.Writer, c status.Collector) error {
+	switch c.State {
+	case workflows.StateDone:
+		fmt.Fprintf(out, "%s is %s\n", c.ID, ending(c))
+		return nil
+	case status.Stopped:
+		return fmt.Errorf("%s was %s", c.ID, endingAndRemedy(c))
+	}
+	return errors.New(oneLine(fmt.Sprintf("%s is not done: %s", c.ID, endingAndRemedy(c))))
 }

@@ -14,10 +14,6 @@ import (
 	"okta-collector/workflows"
 )
 
-// maxEvents bounds how many events of a history are read. Temporal ends a run that has more. A checkpoint is among the
-// last dozen events, unless a person has sent many signals since.
-const maxEvents = 51_200
-
 // history is what the newest events of a run say of its collector.
 type history struct {
 	checkpoint checkpoint.Checkpoint
@@ -28,14 +24,15 @@ type history struct {
 	problem *workflows.Problem
 }
 
-// history reads a run's history backwards, to the newest event that has a checkpoint.
+// history reads a run's history backwards, to the newest event that has a checkpoint. That is among the last dozen, unless
+// a person has sent many signals since.
 func (r *Reader) history(ctx context.Context, id, run string) (h history, err error) {
 	over := make(map[int64]bool) // timers that have fired or were cancelled
 	request := &workflowservice.GetWorkflowExecutionHistoryReverseRequest{
 		Namespace: r.Namespace,
 		Execution: &common.WorkflowExecution{WorkflowId: id, RunId: run},
 	}
-	for seen := 0; seen < maxEvents; {
+	for {
 		page, err := r.WorkflowService().GetWorkflowExecutionHistoryReverse(ctx, request)
 		if err != nil {
 			return h, fmt.Errorf("reading the history of %s: %w", id, err)
@@ -55,12 +52,10 @@ func (r *Reader) history(ctx context.Context, id, run string) (h history, err er
 				}
 			}
 		}
-		seen += max(len(page.GetHistory().GetEvents()), 1)
 		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
-			break
+			return h, fmt.Errorf("there is no position in the history of %s", id)
 		}
 	}
-	return h, fmt.Errorf("there is no position in the last %d events of %s", maxEvents, id)
 }
 
 // checkpoint reads the checkpoint that an event has, with why the workflow waits after it. A run and a slice are given

@@ -54,14 +54,6 @@ func newRate(before, after checkpoint.Totals, took time.Duration) *Rate {
 	return &Rate{Events: float64(events) / took.Seconds(), Bytes: float64(bytes) / took.Seconds(), Seconds: took.Seconds()}
 }
 
-// rate is measured from the beginning of the slice to its last checkpoint.
-func (s *Slice) rate(began, checkpoint checkpoint.Totals) *Rate {
-	if s == nil || s.Began.IsZero() {
-		return nil
-	}
-	return newRate(began, checkpoint, s.Heartbeat.Sub(s.Began))
-}
-
 // Rates measure collectors that are read again and again, by their ids.
 type Rates map[string][]reading
 

@@ -111,7 +111,7 @@ func (r *Reader) query(ctx context.Context, c *Collector, d *workflowservice.Des
 		c.Status = answer
 		// The workflow may answer after the end of the slice whose heartbeat was described.
 		if beats && newest.Totals.Events >= answer.Checkpoint.Totals.Events {
-			c.Rate = c.Slice.rate(answer.Checkpoint.Totals, newest.Totals)
+			c.Rate = newRate(answer.Checkpoint.Totals, newest.Totals, c.Slice.Heartbeat.Sub(c.Slice.Began))
 			c.Checkpoint = newest
 		}
 		return nil
