@@ -1,8 +1,8 @@
-// Package workflows decides: when a slice is run, what follows its end, and when to wait. It
-// holds the position of each service and the messages by which people control it.
+// Package workflows decides when a slice runs, what follows it, and when to wait. It holds the position of each service,
+// and the messages that people control it with.
 //
-// Its code is deterministic and reads no settings: a slice's result says when to go on and
-// why. Changes to it must replay the histories in testdata.
+// Its code is deterministic and reads no settings: a slice's result says when to go on and why. A change must still
+// replay the histories in testdata.
 package workflows
 
 import (
@@ -18,26 +18,27 @@ import (
 )
 
 const (
-	// heartbeatTimeout is how long Temporal waits for a checkpoint before it takes the slice
-	// from its worker. The worker stops by itself after two thirds of it.
+	// heartbeatTimeout is how long Temporal waits for a checkpoint before it takes the slice from its worker. The worker
+	// stops by itself after two thirds of it.
 	heartbeatTimeout = 10 * time.Second
-	// sliceTimeout bounds a slice, which ends by itself after about a minute.
+	// sliceTimeout limits a slice. A slice ends by itself after about a minute.
 	sliceTimeout = 10 * time.Minute
 )
 
-// Errors that end a Collect. They are for inputs that can never work.
+// Types of application errors.
 const (
+	// These two end a workflow: its input can never work.
 	errorInvalidInput   = "InvalidInput"
 	errorUnknownService = "UnknownService"
-	// errorRunsAlready is an update's: there is nothing to start.
+	// errorRunsAlready answers an update: there is nothing to start.
 	errorRunsAlready = "RunsAlready"
 )
 
-// Collect collects one service of one tenant, for years. Its workflow id must be
-// okta/<tenant>/<service>: the id is what keeps two of them from running at once.
+// Collect collects one service of one tenant, for years. Its workflow id must be okta/<tenant>/<service>: Temporal runs at
+// most one workflow of an id, so that no service is collected twice.
 //
-// It runs slices, one after another, and continues as new when Temporal suggests it. When it
-// is cancelled it closes with its state as the result, from which a later one goes on.
+// It runs slices, one after another, and continues as new when Temporal suggests it. When it is cancelled, its result is
+// its state. A later run goes on from that.
 func Collect(ctx workflow.Context, in CollectInput) (*State, error) {
 	if in.Tenant == "" || in.Service == "" {
 		return nil, invalid(`the input names no tenant or no service: want {"tenant":"default","service":"logs"}`)
@@ -88,13 +89,13 @@ type collector struct {
 	log     log.Logger
 	signals *signals
 
-	// polled says that a poll was asked for while a slice ran.
+	// polled is set when the signal poll arrives while a slice runs.
 	polled bool
 	// running is set while a slice runs.
 	running bool
-	// attribute is the search attribute's value, so that it is only upserted when it changes.
+	// attribute is the present value of the search attribute. It is only upserted when it changes.
 	attribute string
-	// starting counts the backfills that were asked for and have not begun yet.
+	// starting counts the backfills that were requested and have not started yet.
 	starting int
 }
 
@@ -107,7 +108,7 @@ func newCollector(ctx workflow.Context, tenant, service string, state *State) *c
 		c.state = *state
 	}
 	if c.state.Began.IsZero() {
-		// Not the present, which is when a worker was first there.
+		// The time is that of the start, not of the first worker, which may come later.
 		c.state.Began = workflow.GetInfo(ctx).WorkflowStartTime.UTC()
 	}
 	c.sample(ctx)
@@ -116,6 +117,7 @@ func newCollector(ctx workflow.Context, tenant, service string, state *State) *c
 	return c
 }
 
+// run runs slices and waits, until the workflow is cancelled, done or too long.
 func (c *collector) run(ctx workflow.Context) (*State, error) {
 	for {
 		c.signals.handleAll()
@@ -124,13 +126,13 @@ func (c *collector) run(ctx workflow.Context) (*State, error) {
 		}
 		over := ctx.Err() != nil || c.done()
 		if (over || workflow.GetInfo(ctx).GetContinueAsNewSuggested()) && !c.idle(ctx) {
-			// A backfill begins only if this run is there until it has.
+			// This run must not close before the backfills that it starts have started.
 			c.settle(ctx)
 			continue
 		}
 		switch {
 		case over && c.backfill != nil && !c.done():
-			return nil, temporal.NewCanceledError(c.state) // it is not what was asked for
+			return nil, temporal.NewCanceledError(c.state) // the backfill is not complete
 		case over:
 			return &c.state, nil
 		case workflow.GetInfo(ctx).GetContinueAsNewSuggested():
@@ -145,19 +147,19 @@ func (c *collector) run(ctx workflow.Context) (*State, error) {
 	}
 }
 
-// done says whether a backfill has done what it was for.
+// done reports whether a backfill is complete.
 func (c *collector) done() bool { return c.backfill != nil && c.state.Checkpoint.Totals.Pulls > 0 }
 
-// idle says that nothing is being started.
+// idle reports whether no backfill is being started.
 func (c *collector) idle(ctx workflow.Context) bool {
 	return c.starting == 0 && workflow.AllHandlersFinished(ctx)
 }
 
-// settle waits until nothing is being started.
+// settle waits until no backfill is being started.
 func (c *collector) settle(ctx workflow.Context) {
 	ctx, release := workflow.NewDisconnectedContext(ctx)
 	defer release()
-	_ = workflow.Await(ctx, func() bool { return c.idle(ctx) }) // it only fails when it is cancelled
+	_ = workflow.Await(ctx, func() bool { return c.idle(ctx) }) // it fails only if it is cancelled, which it never is
 }
 
 func (c *collector) onPause() {
@@ -167,7 +169,7 @@ func (c *collector) onPause() {
 
 func (c *collector) onResume(ctx workflow.Context) {
 	c.state.Paused = false
-	// A pause that ends before the next poll was due has held nothing up.
+	// A pause that ends before the next poll is due has delayed nothing.
 	c.state.CaughtUp = c.state.CaughtUp || c.state.WakeReason == WaitPoll && c.state.WakeAt.After(workflow.Now(ctx))
 	switch c.state.WakeReason {
 	case WaitBlocked, WaitBackoff:
@@ -189,13 +191,13 @@ func (c *collector) wake() {
 	c.state.WakeAt, c.state.WakeReason = time.Time{}, ""
 }
 
-// wakeAfter begins a wait. The time is absolute and in the state, so that it survives a pause
-// and continuing as new.
+// wakeAfter begins a wait. The state has its end as an absolute time, so that the wait survives a pause and continuing as
+// new.
 func (c *collector) wakeAfter(ctx workflow.Context, d time.Duration, reason WaitReason) {
 	c.state.WakeAt, c.state.WakeReason = workflow.Now(ctx).Add(d).UTC(), reason
 }
 
-// wait waits for a message, the wake-up time, or the end. It is the only place that does.
+// wait waits for a message, the wake-up time, or a cancellation.
 func (c *collector) wait(ctx workflow.Context) {
 	selector := workflow.NewSelector(ctx)
 	c.signals.wakes(selector)
@@ -225,10 +227,10 @@ func (c *collector) slice(ctx workflow.Context) error {
 	sliceCtx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: sliceTimeout,
 		HeartbeatTimeout:    heartbeatTimeout,
-		// A cancelled slice delivers the chunk under way and returns its checkpoint.
+		// A cancelled slice delivers the batch under way and returns its checkpoint.
 		WaitForCancellation: true,
-		// The workflow alone decides what follows: between Temporal's own retries a pause
-		// would lose the checkpoint.
+		// Temporal never retries a slice: the workflow decides. A pause between Temporal's own retries would lose the
+		// checkpoint.
 		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
 		Summary:     summary(c.collecting()),
 	}))
@@ -252,7 +254,7 @@ func (c *collector) slice(ctx workflow.Context) error {
 	}
 
 	var result SliceResult
-	// The result is there; a disconnected context reads it after a cancellation too.
+	// A disconnected context reads the result also after a cancellation.
 	readCtx, release := workflow.NewDisconnectedContext(ctx)
 	defer release()
 	err := future.Get(readCtx, &result)
@@ -264,8 +266,7 @@ func (c *collector) slice(ctx workflow.Context) error {
 	return nil
 }
 
-// continueAsNew is the only place that builds the next run's input. Messages were handled just
-// before, in the same workflow task.
+// continueAsNew makes the next run's input. All messages were handled just before, in the same workflow task.
 func (c *collector) continueAsNew(ctx workflow.Context) error {
 	if c.backfill != nil {
 		return workflow.NewContinueAsNewError(ctx, BackfillName, BackfillInput{Tenant: c.tenant, Service: c.service, Range: *c.backfill, State: &c.state})

@@ -32,13 +32,12 @@ const (
 	QueryStatus = "status"
 )
 
-// WorkflowID is the id under which a service of a tenant is collected. It is the lock:
-// Temporal runs at most one workflow of an id.
+// WorkflowID is the workflow id of a tenant's service. It is the lock: Temporal runs at most one workflow of an id.
 func WorkflowID(tenant, service string) string {
 	return fmt.Sprintf("okta/%s/%s", tenant, service)
 }
 
-// ParseWorkflowID is the inverse of [WorkflowID], and says whose backfill a [BackfillID] is.
+// ParseWorkflowID returns the tenant and the service of a [WorkflowID] or a [BackfillID].
 func ParseWorkflowID(id string) (tenant, service string, err error) {
 	parts := strings.Split(id, "/")
 	ofBackfill := len(parts) == 5 && parts[3] == "backfill" && parts[4] != ""
@@ -50,12 +49,11 @@ func ParseWorkflowID(id string) (tenant, service string, err error) {
 
 // CollectInput is the input of [Collect].
 type CollectInput struct {
-	// Tenant and Service say what is collected. The worker knows the tenant's
-	// addresses and credentials; nothing secret is in an input.
+	// Tenant and Service say what is collected. Addresses and credentials are in the worker's settings; no input has
+	// secrets.
 	Tenant  string `json:"tenant"`
 	Service string `json:"service"`
-	// Since is where the System Log begins in a first run; default: OKTA_LOGS_HISTORY before that, or what
-	// State says.
+	// Since is where the System Log begins in a first run. The default is OKTA_LOGS_HISTORY before the start.
 	Since *time.Time `json:"since,omitempty"`
 	// State is what an earlier run of the same service returned, to go on from.
 	State *State `json:"state,omitempty"`

@@ -11,8 +11,8 @@ type SliceInput struct {
 	Tenant  string     `json:"tenant"`
 	Service string     `json:"service"`
 	Since   *time.Time `json:"since,omitempty"`
-	// Began is when the service was first started: OKTA_LOGS_HISTORY counts back from there, however
-	// long it takes until a first page can be had.
+	// Began is when the service was first started. OKTA_LOGS_HISTORY counts back from there, not from the first page,
+	// which may come much later.
 	Began      time.Time             `json:"began,omitzero"`
 	Backfill   *checkpoint.Range     `json:"backfill,omitempty"` // nil for live collection
 	Checkpoint checkpoint.Checkpoint `json:"checkpoint"`
@@ -22,10 +22,9 @@ type SliceInput struct {
 type SliceResult struct {
 	Checkpoint checkpoint.Checkpoint `json:"checkpoint"`
 	End        End                   `json:"end"`
-	// Wait is how long to wait before the next slice. It is a duration, so that no two clocks
-	// have to agree.
+	// Wait is how long to wait before the next slice. It is a duration because clocks differ.
 	Wait time.Duration `json:"wait,omitempty"`
-	// Warning is something that did not stop the slice but that somebody should read.
+	// Warning is something that did not stop the slice, and that a person should read.
 	Warning string `json:"warning,omitempty"`
 }
 
