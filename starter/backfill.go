@@ -54,7 +54,8 @@ backfill it starts nothing: it follows that one or, when it has ended, says how.
 			case one && since+until != "":
 				return errors.New("the times are in the backfill's id: leave --since and --until away")
 			case one && !following:
-				return usagef("%s is the id of a backfill: follow it with --follow, or start one with: %s", args[0], backfillCommand(workflows.WorkflowID(tenant, service), r))
+				return usagef("%s is the id of a backfill: follow it with --follow, or start one with: %s",
+					args[0], backfillCommand(workflows.WorkflowID(tenant, service), r))
 			case !one && workflows.HasRange(service) && since == "":
 				return errors.New("--since is missing: a time such as 2026-11-01T00:00:00Z or how long ago, such as 7d")
 			}
@@ -132,7 +133,8 @@ func startBackfill(ctx context.Context, c *status.Reader, collector string, r ch
 	case errors.As(err, &refusal):
 		return errors.New(refusal.Message())
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return fmt.Errorf("%s does not answer: is a worker running, on its task queue? It may still begin the backfill when one is; it is safe to try again", collector)
+		return fmt.Errorf("%s does not answer: is a worker running, on its task queue? "+
+			"It may still begin the backfill when one is; it is safe to try again", collector)
 	case err != nil:
 		return fmt.Errorf("asking %s for a backfill: %w", collector, err)
 	}

@@ -78,7 +78,8 @@ func parseSince(text string, now time.Time) (since time.Time, err error) {
 		return since, nil
 	}
 	if since, err = parseTime("--since", text, now); err == nil {
-		err = workflows.CheckRange("logs", checkpoint.Range{Since: since, Until: now}, now)
+		until := now.Add(time.Millisecond) // from now on is allowed
+		err = workflows.CheckRange("logs", checkpoint.Range{Since: since, Until: until}, until)
 	}
 	return since, err
 }
@@ -108,7 +109,7 @@ func loadPlan(cmd *cobra.Command) (config.Plan, error) {
 	return plan, nil
 }
 
-// startTargets are the services that ids name, or those of the plan.
+// startTargets are the services of the ids or, without any, of the settings.
 func startTargets(plan config.Plan, ids []string, tenant string) ([]config.Target, error) {
 	if len(ids) == 0 {
 		targets := slices.DeleteFunc(slices.Clone(plan.Targets), func(t config.Target) bool { return tenant != "" && t.Tenant != tenant })
@@ -142,7 +143,7 @@ type starting struct {
 	taskQueue string
 	fresh     bool
 	since     time.Time
-	// queues are the task queues of all that runs now.
+	// queues are the task queues of all collectors that run now.
 	queues map[string]bool
 }
 
@@ -158,13 +159,14 @@ func (s starting) all(cmd *cobra.Command, targets []config.Target) error {
 	}
 	for _, queue := range slices.Sorted(maps.Keys(s.queues)) {
 		if !s.c.Polled(cmd.Context(), queue) {
-			fmt.Fprintf(cmd.ErrOrStderr(), "starter: warning: no worker answers on task queue %s of namespace %s: nothing is collected until one does; is COLLECTOR_TASK_QUEUE the same as the worker's?\n", queue, s.c.Namespace)
+			fmt.Fprintf(cmd.ErrOrStderr(), "starter: warning: no worker answers on task queue %s of namespace %s: "+
+				"nothing is collected until one does; is COLLECTOR_TASK_QUEUE the same as the worker's?\n", queue, s.c.Namespace)
 		}
 	}
 	return results.err()
 }
 
-// one starts a service unless it runs, and says what it did.
+// one starts a service unless it runs, and returns what it did.
 func (s starting) one(ctx context.Context, id string, t config.Target) (string, error) {
 	const already = "running already"
 	last, err := s.c.LastRun(ctx, id, !s.fresh)

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// attributesTimeout is how long new attributes may take until Temporal shows them.
+	// attributesTimeout is how long Temporal may take to show new attributes.
 	attributesTimeout = time.Minute
 	attributesPause   = 500 * time.Millisecond
 )
@@ -30,7 +30,7 @@ func registerAttributes(ctx context.Context, operator operatorservice.OperatorSe
 	defer cancel()
 	added := false
 	for {
-		missing, err := temporalclient.MissingAttributes(ctx, operator, namespace) // which needs less permission than to add them
+		missing, err := temporalclient.MissingAttributes(ctx, operator, namespace) // it needs less permission than adding them
 		switch {
 		case err != nil && !starting(err):
 			return err
@@ -65,7 +65,7 @@ func addAttributes(ctx context.Context, operator operatorservice.OperatorService
 	return nil
 }
 
-// createCommand is what registers the attributes by hand.
+// createCommand is the command that registers the attributes by hand.
 func createCommand(namespace string, names []string) string {
 	words := []string{"temporal operator search-attribute create --namespace", namespace}
 	for _, name := range names {
@@ -74,7 +74,7 @@ func createCommand(namespace string, names []string) string {
 	return strings.Join(words, " ")
 }
 
-// starting says whether an error of Temporal's may be gone next time: it may have come up only now.
+// starting reports whether an error may be that of a Temporal that has just started.
 func starting(err error) bool {
 	switch serviceerror.ToStatus(err).Code() {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.NotFound:

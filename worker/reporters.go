@@ -14,18 +14,17 @@ import (
 	"okta-collector/internal/report"
 )
 
-// reporters tell each tenant's Devo about the worker, where it is to be told.
+// reporters tell the tenants' Devo domains about the worker. A tenant with DEVO_REPORT=off has none.
 type reporters map[string]*report.Reporter
 
-// newReporters makes the tenants' reporters. id is how Temporal knows the worker.
+// newReporters makes the tenants' reporters. id is the worker's identity in Temporal.
 func newReporters(tenants []config.Tenant, id string, log *zap.Logger) (reporters, error) {
 	all := reporters{}
 	for _, t := range tenants {
 		if !t.Report {
 			continue
 		}
-		// A sink of its own: what the reports wait for is nothing that the events wait for, and the
-		// metrics are the events'.
+		// The reports have a sink of their own, without metrics, so that no event waits for a report.
 		sink, err := devo.New(t.Devo)
 		if err != nil {
 			return nil, fmt.Errorf("tenant %s: %w", t.Name, err)
@@ -43,7 +42,7 @@ func (all reporters) start(taskQueue string) {
 	}
 }
 
-// stop delivers what is left, to all at once, until ctx ends.
+// stop delivers the remaining reports, to all tenants at the same time, until ctx ends.
 func (all reporters) stop(ctx context.Context, failed bool) {
 	var stopping sync.WaitGroup
 	for _, r := range all {
@@ -52,7 +51,7 @@ func (all reporters) stop(ctx context.Context, failed bool) {
 	stopping.Wait()
 }
 
-// workerID tells workers apart, in the Web UI too.
+// workerID identifies the worker, also in Temporal's Web UI.
 func workerID() string {
 	host, err := os.Hostname()
 	if err != nil {

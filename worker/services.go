@@ -29,13 +29,13 @@ type services struct {
 	mu     sync.Mutex
 	counts map[serviceState]int
 	asked  time.Time // when Temporal last answered
-	up     bool      // it did the last time it was asked
+	up     bool      // whether it answered the last request
 }
 
-// serviceState is what running workflows are counted by.
+// serviceState are the labels by which running workflows are counted.
 type serviceState struct{ tenant, service, kind, state string }
 
-// states are the values of CollectorState.
+// states are the values of the search attribute CollectorState.
 var states = []string{workflows.AttributeCollecting, workflows.AttributePaused, workflows.AttributeBlocked}
 
 var (

@@ -101,7 +101,8 @@ func checkRange(service string, r checkpoint.Range, now time.Time, oldest time.D
 	case r.Until.After(now):
 		return fmt.Errorf("until, %s, is in the future: it is now %s", r.Until.Format(layout), now.UTC().Format(layout))
 	case now.Sub(r.Since) > oldest:
-		return fmt.Errorf("since, %s, is more than 90 days ago, which is as far back as Okta's System Log goes: the earliest is %s", r.Since.Format(layout), now.Add(-checkpoint.MaxHistory).UTC().Format(layout))
+		return fmt.Errorf("since, %s, is more than 90 days ago, which is as far back as Okta's System Log goes: the earliest is %s",
+			r.Since.Format(layout), now.Add(-checkpoint.MaxHistory).UTC().Format(layout))
 	}
 	return nil
 }
@@ -182,10 +183,11 @@ func (c *collector) startBackfill(ctx workflow.Context, r checkpoint.Range) (str
 	// Backfills go on when the live collection is cancelled, so their context never is.
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID:            id,
-		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_ABANDON,
-		TypedSearchAttributes: temporal.NewSearchAttributes(attributeTenant.ValueSet(c.tenant), attributeService.ValueSet(c.service), attributeState.ValueSet(AttributeCollecting)),
-		StaticSummary:         summary("backfill of " + c.service + " of " + c.tenant),
+		WorkflowID:        id,
+		ParentClosePolicy: enums.PARENT_CLOSE_POLICY_ABANDON,
+		TypedSearchAttributes: temporal.NewSearchAttributes(
+			attributeTenant.ValueSet(c.tenant), attributeService.ValueSet(c.service), attributeState.ValueSet(AttributeCollecting)),
+		StaticSummary: summary("backfill of " + c.service + " of " + c.tenant),
 	}), BackfillName, BackfillInput{Tenant: c.tenant, Service: c.service, Range: r})
 	err := child.GetChildWorkflowExecution().Get(ctx, nil)
 	switch {

@@ -50,7 +50,7 @@ func (n counts) disagreement() error {
 		}
 	}
 	if n.devo.Malformed > 0 {
-		where = append(where, fmt.Sprintf("%d records were malformed, such as %s", n.devo.Malformed, strings.Join(n.devo.Examples[:min(1, len(n.devo.Examples))], "")))
+		where = append(where, fmt.Sprintf("%d records were malformed, such as %s", n.devo.Malformed, strings.Join(n.devo.Examples, "; ")))
 	}
 	if where == nil {
 		return nil

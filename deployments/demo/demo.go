@@ -27,12 +27,12 @@ import (
 // grace is how long a program may take to stop. It is longer than the worker gives itself to deliver what is under way.
 const grace = 15 * time.Second
 
-// demo is a run under way. All of it belongs to one goroutine.
+// demo is a run under way.
 type demo struct {
 	settings
 	screen *screen
 	dir    directory
-	// now is the context that ends when nothing may be waited for any more.
+	// now ends when the demo may wait for nothing any more.
 	now context.Context
 	// others are all processes but the worker, in the order in which they were started.
 	others []*process
@@ -45,14 +45,13 @@ type demo struct {
 	temporal *status.Reader
 }
 
-// run collects until ctx ends or the duration is over, and stops everything; when now ends, at once. That
-// nothing is missing in the end is part of it: it is an error if something is.
+// run collects until ctx ends or the duration is over, and stops everything; when now ends, at once. It is an error if
+// anything is missing in the end.
 func run(ctx, now context.Context, s settings, screen *screen) error {
-	// The kernel's promise to end a child with its parent holds for the life of the thread that started it. Never
-	// unlocked, the thread ends with this goroutine.
+	// The kernel ends a child with the thread that started it. This thread is never unlocked, so it ends with this goroutine.
 	runtime.LockOSThread()
 	now, kill := context.WithCancel(now)
-	defer kill() // whatever happened, nothing is left behind
+	defer kill() // nothing is left behind
 	d := &demo{settings: s, screen: screen, now: now}
 	for _, name := range []string{"temporal", "oktasim", "worker", "starter"} {
 		if _, err := os.Stat(d.program(name)); err != nil {
@@ -100,11 +99,13 @@ func (d *demo) start(ctx context.Context) (err error) {
 		d.screen.note("Port %d is taken, perhaps by another Temporal: %d is used instead.", wanted.temporal, d.ports.temporal)
 	}
 
-	if err := errors.Join(keep(d.dir.token(), token+"\n"), keep(d.dir.validToken(), token+"\n"), keep(d.dir.settings(), d.settingsScript())); err != nil {
+	err = errors.Join(keep(d.dir.token(), token+"\n"), keep(d.dir.validToken(), token+"\n"), keep(d.dir.settings(), d.settingsScript()))
+	if err != nil {
 		return err
 	}
 
-	connection, err := client.NewLazyClient(client.Options{HostPort: address(d.ports.temporal), Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
+	quiet := log.NewStructuredLogger(slog.New(slog.DiscardHandler))
+	connection, err := client.NewLazyClient(client.Options{HostPort: address(d.ports.temporal), Logger: quiet})
 	if err != nil {
 		return fmt.Errorf("connecting to Temporal: %w", err)
 	}
@@ -118,16 +119,16 @@ func (d *demo) start(ctx context.Context) (err error) {
 	d.screen.note("Temporal      %s, Web UI http://%s", address(d.ports.temporal), address(d.ports.ui))
 
 	// The backlog is younger than the history that is collected (24h), so that all of it counts.
-	org, err := d.startProgram("oktasim", environ("OKTASIM_TOKEN="+token), "--listen", address(d.ports.okta), "--state", d.dir.file("okta-org.json"),
-		"--counts", d.counts, "--backlog-span", "23h", "--live-every", "250ms", "--change-every", "2s")
+	org, err := d.startProgram("oktasim", environ("OKTASIM_TOKEN="+token), "--listen", address(d.ports.okta),
+		"--state", d.dir.file("okta-org.json"), "--counts", d.counts, "--backlog-span", "23h", "--live-every", "250ms", "--change-every", "2s")
 	if err != nil {
 		return err
 	}
 	d.others = append(d.others, org)
 	d.screen.note("Okta org      http://%s: 30,000 events of a day, then 4 a second", address(d.ports.okta))
 
-	d.devo, err = devosim.Start(devosim.Config{ListenTLS: address(d.ports.devo), ListenTCP: address(0), ListenHTTP: address(0), Dir: d.dir.certificates()})
-	if err != nil {
+	listen := devosim.Config{ListenTLS: address(d.ports.devo), ListenTCP: address(0), ListenHTTP: address(0), Dir: d.dir.file("certificates")}
+	if d.devo, err = devosim.Start(listen); err != nil {
 		return fmt.Errorf("starting the Devo stand-in: %w", err)
 	}
 	d.screen.note("Devo stand-in tls://%s, with client certificates", address(d.ports.devo))
@@ -135,7 +136,7 @@ func (d *demo) start(ctx context.Context) (err error) {
 	if err := d.startWorker(); err != nil {
 		return err
 	}
-	// It polls after it has registered the search attributes, which a start needs.
+	// A start needs the search attributes. The worker registers them before it polls.
 	err = d.worker.ready(ctx, func(ctx context.Context) error {
 		if d.temporal.Polled(ctx, workflows.TaskQueue) {
 			return nil
@@ -208,7 +209,7 @@ func (d *demo) readServices(ctx context.Context) ([]status.Collector, error) {
 	return slices.DeleteFunc(collectors, func(c status.Collector) bool { return c.Backfill != nil }), err
 }
 
-// close stops everything, the last started first. Settings that lead nowhere are not left behind.
+// close stops everything, the last started first, and removes the settings, which lead nowhere now.
 func (d *demo) close() {
 	_ = os.Remove(d.dir.settings())
 	if d.worker != nil {

@@ -10,15 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// directory is where a demo keeps what the next run goes on with.
+// directory keeps what the next run goes on with.
 type directory string
 
 func (d directory) file(name string) string { return filepath.Join(string(d), name) }
 
-func (d directory) logs() string         { return d.file("logs") }
-func (d directory) database() string     { return d.file("temporal.db") }
-func (d directory) certificates() string { return d.file("certificates") }
-func (d directory) settings() string     { return d.file("settings") }
+func (d directory) logs() string     { return d.file("logs") }
+func (d directory) database() string { return d.file("temporal.db") }
+func (d directory) settings() string { return d.file("settings") }
 
 // token is the file that the worker reads Okta's API token from at each use. validToken is for a person who has changed
 // that one, to copy it back.

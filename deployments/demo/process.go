@@ -24,8 +24,8 @@ type process struct {
 	exited    chan struct{} // closed when it has ended
 }
 
-// startProcess starts a program, whose output is appended to a log. It is killed when ctx ends and, on Linux,
-// with the thread of the caller, who must be locked to it.
+// startProcess starts a program, and appends its output to a log. It is killed when ctx ends and, on Linux, when the
+// calling thread does. The caller must be locked to that thread.
 func startProcess(ctx context.Context, path, log string, env []string, args ...string) (*process, error) {
 	p := &process{name: filepath.Base(path), cmd: exec.CommandContext(ctx, path, args...), log: log, exited: make(chan struct{})}
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
@@ -34,7 +34,7 @@ func startProcess(ctx context.Context, path, log string, env []string, args ...s
 	}
 	defer out.Close()
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = env, out, out
-	// A group of its own, so that Ctrl-C reaches the demo alone, which stops things in order.
+	// It has a process group of its own: Ctrl-C must reach only the demo, which stops everything in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	endWithParent(p.cmd.SysProcAttr)
 	if err := p.cmd.Start(); err != nil {
@@ -58,7 +58,7 @@ func (p *process) ended() bool {
 	}
 }
 
-// ready waits until the process answers what is asked.
+// ready waits until the process answers.
 func (p *process) ready(ctx context.Context, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
