@@ -80,7 +80,7 @@ const maxText = 1000
 func (s *slice) failure(p workflows.Problem) error {
 	p.Message, p.Endpoint, p.RequestID, p.Remedy = bounded(p.Message), bounded(p.Endpoint), bounded(p.RequestID), bounded(p.Remedy)
 	s.metrics.failed(p.Class)
-	s.log.Warn("slice failed", zap.String("class", string(p.Class)), zap.Stringer("problem", p))
+	s.log.Warn("slice failed", zap.String("class", string(p.Class)), zap.String("error", p.String()))
 	s.reportProblem(p)
 	message := bounded(fmt.Sprintf("%s/%s: %s", s.in.Tenant, s.in.Service, p))
 	return temporal.NewApplicationErrorWithOptions(message, string(p.Class), temporal.ApplicationErrorOptions{

@@ -27,43 +27,40 @@ type note struct {
 	failures, fewest int
 	// Problem has the text, even if it is only a message. Its time is the latest of several; zero: not shown.
 	workflows.Problem
-	// command is on a line of its own, to be copied.
-	command string
+	remedy *remedy // nil if there is none
 }
 
 // notes are what is said of a collector at length.
 func (r row) notes(now time.Time) (notes []note) {
-	add := func(n note) { notes = append(notes, n) }
-	names := []string{r.ID}
-	command := ""
-	if r.Remedy != nil {
-		command = r.Remedy.String()
+	add := func(what string, p workflows.Problem) *note {
+		notes = append(notes, note{names: []string{r.ID}, what: what, Problem: p})
+		return &notes[len(notes)-1]
 	}
 	switch {
 	case r.Backfill != nil && r.State != status.Missing:
-		message := r.progress(now)
+		why := r.waits()
 		if r.EndedUnasked() {
-			message = join(message, cause(r.Collector))
+			why = cause(r.Collector)
 		}
-		add(note{names: names, Problem: workflows.Problem{Message: join(message, r.waits())}, command: command})
+		add("", workflows.Problem{Message: join(r.progress(now), why)}).remedy = r.Remedy
 	case r.EndedUnasked():
-		p := workflows.Problem{Message: cause(r.Collector)}
-		if r.Mistake {
-			p.Message += "; nothing was ever collected under this id, so nobody has to do anything"
+		n := add(string(r.State), workflows.Problem{Message: cause(r.Collector)})
+		if n.remedy = r.Remedy; r.Mistake {
+			n.Message += "; nothing was ever collected under this id, so nobody has to do anything"
 		}
 		if r.Ended != nil {
-			p.At = *r.Ended
+			n.At = *r.Ended
 		}
-		add(note{names: names, what: string(r.State), Problem: p, command: command})
 	}
 	if r.Unanswered != "" && !r.NoWorker {
-		add(note{names: names, what: r.silence(), Problem: workflows.Problem{Message: r.Unanswered}})
+		add(r.silence(), workflows.Problem{Message: r.Unanswered})
 	}
 	if p := r.problem(); p != nil {
-		add(note{names: names, failures: r.Failures, fewest: r.Failures, Problem: *p})
+		n := add("", *p)
+		n.failures, n.fewest = r.Failures, r.Failures
 	}
 	if w := r.LastWarning; w != nil && now.Sub(w.At) < warningAge {
-		add(note{names: names, what: "warning", Problem: workflows.Problem{At: w.At, Message: w.Message}})
+		add("warning", workflows.Problem{At: w.At, Message: w.Message})
 	}
 	return notes
 }
@@ -82,7 +79,7 @@ next:
 	for _, n := range notes {
 		for i := range all {
 			to := &all[i]
-			if to.what != n.what || to.command != n.command || general(to.Problem) != general(n.Problem) {
+			if to.what != n.what || to.remedy != n.remedy || general(to.Problem) != general(n.Problem) {
 				continue
 			}
 			at := to.At
@@ -123,8 +120,8 @@ func (n note) render(now time.Time, width int) string {
 		head += ", " + humanize.RelTime(n.At, now, "ago", "from now")
 	}
 	lines := append(terminal.Wrap(head+":", 0, width), terminal.Wrap(n.Problem.String(), 2, width)...)
-	if n.command != "" {
-		lines = append(lines, "  "+n.command)
+	if n.remedy != nil {
+		lines = append(lines, "  "+n.remedy.String()) // a line of its own, to be copied
 	}
 	return strings.Join(lines, "\n")
 }

@@ -89,7 +89,7 @@ the remarks below them too.
 			plan, _, _ := config.LoadPlan()
 			look := func(ctx context.Context) ([]row, error) { return look(ctx, c, args, tenantFlag(cmd), plan) }
 			if watched {
-				return watch(cmd, look)
+				return watch(cmd, look, width)
 			}
 			rows, err := look(cmd.Context())
 			if err != nil {

@@ -83,7 +83,7 @@ func rowTable(rows []row, now time.Time, left int, remarks bool) string {
 	t.SetColumnConfigs(configs)
 	above := ""
 	for _, r := range rows {
-		name, lag, next := r.ID, "-", "-"
+		name, lag, budget, next := r.ID, "-", "-", "-"
 		if r.Backfill == nil {
 			above = r.ID
 		} else { // its id is below the table
@@ -99,10 +99,14 @@ func rowTable(rows []row, now time.Time, left int, remarks bool) string {
 		if r.LagSeconds != nil {
 			lag = duration(time.Duration(*r.LagSeconds * float64(time.Second)))
 		}
+		// The first window is that of the service's own endpoint. One that is over says nothing.
+		if w := r.Checkpoint.Windows; len(w) > 0 && w[0].Limit > 0 && w[0].Ends.After(now) {
+			budget = fmt.Sprintf("%d/%d", w[0].Used, w[0].Limit)
+		}
 		if r.WakeAt != nil {
 			next = duration(max(0, r.WakeAt.Sub(now)))
 		}
-		t.AppendRow(table.Row{name, r.State, events, bytes, lately(r.Lately), perSecond(r.Rate), lag, r.budget(now), next, r.remark()})
+		t.AppendRow(table.Row{name, r.State, events, bytes, lately(r.Lately), perSecond(r.Rate), lag, budget, next, r.remark()})
 	}
 	return t.Render()
 }
@@ -128,18 +132,6 @@ func perSecond(r *status.Rate) string {
 		return "-"
 	}
 	return humanize.CommafWithDigits(math.Round(r.Events), 0)
-}
-
-// budget is what is used of Okta's limit in the present window of the service's own endpoint.
-func (r row) budget(now time.Time) string {
-	if len(r.Checkpoint.Windows) == 0 {
-		return "-"
-	}
-	w := r.Checkpoint.Windows[0]
-	if w.Limit == 0 || !w.Ends.After(now) {
-		return "-"
-	}
-	return fmt.Sprintf("%d/%d", w.Used, w.Limit)
 }
 
 // duration is short enough for a column.

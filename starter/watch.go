@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,11 +60,11 @@ func (w *watching) run(ctx context.Context, tick <-chan time.Time, show func(), 
 }
 
 // watch shows the status until the command is interrupted. Its error is that of the last look.
-func watch(cmd *cobra.Command, look func(context.Context) ([]row, error)) error {
+func watch(cmd *cobra.Command, look func(context.Context) ([]row, error), width int) error {
 	out := cmd.OutOrStdout()
 	w := &watching{look: look, now: time.Now, rates: status.Rates{}}
 	nothing := nothing(cmd, "was ever started")
-	picture := func() string { return w.picture(nothing, terminal.Width(out)) }
+	picture := func() string { return w.picture(nothing, cmp.Or(width, terminal.Width(out))) }
 	every, show := printEvery, func() { fmt.Fprint(out, picture()+"\n\n") }
 	screen := terminal.Open(out)
 	if screen != nil {
