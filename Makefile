@@ -19,7 +19,7 @@ build: bin/temporal ## bin/worker, bin/starter and bin/temporal
 	$(BUILD) ./worker ./starter
 
 demo: build ## everything on this machine: a simulated org, Temporal, a worker, a Devo stand-in
-	$(BUILD) ./internal/oktasim/cmd/oktasim ./internal/devosim/cmd/devosim ./deployments/demo
+	$(BUILD) ./internal/oktasim/cmd/oktasim ./deployments/demo
 	@bin/demo
 
 run: build ## the worker against a real org, with an embedded Temporal unless TEMPORAL_ADDRESS is set

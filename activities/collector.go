@@ -70,12 +70,17 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	}
 	var ok bool
 	if s.svc, ok = okta.Lookup(in.Service); !ok {
-		return workflows.SliceResult{}, s.failure(workflows.ClassUnknownService,
-			fmt.Errorf("no service is named %q; there are %s", in.Service, strings.Join(okta.ServiceNames(), ", ")))
+		return workflows.SliceResult{}, s.failure(workflows.Problem{
+			Class:   workflows.ClassUnknownService,
+			Message: fmt.Sprintf("no service is named %q; there are %s", in.Service, strings.Join(okta.ServiceNames(), ", ")),
+		})
 	}
 	if s.tenant, ok = c.tenants[in.Tenant]; !ok {
-		return workflows.SliceResult{}, s.failure(workflows.ClassUnknownTenant,
-			fmt.Errorf("the worker has no settings for tenant %q, only for %s: set COLLECTOR_TENANTS and the tenant's own settings and restart the worker; the service goes on by itself within a minute", in.Tenant, strings.Join(slices.Sorted(maps.Keys(c.tenants)), ", ")))
+		return workflows.SliceResult{}, s.failure(workflows.Problem{
+			Class:   workflows.ClassUnknownTenant,
+			Message: fmt.Sprintf("the worker has no settings for tenant %q, only for %s", in.Tenant, strings.Join(slices.Sorted(maps.Keys(c.tenants)), ", ")),
+			Remedy:  "set COLLECTOR_TENANTS and the tenant's own settings and restart the worker; the service goes on by itself within a minute",
+		})
 	}
 	if in.Checkpoint.OffsetOf != s.tenant.Sink.OffsetOf() {
 		s.at.Offset = nil // it is of another directory, and would truncate a file that it knows nothing of

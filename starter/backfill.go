@@ -9,16 +9,16 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
-	temporalsdk "go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/temporal"
 
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/status"
 	"okta-collector/workflows"
 )
 
-// updateTimeout is how long a collector may take to begin a backfill: it needs a worker.
+// updateTimeout is how long a collector may take to start a backfill, which a worker does for it.
 const updateTimeout = 30 * time.Second
 
 func newBackfill(connect connector) *cobra.Command {
@@ -54,42 +54,47 @@ backfill it starts nothing: it follows that one or, when it has ended, says how.
 			case one && since+until != "":
 				return errors.New("the times are in the backfill's id: leave --since and --until away")
 			case one && !following:
-				return usagef("%s is the id of a backfill: follow it with --follow, or start one with: %s", args[0], backfillCommand(workflows.WorkflowID(tenant, service), r))
+				return usagef("%s is the id of a backfill: follow it with --follow, or start one with: %s",
+					args[0], backfillCommand(workflows.WorkflowID(tenant, service), r))
 			case !one && workflows.HasRange(service) && since == "":
 				return errors.New("--since is missing: a time such as 2026-11-01T00:00:00Z or how long ago, such as 7d")
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			if isBackfill(args[0]) {
-				return followOnly(ctx, cmd, connect, args[0])
-			}
-			_, service, _ := workflows.ParseWorkflowID(args[0])
+			ctx, id := cmd.Context(), args[0]
+			tenant, service, _ := workflows.ParseWorkflowID(id)
 			r, err := parseRange(service, since, until, time.Now())
 			if err != nil {
-				return usageError{err}
+				return usage(err)
 			}
 			c, err := connect(ctx)
 			if err != nil {
 				return err
 			}
 			defer c.Close()
-			id, err := c.backfill(ctx, args[0], r)
-			switch {
-			case err == nil:
-				fmt.Fprintln(cmd.OutOrStdout(), id)
-			case following && c.isRunning(ctx, id):
-				fmt.Fprintln(cmd.OutOrStdout(), id, "runs already")
-			case errors.As(err, new(*serviceerror.NotFound)):
-				return notCollected(cmd, args[0], id, r)
-			default:
+			if !isBackfill(id) {
+				id = workflows.BackfillID(tenant, service, r)
+				err := startBackfill(ctx, c, args[0], r)
+				switch {
+				case err == nil:
+					fmt.Fprintln(cmd.OutOrStdout(), id)
+				case following && isRunning(ctx, c, id):
+					fmt.Fprintln(cmd.OutOrStdout(), id, "runs already")
+				case errors.As(err, new(*serviceerror.NotFound)):
+					return notCollected(cmd, args[0], id, r)
+				default:
+					return err
+				}
+			} else if collector, over, err := c.Ended(ctx, id); err != nil {
 				return err
+			} else if over {
+				return outcome(cmd.OutOrStdout(), collector)
 			}
 			if !following {
 				return nil
 			}
-			return c.follow(ctx, cmd.OutOrStdout(), id)
+			return follow(ctx, c, cmd.OutOrStdout(), id)
 		},
 	}
 	cmd.Flags().StringVar(&since, "since", "", "the first event's time of publication: an RFC 3339 time, or how long ago (7d)")
@@ -98,24 +103,7 @@ backfill it starts nothing: it follows that one or, when it has ended, says how.
 	return cmd
 }
 
-// followOnly follows a backfill that was started before, and says how it has ended if it has.
-func followOnly(ctx context.Context, cmd *cobra.Command, connect connector, id string) error {
-	c, err := connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	r, over, err := c.ifEnded(ctx, id)
-	switch {
-	case err != nil:
-		return err
-	case over:
-		return outcome(cmd.OutOrStdout(), r)
-	}
-	return c.follow(ctx, cmd.OutOrStdout(), id)
-}
-
-// parseRange reads the times, in whole milliseconds. What is wrong with the range is for the collector to say.
+// parseRange reads the times, in whole milliseconds. The collector checks the range.
 func parseRange(service, since, until string, now time.Time) (r checkpoint.Range, err error) {
 	if since != "" {
 		if r.Since, err = parseTime("--since", since, now); err != nil {
@@ -130,37 +118,36 @@ func parseRange(service, since, until string, now time.Time) (r checkpoint.Range
 	return checkpoint.Range{Since: r.Since.Truncate(time.Millisecond), Until: r.Until.Truncate(time.Millisecond)}, nil
 }
 
-// backfill asks a collector to begin a backfill. It returns the backfill's id with an error too.
-func (c *temporal) backfill(ctx context.Context, collector string, r checkpoint.Range) (string, error) {
-	tenant, service, _ := workflows.ParseWorkflowID(collector)
-	id := workflows.BackfillID(tenant, service, r)
+// startBackfill asks a collector to start a backfill.
+func startBackfill(ctx context.Context, c *status.Reader, collector string, r checkpoint.Range) error {
 	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
 	handle, err := c.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
 		WorkflowID: collector, UpdateName: workflows.UpdateBackfill, Args: []any{r}, WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	if err == nil {
-		err = handle.Get(ctx, nil) // it answers with the same id
+		err = handle.Get(ctx, nil) // the answer is the id, which is known
 	}
-	var refusal *temporalsdk.ApplicationError
+	var refusal *temporal.ApplicationError
 	switch {
 	case errors.As(err, &refusal):
-		return id, errors.New(refusal.Message())
+		return errors.New(refusal.Message())
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return id, fmt.Errorf("%s does not answer: is a worker running, on its task queue? It may still begin the backfill when one is; it is safe to try again", collector)
+		return fmt.Errorf("%s does not answer: is a worker running, on its task queue? "+
+			"It may still begin the backfill when one is; it is safe to try again", collector)
 	case err != nil:
-		return id, fmt.Errorf("asking %s for a backfill: %w", collector, err)
+		return fmt.Errorf("asking %s for a backfill: %w", collector, err)
 	}
-	return id, nil
+	return nil
 }
 
-// isRunning says whether Temporal runs an id; not if it cannot be asked.
-func (c *temporal) isRunning(ctx context.Context, id string) bool {
-	d, err := c.DescribeWorkflowExecution(ctx, id, "")
-	return err == nil && d.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING
+// isRunning reports whether Temporal runs an id. It is false if Temporal does not say.
+func isRunning(ctx context.Context, c *status.Reader, id string) bool {
+	_, over, err := c.Ended(ctx, id)
+	return err == nil && !over
 }
 
-// notCollected says how to backfill a service whose collector does not run.
+// notCollected is the error of a service whose collector does not run. It says how to backfill all the same.
 func notCollected(cmd *cobra.Command, collector, id string, r checkpoint.Range) error {
 	plan, err := loadPlan(cmd)
 	if err != nil {
@@ -170,10 +157,7 @@ func notCollected(cmd *cobra.Command, collector, id string, r checkpoint.Range) 
 	if err := workflows.CheckRange(service, r, time.Now()); err != nil {
 		return err
 	}
-	input, err := json.Marshal(workflows.BackfillInput{Tenant: tenant, Service: service, Range: r})
-	if err != nil {
-		return fmt.Errorf("writing the input: %w", err)
-	}
+	input, _ := json.Marshal(workflows.BackfillInput{Tenant: tenant, Service: service, Range: r}) // it always can be
 	return fmt.Errorf(`%s is not running: start it with 'starter start %s', or backfill without it:
   temporal workflow start --type %s --task-queue %s --workflow-id %s --input '%s'`,
 		collector, collector, workflows.BackfillName, plan.TaskQueue, id, input)

@@ -15,6 +15,8 @@ import (
 	temporalsdk "go.temporal.io/sdk/temporal"
 
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/config"
+	"okta-collector/internal/status"
 	"okta-collector/workflows"
 )
 
@@ -150,63 +152,49 @@ func TestFollowingTakesWhatRunsAlready(t *testing.T) {
 }
 
 // followed is following the backfill of the day, as it was seen look by look.
-func followed(t *testing.T, looks ...func() (report, error)) (shown string, err error) {
+func followed(t *testing.T, looks ...func() (status.Collector, error)) (shown string, err error) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	tick := make(chan time.Time, len(looks))
 	now, n := noon, 0
 	var out strings.Builder
-	f := following{id: dayID, rates: rates{}, now: func() time.Time { return now }, look: func(context.Context, string) (report, error) {
+	w := &watching{rates: status.Rates{}, now: func() time.Time { return now }, look: func(context.Context) ([]row, error) {
 		now = now.Add(time.Second)
 		if n == len(looks) {
 			interrupt()
-			return report{}, ctx.Err()
+			return nil, ctx.Err()
 		}
 		tick <- now
 		n++
-		r, err := looks[n-1]()
-		r.ID = dayID
-		r.derive(now)
-		return r, err
+		c, err := looks[n-1]()
+		c.ID, c.Tenant, c.Service = dayID, "acme", "logs"
+		c.Derive(now)
+		return []row{newRow(c, config.Plan{})}, err
 	}}
-	err = f.run(ctx, tick, &out, &printedBar{out: &out})
+	err = w.follow(ctx, tick, dayID, &out)
 	return out.String(), err
 }
 
-func seen(state workflows.CollectorState, reason string, c checkpoint.Checkpoint) func() (report, error) {
-	return func() (report, error) {
-		return report{Status: workflows.Status{State: state, Reason: reason, Checkpoint: c}}, nil
+func seen(state workflows.CollectorState, reason workflows.WaitReason, c checkpoint.Checkpoint) func() (status.Collector, error) {
+	return func() (status.Collector, error) {
+		wake := noon.Add(time.Minute)
+		return status.Collector{Status: workflows.Status{State: state, Reason: reason, WakeAt: &wake, Checkpoint: c}}, nil
 	}
 }
 
 func TestFollowingSaysOnceWhatHoldsItUp(t *testing.T) {
-	const why = "rate limited until Nov 22 12:01:00Z: a long explanation"
-	waits := seen(workflows.StateWaiting, why, halfway())
+	waits := func() (status.Collector, error) {
+		c, err := seen(workflows.StateWaiting, workflows.WaitBackoff, halfway())()
+		c.Failures, c.LastProblem = 1, &workflows.Problem{Message: "503", Endpoint: "/api/v1/logs"}
+		return c, err
+	}
 	done := halfway()
 	done.Totals.Pulls = 1
 	shown, err := followed(t, waits, waits, waits, seen(workflows.StateDone, "", done))
 
 	require.NoError(t, err)
-	require.Equal(t, 1, strings.Count(shown, why), shown)
-	require.Contains(t, shown, "12:00:01Z  50.0 %, 500 events; rate limited until Nov 22 12:01:00Z\n")
-}
-
-func TestWhatIsNotedOnATerminalIsWrappedBetweenWords(t *testing.T) {
-	why := strings.TrimSpace(strings.Repeat("an explanation ", 20))
-	var out strings.Builder
-	b := newDrawnBar(&out)
-	b.note(noon, why)
-	b.end()
-
-	var noted []string
-	for line := range strings.SplitSeq(strings.NewReplacer(clearLine, "", "\r", "").Replace(out.String()), "\n") {
-		if strings.Contains(line, "explanation") {
-			require.LessOrEqual(t, len(line), maxWidth)
-			noted = append(noted, line)
-		}
-	}
-	require.Greater(t, len(noted), 1)
-	require.Equal(t, "12:00:00Z "+why, oneLine(strings.Join(noted, " ")))
-	require.Regexp(t, `^ {11}(an|explanation) `, noted[1])
+	require.Equal(t, 1, strings.Count(shown, "12:00:01Z  tries again Nov 22 12:01:00Z: asking Okta for /api/v1/logs: 503\n"), shown)
+	require.Equal(t, 1, strings.Count(shown, "asking Okta"), shown)
+	require.Contains(t, shown, "12:00:01Z  50.0 %, 500 events; tries again Nov 22 12:01:00Z\n")
 }
 
 func TestAMalformedIDOfABackfillIsRefusedWithTheExpectedForm(t *testing.T) {
@@ -226,7 +214,9 @@ func TestAMalformedIDOfABackfillIsRefusedWithTheExpectedForm(t *testing.T) {
 func TestFollowingRidesOutThatTemporalIsAway(t *testing.T) {
 	done := halfway()
 	done.Totals.Pulls = 1
-	shown, err := followed(t, func() (report, error) { return report{}, serviceerror.NewUnavailable("connection refused") }, seen(workflows.StateDone, "", done))
+	shown, err := followed(t, func() (status.Collector, error) {
+		return status.Collector{}, serviceerror.NewUnavailable("connection refused")
+	}, seen(workflows.StateDone, "", done))
 
 	require.NoError(t, err)
 	require.Contains(t, shown, "12:00:01Z  no new status: connection refused\n")
@@ -234,11 +224,13 @@ func TestFollowingRidesOutThatTemporalIsAway(t *testing.T) {
 
 func TestFollowingEndsWithTheBackfill(t *testing.T) {
 	for name, test := range map[string]struct {
-		last func() (report, error)
+		last func() (status.Collector, error)
 		want string
 	}{
-		"stopped": {seen(stateStopped, "", halfway()), "was stopped at 50.0 %, after 500 events, 0 B; " + theRest},
-		"failed":  {seen("failed", "the input\nis wrong", checkpoint.Checkpoint{}), "is not done: failed: the input is wrong"},
+		"stopped": {seen(status.Stopped, "", halfway()), "was stopped at 50.0 %, after 500 events, 0 B; " + theRest},
+		"failed": {func() (status.Collector, error) {
+			return status.Collector{Status: workflows.Status{State: "failed"}, Failure: "the input\nis wrong"}, nil
+		}, "is not done: failed: the input is wrong"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := followed(t, test.last)
@@ -251,25 +243,7 @@ func TestInterruptingEndsTheFollowingAndNotTheBackfill(t *testing.T) {
 	_, err := followed(t, seen(workflows.StateRunning, "", halfway()))
 
 	require.ErrorContains(t, err, "the backfill goes on: starter backfill "+dayID+" --follow")
-	require.ErrorAs(t, err, new(interruptedError))
-}
-
-func TestOnATerminalTheBarIsDrawn(t *testing.T) {
-	for name, test := range map[string]struct {
-		progress *workflows.BackfillStatus
-		want     string
-	}{
-		"with its share":        {&workflows.BackfillStatus{Progress: new(0.5)}, "║██████████████░░░░░░░░░░░░░░║  so far"},
-		"or as one without any": {&workflows.BackfillStatus{}, "▒█▒"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var out strings.Builder
-			b := newDrawnBar(&out)
-			b.show(report{Status: workflows.Status{Backfill: test.progress, Checkpoint: events(500)}}, "so far", noon)
-			b.note(noon, "paused")
-			b.end()
-			require.Contains(t, out.String(), test.want)
-			require.Contains(t, out.String(), "12:00:00Z  paused\n")
-		})
-	}
+	exit := exitError{}
+	require.ErrorAs(t, err, &exit)
+	require.Equal(t, 130, exit.code)
 }

@@ -9,12 +9,15 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
+	"okta-collector/activities"
 	"okta-collector/internal/config"
 	"okta-collector/internal/devo"
 	"okta-collector/internal/okta"
+	"okta-collector/internal/terminal"
+	"okta-collector/workflows"
 )
 
-// checkTimeout bounds one question to Okta or Devo.
+// checkTimeout bounds one check of Okta or Devo.
 const checkTimeout = 30 * time.Second
 
 func newCheck() *cobra.Command {
@@ -38,29 +41,24 @@ Devo, without Temporal and without collecting anything. Exit code 1 if something
 				fmt.Fprintln(cmd.ErrOrStderr(), "starter: warning:", warning)
 			}
 			if err != nil {
-				return usageError{err}
+				return usage(err)
 			}
 			wanted := tenantFlag(cmd)
-			found, failed := false, 0
 			var results []result
 			for _, tenant := range cfg.Tenants {
-				if wanted != "" && tenant.Name != wanted {
-					continue
+				if wanted == "" || tenant.Name == wanted {
+					results = append(results, checkTenant(cmd.Context(), tenant)...)
 				}
-				found = true
-				results = append(results, checkTenant(cmd.Context(), tenant)...)
 			}
-			if !found {
+			if results == nil {
 				return usagef("tenant %q is not in COLLECTOR_TENANTS", wanted)
 			}
-			if output == outputJSON {
-				if err := printJSON(cmd.OutOrStdout(), results); err != nil {
-					return err
-				}
-			} else {
-				width, _ := terminalSize(cmd.OutOrStdout())
-				fmt.Fprintln(cmd.OutOrStdout(), renderResults(results, width))
+			if output == outputTable {
+				fmt.Fprintln(cmd.OutOrStdout(), renderResults(results, terminal.Width(cmd.OutOrStdout())))
+			} else if err := printJSON(cmd.OutOrStdout(), results); err != nil {
+				return err
 			}
+			failed := 0
 			for _, r := range results {
 				if !r.OK {
 					failed++
@@ -76,16 +74,18 @@ Devo, without Temporal and without collecting anything. Exit code 1 if something
 	return cmd
 }
 
-// result is what came of one check.
+// result is the outcome of one check.
 type result struct {
 	Tenant string `json:"tenant"`
-	// Check is what was asked: okta and a service, or devo and its address.
+	// Check is what was checked: okta and a service, or devo and its address.
 	Check string `json:"check"`
 	OK    bool   `json:"ok"`
 	Error string `json:"error,omitempty"`
+	// problem is the error in fields.
+	problem workflows.Problem
 }
 
-// renderResults is a table, and below it what has failed and why.
+// renderResults is a table, and below it why checks have failed.
 func renderResults(results []result, width int) string {
 	t := newTable("tenant", "what", "result")
 	var failed []note
@@ -93,34 +93,28 @@ func renderResults(results []result, width int) string {
 		said := "ok"
 		if !r.OK {
 			said = "FAILED, see below"
-			failed = append(failed, note{names: []string{r.Tenant + " " + r.Check}, message: r.Error})
+			failed = append(failed, note{names: []string{r.Tenant + " " + r.Check}, Problem: r.problem})
 		}
 		t.AppendRow(table.Row{r.Tenant, r.Check, said})
 	}
-	shown := t.Render()
-	for _, n := range together(failed) {
-		shown += "\n\n" + n.render(time.Now(), width)
-	}
-	return shown
+	return t.Render() + renderNotes(failed, time.Now(), width)
 }
 
-// checkTenant checks every service and the sink, whatever fails before.
+// checkTenant checks every service and the sink. It goes on after a failure.
 func checkTenant(ctx context.Context, t config.Tenant) []result {
 	var results []result
 	check := func(what string, ask func(context.Context) error) {
 		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 		defer cancel()
-		err := ask(ctx)
-		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			err = fmt.Errorf("no answer within %v: %w", checkTimeout, err)
-		}
-		r := result{Tenant: t.Name, Check: what, OK: err == nil}
-		if err != nil {
-			r.Error = err.Error()
-			if remedy := devo.Remedy(err); remedy != "" {
-				r.Error += "; " + remedy
+		r := result{Tenant: t.Name, Check: what}
+		if err := ask(ctx); err != nil {
+			r.problem = activities.ProblemOf(err)
+			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+				r.problem.Message = fmt.Sprintf("no answer within %v: %s", checkTimeout, r.problem.Message)
 			}
+			r.Error = r.problem.String()
 		}
+		r.OK = r.Error == ""
 		results = append(results, r)
 	}
 	org, err := okta.New(t.Okta)

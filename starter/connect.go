@@ -10,28 +10,21 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 
+	"okta-collector/internal/status"
 	"okta-collector/internal/temporalclient"
 )
 
-// dialTimeout bounds the wait for Temporal: somebody is waiting at a terminal.
+// dialTimeout bounds the wait for Temporal. It is short because a person waits at a terminal.
 const dialTimeout = 10 * time.Second
 
-// temporal is a connection with what belongs to it.
-type temporal struct {
-	client.Client
-	namespace string
-	// data decodes what workflows and activities have written.
-	data converter.DataConverter
-}
-
 // connector connects to Temporal.
-type connector func(ctx context.Context) (*temporal, error)
+type connector func(ctx context.Context) (*status.Reader, error)
 
-// connect is the connector of TEMPORAL_* and its profiles.
-func connect(ctx context.Context) (*temporal, error) {
+// connect is the connector for TEMPORAL_* and its profiles.
+func connect(ctx context.Context) (*status.Reader, error) {
 	options, err := temporalclient.Options()
 	if err != nil {
-		return nil, usageError{err}
+		return nil, usage(err)
 	}
 	if options.DataConverter == nil {
 		options.DataConverter = converter.GetDefaultDataConverter()
@@ -43,5 +36,5 @@ func connect(ctx context.Context) (*temporal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot reach Temporal at %s; is it running, and TEMPORAL_ADDRESS right? %w", options.HostPort, err)
 	}
-	return &temporal{Client: c, namespace: options.Namespace, data: options.DataConverter}, nil
+	return &status.Reader{Client: c, Namespace: options.Namespace, Data: options.DataConverter}, nil
 }

@@ -1,8 +1,8 @@
 // Command starter starts, watches and controls the collector's workflows.
 //
-// It talks to Temporal, which the TEMPORAL_* variables and profiles name; only start and check need the collector's
-// own settings. It exits with 0 when all is well, with 1 when something failed or needs somebody's attention, with 2
-// when it was called wrongly, and with 130 when it was interrupted before it came to its end.
+// It talks to Temporal, which the TEMPORAL_* variables and profiles name. Only start and check need the collector's own
+// settings. It exits with 0 if all is well, with 1 after a failure or if a service needs attention, with 2 if it was called
+// wrongly, and with 130 if it was interrupted.
 package main
 
 import (
@@ -31,7 +31,7 @@ func main() {
 	os.Exit(execute(ctx, newRoot(connect)))
 }
 
-// execute runs the command and says what its error means to a script.
+// execute runs the command, and returns its exit code.
 func execute(ctx context.Context, root *cobra.Command) int {
 	called := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { called = true }
@@ -39,31 +39,26 @@ func execute(ctx context.Context, root *cobra.Command) int {
 	if err == nil {
 		return 0
 	}
-	message, code := err.Error(), exitFailed
-	switch {
-	case errors.As(err, new(usageError)):
-		code = exitUsage
-	case errors.As(err, new(interruptedError)):
-		code = exitInterrupted
-	case !called:
-		// Cobra found fault with the arguments, perhaps in several lines.
-		message, code = strings.Join(strings.Fields(message), " ")+"; see "+root.Name()+" --help", exitUsage
+	message, exit := err.Error(), exitError{code: exitFailed}
+	if !errors.As(err, &exit) && !called {
+		// Cobra refused the arguments, perhaps in several lines.
+		message, exit.code = strings.Join(strings.Fields(message), " ")+"; see "+root.Name()+" --help", exitUsage
 	}
 	fmt.Fprintln(root.ErrOrStderr(), root.Name()+": "+message)
-	return code
+	return exit.code
 }
 
-// usageError is the error of one who called the command wrongly, or with wrong settings.
-type usageError struct{ error }
+// exitError is an error with an exit code of its own: a wrong call or wrong settings, or an interruption.
+type exitError struct {
+	error
+	code int
+}
 
-func (e usageError) Unwrap() error { return e.error }
+func (e exitError) Unwrap() error { return e.error }
 
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+func usage(err error) error { return exitError{err, exitUsage} }
 
-// interruptedError is the error of a command that was interrupted before it came to its end.
-type interruptedError struct{ error }
-
-func (e interruptedError) Unwrap() error { return e.error }
+func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
 
 func newRoot(connect connector) *cobra.Command {
 	root := &cobra.Command{

@@ -1,93 +1,39 @@
 package main
 
 import (
-	"cmp"
-	"context"
+	"errors"
 	"fmt"
-	"slices"
+	"io"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
-	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/workflowservice/v1"
 
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/okta"
+	"okta-collector/internal/status"
 	"okta-collector/workflows"
 )
 
-// maxListed bounds how many executions are looked through.
-const maxListed = 10_000
-
-// Which workflows a command acts on where no ids are given. They are not found by search attributes: one
-// that was just started has none yet.
-const (
-	// running are the collectors, without their backfills: to stop collecting does not stop those.
-	running = `WorkflowType = "` + workflows.CollectName + `" AND ExecutionStatus = "Running"`
-	// everStarted are all collectors, and the backfills that run.
-	everStarted = `WorkflowType = "` + workflows.CollectName + `" AND ExecutionStatus != "ContinuedAsNew"` +
-		` OR WorkflowType = "` + workflows.BackfillName + `" AND ExecutionStatus = "Running"`
-)
-
-// onCollectors is what a command runs that acts on collectors: it connects, and acts on the
-// workflow ids given, or on those that Temporal has, of the tenant or of all.
-func onCollectors(connect connector, act func(ctx context.Context, cmd *cobra.Command, c *temporal, ids []string) error) func(*cobra.Command, []string) error {
+// onCollectors makes a command act on the workflow ids given or, without any, on the collectors that run: of --tenant or
+// of all. Their backfills go on.
+func onCollectors(connect connector, act func(cmd *cobra.Command, c *status.Reader, ids []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, ids []string) error {
-		ctx := cmd.Context()
-		c, err := connect(ctx)
+		c, err := connect(cmd.Context())
 		if err != nil {
 			return err
 		}
 		defer c.Close()
 		if len(ids) == 0 {
-			if ids, err = list(ctx, c, running, tenantFlag(cmd)); err != nil {
+			if ids, err = c.IDs(cmd.Context(), status.Running, tenantFlag(cmd)); err != nil {
 				return err
 			}
 		}
-		return act(ctx, cmd, c, ids)
+		return act(cmd, c, ids)
 	}
 }
 
-// list returns the ids that a visibility query finds, each once, in the catalog's order.
-func list(ctx context.Context, c *temporal, query, tenant string) ([]string, error) {
-	var ids []string
-	request := &workflowservice.ListWorkflowExecutionsRequest{Namespace: c.namespace, Query: query}
-	for seen := 0; seen < maxListed; {
-		page, err := c.ListWorkflow(ctx, request)
-		if err != nil {
-			return nil, fmt.Errorf("listing the collectors: %w", err)
-		}
-		for _, execution := range page.Executions {
-			id := execution.GetExecution().GetWorkflowId()
-			of, _, err := workflows.ParseWorkflowID(id)
-			if err == nil && (tenant == "" || of == tenant) {
-				ids = append(ids, id)
-			}
-		}
-		seen += max(len(page.Executions), 1)
-		if request.NextPageToken = page.NextPageToken; len(request.NextPageToken) == 0 {
-			break
-		}
-	}
-	slices.SortFunc(ids, inCatalogOrder)
-	return slices.Compact(ids), nil
-}
-
-// inCatalogOrder compares ids by tenant, and services as the catalog lists them, each before its
-// backfills; what is no service comes last.
-func inCatalogOrder(a, b string) int {
-	tenantA, serviceA, _ := workflows.ParseWorkflowID(a)
-	tenantB, serviceB, _ := workflows.ParseWorkflowID(b)
-	place := func(service string) uint { return uint(slices.Index(okta.ServiceNames(), service)) } // -1 is the largest
-	return cmp.Or(
-		cmp.Compare(tenantA, tenantB),
-		cmp.Compare(place(serviceA), place(serviceB)),
-		cmp.Compare(serviceA, serviceB),
-		cmp.Compare(a, b),
-	)
-}
-
-// checkSelection refuses arguments that are no workflow ids, before anything is done.
+// checkSelection refuses arguments that are no workflow ids of collectors or backfills.
 func checkSelection(cmd *cobra.Command, args []string) error {
 	for _, id := range args {
 		if !isCollector(id) && !isBackfill(id) {
@@ -96,18 +42,15 @@ func checkSelection(cmd *cobra.Command, args []string) error {
 		}
 	}
 	if len(args) > 0 && tenantFlag(cmd) != "" {
-		return fmt.Errorf("give workflow ids or --tenant, not both")
+		return errors.New("give workflow ids or --tenant, not both")
 	}
 	return nil
 }
 
-// checkCollectors refuses the ids of backfills too.
+// checkCollectors also refuses the ids of backfills.
 func checkCollectors(cmd *cobra.Command, args []string) error {
 	for _, id := range args {
-		if _, _, err := workflows.ParseWorkflowID(id); err != nil {
-			return err
-		}
-		if !isCollector(id) {
+		if isBackfill(id) {
 			return fmt.Errorf("%s is a backfill, which %s does not know; see starter backfill --help", id, cmd.Name())
 		}
 	}
@@ -119,7 +62,7 @@ func isCollector(id string) bool {
 	return err == nil && id == workflows.WorkflowID(tenant, service)
 }
 
-// isBackfill says whether an id is one that a backfill of its service can have.
+// isBackfill reports whether a backfill of its service can have the id.
 func isBackfill(id string) bool {
 	_, service, _ := workflows.ParseWorkflowID(id)
 	r, backfill := workflows.RangeOf(id)
@@ -129,7 +72,7 @@ func isBackfill(id string) bool {
 	return backfill && strings.HasSuffix(id, "/full")
 }
 
-// checkService says which services there are.
+// checkService refuses a name that is no service, and says which ones there are.
 func checkService(service string) error {
 	if _, ok := okta.Lookup(service); !ok {
 		return fmt.Errorf("no service is named %q; there are %s", service, strings.Join(okta.ServiceNames(), ", "))
@@ -137,7 +80,7 @@ func checkService(service string) error {
 	return nil
 }
 
-// nothing says that a command found nothing to act on.
+// nothing is the message of a command that found nothing to act on.
 func nothing(cmd *cobra.Command, what string) string {
 	of := ""
 	if tenant := tenantFlag(cmd); tenant != "" {
@@ -146,7 +89,38 @@ func nothing(cmd *cobra.Command, what string) string {
 	return fmt.Sprintf("no collector%s %s; 'starter start' starts them", of, what)
 }
 
-// statusWord is how an execution's status is shown.
-func statusWord(status enums.WorkflowExecutionStatus) string {
-	return strings.ToLower(status.String())
+// results prints what happened to each collector: a line with its id and a text, in two columns. It is safe for
+// concurrent use.
+type results struct {
+	out    io.Writer
+	ids    []string
+	mu     sync.Mutex
+	failed int
+}
+
+func newResults(cmd *cobra.Command, ids []string) *results {
+	return &results{out: cmd.OutOrStdout(), ids: ids}
+}
+
+// print prints what was done, or why that failed.
+func (r *results) print(id, done string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		r.failed++
+		done = "FAILED: " + err.Error()
+	}
+	width := 0
+	for _, id := range r.ids {
+		width = max(width, len(id))
+	}
+	fmt.Fprintf(r.out, "%-*s  %s\n", width, id, oneLine(done))
+}
+
+// err is the command's error if it failed for any.
+func (r *results) err() error {
+	if r.failed == 0 {
+		return nil
+	}
+	return fmt.Errorf("failed for %d of %d", r.failed, len(r.ids))
 }

@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/serviceerror"
 
+	"okta-collector/internal/status"
 	"okta-collector/workflows"
 )
 
@@ -29,51 +29,31 @@ func newSignal(connect connector, signal, short string, args cobra.PositionalArg
 		Use:   signal + " [okta/<tenant>/<service>...]",
 		Short: short,
 		Args:  args,
-		RunE: onCollectors(connect, func(ctx context.Context, cmd *cobra.Command, c *temporal, ids []string) error {
+		RunE: onCollectors(connect, func(cmd *cobra.Command, c *status.Reader, ids []string) error {
 			if len(ids) == 0 {
 				return errors.New(nothing(cmd, "is running"))
 			}
-			lines := newLines(cmd.OutOrStdout(), ids)
-			var failed failures
+			results := newResults(cmd, ids)
 			for _, id := range ids {
-				err := c.SignalWorkflow(ctx, id, "", signal, nil)
+				err := c.SignalWorkflow(cmd.Context(), id, "", signal, nil)
 				if errors.As(err, new(*serviceerror.NotFound)) {
-					err = c.notRunning(ctx, id)
+					err = notRunning(cmd.Context(), c, id)
 				}
-				if err != nil {
-					failed.add(lines, id, err.Error())
-					continue
-				}
-				lines.print(id, signal+" sent")
+				results.print(id, signal+" sent", err)
 			}
-			return failed.err(len(ids))
+			return results.err()
 		}),
 	}
 }
 
-// notRunning is the error of what acts on an id that does not run: how it has ended, and what goes on with it.
-func (c *temporal) notRunning(ctx context.Context, id string) error {
-	r, over, err := c.ifEnded(ctx, id)
+// notRunning is the error of an id that does not run: how it has ended, and what goes on with it.
+func notRunning(ctx context.Context, c *status.Reader, id string) error {
+	collector, over, err := c.Ended(ctx, id)
 	switch {
 	case err != nil:
 		return err
 	case !over:
 		return errors.New("it was started at this moment; try again")
 	}
-	return errors.New("not running; " + r.endingAndRemedy())
-}
-
-// failures counts the collectors for which a command failed.
-type failures int
-
-func (f *failures) add(l lines, id, problem string) {
-	*f++
-	l.print(id, "FAILED: "+problem)
-}
-
-func (f failures) err(all int) error {
-	if f == 0 {
-		return nil
-	}
-	return fmt.Errorf("failed for %d of %d", f, all)
+	return errors.New("not running; " + endingAndRemedy(collector))
 }

@@ -14,13 +14,14 @@ import (
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/sdk/client"
-	temporalsdk "go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/temporal"
 
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/config"
 	"okta-collector/internal/okta"
+	"okta-collector/internal/status"
+	"okta-collector/internal/temporalclient"
 	"okta-collector/workflows"
 )
 
@@ -43,7 +44,7 @@ nothing is collected until one is.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			from, err := parseSince(since, time.Now())
 			if err != nil {
-				return usageError{err}
+				return usage(err)
 			}
 			plan, err := loadPlan(cmd)
 			if err != nil {
@@ -71,22 +72,16 @@ nothing is collected until one is.`,
 	return cmd
 }
 
-// parseSince reads a time or how long ago it was. An empty text is the zero time.
-func parseSince(text string, now time.Time) (time.Time, error) {
+// parseSince reads where logs begin. An empty text is the zero time.
+func parseSince(text string, now time.Time) (since time.Time, err error) {
 	if text == "" {
-		return time.Time{}, nil
+		return since, nil
 	}
-	since, err := parseTime("--since", text, now)
-	if err != nil {
-		return time.Time{}, err
+	if since, err = parseTime("--since", text, now); err == nil {
+		until := now.Add(time.Millisecond) // from now on is allowed
+		err = workflows.CheckRange("logs", checkpoint.Range{Since: since, Until: until}, until)
 	}
-	if since.After(now) {
-		return time.Time{}, fmt.Errorf("--since is %s, which is in the future", text)
-	}
-	if since.Before(now.Add(-checkpoint.MaxHistory)) {
-		return time.Time{}, fmt.Errorf("--since is %s, but Okta's System Log goes back 90 days only", text)
-	}
-	return since, nil
+	return since, err
 }
 
 // parseTime reads a time or how long ago it was.
@@ -109,12 +104,12 @@ func loadPlan(cmd *cobra.Command) (config.Plan, error) {
 		fmt.Fprintln(cmd.ErrOrStderr(), "starter: warning:", warning)
 	}
 	if err != nil {
-		return plan, usageError{err}
+		return plan, usage(err)
 	}
 	return plan, nil
 }
 
-// startTargets are the services that ids name, or those of the plan.
+// startTargets are the services of the ids or, without any, of the settings.
 func startTargets(plan config.Plan, ids []string, tenant string) ([]config.Target, error) {
 	if len(ids) == 0 {
 		targets := slices.DeleteFunc(slices.Clone(plan.Targets), func(t config.Target) bool { return tenant != "" && t.Tenant != tenant })
@@ -130,10 +125,7 @@ func startTargets(plan config.Plan, ids []string, tenant string) ([]config.Targe
 	known = slices.Compact(known)
 	var targets []config.Target
 	for _, id := range ids {
-		tenant, service, err := workflows.ParseWorkflowID(id)
-		if err != nil {
-			return nil, usageError{err}
-		}
+		tenant, service, _ := workflows.ParseWorkflowID(id)
 		if err := checkService(service); err != nil {
 			return nil, usagef("%s: %w", id, err)
 		}
@@ -147,11 +139,11 @@ func startTargets(plan config.Plan, ids []string, tenant string) ([]config.Targe
 
 // starting is one call of start.
 type starting struct {
-	c         *temporal
+	c         *status.Reader
 	taskQueue string
 	fresh     bool
 	since     time.Time
-	// queues are the task queues of all that runs now.
+	// queues are the task queues of all collectors that run now.
 	queues map[string]bool
 }
 
@@ -160,53 +152,41 @@ func (s starting) all(cmd *cobra.Command, targets []config.Target) error {
 	for i, t := range targets {
 		ids[i] = workflows.WorkflowID(t.Tenant, t.Service)
 	}
-	lines := newLines(cmd.OutOrStdout(), ids)
-	var failed failures
+	results := newResults(cmd, ids)
 	for i, t := range targets {
 		done, err := s.one(cmd.Context(), ids[i], t)
-		if err != nil {
-			failed.add(lines, ids[i], err.Error())
-			continue
-		}
-		lines.print(ids[i], done)
+		results.print(ids[i], done, err)
 	}
 	for _, queue := range slices.Sorted(maps.Keys(s.queues)) {
-		if !s.polled(cmd.Context(), queue) {
-			fmt.Fprintf(cmd.ErrOrStderr(), "starter: warning: no worker answers on task queue %s of namespace %s: nothing is collected until one does; is COLLECTOR_TASK_QUEUE the same as the worker's?\n", queue, s.c.namespace)
+		if !s.c.Polled(cmd.Context(), queue) {
+			fmt.Fprintf(cmd.ErrOrStderr(), "starter: warning: no worker answers on task queue %s of namespace %s: "+
+				"nothing is collected until one does; is COLLECTOR_TASK_QUEUE the same as the worker's?\n", queue, s.c.Namespace)
 		}
 	}
-	return failed.err(len(targets))
+	return results.err()
 }
 
-// pollAge is how long ago a worker that still lives may have asked for work: a poll lasts about a minute.
-const pollAge = 2 * time.Minute
-
-// polled says whether a worker asks for work on a task queue, or might: who may not ask Temporal is not warned.
-func (s starting) polled(ctx context.Context, queue string) bool {
-	d, err := s.c.DescribeTaskQueue(ctx, queue, enums.TASK_QUEUE_TYPE_WORKFLOW)
-	return err != nil || slices.ContainsFunc(d.GetPollers(), func(p *taskqueue.PollerInfo) bool {
-		return time.Since(p.GetLastAccessTime().AsTime()) < pollAge
-	})
-}
-
-// one starts a service unless it runs, and says what it did.
+// one starts a service unless it runs, and returns what it did.
 func (s starting) one(ctx context.Context, id string, t config.Target) (string, error) {
 	const already = "running already"
-	last, err := s.lastRun(ctx, id)
+	last, err := s.c.LastRun(ctx, id, !s.fresh)
+	if errors.As(err, new(status.UnreadableError)) {
+		err = fmt.Errorf("%w: begin anew with: starter start --fresh %s", err, id)
+	}
 	if err != nil {
 		return "", err
 	}
 	service, _ := okta.Lookup(t.Service)
 	sinceApplies := service.Polled && !s.since.IsZero()
-	aside := "" // what is said of a --since that does nothing
+	aside := "" // about a --since that does nothing
 	if !service.Polled && !s.since.IsZero() {
 		aside = "; --since is for logs only"
 	}
-	if last.running {
-		s.queues[cmp.Or(last.taskQueue, s.taskQueue)] = true
+	if last.Running {
+		s.queues[cmp.Or(last.TaskQueue, s.taskQueue)] = true
 		switch {
-		case last.taskQueue != "" && last.taskQueue != s.taskQueue:
-			return fmt.Sprintf("%s, on task queue %s and not on %s (stop it and start it again)", already, last.taskQueue, s.taskQueue), nil
+		case last.TaskQueue != "" && last.TaskQueue != s.taskQueue:
+			return fmt.Sprintf("%s, on task queue %s and not on %s (stop it and start it again)", already, last.TaskQueue, s.taskQueue), nil
 		case sinceApplies:
 			return already + "; --since is not used (stop it and start it with --fresh)", nil
 		case s.fresh:
@@ -214,36 +194,47 @@ func (s starting) one(ctx context.Context, id string, t config.Target) (string, 
 		}
 		return already + aside, nil
 	}
-	in := workflows.CollectInput{Tenant: t.Tenant, Service: t.Service, State: last.state}
-	if sinceApplies && !hasCollected(last.state) {
+	in := workflows.CollectInput{Tenant: t.Tenant, Service: t.Service, State: last.State}
+	if sinceApplies && !last.HasCollected() {
 		in.Since = &s.since
 	}
-	_, err = s.c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID:        id,
-		TaskQueue: s.taskQueue,
-		// Somebody may have started it since it was looked at: that one is as good.
-		WorkflowIDConflictPolicy:                 enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
-		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		TypedSearchAttributes: temporalsdk.NewSearchAttributes(
-			temporalsdk.NewSearchAttributeKeyKeyword(workflows.AttributeTenant).ValueSet(t.Tenant),
-			temporalsdk.NewSearchAttributeKeyKeyword(workflows.AttributeService).ValueSet(t.Service),
-		),
-		StaticSummary: fmt.Sprintf("%s of %s into Devo", t.Service, t.Tenant),
-	}, workflows.CollectName, in)
+	err = s.execute(ctx, id, in)
 	switch {
-	case temporalsdk.IsWorkflowExecutionAlreadyStartedError(err):
+	case temporal.IsWorkflowExecutionAlreadyStartedError(err):
 		return already + aside, nil
-	case errors.As(err, new(*serviceerror.InvalidArgument)) && strings.Contains(err.Error(), "search attribute"):
-		return "", fmt.Errorf("the namespace does not have the search attributes yet: start a worker, which registers them, and try again (%w)", err)
 	case err != nil:
-		return "", fmt.Errorf("starting: %w", err)
+		return "", err
 	}
 	s.queues[s.taskQueue] = true
 	switch {
-	case !hasCollected(last.state):
+	case !last.HasCollected():
 		return "started from the beginning" + aside, nil
 	case sinceApplies:
 		aside = "; --since is not used (--fresh would)"
 	}
-	return fmt.Sprintf("started after %s events", humanize.Comma(last.state.Checkpoint.Totals.Events)) + aside, nil
+	return fmt.Sprintf("started after %s events", humanize.Comma(last.State.Checkpoint.Totals.Events)) + aside, nil
+}
+
+// execute starts the workflow. If another start was faster, that one counts.
+func (s starting) execute(ctx context.Context, id string, in workflows.CollectInput) error {
+	_, err := s.c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID:                                       id,
+		TaskQueue:                                s.taskQueue,
+		WorkflowIDConflictPolicy:                 enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		TypedSearchAttributes: temporal.NewSearchAttributes(
+			temporal.NewSearchAttributeKeyKeyword(workflows.AttributeTenant).ValueSet(in.Tenant),
+			temporal.NewSearchAttributeKeyKeyword(workflows.AttributeService).ValueSet(in.Service),
+		),
+		StaticSummary: fmt.Sprintf("%s of %s into Devo", in.Service, in.Tenant),
+	}, workflows.CollectName, in)
+	if err == nil {
+		return nil
+	}
+	if errors.As(err, new(*serviceerror.InvalidArgument)) {
+		if missing, listErr := temporalclient.MissingAttributes(ctx, s.c.OperatorService(), s.c.Namespace); listErr == nil && len(missing) > 0 {
+			return fmt.Errorf("the namespace does not have the search attributes yet: start a worker, which registers them, and try again (%w)", err)
+		}
+	}
+	return fmt.Errorf("starting: %w", err)
 }

@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/history/v1"
+	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflow/v1"
@@ -22,9 +23,11 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/mocks"
 	temporalsdk "go.temporal.io/sdk/temporal"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/status"
 	"okta-collector/workflows"
 )
 
@@ -78,8 +81,8 @@ func (f fakeTemporal) callUntil(ctx context.Context, args ...string) (code int, 
 	f.t.Helper()
 	// Unless the test has said something else, a worker is there.
 	f.On("DescribeTaskQueue", mock.Anything, mock.Anything, mock.Anything).Return(polledAt(time.Now()), nil).Maybe()
-	root := newRoot(func(context.Context) (*temporal, error) {
-		return &temporal{Client: f.Client, namespace: "prod", data: data}, nil
+	root := newRoot(func(context.Context) (*status.Reader, error) {
+		return &status.Reader{Client: f.Client, Namespace: "prod", Data: data}, nil
 	})
 	var out, errs bytes.Buffer
 	root.SetOut(&out)
@@ -410,7 +413,7 @@ func TestStartWarnsWhereNoWorkerAsksForWork(t *testing.T) {
 		warned bool
 	}{
 		"never":              {&workflowservice.DescribeTaskQueueResponse{}, true},
-		"any more":           {polledAt(time.Now().Add(-pollAge)), true},
+		"any more":           {polledAt(time.Now().Add(-2 * time.Minute)), true},
 		"but where one does": {polledAt(time.Now().Add(-time.Minute)), false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -443,11 +446,34 @@ func TestStartSaysThatWhatRunsIsOnAnotherTaskQueue(t *testing.T) {
 func TestStartSaysThatAWorkerIsNeededFirst(t *testing.T) {
 	o := newAcme(t)
 	o.hasNever(users)
-	o.starts(serviceerror.NewInvalidArgument("Namespace prod has no mapping defined for search attribute OktaTenant"))
+	o.starts(serviceerror.NewInvalidArgument("Namespace prod has no mapping defined for OktaTenant"))
+	o.On("OperatorService").Return(operator{})
 	code, stdout, _ := o.call("start", users)
 
 	require.Equal(t, 1, code)
 	require.Contains(t, stdout, "start a worker")
+}
+
+func TestAStartThatTemporalRefusesForAnotherReasonSaysTheReasonAlone(t *testing.T) {
+	o := newAcme(t)
+	o.hasNever(users)
+	o.starts(serviceerror.NewInvalidArgument("the search attribute is too long"))
+	const keyword = enums.INDEXED_VALUE_TYPE_KEYWORD
+	o.On("OperatorService").Return(operator{have: map[string]enums.IndexedValueType{"OktaTenant": keyword, "OktaService": keyword, "CollectorState": keyword}})
+	code, stdout, _ := o.call("start", users)
+
+	require.Equal(t, 1, code)
+	require.Equal(t, users+"  FAILED: starting: the search attribute is too long\n", stdout)
+}
+
+// operator lists the search attributes of the namespace.
+type operator struct {
+	operatorservice.OperatorServiceClient
+	have map[string]enums.IndexedValueType
+}
+
+func (o operator) ListSearchAttributes(context.Context, *operatorservice.ListSearchAttributesRequest, ...grpc.CallOption) (*operatorservice.ListSearchAttributesResponse, error) {
+	return &operatorservice.ListSearchAttributesResponse{CustomAttributes: o.have}, nil
 }
 
 func TestWrongCallsExitWith2AndOneLine(t *testing.T) {
@@ -609,7 +635,9 @@ func TestStopOfWhatWasNeverThereFails(t *testing.T) {
 }
 
 func TestStopThatIsNotAnsweredSaysHowToEndItAllTheSame(t *testing.T) {
-	s := stopping{waiting: map[string]bool{users: true, logs: true}}
+	var s stopping
+	s.waiting.Store(users, true)
+	s.waiting.Store(logs, true)
 	require.Contains(t, s.hint(), "still waiting for 2; is a worker running?")
 	require.Contains(t, s.hint(), "'starter start' goes on from its last checkpoint:\n"+
 		"  temporal workflow terminate --workflow-id "+logs+"\n  temporal workflow terminate --workflow-id "+users+"\n")
@@ -656,14 +684,14 @@ func TestStopIsDoneWhenNothingRuns(t *testing.T) {
 }
 
 // status calls status -o json for one id.
-func (f fakeTemporal) status(id string) (code int, got report) {
+func (f fakeTemporal) status(id string) (code int, got row) {
 	f.t.Helper()
 	code, stdout, _ := f.call("status", "-o", "json", id)
-	var reports []report
-	require.NoError(f.t, json.Unmarshal([]byte(stdout), &reports))
-	require.Len(f.t, reports, 1)
-	require.Equal(f.t, id, reports[0].ID)
-	return code, reports[0]
+	var rows []row
+	require.NoError(f.t, json.Unmarshal([]byte(stdout), &rows))
+	require.Len(f.t, rows, 1)
+	require.Equal(f.t, id, rows[0].ID)
+	return code, rows[0]
 }
 
 func heartbeat(t *testing.T, c checkpoint.Checkpoint) *workflow.PendingActivityInfo {
@@ -693,8 +721,8 @@ func TestStatusOfARunningSliceHasItsRate(t *testing.T) {
 	o.answers(users, workflows.Status{State: workflows.StateRunning, Checkpoint: events(100)})
 	_, got := o.status(users)
 
-	require.Equal(t, &rate{Events: 200, Seconds: 3}, got.Rate)
-	require.Equal(t, &slice{State: "started", Began: noon, Heartbeat: noon.Add(3 * time.Second)}, got.Slice)
+	require.Equal(t, &status.Rate{Events: 200, Seconds: 3}, got.Rate)
+	require.Equal(t, &status.Slice{State: "started", Began: noon, Heartbeat: noon.Add(3 * time.Second)}, got.Slice)
 }
 
 func TestStatusSaysWhatWasShippedInTheLastMinutes(t *testing.T) {
@@ -776,7 +804,7 @@ func TestStatusOfABackfillThatHasEnded(t *testing.T) {
 		code, got := o.status(dayID)
 
 		require.Zero(t, code)
-		require.Equal(t, stateStopped, got.State)
+		require.Equal(t, status.Stopped, got.State)
 		require.Equal(t, 0.5, *got.Backfill.Progress)
 		require.Equal(t, theRest, got.Remedy.String())
 
@@ -802,7 +830,7 @@ func TestStatusShowsRunningBackfillsBelowTheirService(t *testing.T) {
 func TestStatusOfABlockedCollectorExitsWith1(t *testing.T) {
 	o := newTemporal(t)
 	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING)
-	o.answers(users, workflows.Status{State: workflows.StateBlocked, Reason: "blocked", Failures: 1, LastProblem: &workflows.Problem{Message: "okta.users.read is missing"}})
+	o.answers(users, workflows.Status{State: workflows.StateBlocked, Reason: workflows.WaitBlocked, Failures: 1, LastProblem: &workflows.Problem{Message: "okta.users.read is missing"}})
 	code, stdout, stderr := o.call("status", users)
 
 	require.Equal(t, 1, code)
@@ -817,7 +845,7 @@ func TestStatusOfAStoppedCollectorIsItsResult(t *testing.T) {
 	code, got := o.status(users)
 
 	require.Zero(t, code)
-	require.Equal(t, stateStopped, got.State)
+	require.Equal(t, status.Stopped, got.State)
 	require.Equal(t, events(700), got.Checkpoint)
 }
 
@@ -827,7 +855,7 @@ func TestStatusOfWhatWasNeverStartedExitsWith1(t *testing.T) {
 	code, got := o.status(users)
 
 	require.Equal(t, 1, code)
-	require.Equal(t, stateMissing, got.State)
+	require.Equal(t, status.Missing, got.State)
 	require.Equal(t, &remedy{"start it with", "starter start " + users}, got.Remedy)
 }
 
@@ -878,7 +906,7 @@ func TestAMistypedStartIsNoAlarmButAServiceThatSomebodyMayWantIs(t *testing.T) {
 			require.Equal(t, test.healthy, code == 0)
 			require.Equal(t, test.healthy, got.Healthy)
 			require.Equal(t, test.healthy, got.Mistake)
-			require.Equal(t, "the input is wrong", got.Reason)
+			require.Equal(t, "the input is wrong", got.Failure)
 		})
 	}
 	t.Run("but one that has collected is", func(t *testing.T) {

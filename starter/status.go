@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,11 +14,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"okta-collector/internal/config"
+	"okta-collector/internal/status"
+	"okta-collector/internal/terminal"
+	"okta-collector/workflows"
 )
 
 func newStatus(connect connector) *cobra.Command {
 	var output string
 	var watched bool
+	var width int
 	cmd := &cobra.Command{
 		Use:   "status [okta/<tenant>/<service>...]",
 		Short: "Show where each collector is; exit code 1 if one needs attention",
@@ -40,15 +45,16 @@ the remarks below them too.
   healthy          false when somebody has to do something, as the exit code says for all
   state            running, waiting, paused, blocked; done or stopped when ended as asked;
                    missing, unknown, or how it ended unasked, such as terminated
-  reason, wakeAt   why it waits, and until when
+  reason, wakeAt   why it waits, and until when: poll (it has caught up), rate limited, yielding
+                   (to live collection), backoff (after a failure), blocked, paused, work is due
   caughtUp         the last slice found the end; behindSince: else the time up to which all is
                    shipped, where that is known
-  ended            when it ended
+  ended            when it ended; failure: the error of one that failed
   remedy           of one that has ended: what (such as "start it with") and command
   mistake          true for what was mistyped, as said above
   checkpoint       the position. In it: totals (pages, events, bytes, pulls), position.newest
-                   (the newest event shipped), due (when the next pull is), window (of Okta's
-                   rate limit: bucket, limit, used, ends)
+                   (the newest event shipped), due (when the next pull is), windows (of Okta's
+                   rate limits, first its own: name, limit, used, ends)
   lately           what was shipped in the last minutes: events, bytes, and in how many seconds;
                    recent has the earlier totals that it comes from
   rate             eventsPerSecond and bytesPerSecond, measured over so many seconds
@@ -56,11 +62,12 @@ the remarks below them too.
   slices           how many slices have ended
   slice            the activity under way: state, began, heartbeat
   failures         how many slices have failed in a row; problems: how many ever
-  lastProblem, lastWarning
-                   at, message and (of a problem) class
+  lastProblem      at, class, message (what happened), endpoint and requestID (of Okta), and remedy
+                   (what to do; none: nothing); lastWarning: at and message
   backfill         of a backfill: since, until, began, progress (0 to 1)
   estimatedEnd     of a backfill under way
-  unanswered       why the workflow did not answer, so that some of this is not known`,
+  unanswered       why the workflow did not answer, so that some of this is not known; noWorker:
+                   true if that is because no worker is there`,
 		Example: `  starter status --tenant acme --watch
   starter status -o json | jq '.[] | select(.healthy | not) | .id'`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -78,31 +85,27 @@ the remarks below them too.
 				return err
 			}
 			defer c.Close()
-			// Settings say what somebody wants. Where there are none, or wrong ones, all is wanted.
+			// Settings say what is wanted. Without settings, or with wrong ones, everything is.
 			plan, _, _ := config.LoadPlan()
-			look := func(ctx context.Context) ([]report, error) {
-				return c.look(ctx, args, tenantFlag(cmd), plan)
-			}
+			look := func(ctx context.Context) ([]row, error) { return look(ctx, c, args, tenantFlag(cmd), plan) }
 			if watched {
-				return watch(cmd, look)
+				return watch(cmd, look, width)
 			}
-			reports, err := look(cmd.Context())
+			rows, err := look(cmd.Context())
 			if err != nil {
 				return err
 			}
-			if output == outputJSON {
-				if err := printJSON(cmd.OutOrStdout(), reports); err != nil {
-					return err
-				}
-			} else if len(reports) > 0 {
-				width, _ := terminalSize(cmd.OutOrStdout())
-				fmt.Fprintln(cmd.OutOrStdout(), renderReports(reports, time.Now(), width))
+			if output == outputTable && len(rows) > 0 {
+				fmt.Fprintln(cmd.OutOrStdout(), render(rows, time.Now(), cmp.Or(width, terminal.Width(cmd.OutOrStdout()))))
+			} else if output == outputJSON {
+				err = printJSON(cmd.OutOrStdout(), rows)
 			}
-			return attention(reports, nothing(cmd, "was ever started"))
+			return cmp.Or(err, attention(rows, nothing(cmd, "was ever started")))
 		},
 	}
 	outputFlag(cmd, &output)
 	cmd.Flags().BoolVarP(&watched, "watch", "w", false, "go on until Ctrl-C: drawn anew every 2 s on a terminal, printed every 10 s elsewhere")
+	cmd.Flags().IntVar(&width, "width", 0, "of the table, in characters; default the terminal's, without one as wide as it gets")
 	return cmd
 }
 
@@ -132,35 +135,68 @@ func printJSON(out io.Writer, v any) error {
 	return nil
 }
 
-// look reports on the ids or, where there are none, on all of the tenant or of all, without mistakes that are old.
-func (c *temporal) look(ctx context.Context, ids []string, tenant string, plan config.Plan) ([]report, error) {
+// row is a collector or backfill as the status shows it.
+type row struct {
+	status.Collector
+	// Healthy reports whether nobody has to do anything.
+	Healthy bool `json:"healthy"`
+	// Remedy is the command that goes on with one that has ended; nil if there is none.
+	Remedy *remedy `json:"remedy,omitempty"`
+	// Mistake reports whether it was started by mistake: it has never collected anything, and is no service of the
+	// catalog, or none that the settings have for a tenant of theirs.
+	Mistake bool `json:"mistake,omitempty"`
+}
+
+// manyFailures is how many consecutive slices may fail before somebody should look. With the pauses between them they
+// take about a minute.
+const manyFailures = 6
+
+func newRow(c status.Collector, plan config.Plan) row {
+	r := row{Collector: c, Remedy: remedyFor(c)}
+	if c.NeverCollected {
+		planned := slices.ContainsFunc(plan.Targets, func(t config.Target) bool { return t.Tenant == c.Tenant })
+		r.Mistake = checkService(c.Service) != nil ||
+			plan.Given && planned && !slices.Contains(plan.Targets, config.Target{Tenant: c.Tenant, Service: c.Service})
+	}
+	switch c.State {
+	case workflows.StateRunning, workflows.StateWaiting, workflows.StatePaused, workflows.StateDone, status.Stopped:
+		r.Healthy = c.Unanswered == "" && c.Failures < manyFailures
+	default:
+		r.Healthy = r.Mistake
+	}
+	return r
+}
+
+// look reads the ids or, without any, all collectors of the tenant or of all, but for mistakes that are old.
+func look(ctx context.Context, c *status.Reader, ids []string, tenant string, plan config.Plan) ([]row, error) {
 	given := len(ids) > 0
 	if !given {
 		var err error
-		if ids, err = list(ctx, c, everStarted, tenant); err != nil {
+		if ids, err = c.IDs(ctx, status.EverStarted, tenant); err != nil {
 			return nil, err
 		}
 	}
-	reports, err := c.reports(ctx, ids)
+	collectors, err := c.Collectors(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	for i := range reports {
-		reports[i].Mistake = isMistake(reports[i], plan)
-		reports[i].Healthy = reports[i].healthy()
+	rows := []row{}
+	for _, collector := range collectors {
+		r := newRow(collector, plan)
+		if given || !r.Mistake || r.Ended == nil || time.Since(*r.Ended) < warningAge {
+			rows = append(rows, r)
+		}
 	}
-	return slices.DeleteFunc(reports, func(r report) bool {
-		return !given && r.Mistake && r.Ended != nil && time.Since(*r.Ended) >= warningAge
-	}), nil
+	return rows, nil
 }
 
-// attention is an error that names those who need somebody, or says that there is nothing.
-func attention(reports []report, nothing string) error {
-	if len(reports) == 0 {
+// attention is an error that names the collectors that need somebody, or says that there are none at all.
+func attention(rows []row, nothing string) error {
+	if len(rows) == 0 {
 		return errors.New(nothing)
 	}
 	var ids []string
-	for _, r := range reports {
+	for _, r := range rows {
 		if !r.Healthy {
 			ids = append(ids, r.ID)
 		}

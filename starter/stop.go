@@ -4,17 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/serviceerror"
+
+	"okta-collector/internal/status"
 )
 
-// stopPatience is how long somebody waits without a word. With a worker a stop takes a second, and a few more
-// while Devo is slow to confirm.
+// stopPatience is how long a stop waits before it says what it waits for. With a worker a stop takes a second, and a few
+// more if Devo is slow to confirm.
 const stopPatience = 5 * time.Second
 
 func newStop(connect connector) *cobra.Command {
@@ -28,11 +30,11 @@ stopped before it was done it prints the command that fetches the rest.
 It needs a worker, without which it waits until there is one. Exit code 1 if one was never there, 130
 if the waiting was interrupted.`,
 		Args: checkSelection,
-		RunE: onCollectors(connect, func(ctx context.Context, cmd *cobra.Command, c *temporal, ids []string) error {
+		RunE: onCollectors(connect, func(cmd *cobra.Command, c *status.Reader, ids []string) error {
 			if len(ids) > 0 {
-				return stop(ctx, c, cmd, ids)
+				return stop(c, cmd, ids)
 			}
-			all, err := list(ctx, c, everStarted, tenantFlag(cmd))
+			all, err := c.IDs(cmd.Context(), status.EverStarted, tenantFlag(cmd))
 			if err != nil {
 				return err
 			}
@@ -46,99 +48,78 @@ if the waiting was interrupted.`,
 }
 
 // stop cancels all and waits for each. A collector ends within a page, if a worker runs.
-func stop(ctx context.Context, c *temporal, cmd *cobra.Command, ids []string) error {
-	s := stopping{c: c, lines: newLines(cmd.OutOrStdout(), ids), waiting: make(map[string]bool)}
+func stop(c *status.Reader, cmd *cobra.Command, ids []string) error {
+	s := stopping{c: c}
+	results := newResults(cmd, ids)
 	patience := time.AfterFunc(stopPatience, func() { fmt.Fprint(cmd.ErrOrStderr(), s.hint()) })
 	defer patience.Stop()
 	var all sync.WaitGroup
 	for _, id := range ids {
-		all.Go(func() { s.one(ctx, id) })
+		all.Go(func() {
+			done, err := s.one(cmd.Context(), id)
+			results.print(id, done, err)
+		})
 	}
 	all.Wait()
-	err := s.failed.err(len(ids))
-	if err != nil && ctx.Err() != nil {
-		return interruptedError{err}
+	err := results.err()
+	if err != nil && cmd.Context().Err() != nil {
+		return exitError{err, exitInterrupted}
 	}
 	return err
 }
 
 // stopping is one call of stop.
 type stopping struct {
-	c     *temporal
-	lines lines
-
-	mu      sync.Mutex
-	waiting map[string]bool // the ids that were told to end
-	failed  failures
+	c       *status.Reader
+	waiting sync.Map // the ids that were cancelled and have not ended
 }
 
 // one stops a collector or a backfill, waits, and says how it has ended.
-func (s *stopping) one(ctx context.Context, id string) {
-	said, err := s.end(ctx, id)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err != nil {
-		s.failed.add(s.lines, id, err.Error())
-		return
-	}
-	s.lines.print(id, said)
-}
-
-func (s *stopping) end(ctx context.Context, id string) (said string, err error) {
-	r, over, err := s.c.ifEnded(ctx, id)
+func (s *stopping) one(ctx context.Context, id string) (done string, err error) {
+	collector, over, err := s.c.Ended(ctx, id)
 	switch {
 	case err != nil:
 		return "", err
-	case r.State == stateMissing:
-		return "", errors.New(r.ending())
+	case collector.State == status.Missing:
+		return "", errors.New(ending(collector))
 	case over:
-		return "not running; " + r.endingAndRemedy(), nil
+		return "not running; " + endingAndRemedy(collector), nil
 	}
 	// One that is not found has ended at this moment.
 	if err := s.c.CancelWorkflow(ctx, id, ""); err != nil && !errors.As(err, new(*serviceerror.NotFound)) {
 		return "", err
 	}
-	s.waits(id, true)
-	defer s.waits(id, false)
+	s.waiting.Store(id, true)
+	defer s.waiting.Delete(id)
 	waitErr := s.c.GetWorkflow(ctx, id, "").Get(ctx, nil)
 	if ctx.Err() != nil {
 		return "", errors.New("not waited for; it stops as soon as a worker runs")
 	}
-	r, over, err = s.c.ifEnded(ctx, id)
+	collector, over, err = s.c.Ended(ctx, id)
 	switch {
 	case err != nil:
 		return "", err
 	case !over:
 		return "", fmt.Errorf("it was told to stop, and waiting for that failed: %w", waitErr)
-	case endedUnasked(r) || r.Unanswered != "":
-		return "", errors.New(r.endingAndRemedy())
+	case collector.EndedUnasked() || collector.Unanswered != "":
+		return "", errors.New(endingAndRemedy(collector))
 	case isBackfill(id):
-		return r.endingAndRemedy(), nil
+		return endingAndRemedy(collector), nil
 	}
-	return r.ending(), nil
+	return ending(collector), nil
 }
 
-func (s *stopping) waits(id string, yes bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if yes {
-		s.waiting[id] = true
-	} else {
-		delete(s.waiting, id)
-	}
-}
-
-// hint is for those who wait longer than they should; empty if nobody does.
+// hint is for a wait that takes longer than it should; empty if there is none.
 func (s *stopping) hint() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.waiting) == 0 {
+	var commands []string
+	s.waiting.Range(func(id, _ any) bool {
+		commands = append(commands, fmt.Sprintf("  temporal workflow terminate --workflow-id %s\n", id))
+		return true
+	})
+	if commands == nil {
 		return ""
 	}
-	hint := fmt.Sprintf("starter: still waiting for %d; is a worker running? Ctrl-C ends the waiting, and they stop when one does.\n"+
-		"starter: To end one without a worker, after which 'starter start' goes on from its last checkpoint:\n", len(s.waiting))
-	for _, id := range slices.Sorted(maps.Keys(s.waiting)) {
-		hint += "  temporal workflow terminate --workflow-id " + id + "\n"
-	}
-	return hint
+	slices.Sort(commands)
+	return fmt.Sprintf("starter: still waiting for %d; is a worker running? Ctrl-C ends the waiting, and they stop when one does.\n"+
+		"starter: To end one without a worker, after which 'starter start' goes on from its last checkpoint:\n", len(commands)) + strings.Join(commands, "")
 }

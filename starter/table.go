@@ -1,10 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
-	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -12,24 +11,18 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"okta-collector/internal/status"
+	"okta-collector/internal/terminal"
 	"okta-collector/workflows"
 )
 
-const (
-	// maxWidth is how wide a text gets, on a terminal that is wider: longer lines are hard to read.
-	maxWidth = 120
-	// maxRemarkLines is how many lines a remark takes at most in a column of its own; where that leaves no room for
-	// all columns some go, and then the remarks.
-	maxRemarkLines = 2
-)
-
-// expendable are the columns that are left out where there is no room, the first one first. As long as it is one of
-// the first few the remarks stay a column: with less they are below the table.
+// expendable are the columns that a narrow terminal does not have, the first one first. The remarks keep their column
+// only if at most expendableForRemarks of them are left out; otherwise they are below the table.
 var expendable = []string{"events/s", "budget", "bytes", "last 5 min", "next", "lag", "events"}
 
 const expendableForRemarks = 2
 
-// newTable is a table without lines, for people; scripts ask for JSON.
+// newTable is a table without lines.
 func newTable(header ...any) table.Writer {
 	t := table.NewWriter()
 	style := table.StyleDefault
@@ -41,140 +34,104 @@ func newTable(header ...any) table.Writer {
 	return t
 }
 
-// renderReports shows the collectors, each with its backfills, and below them at length what somebody
-// should read; now is what times are relative to, and width is that of the terminal.
-func renderReports(reports []report, now time.Time, width int) string {
-	shown := renderTable(reports, now, width)
+// render shows the collectors, each with its backfills, and the notes below them. Times are relative to now.
+func render(rows []row, now time.Time, width int) string {
 	var notes []note
-	for _, r := range reports {
+	for _, r := range rows {
 		notes = append(notes, r.notes(now)...)
 	}
-	for _, n := range together(notes) {
-		shown += "\n\n" + n.render(now, width)
-	}
-	return shown
+	return renderTable(rows, now, width) + renderNotes(notes, now, width)
 }
 
-// renderTable is a table that fits the width, with the remarks below it if it has no room for them.
-func renderTable(reports []report, now time.Time, width int) string {
-	var remarks []string
-	longest := len("remark")
-	for _, r := range reports {
-		remarks = append(remarks, remark(r, now))
-		longest = max(longest, len(remarks[len(remarks)-1]))
-	}
-	lines := 1 // where all columns are shown
+// renderTable is a table that fits the width, with the remarks in a column or below it.
+func renderTable(rows []row, now time.Time, width int) string {
 	for left := range expendableForRemarks + 1 {
-		room := width - text.LongestLineLen(newReportTable(reports, now, expendable[:left], 0).Render()) - len("  ")
-		if fit(remarks, room, lines) {
-			return newReportTable(reports, now, expendable[:left], min(room, longest)).Render()
+		if shown := rowTable(rows, now, left, true); text.LongestLineLen(shown) <= width {
+			return shown
 		}
-		lines = maxRemarkLines
 	}
 	var shown string
 	for left := range len(expendable) + 1 {
-		if shown = newReportTable(reports, now, expendable[:left], 0).Render(); text.LongestLineLen(shown) <= width {
+		if shown = rowTable(rows, now, left, false); text.LongestLineLen(shown) <= width {
 			break
 		}
 	}
-	return strings.TrimSuffix(shown+"\n\n"+strings.Join(remarksBelow(reports, now, width), "\n"), "\n\n")
+	return strings.TrimSuffix(shown+"\n\n"+strings.Join(remarksBelow(rows, width), "\n"), "\n\n")
 }
 
-// fit says whether texts fit a column, each in so many lines.
-func fit(texts []string, width, lines int) bool {
-	return width >= len("remark") && !slices.ContainsFunc(texts, func(s string) bool {
-		wrapped := indented(s, 0, width)
-		return len(wrapped) > lines || slices.ContainsFunc(wrapped, func(line string) bool { return len(line) > width })
-	})
-}
-
-// remarksBelow are lines of those who have the same remark, and the remark.
-func remarksBelow(reports []report, now time.Time, width int) []string {
+// remarksBelow has a line for each remark, with the collectors that have it. A backfill has a note instead.
+func remarksBelow(rows []row, width int) (lines []string) {
 	var remarks []note
-	for _, r := range reports {
-		said := strings.TrimSuffix(strings.TrimSuffix(remark(r, now), "see below"), ", ")
-		if said != "" && (r.Backfill == nil || r.Unanswered != "") { // a backfill has a note of its own
-			remarks = append(remarks, note{names: []string{r.ID}, message: said})
+	for _, r := range rows {
+		if said := r.said(); said != "" && (r.Backfill == nil || r.Unanswered != "") {
+			remarks = append(remarks, note{names: []string{r.ID}, Problem: workflows.Problem{Message: said}})
 		}
 	}
-	var lines []string
 	for _, n := range together(remarks) {
-		lines = append(lines, indented(enumeration(n.names)+": "+n.message, 0, width)...)
+		lines = append(lines, terminal.Wrap(enumeration(n.names)+": "+n.Message, 0, width)...)
 	}
 	return lines
 }
 
-// newReportTable is a table without some columns, and with remarks that are so wide; 0: without remarks.
-func newReportTable(reports []report, now time.Time, without []string, remarks int) table.Writer {
+// rowTable is a table without the first columns of expendable.
+func rowTable(rows []row, now time.Time, left int, remarks bool) string {
 	t := newTable("collector", "state", "events", "bytes", "last 5 min", "events/s", "lag", "budget", "next", "remark")
-	configs := []table.ColumnConfig{{Name: "remark", WidthMax: remarks, WidthMaxEnforcer: text.WrapSoft, Hidden: remarks == 0}}
-	for _, number := range []string{"events", "bytes", "last 5 min", "events/s", "lag", "budget", "next"} {
-		configs = append(configs, table.ColumnConfig{
-			Name: number, Align: text.AlignRight, AlignHeader: text.AlignRight, Hidden: slices.Contains(without, number),
-		})
+	configs := []table.ColumnConfig{{Name: "remark", Hidden: !remarks}}
+	for i, name := range expendable {
+		configs = append(configs, table.ColumnConfig{Name: name, Align: text.AlignRight, AlignHeader: text.AlignRight, Hidden: i < left})
 	}
 	t.SetColumnConfigs(configs)
 	above := ""
-	for _, r := range reports {
-		name := rowName(r, above)
+	for _, r := range rows {
+		name, lag, budget, next := r.ID, "-", "-", "-"
 		if r.Backfill == nil {
 			above = r.ID
+		} else { // its id is below the table
+			tenant, service, _ := workflows.ParseWorkflowID(r.ID)
+			if name = "  backfill"; workflows.WorkflowID(tenant, service) != above {
+				name = workflows.WorkflowID(tenant, service) + " backfill"
+			}
 		}
-		totals := r.Checkpoint.Totals
-		t.AppendRow(table.Row{
-			name, r.State, count(r, humanize.Comma(totals.Events)), count(r, humanize.Bytes(uint64(totals.Bytes))),
-			r.Lately.String(), perSecond(r), lag(r, now), budget(r, now), next(r, now), remark(r, now),
-		})
+		events, bytes := humanize.Comma(r.Checkpoint.Totals.Events), humanize.Bytes(uint64(r.Checkpoint.Totals.Bytes))
+		if r.State == status.Missing {
+			events, bytes = "-", "-"
+		}
+		if r.LagSeconds != nil {
+			lag = duration(time.Duration(*r.LagSeconds * float64(time.Second)))
+		}
+		// The first window is that of the service's own endpoint. One that is over says nothing.
+		if w := r.Checkpoint.Windows; len(w) > 0 && w[0].Limit > 0 && w[0].Ends.After(now) {
+			budget = fmt.Sprintf("%d/%d", w[0].Used, w[0].Limit)
+		}
+		if r.WakeAt != nil {
+			next = duration(max(0, r.WakeAt.Sub(now)))
+		}
+		t.AppendRow(table.Row{name, r.State, events, bytes, lately(r.Lately), perSecond(r.Rate), lag, budget, next, r.remark()})
 	}
-	return t
+	return t.Render()
 }
 
-// rowName is short for a backfill, whose id is below the table; above is the service above it.
-func rowName(r report, above string) string {
-	if r.Backfill == nil {
-		return r.ID
+// lately has the time in it if that is not about five minutes.
+func lately(s *status.Shipped) string {
+	const usual = 5 * 60 // seconds
+	switch {
+	case s == nil:
+		return "-"
+	case s.Events == 0:
+		return "0"
 	}
-	tenant, service, _ := workflows.ParseWorkflowID(r.ID)
-	if of := workflows.WorkflowID(tenant, service); of != above {
-		return of + " backfill"
+	said := humanize.Comma(s.Events) + ", " + humanize.Bytes(uint64(s.Bytes))
+	if s.Seconds < usual || s.Seconds >= 2*usual {
+		said += fmt.Sprintf(" in %.0fm", math.Ceil(s.Seconds/60))
 	}
-	return "  backfill"
+	return said
 }
 
-// count is a number of the checkpoint, if there is one.
-func count(r report, n string) string {
-	if r.State == stateMissing {
+func perSecond(r *status.Rate) string {
+	if r == nil {
 		return "-"
 	}
-	return n
-}
-
-// perSecond is the rate at which events are shipped.
-func perSecond(r report) string {
-	if r.Rate == nil {
-		return "-"
-	}
-	return humanize.CommafWithDigits(math.Round(r.Rate.Events), 0)
-}
-
-// budget is what a collector has used of Okta's limit in the present window.
-func budget(r report, now time.Time) string {
-	if len(r.Checkpoint.Windows) == 0 {
-		return "-"
-	}
-	w := r.Checkpoint.Windows[0] // of the service's own endpoint
-	if w.Limit == 0 || !w.Ends.After(now) {
-		return "-"
-	}
-	return fmt.Sprintf("%d/%d", w.Used, w.Limit)
-}
-
-// next is how long a collector still waits.
-func next(r report, now time.Time) string {
-	if r.WakeAt == nil {
-		return "-"
-	}
-	return duration(max(0, r.WakeAt.Sub(now)))
+	return humanize.CommafWithDigits(math.Round(r.Events), 0)
 }
 
 // duration is short enough for a column.
@@ -188,75 +145,74 @@ func duration(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// lag is how far a collector is behind.
-func lag(r report, now time.Time) string {
-	behind, ok := r.lag(now)
-	if !ok {
-		return "-"
+// remark is what the table says of a collector, and whether there is a note.
+func (r row) remark() string {
+	if r.EndedUnasked() || r.problem() != nil || r.Unanswered != "" && !r.NoWorker {
+		return strings.TrimPrefix(r.said()+", see below", ", ")
 	}
-	return duration(behind)
+	return r.said()
 }
 
-// when is how a reason says until when a collector waits, which the table shows in a column of its own.
-var when = regexp.MustCompile(`(; next poll|, tries again| until)? \w{3} \d+ \d\d:\d\d:\d\dZ`)
+// said is whether a collector answers, how far a backfill is, and the activity.
+func (r row) said() string { return join(r.silence(), join(share(r.Collector), r.activity())) }
 
-// remark says in a few words why a collector waits, or what it does.
-func remark(r report, now time.Time) string {
-	reason := strings.TrimPrefix(when.ReplaceAllString(r.Reason, ""), string(r.State)+"; ") // that has a column of its own
-	pull := r.Checkpoint.Position.Pull
+// silence says that a workflow did not answer.
+func (r row) silence() string {
 	switch {
-	case endedUnasked(r):
-		reason = "see below"
-	case strings.HasPrefix(reason, string(workflows.WaitRateLimit)):
-		reason = string(workflows.WaitRateLimit) // how much is in a column of its own
-	case r.problem() != nil:
-		reason, _, _ = strings.Cut(reason, ":")                 // the problem is below
-		reason = strings.TrimPrefix(reason+", see below", ", ") // there is no reason while it tries
-	case r.State == workflows.StateRunning && r.Slice != nil && r.Slice.State == sliceScheduled:
-		reason = "waits for a worker"
-	case reason == "" && r.State == workflows.StateRunning && r.Slice != nil && r.Slice.State != sliceStarted:
-		reason = "its activity is " + strings.ReplaceAll(r.Slice.State, "_", " ") // somebody did that with Temporal's CLI
-	case r.Backfill != nil:
-		reason, _, _ = strings.Cut(reason, ": ") // all of it is below
-	case reason == "" && r.State == workflows.StateRunning && pull != nil:
-		reason = fmt.Sprintf("%s pull under way", pull.Kind)
+	case r.NoWorker:
+		return "no worker answers"
+	case r.Unanswered != "":
+		return "does not answer"
 	}
-	if done := r.share(); done != "" {
-		reason = strings.TrimSuffix(done+"; "+reason, "; ")
-	}
-	switch r.Unanswered {
-	case "":
-	case errNoWorker.Error():
-		reason = strings.TrimSuffix(r.Unanswered+"; "+reason, "; ")
-	default:
-		reason = "does not answer, see below"
-	}
-	return oneLine(reason)
+	return ""
 }
 
-// share is how much of its range a backfill has done; empty where there is none.
-func (r report) share() string {
-	if r.Backfill == nil || r.Backfill.Progress == nil {
+// activity says in a few words what a collector does, or why it waits.
+func (r row) activity() string {
+	running := r.State == workflows.StateRunning
+	switch {
+	case r.HasEnded():
+		return ""
+	case running && r.Reason == workflows.WaitPaused:
+		return "pausing after the page under way"
+	case r.Reason != "":
+		return cmp.Or(reasons[r.Reason], string(r.Reason))
+	case running && r.Slice != nil && r.Slice.State == status.SliceScheduled:
+		return "waits for a worker"
+	case running && r.Slice != nil && r.Slice.State != status.SliceStarted:
+		return "its activity is " + strings.ReplaceAll(r.Slice.State, "_", " ") // a person did that, with Temporal's CLI
+	case running && r.Backfill == nil && r.Checkpoint.Position.Pull != nil:
+		return fmt.Sprintf("%s pull under way", r.Checkpoint.Position.Pull.Kind)
+	}
+	return ""
+}
+
+// reasons are the words for why a collector waits. The table has the state and the time in columns of their own.
+var reasons = map[workflows.WaitReason]string{
+	workflows.WaitPoll:    "caught up",
+	workflows.WaitYield:   "live collection first",
+	workflows.WaitBackoff: "tries again",
+	workflows.WaitPaused:  "the signal resume goes on",
+}
+
+// done is how much of its range a backfill has done, 0 to 1; nil if it has none.
+func done(c status.Collector) *float64 {
+	if c.Backfill == nil {
+		return nil
+	}
+	return c.Backfill.Progress
+}
+
+// share is the same for people; empty if there is none.
+func share(c status.Collector) string {
+	if done(c) == nil {
 		return ""
 	}
-	// Not rounded up: 100 % is all of it.
-	return fmt.Sprintf("%.1f %%", math.Floor(1000**r.Backfill.Progress)/10)
+	return fmt.Sprintf("%.1f %%", math.Floor(1000**done(c))/10) // 100 % is all of it, so it is not rounded up
 }
 
-// progress says what a backfill has done, and when it will have ended.
-func (r report) progress(now time.Time) string {
-	said := humanize.Comma(r.Checkpoint.Totals.Events) + " events"
-	if done := r.share(); done != "" {
-		said = done + ", " + said
-	}
-	if r.Rate != nil {
-		said += ", " + perSecond(r) + "/s"
-	}
-	if r.EstimatedEnd != nil {
-		said += fmt.Sprintf(", ends in about %s, at %s", duration(max(0, r.EstimatedEnd.Sub(now))), r.EstimatedEnd.UTC().Format("Jan 2 15:04Z"))
-	}
-	return said
-}
-
-// oneLine keeps a message from elsewhere from breaking the table.
+// oneLine makes one line of a message from elsewhere.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// join joins two texts, each of which may be empty.
+func join(a, b string) string { return strings.TrimPrefix(strings.TrimSuffix(a+"; "+b, "; "), "; ") }

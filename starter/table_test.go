@@ -9,51 +9,66 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/config"
+	"okta-collector/internal/status"
+	"okta-collector/internal/terminal"
 	"okta-collector/workflows"
 )
+
+// rowOf is a collector's row at noon.
+func rowOf(id string, s workflows.Status) row {
+	c := status.Collector{ID: id, Status: s}
+	c.Tenant, c.Service, _ = workflows.ParseWorkflowID(id)
+	c.Derive(noon)
+	return newRow(c, config.Plan{})
+}
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 func TestTheTableSaysWhatEachCollectorDoesAndWhy(t *testing.T) {
 	at := func(d time.Duration) *time.Time { then := noon.Add(d); return &then }
 	for name, test := range map[string]struct {
-		status     workflows.Status
-		unanswered string
-		want       string
+		status   workflows.Status
+		noWorker bool
+		want     string
 	}{
 		"collecting": {
 			status: workflows.Status{State: workflows.StateRunning, Checkpoint: events(1_234_500), BehindSince: noon.Add(-66 * time.Minute)},
 			want:   "running 1,234,500 0 B - - 1h6m - -",
 		},
 		"caught up": {
-			status: workflows.Status{State: workflows.StateWaiting, CaughtUp: true, WakeAt: at(90 * time.Second), Reason: "caught up; next poll Nov 22 12:01:30Z", Checkpoint: events(100)},
+			status: workflows.Status{State: workflows.StateWaiting, CaughtUp: true, WakeAt: at(90 * time.Second), Reason: workflows.WaitPoll, Checkpoint: events(100)},
 			want:   "waiting 100 0 B - - 0s - 1m30s caught up",
 		},
 		"rate limited": {
-			status: workflows.Status{State: workflows.StateWaiting, WakeAt: at(47 * time.Second), Reason: "rate limited until Nov 22 12:00:47Z: a long explanation", BehindSince: noon.Add(-72 * time.Hour),
+			status: workflows.Status{State: workflows.StateWaiting, WakeAt: at(47 * time.Second), Reason: workflows.WaitRateLimit, BehindSince: noon.Add(-72 * time.Hour),
 				Checkpoint: checkpoint.Checkpoint{Totals: checkpoint.Totals{Bytes: 24_100_000}, Windows: []checkpoint.Window{{Used: 25, Limit: 50, Ends: noon.Add(47 * time.Second)}}}},
 			want: "waiting 0 24 MB - - 3d 25/50 47s rate limited",
 		},
 		"no worker, waiting": {
-			status:     workflows.Status{State: workflows.StateWaiting, WakeAt: at(0), Reason: "caught up; next poll Nov 22 12:00:00Z", Checkpoint: events(100)},
-			unanswered: "no worker answers",
-			want:       "waiting 100 0 B - - - - 0s no worker answers; caught up",
+			status:   workflows.Status{State: workflows.StateWaiting, WakeAt: at(0), Reason: workflows.WaitPoll, Checkpoint: events(100)},
+			noWorker: true,
+			want:     "waiting 100 0 B - - - - 0s no worker answers; caught up",
 		},
 		"a reason that is new": {
-			status: workflows.Status{State: workflows.StateWaiting, WakeAt: at(47 * time.Second), Reason: "the moon is full until Nov 22 12:00:47Z: come back later"},
-			want:   "waiting 0 0 B - - - - 47s the moon is full: come back later",
+			status: workflows.Status{State: workflows.StateWaiting, WakeAt: at(47 * time.Second), Reason: "the moon is full"},
+			want:   "waiting 0 0 B - - - - 47s the moon is full",
 		},
 		"its rate-limit window is over": {
 			status: workflows.Status{State: workflows.StateRunning, Checkpoint: checkpoint.Checkpoint{Windows: []checkpoint.Window{{Used: 25, Limit: 50, Ends: noon}}}},
 			want:   "running 0 0 B - - - - -",
 		},
 		"stopped": {
-			status: workflows.Status{State: stateStopped, Checkpoint: events(200), CaughtUp: true},
+			status: workflows.Status{State: status.Stopped, Checkpoint: events(200), CaughtUp: true},
 			want:   "stopped 200 0 B - - - - -",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			lines := strings.Split(renderReports([]report{{ID: users, Status: test.status, Unanswered: test.unanswered}}, noon, maxWidth), "\n")
+			r := rowOf(users, test.status)
+			if r.NoWorker = test.noWorker; r.NoWorker {
+				r.Unanswered = "no worker answers"
+			}
+			lines := strings.Split(render([]row{r}, noon, terminal.MaxWidth), "\n")
 			require.Len(t, lines, 2)
 			require.Equal(t, "COLLECTOR STATE EVENTS BYTES LAST 5 MIN EVENTS/S LAG BUDGET NEXT REMARK", oneLine(lines[0]))
 			require.Equal(t, users+" "+test.want, oneLine(lines[1]))
@@ -63,21 +78,21 @@ func TestTheTableSaysWhatEachCollectorDoesAndWhy(t *testing.T) {
 
 func TestWhatWentWrongIsBelowTheTableAndFitsTheTerminal(t *testing.T) {
 	wake := noon.Add(14 * time.Minute)
-	message := "acme/users: okta: GET /api/v1/users: 403:\n" + strings.Repeat("okta.users.read is missing ", 10)
-	blocked := report{ID: users, Status: workflows.Status{
-		State: workflows.StateBlocked, WakeAt: &wake, Reason: "blocked, tries again Nov 22 12:14:00Z: " + message, Checkpoint: events(1_234_500),
+	message := "okta: GET /api/v1/users: 403:\n" + strings.Repeat("okta.users.read is missing ", 10)
+	blocked := rowOf(users, workflows.Status{
+		State: workflows.StateBlocked, WakeAt: &wake, Reason: workflows.WaitBlocked, Checkpoint: events(1_234_500),
 		LastProblem: &workflows.Problem{At: noon.Add(-time.Minute), Message: message},
-	}}
+	})
 	passing := blocked
-	passing.State, passing.Failures, passing.Reason = workflows.StateWaiting, 2, "tries again Nov 22 12:14:00Z: "+message
-	silent := blocked // the summary of a timer is cut
-	silent.Unanswered, silent.Reason = "no worker answers", blocked.Reason[:60]
+	passing.State, passing.Failures, passing.Reason = workflows.StateWaiting, 2, workflows.WaitBackoff
+	silent := blocked
+	silent.Unanswered, silent.NoWorker = "no worker answers", true
 	over := passing
-	over.Failures, over.Reason = 0, "caught up; next poll Nov 22 12:14:00Z"
+	over.Failures, over.Reason = 0, workflows.WaitPoll
 
 	const width = 115
 	for _, test := range []struct {
-		report    report
+		collector row
 		row, head string
 	}{
 		{blocked, "blocked 1,234,500 0 B - - - - 14m0s blocked, see below", ", 1 minute ago:"},
@@ -85,7 +100,7 @@ func TestWhatWentWrongIsBelowTheTableAndFitsTheTerminal(t *testing.T) {
 		{over, "waiting 1,234,500 0 B - - - - 14m0s caught up", ""},
 		{silent, "blocked 1,234,500 0 B - - - 14m0s no worker answers; blocked, see below", ", 1 minute ago:"},
 	} {
-		shown := renderReports([]report{test.report}, noon, width)
+		shown := render([]row{test.collector}, noon, width)
 		table, below, _ := strings.Cut(shown, "\n\n")
 		_, row, _ := strings.Cut(table, "\n")
 		require.Equal(t, users+" "+test.row, oneLine(row))
@@ -93,7 +108,7 @@ func TestWhatWentWrongIsBelowTheTableAndFitsTheTerminal(t *testing.T) {
 			require.Empty(t, below)
 			continue
 		}
-		require.Equal(t, users+test.head+" "+strings.TrimPrefix(oneLine(message), "acme/users: "), oneLine(below))
+		require.Equal(t, users+test.head+" "+oneLine(message), oneLine(below))
 		for line := range strings.SplitSeq(shown, "\n") {
 			require.LessOrEqual(t, len(line), width)
 			require.Equal(t, strings.TrimRight(line, " "), line)
@@ -102,15 +117,15 @@ func TestWhatWentWrongIsBelowTheTableAndFitsTheTerminal(t *testing.T) {
 }
 
 func TestServicesThatSayTheSameAreNamedTogether(t *testing.T) {
-	refused := func(service, request string, failures int, ago time.Duration) report {
-		return report{ID: workflows.WorkflowID("acme", service), Status: workflows.Status{State: workflows.StateBlocked, Failures: failures, LastProblem: &workflows.Problem{
-			At: noon.Add(-ago), Message: "acme/" + service + ": asking Okta for /api/v1/" + service + ": 401 Unauthorized E0000011 (Invalid token provided) [request " + request + "]; make a new one",
-		}}}
+	refused := func(service, request string, failures int, ago time.Duration) row {
+		return rowOf(workflows.WorkflowID("acme", service), workflows.Status{State: workflows.StateBlocked, Failures: failures, LastProblem: &workflows.Problem{
+			At: noon.Add(-ago), Message: "401 Unauthorized E0000011 (Invalid token provided)", Endpoint: "/api/v1/" + service, RequestID: request, Remedy: "make a new one",
+		}})
 	}
 	other := refused("apps", "r4", 1, time.Minute)
-	other.LastProblem.Message = "something else"
+	other.LastProblem = &workflows.Problem{At: noon.Add(-time.Minute), Message: "something else"}
 
-	shown := renderReports([]report{refused("logs", "r1", 1, time.Hour), refused("users", "r2", 3, time.Minute), other, refused("zones", "r3", 1, time.Hour)}, noon, maxWidth)
+	shown := render([]row{refused("logs", "r1", 1, time.Hour), refused("users", "r2", 3, time.Minute), other, refused("zones", "r3", 1, time.Hour)}, noon, terminal.MaxWidth)
 	_, below, _ := strings.Cut(shown, "\n\n")
 	require.Equal(t, `okta/acme/logs, users, zones, up to 3 failures in a row, 1 minute ago:
   asking Okta: 401 Unauthorized E0000011 (Invalid token provided); make a new one
@@ -118,12 +133,12 @@ func TestServicesThatSayTheSameAreNamedTogether(t *testing.T) {
 okta/acme/apps, 1 minute ago:
   something else`, below)
 
-	_, below, _ = strings.Cut(renderReports([]report{refused("logs", "r1", 1, time.Minute)}, noon, maxWidth), "\n\n")
+	_, below, _ = strings.Cut(render([]row{refused("logs", "r1", 1, time.Minute)}, noon, terminal.MaxWidth), "\n\n")
 	require.Contains(t, below, "asking Okta for /api/v1/logs: 401 Unauthorized E0000011 (Invalid token provided) [request r1]", "all of it where it is but one")
 }
 
-// busyReports are those of services with much in every column, and something in every remark.
-func busyReports() []report {
+// busyRows are those of services with much in every column, and something in every remark.
+func busyRows() []row {
 	wake := noon.Add(14 * time.Minute)
 	busy := workflows.Status{
 		State: workflows.StateRunning, BehindSince: noon.Add(-66 * time.Minute), WakeAt: &wake,
@@ -133,19 +148,18 @@ func busyReports() []report {
 			Windows: []checkpoint.Window{{Used: 29, Limit: 60, Ends: noon.Add(time.Minute)}}, Position: checkpoint.Position{Pull: &checkpoint.Pull{Kind: checkpoint.PullFull}},
 		},
 	}
-	paused, stopped := busy, workflows.Status{State: stateStopped, Checkpoint: halfway()}
-	paused.State, paused.Reason = workflows.StatePaused, "paused; the signal resume goes on"
-	reports := []report{
-		{ID: "okta/default/logs", Status: busy, Rate: &rate{Events: 2000}},
-		{ID: "okta/default/logs" + strings.TrimPrefix(dayID, logs), Status: stopped},
-		{ID: "okta/default/clients", Status: busy},
-		{ID: "okta/default/group_members", Status: paused},
-		{ID: "okta/default/zones", Status: workflows.Status{State: "terminated", Reason: "ended without being stopped"}},
+	paused, stopped := busy, workflows.Status{State: status.Stopped, Checkpoint: halfway()}
+	paused.State, paused.Reason = workflows.StatePaused, workflows.WaitPaused
+	terminated := status.Collector{ID: "okta/default/zones", Status: workflows.Status{Tenant: "default", Service: "zones", State: "terminated"}}
+	rows := []row{
+		rowOf("okta/default/logs", busy),
+		rowOf("okta/default/logs"+strings.TrimPrefix(dayID, logs), stopped),
+		rowOf("okta/default/clients", busy),
+		rowOf("okta/default/group_members", paused),
+		newRow(terminated, config.Plan{}),
 	}
-	for i := range reports {
-		reports[i].derive(noon)
-	}
-	return reports
+	rows[0].Rate = &status.Rate{Events: 2000}
+	return rows
 }
 
 func TestTheTableHasTheColumnsAndTheRemarksThatTheTerminalHasRoomFor(t *testing.T) {
@@ -160,10 +174,10 @@ func TestTheTableHasTheColumnsAndTheRemarksThatTheTerminalHasRoomFor(t *testing.
 		{100, "COLLECTOR STATE EVENTS BYTES LAST 5 MIN LAG BUDGET NEXT", false},
 		{120, "COLLECTOR STATE EVENTS BYTES LAST 5 MIN LAG BUDGET NEXT REMARK", true},
 		{150, "COLLECTOR STATE EVENTS BYTES LAST 5 MIN EVENTS/S LAG BUDGET NEXT REMARK", true},
-		{endless, "COLLECTOR STATE EVENTS BYTES LAST 5 MIN EVENTS/S LAG BUDGET NEXT REMARK", true},
+		{terminal.Endless, "COLLECTOR STATE EVENTS BYTES LAST 5 MIN EVENTS/S LAG BUDGET NEXT REMARK", true},
 	} {
 		t.Run(strconv.Itoa(test.width), func(t *testing.T) {
-			shown := renderReports(busyReports(), noon, test.width)
+			shown := render(busyRows(), noon, test.width)
 			lines := strings.Split(shown, "\n")
 			require.Equal(t, test.columns, oneLine(lines[0]))
 			require.Equal(t, !test.remarks, strings.Contains(oneLine(shown), "okta/default/logs, clients: full pull under way"), shown)
@@ -177,68 +191,78 @@ func TestTheTableHasTheColumnsAndTheRemarksThatTheTerminalHasRoomFor(t *testing.
 			}
 		})
 	}
-	require.Len(t, strings.Split(renderTable(busyReports(), noon, endless), "\n"), 1+len(busyReports()), "for programs a row is a line")
+	require.Len(t, strings.Split(renderTable(busyRows(), noon, terminal.Endless), "\n"), 1+len(busyRows()), "for programs a row is a line")
 }
 
 func TestABackfillIsBelowItsServiceAndItsIDBelowTheTable(t *testing.T) {
 	wake := noon.Add(30 * time.Second)
-	live := report{ID: logs, Status: workflows.Status{State: workflows.StateWaiting, CaughtUp: true}}
-	half := report{ID: dayID, Rate: &rate{Events: 1234.4}, Status: workflows.Status{
-		State: workflows.StateWaiting, WakeAt: &wake, Reason: "rate limited until Nov 22 12:00:30Z: the last 15 requests are left to live collection",
+	live := rowOf(logs, workflows.Status{State: workflows.StateWaiting, CaughtUp: true})
+	half := rowOf(dayID, workflows.Status{
+		State: workflows.StateWaiting, WakeAt: &wake, Reason: workflows.WaitRateLimit,
 		Checkpoint: halfway(), Backfill: &workflows.BackfillStatus{Began: noon.Add(-10 * time.Minute)},
-	}}
-	half.derive(noon)
+	})
+	half.Rate = &status.Rate{Events: 1234.4}
 
-	lines := strings.Split(renderReports([]report{live, half}, noon, maxWidth), "\n")
+	lines := strings.Split(render([]row{live, half}, noon, terminal.MaxWidth), "\n")
 	require.Equal(t, "  backfill      waiting     500    0 B           -     1,234    -       -   30s  50.0 %; rate limited", lines[2])
 	require.Equal(t, dayID+":", lines[4])
-	require.Equal(t, "50.0 %, 500 events, 1,234/s, ends in about 11m0s, at Nov 22 12:11Z; rate limited until Nov 22 12:00:30Z: the last 15 requests are left to live collection",
+	require.Equal(t, "50.0 %, 500 events, 1,234/s, ends in about 11m0s, at Nov 22 12:11Z; rate limited until Nov 22 12:00:30Z",
 		oneLine(strings.Join(lines[5:], " ")))
 
-	alone := strings.Split(renderReports([]report{half}, noon, maxWidth), "\n")
+	alone := strings.Split(render([]row{half}, noon, terminal.MaxWidth), "\n")
 	require.True(t, strings.HasPrefix(alone[1], logs+" backfill  waiting"), alone[1])
 }
 
 func TestABackfillThatGivesWaySaysToWhom(t *testing.T) {
 	wake := noon.Add(30 * time.Second)
-	yielding := report{ID: dayID, Status: workflows.Status{State: workflows.StateWaiting, WakeAt: &wake, Reason: "live collection first until Nov 22 12:00:30Z: it has something to do", Checkpoint: halfway()}}
-	yielding.derive(noon)
+	yielding := rowOf(dayID, workflows.Status{State: workflows.StateWaiting, WakeAt: &wake, Reason: workflows.WaitYield, Checkpoint: halfway()})
 
-	lines := strings.Split(renderReports([]report{yielding}, noon, maxWidth), "\n")
+	lines := strings.Split(render([]row{yielding}, noon, terminal.MaxWidth), "\n")
 	require.Contains(t, lines[1], "  50.0 %; live collection first")
-	require.NotContains(t, lines[1], "something")
-	require.Contains(t, oneLine(strings.Join(lines[3:], " ")), "live collection first until Nov 22 12:00:30Z: it has something to do")
-	require.Equal(t, "50.0 %, 500 events; live collection first until Nov 22 12:00:30Z", progressLine(yielding, noon))
+	require.Contains(t, oneLine(strings.Join(lines[3:], " ")), "live collection first until Nov 22 12:00:30Z")
+	require.Equal(t, "50.0 %, 500 events; live collection first until Nov 22 12:00:30Z", yielding.progressLine(noon))
 }
 
 func TestWarningsOfTheLastHourAreBelowTheTable(t *testing.T) {
-	warned := report{ID: users, Status: workflows.Status{State: workflows.StateWaiting, LastWarning: &workflows.Warning{At: noon.Add(-59 * time.Minute), Message: "a page came back empty"}}}
-	require.Contains(t, oneLine(renderReports([]report{warned}, noon, maxWidth)), users+", warning, 59 minutes ago: a page came back empty")
+	warned := rowOf(users, workflows.Status{State: workflows.StateWaiting, LastWarning: &workflows.Warning{At: noon.Add(-59 * time.Minute), Message: "a page came back empty"}})
+	require.Contains(t, oneLine(render([]row{warned}, noon, terminal.MaxWidth)), users+", warning, 59 minutes ago: a page came back empty")
 
 	warned.LastWarning.At = noon.Add(-time.Hour)
-	require.NotContains(t, renderReports([]report{warned}, noon, maxWidth), "warning")
+	require.NotContains(t, render([]row{warned}, noon, terminal.MaxWidth), "warning")
 }
 
 func TestWhatEndedUnaskedSaysWhyBelowTheTable(t *testing.T) {
-	for _, state := range []workflows.CollectorState{stateMissing, "failed"} {
-		r := report{ID: users, Status: workflows.Status{State: state, Reason: "a long story; start it with: starter start " + users}}
-		lines := strings.Split(renderReports([]report{r}, noon, 100), "\n")
+	for _, state := range []workflows.CollectorState{status.Missing, "failed"} {
+		r := row{Collector: status.Collector{ID: users, Status: workflows.Status{State: state}, Failure: "a long story; start it with: starter start " + users}}
+		lines := strings.Split(render([]row{r}, noon, 100), "\n")
 
 		require.True(t, strings.HasSuffix(lines[1], "  see below"), lines[1])
-		require.Equal(t, []string{users + ", " + string(state) + ":", "  " + r.Reason}, lines[3:])
+		require.Equal(t, []string{users + ", " + string(state) + ":", "  " + r.Failure}, lines[3:])
 	}
 }
 
 func TestAnActivityThatSomebodyPausedIsNotTakenForCollecting(t *testing.T) {
-	r := report{ID: users, Status: workflows.Status{State: workflows.StateRunning}, Slice: &slice{State: "paused"}}
+	r := row{Collector: status.Collector{ID: users, Status: workflows.Status{State: workflows.StateRunning}, Slice: &status.Slice{State: "paused"}}}
 
-	require.Contains(t, renderReports([]report{r}, noon, maxWidth), "its activity is paused")
+	require.Contains(t, render([]row{r}, noon, terminal.MaxWidth), "its activity is paused")
 }
 
 func TestAWorkflowThatCannotAnswerSaysWhyBelowTheTable(t *testing.T) {
-	r := report{ID: users, Status: workflows.Status{State: stateUnknown}, Unanswered: "[TMPRL1100] invalid state transition"}
+	r := row{Collector: status.Collector{ID: users, Status: workflows.Status{State: status.Unknown}, Unanswered: "[TMPRL1100] invalid state transition"}}
 
-	shown := oneLine(renderReports([]report{r}, noon, maxWidth))
+	shown := oneLine(render([]row{r}, noon, terminal.MaxWidth))
 	require.Contains(t, shown, "does not answer, see below")
 	require.Contains(t, shown, users+", does not answer: [TMPRL1100]")
+}
+
+func TestWhatWasShippedLatelySaysSoIfThatIsNotAboutFiveMinutes(t *testing.T) {
+	for shown, s := range map[string]*status.Shipped{
+		"8,000, 16 MB":         {Events: 8_000, Bytes: 16_000_000, Seconds: 360},
+		"20,000, 40 MB in 3m":  {Events: 20_000, Bytes: 40_000_000, Seconds: 150},
+		"1,000, 2.0 MB in 14m": {Events: 1_000, Bytes: 2_000_000, Seconds: 840},
+		"0":                    {Seconds: 3600},
+		"-":                    nil,
+	} {
+		require.Equal(t, shown, lately(s))
+	}
 }

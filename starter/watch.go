@@ -1,85 +1,96 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"okta-collector/internal/config"
+	"okta-collector/internal/status"
+	"okta-collector/internal/terminal"
+	"okta-collector/workflows"
 )
 
 const (
-	// drawEvery is the time between two pictures on a terminal, printEvery that between two tables elsewhere.
+	// drawEvery is the time between two pictures on a terminal, and printEvery between two tables elsewhere.
 	drawEvery  = 2 * time.Second
 	printEvery = 10 * time.Second
+	// followEvery is the time between two looks at a backfill.
+	followEvery = time.Second
 )
 
-// watch shows the status until the command is interrupted. Its error is that of the last look.
-func watch(cmd *cobra.Command, look func(context.Context) ([]report, error)) error {
-	out := cmd.OutOrStdout()
-	w := watching{
-		look: look, now: time.Now, rates: rates{}, nothing: nothing(cmd, "was ever started"),
-		width: func() int { width, _ := terminalSize(out); return width },
+// watching reads the status again and again.
+type watching struct {
+	look  func(context.Context) ([]row, error)
+	now   func() time.Time
+	rates status.Rates
+
+	rows []row     // of the last look that succeeded
+	at   time.Time // of that look; zero: none did
+	err  error     // of the last look
+}
+
+// run looks and shows at once and at each tick, until it is over or the context ends.
+func (w *watching) run(ctx context.Context, tick <-chan time.Time, show func(), over func() bool) {
+	for {
+		rows, err := w.look(ctx)
+		if ctx.Err() != nil {
+			return // a look that was interrupted says nothing
+		}
+		if w.err = err; err == nil {
+			w.rows, w.at = rows, w.now()
+			for i := range w.rows {
+				w.rates.Add(&w.rows[i].Collector, w.at)
+			}
+		}
+		if show(); over() {
+			return
+		}
+		select {
+		case <-tick:
+		case <-ctx.Done():
+			return
+		}
 	}
-	screen, ok := newScreen(out)
-	every, show := printEvery, func(picture string) { fmt.Fprint(out, picture+"\n\n") }
-	if ok {
-		every, show = drawEvery, screen.draw
+}
+
+// watch shows the status until the command is interrupted. Its error is that of the last look.
+func watch(cmd *cobra.Command, look func(context.Context) ([]row, error), width int) error {
+	out := cmd.OutOrStdout()
+	w := &watching{look: look, now: time.Now, rates: status.Rates{}}
+	nothing := nothing(cmd, "was ever started")
+	picture := func() string { return w.picture(nothing, cmp.Or(width, terminal.Width(out))) }
+	every, show := printEvery, func() { fmt.Fprint(out, picture()+"\n\n") }
+	screen := terminal.Open(out)
+	if screen != nil {
+		every, show = drawEvery, func() { screen.Draw(picture()) }
 	}
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	err := w.run(cmd.Context(), ticker.C, show)
-	if ok {
-		screen.close()
-		_, _ = io.WriteString(out, w.picture()+"\n") // stays when the screen is gone
+	err := w.until(cmd.Context(), ticker.C, show, nothing)
+	if screen != nil {
+		screen.Close()
+		_, _ = io.WriteString(out, picture()+"\n") // stays after the screen is closed
 	}
 	return err
 }
 
-// watching is one call of status --watch.
-type watching struct {
-	look    func(context.Context) ([]report, error)
-	now     func() time.Time
-	width   func() int
-	rates   rates
-	nothing string // what is said when there is nothing to show
-
-	reports []report  // what was seen last
-	at      time.Time // when; zero: never
-	err     error     // why nothing newer was seen
-}
-
-// run looks and shows at once and at each tick, until the context ends.
-func (w *watching) run(ctx context.Context, tick <-chan time.Time, show func(string)) error {
-	for {
-		reports, err := w.look(ctx)
-		if ctx.Err() != nil {
-			break // a look that was interrupted says nothing
-		}
-		if w.err = err; err == nil {
-			w.reports, w.at = reports, w.now()
-			for i := range w.reports {
-				w.rates.add(&w.reports[i], w.at)
-			}
-		}
-		show(w.picture())
-		select {
-		case <-tick:
-		case <-ctx.Done():
-		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
+// until shows until the context ends.
+func (w *watching) until(ctx context.Context, tick <-chan time.Time, show func(), nothing string) error {
+	w.run(ctx, tick, show, func() bool { return false })
 	if w.at.IsZero() {
 		return w.err
 	}
-	return attention(w.reports, w.nothing)
+	return attention(w.rows, nothing)
 }
 
-// picture is what was seen last, and whether that is old.
-func (w *watching) picture() string {
+// picture is the result of the last look, or how old that is.
+func (w *watching) picture(nothing string, width int) string {
 	const clock = time.TimeOnly + "Z"
 	head := w.now().UTC().Format(clock)
 	if w.err != nil {
@@ -89,8 +100,55 @@ func (w *watching) picture() string {
 		}
 		head += "\nthis is as of " + w.at.UTC().Format(clock)
 	}
-	if len(w.reports) == 0 {
-		return head + "  " + w.nothing
+	if len(w.rows) == 0 {
+		return head + "  " + nothing
 	}
-	return head + "\n\n" + renderReports(w.reports, w.now(), w.width())
+	return head + "\n\n" + render(w.rows, w.now(), width)
+}
+
+// follow shows the progress of a backfill until it ends. It is an error if it does not end because it is done.
+func follow(ctx context.Context, c *status.Reader, out io.Writer, id string) error {
+	ticker := time.NewTicker(followEvery)
+	defer ticker.Stop()
+	w := &watching{now: time.Now, rates: status.Rates{}, look: func(ctx context.Context) ([]row, error) {
+		collector, err := c.Collector(ctx, id)
+		return []row{newRow(collector, config.Plan{})}, err
+	}}
+	return w.follow(ctx, ticker.C, id, out)
+}
+
+func (w *watching) follow(ctx context.Context, tick <-chan time.Time, id string, out io.Writer) error {
+	bar := terminal.NewBar(out)
+	noted := "" // what holds the backfill up is noted once
+	over := func() bool { return w.err == nil && w.rows[0].HasEnded() }
+	w.run(ctx, tick, func() {
+		said := ""
+		if w.err != nil {
+			said = "no new status: " + w.err.Error()
+		} else {
+			bar.Show(w.now(), done(w.rows[0].Collector), w.rows[0].progressLine(w.now()))
+			said = w.rows[0].obstacle()
+		}
+		if said != noted && said != "" {
+			bar.Note(w.now(), said)
+		}
+		noted = said
+	}, over)
+	bar.End()
+	if w.at.IsZero() || !over() {
+		return exitError{fmt.Errorf("not followed any longer; the backfill goes on: starter backfill %s --follow", id), exitInterrupted}
+	}
+	return outcome(out, w.rows[0].Collector)
+}
+
+// outcome says how a backfill has ended.
+func outcome(out io.Writer, c status.Collector) error {
+	switch c.State {
+	case workflows.StateDone:
+		fmt.Fprintf(out, "%s is %s\n", c.ID, ending(c))
+		return nil
+	case status.Stopped:
+		return fmt.Errorf("%s was %s", c.ID, endingAndRemedy(c))
+	}
+	return errors.New(oneLine(fmt.Sprintf("%s is not done: %s", c.ID, endingAndRemedy(c))))
 }

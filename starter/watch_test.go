@@ -9,37 +9,37 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/status"
+	"okta-collector/internal/terminal"
 	"okta-collector/workflows"
 )
 
 // watched is what a watch shows of some looks, two seconds apart, until it is interrupted.
-func watched(t *testing.T, looks ...func() ([]report, error)) (pictures []string, err error) {
+func watched(t *testing.T, looks ...func() ([]row, error)) (pictures []string, err error) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	tick := make(chan time.Time, len(looks))
 	now := noon
 	w := watching{
-		now: func() time.Time { return now }, width: func() int { return maxWidth }, rates: rates{}, nothing: "no collector was ever started",
-		look: func(context.Context) ([]report, error) {
+		now: func() time.Time { return now }, rates: status.Rates{},
+		look: func(context.Context) ([]row, error) {
 			now = now.Add(2 * time.Second)
 			return looks[len(pictures)]()
 		},
 	}
-	err = w.run(ctx, tick, func(picture string) {
-		if pictures = append(pictures, picture); len(pictures) == len(looks) {
+	const nothing = "no collector was ever started"
+	err = w.until(ctx, tick, func() {
+		if pictures = append(pictures, w.picture(nothing, terminal.MaxWidth)); len(pictures) == len(looks) {
 			interrupt()
 			return
 		}
 		tick <- now
-	})
+	}, nothing)
 	return pictures, err
 }
 
-func collected(n int64, state workflows.CollectorState) func() ([]report, error) {
-	return func() ([]report, error) {
-		r := report{ID: users, Status: workflows.Status{State: state, Checkpoint: events(n)}}
-		r.derive(noon)
-		return []report{r}, nil
+func collected(n int64, state workflows.CollectorState) func() ([]row, error) {
+	return func() ([]row, error) {
+		return []row{rowOf(users, workflows.Status{State: state, Checkpoint: events(n)})}, nil
 	}
 }
 
@@ -61,7 +61,7 @@ func TestWatchEndsWithTheCodeOfTheLastLook(t *testing.T) {
 }
 
 func TestWatchRidesOutThatTemporalIsAway(t *testing.T) {
-	away := func() ([]report, error) { return nil, errors.New("connection\nrefused") }
+	away := func() ([]row, error) { return nil, errors.New("connection\nrefused") }
 	pictures, err := watched(t, away, collected(700, workflows.StateRunning), away)
 
 	require.NoError(t, err)
@@ -73,40 +73,7 @@ func TestWatchRidesOutThatTemporalIsAway(t *testing.T) {
 	require.EqualError(t, err, "connection\nrefused", "nothing was ever seen")
 }
 
-func TestRatesAreThoseOfTheLastMinute(t *testing.T) {
-	shipped := func(n int64) *report {
-		return &report{ID: users, Status: workflows.Status{Checkpoint: checkpoint.Checkpoint{Totals: checkpoint.Totals{Events: n, Bytes: 10 * n}}}}
-	}
-	all := rates{}
-	for i := range int64(4) {
-		all.add(shipped(6_000*i), noon.Add(time.Duration(i)*30*time.Second))
-	}
-	newest := shipped(18_000)
-	all.add(newest, noon.Add(2*time.Minute))
-	require.Equal(t, &rate{Events: 100, Bytes: 1000, Seconds: 60}, newest.Rate)
-
-	anew := shipped(0)
-	all.add(anew, noon.Add(3*time.Minute))
-	require.Nil(t, anew.Rate, "it was begun anew")
-}
-
 func TestWatchOfNothingEndsWithAnError(t *testing.T) {
-	_, err := watched(t, func() ([]report, error) { return nil, nil })
+	_, err := watched(t, func() ([]row, error) { return nil, nil })
 	require.EqualError(t, err, "no collector was ever started")
-}
-
-func TestAScreenIsDrawnOverAndFitsTheTerminal(t *testing.T) {
-	for name, test := range map[string]struct{ picture, want string }{
-		"what has no room at the bottom is left out": {"abcdef\nb\nc\nd", clearLine + "abcdef\r\n" + clearLine + "b\r\n" + clearLine + "c"},
-		"below it is cleared":                        {"abcdef\nb", clearLine + "abcdef\r\n" + clearLine + "b\r\n" + clearBelow},
-		"the terminal wraps what is longer":          {"abcdefgh\nb", clearLine + "abcdefgh    \r\n" + clearLine + "b"},
-		"and that takes rows":                        {"a\nb\nabcdefgh", clearLine + "a\r\n" + clearLine + "b\r\n" + clearBelow},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var out strings.Builder
-			s := screen{out: &out, size: func() (int, int) { return 6, 3 }}
-			s.draw(test.picture)
-			require.Equal(t, beginUpdate+home+test.want+endUpdate, out.String())
-		})
-	}
 }

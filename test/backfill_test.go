@@ -139,7 +139,7 @@ func TestOperatorsNeedNothingButTheTemporalCLI(t *testing.T) {
 	s.org.SetToken("another")
 	s.signal("logs", "poll")
 	blocked := s.cliInState(id, workflows.StateBlocked)
-	require.Contains(t, blocked.Reason, "OKTA_API_TOKEN")
+	require.Contains(t, blocked.LastProblem.Remedy, "OKTA_API_TOKEN")
 	s.eventually("it is found as blocked", func() bool {
 		return strings.Contains(s.temporal("workflow", "list", "--query", fmt.Sprintf("CollectorState = 'blocked' AND OktaTenant = %q", s.tenant), "-o", "json"), id)
 	})

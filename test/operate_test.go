@@ -58,7 +58,7 @@ func TestTheTemporalCLIIsAllThatIsNeeded(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(out), &query), out)
 	answer = query.QueryResult[0]
 	require.Equal(t, workflows.StatePaused, answer.State)
-	require.Contains(t, answer.Reason, "resume")
+	require.Equal(t, workflows.WaitPaused, answer.Reason)
 
 	s.signal("logs", "resume")
 	s.caughtUp("logs")
@@ -181,7 +181,7 @@ func TestWhatOnlyAPersonCanMendBlocksThatServiceAlone(t *testing.T) {
 	s.start("users", "groups", "apps")
 	s.caughtUp("users", "apps")
 	blocked := s.inState("groups", workflows.StateBlocked)
-	require.Contains(t, blocked.LastProblem.Message, "okta.groups.read")
+	require.Contains(t, blocked.LastProblem.Remedy, "okta.groups.read")
 	out, code := s.starter("status", "--tenant", s.tenant)
 	require.Equal(t, 1, code)
 	require.Contains(t, out, "blocked")

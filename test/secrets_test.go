@@ -318,7 +318,7 @@ func TestNothingNeedsRoot(t *testing.T) {
 // blocked waits until a service needs somebody, who is told about a setting.
 func (s *stack) blocked(service, setting string) {
 	s.t.Helper()
-	require.Contains(s.t, s.inState(service, workflows.StateBlocked).LastProblem.Message, setting)
+	require.Contains(s.t, s.inState(service, workflows.StateBlocked).LastProblem.String(), setting)
 }
 
 // replaceDevo starts another Devo instead of the stack's own.

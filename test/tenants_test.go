@@ -165,7 +165,7 @@ func TestATenantIsAddedByRestartingNothingButTheWorker(t *testing.T) {
 	for _, service := range []string{"logs", "users"} {
 		blocked := initech.inState(service, workflows.StateBlocked)
 		require.Equal(t, workflows.ClassUnknownTenant, blocked.LastProblem.Class)
-		require.Contains(t, blocked.LastProblem.Message, "COLLECTOR_TENANTS")
+		require.Contains(t, blocked.LastProblem.Remedy, "COLLECTOR_TENANTS")
 		require.WithinDuration(t, time.Now(), *blocked.WakeAt, time.Minute, "it tries again by itself within the minute")
 	}
 

@@ -13,27 +13,24 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc/codes"
 
+	"okta-collector/internal/temporalclient"
 	"okta-collector/workflows"
 )
 
-// attributes are the search attributes that workflows set, all of type Keyword. A workflow
-// that sets one that is not registered cannot go on, so nothing is collected before they are.
-var attributes = []string{workflows.AttributeTenant, workflows.AttributeService, workflows.AttributeState}
-
 const (
-	// attributesTimeout is how long new attributes may take until Temporal shows them.
+	// attributesTimeout is how long Temporal may take to show new attributes.
 	attributesTimeout = time.Minute
 	attributesPause   = 500 * time.Millisecond
 )
 
-// registerAttributes adds to the namespace what is missing, and returns when it is visible. Its
-// errors have the command in them with which somebody who is allowed to can do it.
+// registerAttributes adds the workflows' search attributes that the namespace does not have, and returns when they are
+// visible. Nothing is collected before. Its errors have the command for a person who has the permission.
 func registerAttributes(ctx context.Context, operator operatorservice.OperatorServiceClient, namespace string, log *zap.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, attributesTimeout)
 	defer cancel()
 	added := false
 	for {
-		missing, err := missingAttributes(ctx, operator, namespace)
+		missing, err := temporalclient.MissingAttributes(ctx, operator, namespace) // it needs less permission than adding them
 		switch {
 		case err != nil && !starting(err):
 			return err
@@ -50,28 +47,9 @@ func registerAttributes(ctx context.Context, operator operatorservice.OperatorSe
 		}
 		if sleep(ctx, attributesPause) != nil {
 			return fmt.Errorf("the search attributes did not become visible within %v (last problem: %v); if they are missing, run:\n%s",
-				attributesTimeout, err, createCommand(namespace, attributes))
+				attributesTimeout, err, createCommand(namespace, workflows.Attributes()))
 		}
 	}
-}
-
-// missingAttributes lists first: adding needs a permission that is not needed when all are there.
-func missingAttributes(ctx context.Context, operator operatorservice.OperatorServiceClient, namespace string) ([]string, error) {
-	list, err := operator.ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
-	if err != nil {
-		return nil, fmt.Errorf("listing the search attributes of namespace %q: %w", namespace, err)
-	}
-	var missing []string
-	for _, name := range attributes {
-		kind, ok := list.CustomAttributes[name]
-		switch {
-		case !ok:
-			missing = append(missing, name)
-		case kind != enums.INDEXED_VALUE_TYPE_KEYWORD:
-			return nil, fmt.Errorf("search attribute %s of namespace %q has the type %s, but must be a Keyword: remove or rename it", name, namespace, kind)
-		}
-	}
-	return missing, nil
 }
 
 func addAttributes(ctx context.Context, operator operatorservice.OperatorServiceClient, namespace string, names []string) error {
@@ -87,7 +65,7 @@ func addAttributes(ctx context.Context, operator operatorservice.OperatorService
 	return nil
 }
 
-// createCommand is what registers the attributes by hand.
+// createCommand is the command that registers the attributes by hand.
 func createCommand(namespace string, names []string) string {
 	words := []string{"temporal operator search-attribute create --namespace", namespace}
 	for _, name := range names {
@@ -96,7 +74,7 @@ func createCommand(namespace string, names []string) string {
 	return strings.Join(words, " ")
 }
 
-// starting says whether an error of Temporal's may be gone next time: it may have come up only now.
+// starting reports whether an error may be that of a Temporal that has just started.
 func starting(err error) bool {
 	switch serviceerror.ToStatus(err).Code() {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.NotFound:

@@ -14,12 +14,12 @@ import (
 const (
 	// dialTimeout bounds one attempt to connect.
 	dialTimeout = 10 * time.Second
-	// maxDialPause is the longest pause between two.
+	// maxDialPause is the longest pause between two attempts.
 	maxDialPause = 15 * time.Second
 )
 
-// dial connects to Temporal, and goes on trying until it is there or ctx ends: the two may be
-// started in any order. Only a refusal, which no patience mends, is an error.
+// dial connects to Temporal. It tries again until Temporal answers or ctx ends, so that the two can be started in any
+// order. Only a refused credential is an error.
 func dial(ctx context.Context, options client.Options, log *zap.Logger) (client.Client, error) {
 	log = log.With(zap.String("address", options.HostPort), zap.String("namespace", options.Namespace))
 	for pause := time.Second; ; pause = min(2*pause, maxDialPause) {
@@ -42,7 +42,7 @@ func dial(ctx context.Context, options client.Options, log *zap.Logger) (client.
 	}
 }
 
-// refused says whether an error of Temporal's will be the same next time.
+// refused reports whether Temporal refused the credentials.
 func refused(err error) bool {
 	code := serviceerror.ToStatus(err).Code()
 	return code == codes.PermissionDenied || code == codes.Unauthenticated

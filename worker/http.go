@@ -15,16 +15,16 @@ import (
 	"go.uber.org/zap"
 )
 
-// readyTimeout bounds the question to Temporal that /readyz asks.
+// readyTimeout bounds the health check of Temporal for /readyz.
 const readyTimeout = 2 * time.Second
 
 // httpServer serves /metrics, /healthz and /readyz.
 type httpServer struct {
-	address string // host:port that it listens at
+	address string // host:port
 	server  *http.Server
 }
 
-// serve listens at once, so that a port in use is an error here, and serves in the background.
+// serve serves in the background. It listens first, so that a port in use is an error here.
 func serve(listen string, registry *prometheus.Registry, ready *readiness, log *zap.Logger) (*httpServer, error) {
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
@@ -50,7 +50,7 @@ func serve(listen string, registry *prometheus.Registry, ready *readiness, log *
 	return s, nil
 }
 
-// close ends the server. Nobody needs the rest of an answer of a worker that is gone.
+// close ends the server, and cuts off answers that are being written.
 func (s *httpServer) close() { _ = s.server.Close() }
 
 func newHandler(registry *prometheus.Registry, ready *readiness) http.Handler {
@@ -61,17 +61,16 @@ func newHandler(registry *prometheus.Registry, ready *readiness) http.Handler {
 	return mux
 }
 
-// healthChecker is the part of Temporal's client that says whether it is there.
+// healthChecker is the part of Temporal's client that checks whether Temporal answers.
 type healthChecker interface {
 	CheckHealth(context.Context, *client.CheckHealthRequest) (*client.CheckHealthResponse, error)
 }
 
-// readiness answers /readyz: with 200 while the worker works and reaches Temporal, otherwise with 503
-// and the reason.
+// readiness answers /readyz with 200 while the worker runs and reaches Temporal, and otherwise with 503 and the reason.
 type readiness struct {
 	mu       sync.Mutex
 	reason   string        // why it is not ready
-	temporal healthChecker // nil while it is not
+	temporal healthChecker // nil while it is not ready
 }
 
 func (r *readiness) set(temporal healthChecker) {

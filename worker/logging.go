@@ -10,7 +10,7 @@ import (
 	"okta-collector/internal/config"
 )
 
-// newLogger logs to file: standard output belongs to the sink stdout:.
+// newLogger logs to a file, which is standard error: the sink stdout: needs standard output for itself.
 func newLogger(level zapcore.Level, format config.LogFormat, file *os.File) *zap.Logger {
 	if format == config.LogAuto {
 		format = config.LogJSON
@@ -32,16 +32,16 @@ func newLogger(level zapcore.Level, format config.LogFormat, file *os.File) *zap
 	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(file), level))
 }
 
-// terminal says whether somebody sees what is written to the file.
+// terminal reports whether the file is a terminal.
 func terminal(file *os.File) bool {
 	info, err := file.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// activityError is what the SDK says of a failed slice, which has said so itself.
+// activityError is the SDK's message about a failed slice. The slice has logged the failure itself.
 const activityError = "Activity error."
 
-// sdkLogger is zap as Temporal's SDK wants it.
+// sdkLogger adapts zap to the interface of Temporal's SDK.
 type sdkLogger struct{ sugar *zap.SugaredLogger }
 
 var _ log.WithLogger = sdkLogger{}

@@ -1,8 +1,8 @@
 // Command worker runs the collector's workflows and activities until it is told to stop.
 //
-// Its settings are environment variables, which --help lists; the connection to Temporal is
-// configured by Temporal's own TEMPORAL_* variables and profiles. It exits with 0 after SIGTERM or SIGINT,
-// with 1 when it failed, and with 2 when it was started wrongly.
+// Its settings are environment variables, which --help lists. Temporal's own TEMPORAL_* variables and profiles configure
+// the connection to Temporal. It exits with 0 after SIGTERM or SIGINT, with 1 after a failure, and with 2 if its arguments
+// or settings are wrong.
 package main
 
 import (
@@ -31,10 +31,10 @@ func main() {
 	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// command is main, with an exit code.
+// command runs the worker, and returns its exit code.
 func command(args []string, stdout, stderr *os.File) int {
 	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // errors and help are written here below
+	flags.SetOutput(io.Discard) // errors and help are written below
 	version := flags.Bool("version", false, "")
 	check := flags.Bool("check-settings", false, "")
 	switch err := flags.Parse(args); {
@@ -70,7 +70,7 @@ func command(args []string, stdout, stderr *os.File) int {
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	// After the first signal the next one has its usual effect: the process ends at once.
+	// After the first signal, the second one has its default effect: it ends the process at once.
 	context.AfterFunc(ctx, stop)
 	if err := run(ctx, cfg, options, log); err != nil {
 		log.Error(err.Error())
@@ -102,7 +102,7 @@ Temporal: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_.
 	return 0
 }
 
-// logStart says once what this worker is.
+// logStart logs the worker's version, tenants and task queue.
 func logStart(log *zap.Logger, cfg config.Config) {
 	names := make([]string, len(cfg.Tenants))
 	for i, t := range cfg.Tenants {

@@ -21,23 +21,22 @@ import (
 )
 
 const (
-	// sliceStop is how long a slice may take to confirm what it has shipped when the
-	// worker stops. Temporal's default of 0 would lose it.
+	// sliceStop is how long a slice may take to confirm what it has shipped when the worker stops. With Temporal's
+	// default of 0 that would be shipped again.
 	sliceStop = 8 * time.Second
-	// wholeStop bounds the whole stop, so that it is over before whoever sent the SIGTERM
-	// sends a SIGKILL after its usual 10 s.
+	// wholeStop bounds the whole stop. Docker and others send SIGKILL 10 s after SIGTERM.
 	wholeStop = 9500 * time.Millisecond
-	// reportStop is how long the last reports to Devo may take of it.
+	// reportStop is how much of wholeStop the last reports to Devo may take.
 	reportStop = 3 * time.Second
 
-	// maxSlices is how many slices run at once: more than all services of a few tenants,
-	// since one that has to wait for another one's end would fall behind.
+	// maxSlices is how many slices run at the same time. It is more than a few tenants have services: a service that had
+	// to wait for another one's slice would fall behind.
 	maxSlices = 100
-	// maxWorkflowTasks is small because workflow code only decides; it never waits.
+	// maxWorkflowTasks is small because a workflow task takes milliseconds.
 	maxWorkflowTasks = 50
 )
 
-// run works until ctx ends, which is no error, or something fails for good.
+// run works until ctx ends, which is no error, or something fails permanently.
 func run(ctx context.Context, cfg config.Config, options client.Options, log *zap.Logger) error {
 	logStart(log, cfg)
 	registry, err := newRegistry(log, &options)
@@ -47,11 +46,11 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	if options.Identity == "" {
 		options.Identity = workerID()
 	}
-	reports, err := newReports(cfg.Tenants, options.Identity, log)
+	reporters, err := newReporters(cfg.Tenants, options.Identity, log)
 	if err != nil {
 		return err
 	}
-	collector, err := newCollector(cfg.Tenants, reports, registry, log)
+	collector, err := newCollector(cfg.Tenants, reporters, registry, log)
 	if err != nil {
 		return err
 	}
@@ -71,7 +70,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 		err = registerAttributes(ctx, temporal.OperatorService(), options.Namespace, log)
 	}
 	if ctx.Err() != nil {
-		return nil // told to stop before it had begun
+		return nil // it was told to stop before it had begun
 	}
 	if err != nil {
 		return err
@@ -83,7 +82,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 		return fmt.Errorf("starting the worker: %w", err)
 	}
 	ready.set(temporal)
-	reports.start(cfg.TaskQueue)
+	reporters.start(cfg.TaskQueue)
 	go running.watch(ctx, temporal, cfg.TaskQueue, log)
 	log.Info("working", zap.String("metrics", "http://"+server.address+"/metrics"))
 
@@ -98,12 +97,12 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	failure := errors.Join(err, stopWithin(wholeStop, w))
 	reporting, cancel := context.WithTimeout(context.Background(), min(reportStop, time.Until(over)))
 	defer cancel()
-	reports.stop(reporting, failure != nil)
+	reporters.stop(reporting, failure != nil)
 	return failure
 }
 
-// newCollector makes the activities with every tenant's source and sink. It connects to nothing.
-func newCollector(tenants []config.Tenant, reports reports, registry prometheus.Registerer, log *zap.Logger) (*activities.Collector, error) {
+// newCollector makes the activities, with the source and the sink of each tenant. It does not connect.
+func newCollector(tenants []config.Tenant, reporters reporters, registry prometheus.Registerer, log *zap.Logger) (*activities.Collector, error) {
 	oktaMetrics := okta.NewMetrics(registry)
 	collected := make(map[string]activities.Tenant, len(tenants))
 	for _, t := range tenants {
@@ -118,7 +117,7 @@ func newCollector(tenants []config.Tenant, reports reports, registry prometheus.
 		if err != nil {
 			return nil, fmt.Errorf("tenant %s: %w", t.Name, err)
 		}
-		collected[t.Name] = activities.Tenant{Org: org, Sink: sink, Tables: t.Tables, Reports: reports[t.Name]}
+		collected[t.Name] = activities.Tenant{Org: org, Sink: sink, Tables: t.Tables, Reports: reporters[t.Name]}
 	}
 	return activities.New(collected, log, activities.NewMetrics(registry)), nil
 }
@@ -138,8 +137,8 @@ func newWorker(temporal client.Client, taskQueue string, collector *activities.C
 	return w
 }
 
-// stopWithin stops the worker. Its slices end with a checkpoint; one that takes too long is
-// taken up by another worker from its last one.
+// stopWithin stops the worker. Its slices end with a checkpoint. If a slice takes too long, another worker goes on from its
+// last checkpoint.
 func stopWithin(limit time.Duration, w worker.Worker) error {
 	stopped := make(chan struct{})
 	go func() {

@@ -7,40 +7,35 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.temporal.io/api/workflow/v1"
-	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
 	"go.uber.org/zap"
 
+	"okta-collector/internal/status"
 	"okta-collector/workflows"
 )
 
 const (
-	// listEvery is how often Temporal is asked for what runs, and listTimeout bounds that.
+	// listEvery is how often Temporal is asked for what runs, and listTimeout bounds one answer.
 	listEvery   = 30 * time.Second
 	listTimeout = 10 * time.Second
-	// listPage and maxServices bound what is read, in workflows.
-	listPage    = 1000
-	maxServices = 20_000
-	// listMemory is how long the last answer counts while Temporal gives none. After that nothing
-	// is said rather than something old: other workers may know better.
+	// listMemory is how long the last answer is exported while Temporal gives none. After that nothing is, because other
+	// workers may know better.
 	listMemory = 3 * time.Minute
 )
 
-// services exports in which state every service of the task queue is. That is Temporal's
-// knowledge: a paused or blocked service is in no worker's hands. So every worker asks, also for tenants
-// that it has no settings for, and all export the same.
+// services exports the state of every service of the task queue. Temporal knows it: no worker has a paused or blocked
+// service. So every worker asks, also about tenants that it has no settings for, and all export the same.
 type services struct {
 	mu     sync.Mutex
 	counts map[serviceState]int
 	asked  time.Time // when Temporal last answered
-	up     bool      // it did the last time it was asked
+	up     bool      // whether it answered the last request
 }
 
-// serviceState is what running workflows are counted by.
+// serviceState are the labels by which running workflows are counted.
 type serviceState struct{ tenant, service, kind, state string }
 
-// states are the values of CollectorState.
+// states are the values of the search attribute CollectorState.
 var states = []string{workflows.AttributeCollecting, workflows.AttributePaused, workflows.AttributeBlocked}
 
 var (
@@ -71,14 +66,9 @@ func (s *services) Collect(c chan<- prometheus.Metric) {
 	}
 }
 
-// workflowLister is the part of Temporal's client that lists workflows.
-type workflowLister interface {
-	ListWorkflow(context.Context, *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error)
-}
-
-// watch keeps s up to date until ctx ends. It logs when Temporal stops answering and when it answers
-// again, not each time in between.
-func (s *services) watch(ctx context.Context, temporal workflowLister, taskQueue string, log *zap.Logger) {
+// watch keeps s up to date until ctx ends. It logs when Temporal stops answering and when it answers again, but not each
+// attempt in between.
+func (s *services) watch(ctx context.Context, temporal status.Lister, taskQueue string, log *zap.Logger) {
 	for failing := false; ; {
 		counts, err := countServices(ctx, temporal, taskQueue)
 		if ctx.Err() != nil {
@@ -107,55 +97,25 @@ func (s *services) update(counts map[serviceState]int, err error) {
 }
 
 // countServices counts what runs. A service is in one state, and its count in the others is 0.
-func countServices(ctx context.Context, temporal workflowLister, taskQueue string) (map[serviceState]int, error) {
+func countServices(ctx context.Context, temporal status.Lister, taskQueue string) (map[serviceState]int, error) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
-	request := &workflowservice.ListWorkflowExecutionsRequest{
-		PageSize: listPage,
-		Query: fmt.Sprintf(`WorkflowType IN (%q, %q) AND ExecutionStatus = "Running" AND TaskQueue = %q`,
-			workflows.CollectName, workflows.BackfillName, taskQueue),
-	}
+	runs, err := status.List(ctx, temporal, fmt.Sprintf(`WorkflowType IN (%q, %q) AND ExecutionStatus = "Running" AND TaskQueue = %q`,
+		workflows.CollectName, workflows.BackfillName, taskQueue))
 	counts := map[serviceState]int{}
-	for read := 0; ; {
-		page, err := temporal.ListWorkflow(ctx, request)
+	for _, run := range runs {
+		tenant, service, err := workflows.ParseWorkflowID(run.GetExecution().GetWorkflowId())
 		if err != nil {
-			return nil, fmt.Errorf("listing the running services: %w", err)
+			continue // it ends by itself: a Collect checks its id
 		}
-		for _, execution := range page.Executions {
-			count(counts, execution)
+		kind := "live"
+		if run.GetType().GetName() == workflows.BackfillName {
+			kind = "backfill"
 		}
-		read += len(page.Executions)
-		if request.NextPageToken = page.NextPageToken; len(page.NextPageToken) == 0 {
-			return counts, nil
+		for _, state := range states {
+			counts[serviceState{tenant, service, kind, state}] += 0
 		}
-		if read >= maxServices {
-			return nil, fmt.Errorf("listing the running services: more than %d run", maxServices)
-		}
+		counts[serviceState{tenant, service, kind, status.State(run, converter.GetDefaultDataConverter())}]++
 	}
-}
-
-func count(counts map[serviceState]int, execution *workflow.WorkflowExecutionInfo) {
-	tenant, service, err := workflows.ParseWorkflowID(execution.GetExecution().GetWorkflowId())
-	if err != nil {
-		return // it ends by itself: a Collect checks its id
-	}
-	kind := "live"
-	if execution.GetType().GetName() == workflows.BackfillName {
-		kind = "backfill"
-	}
-	for _, state := range states {
-		counts[serviceState{tenant, service, kind, state}] += 0
-	}
-	counts[serviceState{tenant, service, kind, stateOf(execution)}]++
-}
-
-// stateOf is the search attribute CollectorState. A workflow that no worker has run yet has none:
-// it is to be collected.
-func stateOf(execution *workflow.WorkflowExecutionInfo) string {
-	var state string
-	payload := execution.GetSearchAttributes().GetIndexedFields()[workflows.AttributeState]
-	if err := converter.GetDefaultDataConverter().FromPayload(payload, &state); payload == nil || err != nil || state == "" {
-		return workflows.AttributeCollecting
-	}
-	return state
+	return counts, err
 }

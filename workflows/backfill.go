@@ -17,14 +17,13 @@ import (
 type BackfillInput struct {
 	Tenant  string `json:"tenant"`
 	Service string `json:"service"`
-	// Since and Until bound the System Log's events: Since ≤ published < Until, in whole
-	// milliseconds. Any other service has neither.
+	// Range limits the System Log's events, in whole milliseconds. Any other service has none.
 	checkpoint.Range
 	// State is what an earlier run of the same backfill had, to go on from.
 	State *State `json:"state,omitempty"`
 }
 
-// BackfillStatus is what a [Status] says of a backfill.
+// BackfillStatus is the part of a [Status] that only a backfill has.
 type BackfillStatus struct {
 	checkpoint.Range
 	Began time.Time `json:"began,omitzero"`
@@ -32,7 +31,7 @@ type BackfillStatus struct {
 	Progress *float64 `json:"progress,omitempty"`
 }
 
-// End estimates when the backfill ends, from how long it took so far; zero if nothing can be said.
+// End estimates when the backfill ends, from the time that it has taken so far; zero if there is no estimate.
 func (s BackfillStatus) End(now time.Time) time.Time {
 	if s.Progress == nil || *s.Progress <= 0 || !now.After(s.Began) {
 		return time.Time{}
@@ -40,7 +39,7 @@ func (s BackfillStatus) End(now time.Time) time.Time {
 	return s.Began.Add(time.Duration(float64(now.Sub(s.Began)) / *s.Progress))
 }
 
-// BackfillID is the id under which a range is backfilled, so that Temporal runs at most one for each:
+// BackfillID is the workflow id of a range's backfill. Temporal runs at most one of an id. It is
 // okta/<tenant>/<service>/backfill/<since>--<until>, in UTC with milliseconds, or …/backfill/full.
 func BackfillID(tenant, service string, r checkpoint.Range) string {
 	what := "full"
@@ -51,7 +50,7 @@ func BackfillID(tenant, service string, r checkpoint.Range) string {
 	return WorkflowID(tenant, service) + "/backfill/" + what
 }
 
-// RangeOf is the range in a [BackfillID], zero for one that has none; false for any other id.
+// RangeOf is the range in a [BackfillID]; zero if it has none. It is false for any other id.
 func RangeOf(id string) (checkpoint.Range, bool) {
 	parts := strings.Split(id, "/")
 	if len(parts) != 5 || parts[3] != "backfill" {
@@ -69,7 +68,7 @@ func RangeOf(id string) (checkpoint.Range, bool) {
 	return checkpoint.Range{Since: since, Until: until}, true
 }
 
-// describeBackfill says what a signal or update does and what it takes; the Web UI's form shows it.
+// describeBackfill describes the signal and the update, and their input. The Web UI's form shows it.
 func describeBackfill(service string) string {
 	if HasRange(service) {
 		return `fetch a range once more, beside the live collection; data: {"since":"2026-11-01T00:00:00Z","until":"2026-11-02T00:00:00Z"}`
@@ -77,11 +76,11 @@ func describeBackfill(service string) string {
 	return "fetch everything once more, beside the live collection; data: {}"
 }
 
-// HasRange says whether a service is backfilled by ranges of time: the System Log is. Anything
-// else is listed whole.
+// HasRange reports whether a service is backfilled by ranges of time, as the System Log is. Any other service is listed as
+// a whole.
 func HasRange(service string) bool { return service == "logs" }
 
-// CheckRange says what is wrong with a range that is to be backfilled, and what is allowed.
+// CheckRange is the error of a range that cannot be backfilled. It says what is allowed.
 func CheckRange(service string, r checkpoint.Range, now time.Time) error {
 	return checkRange(service, wholeMilliseconds(r), now, checkpoint.MaxHistory)
 }
@@ -102,12 +101,13 @@ func checkRange(service string, r checkpoint.Range, now time.Time, oldest time.D
 	case r.Until.After(now):
 		return fmt.Errorf("until, %s, is in the future: it is now %s", r.Until.Format(layout), now.UTC().Format(layout))
 	case now.Sub(r.Since) > oldest:
-		return fmt.Errorf("since, %s, is more than 90 days ago, which is as far back as Okta's System Log goes: the earliest is %s", r.Since.Format(layout), now.Add(-checkpoint.MaxHistory).UTC().Format(layout))
+		return fmt.Errorf("since, %s, is more than 90 days ago, which is as far back as Okta's System Log goes: the earliest is %s",
+			r.Since.Format(layout), now.Add(-checkpoint.MaxHistory).UTC().Format(layout))
 	}
 	return nil
 }
 
-// wholeMilliseconds is the range as ids and Okta's queries have it.
+// wholeMilliseconds truncates a range as ids and Okta's queries do.
 func wholeMilliseconds(r checkpoint.Range) checkpoint.Range {
 	if r == (checkpoint.Range{}) {
 		return r
@@ -115,7 +115,7 @@ func wholeMilliseconds(r checkpoint.Range) checkpoint.Range {
 	return checkpoint.Range{Since: r.Since.UTC().Truncate(time.Millisecond), Until: r.Until.UTC().Truncate(time.Millisecond)}
 }
 
-// Progress is the share of a range that is done at a checkpoint, 0 to 1.
+// Progress is how much of a range is done at a checkpoint, 0 to 1.
 func Progress(r checkpoint.Range, c checkpoint.Checkpoint) float64 {
 	if c.Totals.Pulls > 0 {
 		return 1
@@ -123,10 +123,10 @@ func Progress(r checkpoint.Range, c checkpoint.Checkpoint) float64 {
 	return min(float64(c.Position.Reached(r.Since).Sub(r.Since))/float64(r.Until.Sub(r.Since)), 1)
 }
 
-// Backfill fetches once more: a range of the System Log, or everything there is of another service. It
-// ends when that is done. Its workflow id must be that of [BackfillID].
+// Backfill fetches a range of the System Log once more, or all of another service, and ends. Its workflow id must be
+// [BackfillID].
 //
-// It runs slices as [Collect] does, and leaves the budget to it; it can be paused, resumed and
+// It runs slices as [Collect] does, and leaves the rate-limit budget to live collection. It can be paused, resumed and
 // cancelled, and answers the same query.
 func Backfill(ctx workflow.Context, in BackfillInput) (*State, error) {
 	in.Range = wholeMilliseconds(in.Range)
@@ -145,8 +145,8 @@ func (in BackfillInput) validate(ctx workflow.Context) error {
 	if in.Tenant == "" || in.Service == "" {
 		return invalid(`the input names no tenant or no service: want {"tenant":"default","service":"logs","since":"2026-11-01T00:00:00Z","until":"2026-11-02T00:00:00Z"}`)
 	}
-	if in.State == nil { // one that goes on may be older than Okta's memory by now
-		// What was in order when it was asked for still is when a worker gets to it.
+	if in.State == nil { // a run that goes on may be of a range that Okta has deleted by now
+		// The range was valid when it was requested; allow one day of delay before a worker sees it.
 		if err := checkRange(in.Service, in.Range, workflow.Now(ctx), checkpoint.MaxHistory+24*time.Hour); err != nil {
 			return invalid(err.Error())
 		}
@@ -154,8 +154,7 @@ func (in BackfillInput) validate(ctx workflow.Context) error {
 	return checkID(ctx, BackfillID(in.Tenant, in.Service, in.Range), "it is the lock that keeps a range from being backfilled twice at once")
 }
 
-// onBackfill starts what the signal asks for. What is wrong with that is a warning, since nobody waits
-// for an answer.
+// onBackfill handles the signal. Nobody waits for an answer, so an error becomes a warning.
 func (c *collector) onBackfill(ctx workflow.Context) func(receive func(any) bool) {
 	return func(receive func(any) bool) {
 		var r checkpoint.Range
@@ -177,18 +176,18 @@ func (c *collector) onBackfill(ctx workflow.Context) func(receive func(any) bool
 	}
 }
 
-// startBackfill starts a Backfill that outlives this run, and returns its workflow id.
+// startBackfill starts a [Backfill] that outlives this run, and returns its workflow id.
 func (c *collector) startBackfill(ctx workflow.Context, r checkpoint.Range) (string, error) {
 	r = wholeMilliseconds(r)
 	id := BackfillID(c.tenant, c.service, r)
-	// Whoever stops the live collection does not stop its backfills: they are on a context that is
-	// never cancelled.
+	// Backfills go on when the live collection is cancelled, so their context never is.
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID:            id,
-		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_ABANDON,
-		TypedSearchAttributes: temporal.NewSearchAttributes(attributeTenant.ValueSet(c.tenant), attributeService.ValueSet(c.service), attributeState.ValueSet(AttributeCollecting)),
-		StaticSummary:         summary("backfill of " + c.service + " of " + c.tenant),
+		WorkflowID:        id,
+		ParentClosePolicy: enums.PARENT_CLOSE_POLICY_ABANDON,
+		TypedSearchAttributes: temporal.NewSearchAttributes(
+			attributeTenant.ValueSet(c.tenant), attributeService.ValueSet(c.service), attributeState.ValueSet(AttributeCollecting)),
+		StaticSummary: summary("backfill of " + c.service + " of " + c.tenant),
 	}), BackfillName, BackfillInput{Tenant: c.tenant, Service: c.service, Range: r})
 	err := child.GetChildWorkflowExecution().Get(ctx, nil)
 	switch {

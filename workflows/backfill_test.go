@@ -108,7 +108,8 @@ func (s *collectSuite) TestABackfillSaysThatItYields() {
 	s.after(time.Second, func() {
 		status := s.status()
 		s.Equal(workflows.StateWaiting, status.State)
-		s.Contains(status.Reason, "live collection first until")
+		s.Equal(workflows.WaitYield, status.Reason)
+		s.Contains(s.details(), "live collection first until")
 	})
 	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
 		if n == 1 {

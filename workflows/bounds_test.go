@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	sdk "go.temporal.io/api/sdk/v1"
 	"go.temporal.io/sdk/temporal"
 
 	"okta-collector/workflows"
@@ -41,21 +40,18 @@ func (s *collectSuite) TestWhatASliceSaysIsBoundedInTheStatusAndTheDetails() {
 			return workflows.SliceResult{Checkpoint: moved(in), End: workflows.EndMore, Warning: long}, nil
 		}
 		return workflows.SliceResult{}, temporal.NewApplicationErrorWithOptions(long, string(workflows.ClassPerson),
-			temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{workflows.Failure{Checkpoint: in.Checkpoint}}})
+			temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{workflows.Failure{
+				Checkpoint: in.Checkpoint, Problem: workflows.Problem{Class: workflows.ClassPerson, Message: long, Endpoint: long, Remedy: long}}}})
 	}
 	s.after(time.Minute, func() {
 		status := s.status()
 		s.Equal(workflows.StateBlocked, status.State)
 		s.LessOrEqual(len(status.LastProblem.Message), 1000)
+		s.LessOrEqual(len(status.LastProblem.Endpoint), 200)
+		s.LessOrEqual(len(status.LastProblem.Remedy), 1000)
 		s.LessOrEqual(len(status.LastWarning.Message), 1000)
-		s.Less(len(status.Reason), 1200)
-
-		value, err := s.env.QueryWorkflow("__temporal_workflow_metadata")
-		s.Require().NoError(err)
-		var metadata sdk.WorkflowMetadata
-		s.Require().NoError(value.Get(&metadata))
-		s.Contains(metadata.GetCurrentDetails(), "Last problem")
-		s.Less(len(metadata.GetCurrentDetails()), 20_000)
+		s.Contains(s.details(), "Last problem")
+		s.Less(len(s.details()), 20_000)
 	})
 	data, err := json.Marshal(s.run(input, 2*time.Minute))
 	s.Require().NoError(err)

@@ -1,17 +1,15 @@
-// Package workflows decides: when a slice is run, what follows its end, and when to wait. It
-// holds the position of each service and the messages by which people control it.
+// Package workflows decides when a slice runs, what follows it, and when to wait. It holds the position of each service,
+// and the messages that people control it with.
 //
-// Its code is deterministic and reads no settings: a slice's result says when to go on and
-// why. Changes to it must replay the histories in testdata.
+// Its code is deterministic and reads no settings: a slice's result says when to go on and why. A change must still
+// replay the histories in testdata.
 package workflows
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
-	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -20,38 +18,27 @@ import (
 )
 
 const (
-	// heartbeatTimeout is how long Temporal waits for a checkpoint before it takes the slice
-	// from its worker. The worker stops by itself after two thirds of it.
+	// heartbeatTimeout is how long Temporal waits for a checkpoint before it takes the slice from its worker. The worker
+	// stops by itself after two thirds of it.
 	heartbeatTimeout = 10 * time.Second
-	// sliceTimeout bounds a slice, which ends by itself after about a minute.
+	// sliceTimeout limits a slice. A slice ends by itself after about a minute.
 	sliceTimeout = 10 * time.Minute
-	// backoff after a passing problem: it doubles from the first to the longest.
-	firstBackoff   = time.Second
-	longestBackoff = time.Minute
-	// blockedRetry is when a blocked service first tries again by itself, which is soon, since
-	// whoever exchanges a file is done in a minute; that doubles too.
-	blockedRetry        = time.Minute
-	longestBlockedRetry = 15 * time.Minute
-	// maxRestarts is how often a pull starts again after refused cursors before a person is asked:
-	// each time the same objects are shipped again.
-	maxRestarts = 5
-	// maxProblem bounds a problem's text in the state, in bytes.
-	maxProblem = 1000
 )
 
-// Errors that end a Collect. They are for inputs that can never work.
+// Types of application errors.
 const (
+	// These two end a workflow: its input can never work.
 	errorInvalidInput   = "InvalidInput"
 	errorUnknownService = "UnknownService"
-	// errorRunsAlready is an update's: there is nothing to start.
+	// errorRunsAlready answers an update: there is nothing to start.
 	errorRunsAlready = "RunsAlready"
 )
 
-// Collect collects one service of one tenant, for years. Its workflow id must be
-// okta/<tenant>/<service>: the id is what keeps two of them from running at once.
+// Collect collects one service of one tenant, for years. Its workflow id must be okta/<tenant>/<service>: Temporal runs at
+// most one workflow of an id, so that no service is collected twice.
 //
-// It runs slices, one after another, and continues as new when Temporal suggests it. When it
-// is cancelled it closes with its state as the result, from which a later one goes on.
+// It runs slices, one after another, and continues as new when Temporal suggests it. When it is cancelled, its result is
+// its state. A later run goes on from that.
 func Collect(ctx workflow.Context, in CollectInput) (*State, error) {
 	if in.Tenant == "" || in.Service == "" {
 		return nil, invalid(`the input names no tenant or no service: want {"tenant":"default","service":"logs"}`)
@@ -96,17 +83,19 @@ type collector struct {
 	tenant, service string
 	backfill        *checkpoint.Range // nil for live collection
 
-	state   State
+	state State
+	// recent is as in [Status]. It is not in the state: a run that continues as new begins without it.
+	recent  []Sample
 	log     log.Logger
 	signals *signals
 
-	// polled says that a poll was asked for while a slice ran.
+	// polled is set when the signal poll arrives while a slice runs.
 	polled bool
 	// running is set while a slice runs.
 	running bool
-	// attribute is the search attribute's value, so that it is only upserted when it changes.
+	// attribute is the present value of the search attribute. It is only upserted when it changes.
 	attribute string
-	// starting counts the backfills that were asked for and have not begun yet.
+	// starting counts the backfills that were requested and have not started yet.
 	starting int
 }
 
@@ -119,39 +108,31 @@ func newCollector(ctx workflow.Context, tenant, service string, state *State) *c
 		c.state = *state
 	}
 	if c.state.Began.IsZero() {
-		// Not the present, which is when a worker was first there.
+		// The time is that of the start, not of the first worker, which may come later.
 		c.state.Began = workflow.GetInfo(ctx).WorkflowStartTime.UTC()
 	}
-	c.remember(ctx)
+	c.sample(ctx)
 	c.signals.on(ctx, SignalPause, "stop within one page; the position is kept", ignoringInput(c.onPause))
 	c.signals.on(ctx, SignalResume, "go on after pause; try again at once when blocked", ignoringInput(func() { c.onResume(ctx) }))
 	return c
 }
 
-func (c *collector) answerQueries(ctx workflow.Context) error {
-	err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (Status, error) { return c.status(), nil },
-		workflow.QueryHandlerOptions{Description: "state, checkpoint, next wake-up and its reason, totals, lag and last problem"})
-	if err != nil {
-		return fmt.Errorf("setting the query handler: %w", err)
-	}
-	return nil
-}
-
+// run runs slices and waits, until the workflow is cancelled, done or too long.
 func (c *collector) run(ctx workflow.Context) (*State, error) {
 	for {
 		c.signals.handleAll()
-		if err := c.report(ctx); err != nil {
+		if err := c.updateWebUI(ctx); err != nil {
 			return nil, err
 		}
 		over := ctx.Err() != nil || c.done()
 		if (over || workflow.GetInfo(ctx).GetContinueAsNewSuggested()) && !c.idle(ctx) {
-			// A backfill begins only if this run is there until it has.
+			// This run must not close before the backfills that it starts have started.
 			c.settle(ctx)
 			continue
 		}
 		switch {
 		case over && c.backfill != nil && !c.done():
-			return nil, temporal.NewCanceledError(c.state) // it is not what was asked for
+			return nil, temporal.NewCanceledError(c.state) // the backfill is not complete
 		case over:
 			return &c.state, nil
 		case workflow.GetInfo(ctx).GetContinueAsNewSuggested():
@@ -166,19 +147,19 @@ func (c *collector) run(ctx workflow.Context) (*State, error) {
 	}
 }
 
-// done says whether a backfill has done what it was for.
+// done reports whether a backfill is complete.
 func (c *collector) done() bool { return c.backfill != nil && c.state.Checkpoint.Totals.Pulls > 0 }
 
-// idle says that nothing is being started.
+// idle reports whether no backfill is being started.
 func (c *collector) idle(ctx workflow.Context) bool {
 	return c.starting == 0 && workflow.AllHandlersFinished(ctx)
 }
 
-// settle waits until nothing is being started.
+// settle waits until no backfill is being started.
 func (c *collector) settle(ctx workflow.Context) {
 	ctx, release := workflow.NewDisconnectedContext(ctx)
 	defer release()
-	_ = workflow.Await(ctx, func() bool { return c.idle(ctx) }) // it only fails when it is cancelled
+	_ = workflow.Await(ctx, func() bool { return c.idle(ctx) }) // it fails only if it is cancelled, which it never is
 }
 
 func (c *collector) onPause() {
@@ -188,7 +169,7 @@ func (c *collector) onPause() {
 
 func (c *collector) onResume(ctx workflow.Context) {
 	c.state.Paused = false
-	// A pause that ends before the next poll was due has held nothing up.
+	// A pause that ends before the next poll is due has delayed nothing.
 	c.state.CaughtUp = c.state.CaughtUp || c.state.WakeReason == WaitPoll && c.state.WakeAt.After(workflow.Now(ctx))
 	switch c.state.WakeReason {
 	case WaitBlocked, WaitBackoff:
@@ -207,17 +188,16 @@ func (c *collector) onPoll() {
 
 // wake ends the wait.
 func (c *collector) wake() {
-	c.state.WakeAt, c.state.WakeReason, c.state.WakeDetail = time.Time{}, "", ""
+	c.state.WakeAt, c.state.WakeReason = time.Time{}, ""
 }
 
-// wakeAfter begins a wait. The time is absolute and in the state, so that it survives a pause
-// and continuing as new.
-func (c *collector) wakeAfter(ctx workflow.Context, d time.Duration, reason WaitReason, detail string) {
-	c.state.WakeAt = workflow.Now(ctx).Add(d).UTC()
-	c.state.WakeReason, c.state.WakeDetail = reason, cut(detail, maxProblem)
+// wakeAfter begins a wait. The state has its end as an absolute time, so that the wait survives a pause and continuing as
+// new.
+func (c *collector) wakeAfter(ctx workflow.Context, d time.Duration, reason WaitReason) {
+	c.state.WakeAt, c.state.WakeReason = workflow.Now(ctx).Add(d).UTC(), reason
 }
 
-// wait waits for a message, the wake-up time, or the end. It is the only place that does.
+// wait waits for a message, the wake-up time, or a cancellation.
 func (c *collector) wait(ctx workflow.Context) {
 	selector := workflow.NewSelector(ctx)
 	c.signals.wakes(selector)
@@ -232,7 +212,7 @@ func (c *collector) wait(ctx workflow.Context) {
 			c.wake()
 			return
 		}
-		timer := workflow.NewTimerWithOptions(timerCtx, left, workflow.TimerOptions{Summary: c.waitSummary()})
+		timer := workflow.NewTimerWithOptions(timerCtx, left, workflow.TimerOptions{Summary: summary(c.waiting())})
 		selector.AddFuture(timer, func(f workflow.Future) {
 			if f.Get(ctx, nil) == nil {
 				c.wake()
@@ -247,12 +227,12 @@ func (c *collector) slice(ctx workflow.Context) error {
 	sliceCtx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		StartToCloseTimeout: sliceTimeout,
 		HeartbeatTimeout:    heartbeatTimeout,
-		// A cancelled slice delivers the chunk under way and returns its checkpoint.
+		// A cancelled slice delivers the batch under way and returns its checkpoint.
 		WaitForCancellation: true,
-		// The workflow alone decides what follows: between Temporal's own retries a pause
-		// would lose the checkpoint.
+		// Temporal never retries a slice: the workflow decides. A pause between Temporal's own retries would lose the
+		// checkpoint.
 		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
-		Summary:     c.sliceSummary(),
+		Summary:     summary(c.collecting()),
 	}))
 	defer cancel()
 	c.running = true
@@ -274,7 +254,7 @@ func (c *collector) slice(ctx workflow.Context) error {
 	}
 
 	var result SliceResult
-	// The result is there; a disconnected context reads it after a cancellation too.
+	// A disconnected context reads the result also after a cancellation.
 	readCtx, release := workflow.NewDisconnectedContext(ctx)
 	defer release()
 	err := future.Get(readCtx, &result)
@@ -286,168 +266,7 @@ func (c *collector) slice(ctx workflow.Context) error {
 	return nil
 }
 
-func (c *collector) onResult(ctx workflow.Context, r SliceResult) {
-	moved := c.advance(ctx, r.Checkpoint)
-	c.warn(ctx, r.Warning)
-	c.state.CaughtUp = r.End == EndCaughtUp
-	if moved || c.state.CaughtUp { // a slice that was not let ask Okta has mended nothing
-		c.state.Failures, c.state.Blocked = 0, false
-	}
-	switch r.End {
-	case EndCaughtUp:
-		c.state.CaughtUpAt = workflow.Now(ctx).UTC()
-		if !c.polled && c.backfill == nil { // asked for while the slice ran; a backfill has no next pull
-			c.wakeAfter(ctx, r.Wait, WaitPoll, r.Detail)
-		}
-	case EndRateLimited:
-		c.wakeAfter(ctx, r.Wait, WaitRateLimit, r.Detail)
-	case EndYielded:
-		c.wakeAfter(ctx, r.Wait, WaitYield, "")
-	}
-	c.polled = false
-}
-
-// advance takes over a slice's checkpoint and says whether anything moved.
-func (c *collector) advance(ctx workflow.Context, next checkpoint.Checkpoint) (moved bool) {
-	moved = next.Moved(c.state.Checkpoint)
-	if next.Totals.Pulls != c.state.Checkpoint.Totals.Pulls {
-		c.state.Restarts = 0
-	}
-	c.state.Checkpoint = next
-	c.remember(ctx)
-	return moved
-}
-
-const (
-	maxRecent   = 8
-	recentEvery = time.Minute
-)
-
-// remember notes the totals for those who ask what was shipped lately.
-func (c *collector) remember(ctx workflow.Context) {
-	now, recent := workflow.Now(ctx).UTC(), c.state.Recent
-	if len(recent) > 0 && now.Sub(recent[len(recent)-1].At) < recentEvery {
-		return
-	}
-	recent = append(recent, Sample{At: now, Events: c.state.Checkpoint.Totals.Events, Bytes: c.state.Checkpoint.Totals.Bytes})
-	c.state.Recent = recent[max(0, len(recent)-maxRecent):]
-}
-
-// onFailure takes over the checkpoint that the failure carries and decides what follows.
-func (c *collector) onFailure(ctx workflow.Context, err error) error {
-	f := readFailure(err)
-	pulls := c.state.Checkpoint.Totals.Pulls
-	if f.checkpoint != nil && c.advance(ctx, *f.checkpoint) {
-		c.state.Failures, c.state.Blocked = 0, false
-	}
-	c.warn(ctx, f.warning)
-	if ctx.Err() != nil || temporal.IsCanceledError(err) {
-		// It was cancelled before a worker took it, or while its worker was gone.
-		return nil
-	}
-	c.problem(ctx, f.class, f.message)
-	if f.checkpoint == nil || f.lost {
-		// A slice that failed by itself has logged it.
-		c.log.Warn("problem", "tenant", c.tenant, "service", c.service, "class", f.class, "message", f.message)
-	}
-	c.state.CaughtUp = false
-	switch f.class {
-	case ClassUnknownService:
-		if !c.state.Checkpoint.HasCollected() {
-			return temporal.NewNonRetryableApplicationError(f.message, errorUnknownService, nil)
-		}
-		// Another worker may know it: an old one and a new one run beside each other for a while.
-		c.block(ctx, blockedRetry)
-	case ClassUnknownTenant:
-		c.block(ctx, blockedRetry)
-	case ClassPerson:
-		if !c.state.Blocked {
-			c.state.Failures = 0 // passing ones before it say nothing of how soon a person is done
-		}
-		c.block(ctx, min(blockedRetry<<min(c.state.Failures, 4), longestBlockedRetry))
-	case ClassCursorRefused:
-		c.state.Checkpoint.Position = c.state.Checkpoint.Position.BetweenPulls()
-		if c.state.Restarts++; c.state.Restarts > maxRestarts {
-			c.block(ctx, longestBlockedRetry)
-		} else {
-			c.backOff(ctx, c.state.Restarts-1)
-		}
-	default:
-		due := c.state.Checkpoint.Due
-		if c.state.Checkpoint.Totals.Pulls > pulls && due.After(workflow.Now(ctx)) {
-			// It failed behind the last page of its pull, so the next one is not due yet.
-			c.state.CaughtUp, c.state.CaughtUpAt = true, workflow.Now(ctx).UTC()
-			c.wakeAfter(ctx, due.Sub(workflow.Now(ctx)), WaitPoll, "")
-			return nil
-		}
-		c.backOff(ctx, c.state.Failures)
-	}
-	return nil
-}
-
-func (c *collector) block(ctx workflow.Context, retry time.Duration) {
-	c.state.Blocked = true
-	c.state.Failures++
-	c.wakeAfter(ctx, retry, WaitBlocked, "")
-}
-
-// backOff waits, twice as long after each failure.
-func (c *collector) backOff(ctx workflow.Context, failures int) {
-	c.state.Blocked = false
-	c.state.Failures++
-	c.wakeAfter(ctx, min(firstBackoff<<min(failures, 6), longestBackoff), WaitBackoff, "")
-}
-
-func (c *collector) problem(ctx workflow.Context, class Class, message string) {
-	c.state.Problems++
-	c.state.LastProblem = &Problem{At: workflow.Now(ctx).UTC(), Class: class, Message: cut(message, maxProblem)}
-}
-
-func (c *collector) warn(ctx workflow.Context, message string) {
-	if message != "" {
-		c.state.LastWarning = &Warning{At: workflow.Now(ctx).UTC(), Message: cut(message, maxProblem)}
-	}
-}
-
-// sliceFailure is what is known of a failed slice.
-type sliceFailure struct {
-	class            Class
-	message, warning string
-	checkpoint       *checkpoint.Checkpoint // nil if it left none
-	lost             bool                   // nobody was left to say anything
-}
-
-func readFailure(err error) sliceFailure {
-	var application *temporal.ApplicationError
-	var timeout *temporal.TimeoutError
-	switch {
-	case errors.As(err, &application):
-		var details Failure
-		switch class := Class(application.Type()); class {
-		case ClassPassing, ClassPerson, ClassCursorRefused, ClassUnknownTenant, ClassUnknownService:
-			if application.HasDetails() && application.Details(&details) == nil {
-				return sliceFailure{class: class, message: application.Message(), warning: details.Warning, checkpoint: &details.Checkpoint}
-			}
-		}
-		// A panic, or an activity that this worker does not have.
-		return sliceFailure{class: ClassPassing, message: application.Error()}
-	case errors.As(err, &timeout):
-		f := sliceFailure{class: ClassPassing, lost: true, message: "the worker was lost while it ran a slice; another one goes on from its last checkpoint"}
-		if timeout.TimeoutType() == enums.TIMEOUT_TYPE_START_TO_CLOSE {
-			f.message = "the slice did not end in time; the next one goes on from its last checkpoint"
-		}
-		var last checkpoint.Checkpoint
-		if timeout.HasLastHeartbeatDetails() && timeout.LastHeartbeatDetails(&last) == nil {
-			f.checkpoint = &last
-		}
-		return f
-	default:
-		return sliceFailure{class: ClassPassing, message: err.Error()}
-	}
-}
-
-// continueAsNew is the only place that builds the next run's input. Messages were handled just
-// before, in the same workflow task.
+// continueAsNew makes the next run's input. All messages were handled just before, in the same workflow task.
 func (c *collector) continueAsNew(ctx workflow.Context) error {
 	if c.backfill != nil {
 		return workflow.NewContinueAsNewError(ctx, BackfillName, BackfillInput{Tenant: c.tenant, Service: c.service, Range: *c.backfill, State: &c.state})

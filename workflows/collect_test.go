@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"github.com/stretchr/testify/suite"
+	sdk "go.temporal.io/api/sdk/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
@@ -98,6 +99,15 @@ func (s *collectSuite) status() workflows.Status {
 	return status
 }
 
+// details is what the Web UI shows above the history.
+func (s *collectSuite) details() string {
+	value, err := s.env.QueryWorkflow("__temporal_workflow_metadata")
+	s.Require().NoError(err)
+	var metadata sdk.WorkflowMetadata
+	s.Require().NoError(value.Get(&metadata))
+	return metadata.GetCurrentDetails()
+}
+
 // at says when the n-th slice ran, in seconds after the first.
 func (s *collectSuite) at(n int) float64 {
 	return s.slices[n].at.Sub(s.slices[0].at).Seconds()
@@ -118,7 +128,7 @@ func caughtUp(in workflows.SliceInput, wait time.Duration) (workflows.SliceResul
 
 func fails(class workflows.Class, c checkpoint.Checkpoint) error {
 	return temporal.NewApplicationErrorWithOptions("acme/logs: it went wrong", string(class),
-		temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{workflows.Failure{Checkpoint: c}}})
+		temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{workflows.Failure{Checkpoint: c, Problem: workflows.Problem{Class: class, Message: "it went wrong"}}}})
 }
 
 func workflowOptions(id string) client.StartWorkflowOptions {
@@ -149,7 +159,8 @@ func (s *collectSuite) TestCaughtUpWaitsForTheNextPoll() {
 	s.after(5*time.Second, func() {
 		status := s.status()
 		s.Equal(workflows.StateWaiting, status.State)
-		s.Contains(status.Reason, "caught up; next poll")
+		s.Equal(workflows.WaitPoll, status.Reason)
+		s.Contains(s.details(), "caught up; next poll")
 		s.Zero(status.BehindSince)
 		s.WithinDuration(s.slices[0].at.Add(10*time.Second), *status.WakeAt, time.Second)
 	})
@@ -170,14 +181,17 @@ func (s *collectSuite) TestPollDoesNotWaitForTheTimer() {
 func (s *collectSuite) TestARateLimitIsWaitedOutWhateverIsSignalled() {
 	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
 		if n == 1 {
-			return workflows.SliceResult{Checkpoint: moved(in), End: workflows.EndRateLimited, Wait: 42 * time.Second, Detail: "/api/v1/logs"}, nil
+			return workflows.SliceResult{Checkpoint: moved(in), End: workflows.EndRateLimited, Wait: 42 * time.Second}, nil
 		}
 		return caughtUp(in, time.Hour)
 	}
 	s.signal(5*time.Second, workflows.SignalPoll)
 	s.signal(6*time.Second, workflows.SignalPause)
 	s.signal(7*time.Second, workflows.SignalResume)
-	s.after(10*time.Second, func() { s.Contains(s.status().Reason, "rate limited until") })
+	s.after(10*time.Second, func() {
+		s.Equal(workflows.WaitRateLimit, s.status().Reason)
+		s.Contains(s.details(), "rate limited until")
+	})
 	s.run(input, time.Minute)
 	s.Len(s.slices, 2)
 	s.InDelta(42, s.at(1), 1)
@@ -220,7 +234,7 @@ func (s *collectSuite) TestPassingProblemsBackOffAndStartAgainAfterProgress() {
 	s.EqualValues(10, s.slices[5].in.Checkpoint.Totals.Events, "the failure's checkpoint is gone on from")
 	s.Equal(13, state.Problems)
 	s.Zero(state.Failures)
-	s.Equal("acme/logs: it went wrong", state.LastProblem.Message)
+	s.Equal("it went wrong", state.LastProblem.Message)
 }
 
 func (s *collectSuite) TestAProblemForAPersonBlocksAndIsLookedAtEverLessOften() {
@@ -231,7 +245,8 @@ func (s *collectSuite) TestAProblemForAPersonBlocksAndIsLookedAtEverLessOften() 
 	s.after(30*time.Second, func() {
 		status := s.status()
 		s.Equal(workflows.StateBlocked, status.State)
-		s.Contains(status.Reason, "it went wrong")
+		s.Equal(workflows.WaitBlocked, status.Reason)
+		s.Contains(s.details(), "it went wrong")
 	})
 	s.True(s.run(input, time.Hour).Blocked)
 	var gaps []float64
@@ -375,7 +390,8 @@ func (s *collectSuite) TestAPullThatWasAskedForAndFailsIsTriedAgain() {
 		status := s.status()
 		s.False(status.CaughtUp)
 		s.WithinDuration(s.slices[0].at, status.BehindSince, time.Second)
-		s.Contains(status.Reason, "tries again")
+		s.Equal(workflows.WaitBackoff, status.Reason)
+		s.Contains(s.details(), "tries again")
 		s.Greater(status.Failures, 6)
 	})
 	s.run(input, 3*time.Hour)
@@ -425,7 +441,8 @@ func (s *collectSuite) TestARateLimitUnblocksNothing() {
 	s.after(90*time.Second, func() {
 		s.Len(s.slices, 2)
 		s.Equal(workflows.StateBlocked, s.status().State)
-		s.Contains(s.status().Reason, "it went wrong")
+		s.Equal(workflows.WaitBlocked, s.status().Reason)
+		s.Contains(s.details(), "it went wrong")
 	})
 	s.False(s.run(input, 10*time.Minute).Blocked)
 }
@@ -535,7 +552,7 @@ func (s *collectSuite) TestAWarningHidesNoProblem() {
 		return workflows.SliceResult{Checkpoint: moved(in), End: workflows.EndCaughtUp, Wait: time.Hour, Warning: "asked again"}, nil
 	}
 	state := s.run(input, time.Minute)
-	s.Equal("acme/logs: it went wrong", state.LastProblem.Message)
+	s.Equal("it went wrong", state.LastProblem.Message)
 	s.Equal("asked again", state.LastWarning.Message)
 	s.Equal(1, state.Problems)
 }

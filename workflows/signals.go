@@ -7,12 +7,11 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// The SDK gives each signal name a channel of its own, and keeps no order between them: after an
-// hour without a worker, `pause, resume` and `resume, pause` would look the same. This interceptor
-// sees signals in the order of the history and writes their names down.
+// The SDK gives each signal name a channel of its own, and keeps no order between channels. After an hour without a worker,
+// `pause, resume` and `resume, pause` would look the same. This interceptor sees signals in the order of the history, and
+// records their names.
 
-// Interceptors are what a worker, and a replayer, must have in its options to run this package's
-// workflows.
+// Interceptors must be in the options of a worker or replayer that runs this package's workflows.
 func Interceptors() []interceptor.WorkerInterceptor {
 	return []interceptor.WorkerInterceptor{&signalOrder{}}
 }
@@ -27,11 +26,11 @@ func (*signalOrder) InterceptWorkflow(_ workflow.Context, next interceptor.Workf
 	return o
 }
 
-// workflowSignalOrder holds the names of one run's signals that were not handled yet.
+// workflowSignalOrder has the names of one run's signals that were not handled yet.
 type workflowSignalOrder struct {
 	interceptor.WorkflowInboundInterceptorBase
-	names []string
-	came  func() // unless nil, called when one has come
+	names   []string
+	arrived func() // called after each signal, unless it is nil
 }
 
 type signalOrderKey struct{}
@@ -42,24 +41,24 @@ func (o *workflowSignalOrder) ExecuteWorkflow(ctx workflow.Context, in *intercep
 
 func (o *workflowSignalOrder) HandleSignal(ctx workflow.Context, in *interceptor.HandleSignalInput) error {
 	o.names = append(o.names, in.SignalName)
-	if o.came != nil {
-		o.came()
+	if o.arrived != nil {
+		o.arrived()
 	}
 	return o.Next.HandleSignal(ctx, in)
 }
 
-// signals are the signals that a workflow knows, each with what it does.
+// signals are the signals that a workflow handles.
 type signals struct {
 	order *workflowSignalOrder
 	known map[string]signal
 	names []string // of known, in a fixed order
-	// unknown is told of a signal that does nothing.
+	// unknown is called for a signal that is not known.
 	unknown func(name string)
 }
 
 type signal struct {
 	channel workflow.ReceiveChannel
-	// handle is given what reads the signal's input; it says false if that cannot be read.
+	// handle gets a function that reads the signal's input, and returns false if it cannot be read.
 	handle func(receive func(input any) bool)
 }
 
@@ -71,7 +70,7 @@ func newSignals(ctx workflow.Context, unknown func(name string)) *signals {
 	return &signals{order: order, known: map[string]signal{}, unknown: unknown}
 }
 
-// ignoringInput handles a signal that needs none.
+// ignoringInput handles a signal that needs no input.
 func ignoringInput(handle func()) func(receive func(any) bool) {
 	return func(receive func(any) bool) {
 		if receive(nil) {
@@ -80,25 +79,24 @@ func ignoringInput(handle func()) func(receive func(any) bool) {
 	}
 }
 
-// on says what a signal does. description is what the Web UI shows.
+// on registers a signal. The Web UI shows the description.
 func (s *signals) on(ctx workflow.Context, name, description string, handle func(receive func(any) bool)) {
 	channel := workflow.GetSignalChannelWithOptions(ctx, name, workflow.SignalChannelOptions{Description: description})
 	s.known[name] = signal{channel, handle}
 	s.names = append(s.names, name)
 }
 
-// wakes makes a selector wake up when there is a signal; handleAll then handles it.
+// wakes makes a selector wake up for each signal. handleAll then handles it.
 func (s *signals) wakes(selector workflow.Selector) {
 	for _, name := range s.names {
 		selector.AddReceive(s.known[name].channel, func(workflow.ReceiveChannel, bool) {})
 	}
 }
 
-// handleAll handles all signals that are there, in the order in which they came. All that are known have
-// been named before.
+// handleAll handles all signals that have arrived, in their order. Every signal must be registered before.
 func (s *signals) handleAll() {
 	s.dismiss()
-	s.order.came = s.dismiss // nothing wakes up for a signal that is not known
+	s.order.arrived = s.dismiss // no selector wakes up for a signal that is not known
 	for len(s.order.names) > 0 {
 		known := s.known[s.order.names[0]]
 		s.order.names = s.order.names[1:]
@@ -106,7 +104,7 @@ func (s *signals) handleAll() {
 	}
 }
 
-// dismiss leaves signals that are not known in their own channels, where they do nothing.
+// dismiss drops signals that are not known. They stay in channels of their own that nobody reads.
 func (s *signals) dismiss() {
 	s.order.names = slices.DeleteFunc(s.order.names, func(name string) bool {
 		_, known := s.known[name]

@@ -11,8 +11,8 @@ type SliceInput struct {
 	Tenant  string     `json:"tenant"`
 	Service string     `json:"service"`
 	Since   *time.Time `json:"since,omitempty"`
-	// Began is when the service was first started: OKTA_LOGS_HISTORY counts back from there, however
-	// long it takes until a first page can be had.
+	// Began is when the service was first started. OKTA_LOGS_HISTORY counts back from there, not from the first page,
+	// which may come much later.
 	Began      time.Time             `json:"began,omitzero"`
 	Backfill   *checkpoint.Range     `json:"backfill,omitempty"` // nil for live collection
 	Checkpoint checkpoint.Checkpoint `json:"checkpoint"`
@@ -22,12 +22,9 @@ type SliceInput struct {
 type SliceResult struct {
 	Checkpoint checkpoint.Checkpoint `json:"checkpoint"`
 	End        End                   `json:"end"`
-	// Wait is how long to wait before the next slice. It is a duration, so that no two clocks
-	// have to agree.
+	// Wait is how long to wait before the next slice. It is a duration because clocks differ.
 	Wait time.Duration `json:"wait,omitempty"`
-	// Detail says why, for people.
-	Detail string `json:"detail,omitempty"`
-	// Warning is something that did not stop the slice but that somebody should read.
+	// Warning is something that did not stop the slice, and that a person should read.
 	Warning string `json:"warning,omitempty"`
 }
 
@@ -37,22 +34,35 @@ type End string
 const (
 	EndMore        End = "more"         // its time is over
 	EndCaughtUp    End = "caught up"    // there is nothing more for now
-	EndRateLimited End = "rate limited" // the budget is used up, or Okta said so
+	EndRateLimited End = "rate limited" // the share of a rate limit is used up, or Okta answered 429
 	EndYielded     End = "yielded"      // a backfill has left the budget to live collection
 	EndStopped     End = "stopped"      // the worker stops, or the slice was cancelled
 )
 
-// Class says what the workflow does about a failed slice. It is the type of the
-// ApplicationError, whose details are a [Failure].
+// Wait is the reason for the wait that follows; empty if the next slice begins at once.
+func (e End) Wait() WaitReason {
+	switch e {
+	case EndCaughtUp:
+		return WaitPoll
+	case EndRateLimited:
+		return WaitRateLimit
+	case EndYielded:
+		return WaitYield
+	}
+	return ""
+}
+
+// Class says what the workflow does about a failed slice. It is also the type of the activity's ApplicationError, whose
+// details are a [Failure].
 type Class string
 
 const (
 	// ClassPassing is tried again with a growing pause.
 	ClassPassing Class = "passing"
-	// ClassPerson blocks the service until a person has mended something.
+	// ClassPerson blocks the service until a person has fixed something.
 	ClassPerson Class = "blocked"
-	// ClassCursorRefused starts again: logs and their backfills from the newest event shipped,
-	// listings from the top.
+	// ClassCursorRefused starts the pull again: logs and their backfills from the newest event shipped, listings from
+	// the top.
 	ClassCursorRefused Class = "cursor refused"
 	// ClassUnknownTenant blocks: this worker has no settings for the tenant.
 	ClassUnknownTenant Class = "unknown tenant"
@@ -60,9 +70,11 @@ const (
 	ClassUnknownService Class = "unknown service"
 )
 
-// Failure is the details of a failed slice.
+// Failure is the details of a failed slice's error.
 type Failure struct {
+	// Checkpoint is where the next slice goes on.
 	Checkpoint checkpoint.Checkpoint `json:"checkpoint"`
 	// Warning is as in [SliceResult].
-	Warning string `json:"warning,omitempty"`
+	Warning string  `json:"warning,omitempty"`
+	Problem Problem `json:"problem,omitzero"`
 }

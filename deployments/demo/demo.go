@@ -1,51 +1,60 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"net"
+	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/log"
+
+	"okta-collector/internal/devosim"
+	"okta-collector/internal/status"
+	"okta-collector/workflows"
 )
 
-const (
-	// workerGrace is longer than the worker gives itself to deliver what is under way.
-	workerGrace = 15 * time.Second
-	grace       = 10 * time.Second
-)
+// grace is how long a program may take to stop. It is longer than the worker gives itself to deliver what is under way.
+const grace = 15 * time.Second
 
-// demo is a run under way. All of it belongs to one goroutine.
+// demo is a run under way.
 type demo struct {
 	settings
 	screen *screen
 	dir    directory
-	// now is the context that ends when nothing may be waited for any more.
+	// now ends when the demo may wait for nothing any more.
 	now context.Context
 	// others are all processes but the worker, in the order in which they were started.
 	others []*process
 	worker *process
-	// workers counts those that were started.
-	workers int
+	devo   *devosim.Server
+	died   time.Time // when the worker did; zero while it runs
 	// before is how many events of each workflow id earlier runs have collected.
 	before map[string]int64
+	// temporal reads what Temporal knows of the services.
+	temporal *status.Reader
 }
 
-// run collects until ctx ends or the duration is over, and stops everything; when now ends, at once. That
-// nothing is missing in the end is part of it: it is an error if something is.
+// run collects until ctx ends or the duration is over, and stops everything; when now ends, at once. It is an error if
+// anything is missing in the end.
 func run(ctx, now context.Context, s settings, screen *screen) error {
-	// The kernel's promise to end a child with its parent holds for the life of the thread that started it. Never
-	// unlocked, the thread ends with this goroutine.
+	// The kernel ends a child with the thread that started it. This thread is never unlocked, so it ends with this goroutine.
 	runtime.LockOSThread()
 	now, kill := context.WithCancel(now)
-	defer kill() // whatever happened, nothing is left behind
+	defer kill() // nothing is left behind
 	d := &demo{settings: s, screen: screen, now: now}
-	for _, name := range []string{"temporal", "oktasim", "devosim", "worker", "starter"} {
-		if info, err := os.Stat(d.program(name)); err != nil || info.IsDir() {
+	for _, name := range []string{"temporal", "oktasim", "worker", "starter"} {
+		if _, err := os.Stat(d.program(name)); err != nil {
 			return fmt.Errorf("%s is missing; build it with: make demo", d.program(name))
 		}
 	}
@@ -69,7 +78,10 @@ func run(ctx, now context.Context, s settings, screen *screen) error {
 		}
 		return err
 	}
-	return d.collect(ctx)
+	if err := d.collect(ctx); err != nil {
+		return err
+	}
+	return d.finish()
 }
 
 // start starts everything, and has `starter start` start the services.
@@ -87,53 +99,51 @@ func (d *demo) start(ctx context.Context) (err error) {
 		d.screen.note("Port %d is taken, perhaps by another Temporal: %d is used instead.", wanted.temporal, d.ports.temporal)
 	}
 
-	if err := errors.Join(keep(d.dir.token(), token+"\n"), keep(d.dir.validToken(), token+"\n"), keep(d.dir.settings(), d.settingsScript())); err != nil {
-		return err
-	}
-
-	server, err := d.launch("temporal", environ(), "server", "start-dev", "--ip", "127.0.0.1",
-		"--port", strconv.Itoa(d.ports.temporal), "--ui-port", strconv.Itoa(d.ports.ui),
-		"--db-filename", d.dir.database(), "--log-level", "warn")
+	err = errors.Join(keep(d.dir.token(), token+"\n"), keep(d.dir.validToken(), token+"\n"), keep(d.dir.settings(), d.settingsScript()))
 	if err != nil {
 		return err
 	}
-	// What earlier runs have collected is read before there is a worker: nothing moves.
-	var earlier []collected
-	if err := server.ready(ctx, func(ctx context.Context) (err error) { earlier, err = d.readStatus(ctx); return err }); err != nil {
+
+	quiet := log.NewStructuredLogger(slog.New(slog.DiscardHandler))
+	connection, err := client.NewLazyClient(client.Options{HostPort: address(d.ports.temporal), Logger: quiet})
+	if err != nil {
+		return fmt.Errorf("connecting to Temporal: %w", err)
+	}
+	d.temporal = &status.Reader{Client: connection, Namespace: client.DefaultNamespace, Data: converter.GetDefaultDataConverter()}
+	// What earlier runs have collected is read before there is a worker, while nothing moves.
+	err = d.launch(ctx, d.readBefore, environ(), "temporal", "server", "start-dev", "--ip", "127.0.0.1",
+		"--port", strconv.Itoa(d.ports.temporal), "--ui-port", strconv.Itoa(d.ports.ui), "--db-filename", d.dir.database(), "--log-level", "warn")
+	if err != nil {
 		return err
 	}
-	d.before = make(map[string]int64)
-	for _, c := range earlier {
-		d.before[c.ID] = c.Checkpoint.Totals.Events
-	}
-	d.screen.note("Temporal      %s, Web UI %s", address(d.ports.temporal), d.ui())
+	d.screen.note("Temporal      %s, Web UI http://%s", address(d.ports.temporal), address(d.ports.ui))
 
 	// The backlog is younger than the history that is collected (24h), so that all of it counts.
-	org, err := d.launch("oktasim", environ("OKTASIM_TOKEN="+token), "--listen", address(d.ports.okta), "--state", d.dir.origin(),
-		"--counts", d.org.counts, "--backlog-span", "23h", "--live-every", "250ms", "--change-every", "2s")
+	org, err := d.startProgram("oktasim", environ("OKTASIM_TOKEN="+token), "--listen", address(d.ports.okta),
+		"--state", d.dir.file("okta-org.json"), "--counts", d.counts, "--backlog-span", "23h", "--live-every", "250ms", "--change-every", "2s")
 	if err != nil {
 		return err
 	}
-	if err := org.ready(ctx, d.orgListens); err != nil {
-		return err
-	}
-	d.screen.note("Okta org      http://%s: %s", address(d.ports.okta), d.org.about)
+	d.others = append(d.others, org)
+	d.screen.note("Okta org      http://%s: 30,000 events of a day, then 4 a second", address(d.ports.okta))
 
-	devo, err := d.launch("devosim", environ(), "--listen-tls", address(d.ports.devo), "--listen-tcp", address(0), "--listen-http", address(0),
-		"--stats-listen", address(d.ports.stats), "--dir", d.dir.certificates())
-	if err != nil {
-		return err
-	}
-	if err := devo.ready(ctx, func(ctx context.Context) error { _, err := d.readStats(ctx); return err }); err != nil {
-		return err
+	listen := devosim.Config{ListenTLS: address(d.ports.devo), ListenTCP: address(0), ListenHTTP: address(0), Dir: d.dir.file("certificates")}
+	if d.devo, err = devosim.Start(listen); err != nil {
+		return fmt.Errorf("starting the Devo stand-in: %w", err)
 	}
 	d.screen.note("Devo stand-in tls://%s, with client certificates", address(d.ports.devo))
 
 	if err := d.startWorker(); err != nil {
 		return err
 	}
-	readyz := "http://" + address(d.ports.metrics) + "/readyz"
-	if err := d.worker.ready(ctx, func(ctx context.Context) error { return get(ctx, readyz, nil) }); err != nil {
+	// A start needs the search attributes. The worker registers them before it polls.
+	err = d.worker.ready(ctx, func(ctx context.Context) error {
+		if d.temporal.Polled(ctx, workflows.TaskQueue) {
+			return nil
+		}
+		return errors.New("it does not poll yet")
+	})
+	if err != nil {
 		return err
 	}
 	d.screen.note("Worker        process %d, metrics http://%s/metrics", d.worker.pid(), address(d.ports.metrics))
@@ -147,66 +157,81 @@ func (d *demo) start(ctx context.Context) (err error) {
 	return nil
 }
 
-func (d *demo) orgListens(ctx context.Context) error {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address(d.ports.okta))
-	if err != nil {
-		return err
+// readBefore reads what earlier runs have collected.
+func (d *demo) readBefore(ctx context.Context) error {
+	services, err := d.readServices(ctx)
+	d.before = make(map[string]int64)
+	for _, c := range services {
+		d.before[c.ID] = c.Checkpoint.Totals.Events
 	}
-	return conn.Close()
+	return err
 }
 
-func (d *demo) startWorker() error {
-	p, err := d.startProgram("worker", environ(d.workerVariables()...))
-	if err != nil {
-		return err
-	}
-	d.worker = p
-	d.workers++
-	return nil
+func (d *demo) startWorker() (err error) {
+	d.worker, err = d.startProgram("worker", environ(d.workerVariables()...))
+	return err
 }
 
-// launch starts a program that runs until the end.
-func (d *demo) launch(name string, env []string, args ...string) (*process, error) {
+// launch starts a program that runs until the end, and waits until it is ready.
+func (d *demo) launch(ctx context.Context, ready func(context.Context) error, env []string, name string, args ...string) error {
 	p, err := d.startProgram(name, env, args...)
-	if err == nil {
-		d.others = append(d.others, p)
+	if err != nil {
+		return err
 	}
-	return p, err
+	d.others = append(d.others, p)
+	return p.ready(ctx, ready)
 }
 
 func (d *demo) startProgram(name string, env []string, args ...string) (*process, error) {
 	return startProcess(d.now, d.program(name), filepath.Join(d.dir.logs(), name+".log"), env, args...)
 }
 
-// close stops everything, the last started first. Settings that lead nowhere are not left behind.
+// runStarter runs the starter, and returns what it printed, even with an error.
+func (d *demo) runStarter(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, d.program("starter"), args...)
+	cmd.Env = environ(d.sharedVariables()...)
+	var out, problems bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &problems
+	err := cmd.Run()
+	if err != nil {
+		err = fmt.Errorf("starter %s: %w: %s", args[0], err, strings.TrimSpace(problems.String()))
+	}
+	return strings.TrimSpace(out.String()), err
+}
+
+// readServices reads what Temporal knows of each service, also while no worker runs.
+func (d *demo) readServices(ctx context.Context) ([]status.Collector, error) {
+	ids, err := d.temporal.IDs(ctx, status.EverStarted, "")
+	if err != nil {
+		return nil, err
+	}
+	collectors, err := d.temporal.Collectors(ctx, ids)
+	return slices.DeleteFunc(collectors, func(c status.Collector) bool { return c.Backfill != nil }), err
+}
+
+// close stops everything, the last started first, and removes the settings, which lead nowhere now.
 func (d *demo) close() {
 	_ = os.Remove(d.dir.settings())
 	if d.worker != nil {
 		d.others = append(d.others, d.worker)
 	}
-	for i := len(d.others) - 1; i >= 0; i-- {
-		if err := d.others[i].stop(workerGrace); err != nil {
+	for _, p := range slices.Backward(d.others) {
+		if err := p.stop(grace); err != nil {
 			d.screen.note("%v", err)
 		}
+	}
+	if d.devo != nil {
+		_ = d.devo.Close()
 	}
 }
 
 func (d *demo) program(name string) string { return filepath.Join(d.bin, name) }
 
-// ui is the address of Temporal's Web UI.
-func (d *demo) ui() string { return "http://" + address(d.ports.ui) }
-
-// shown is a path as one would type it here.
+// shown is a path as a person would type it here.
 func shown(path string) string {
-	here, err := os.Getwd()
-	if err != nil {
-		return path
+	here, _ := os.Getwd()
+	if relative, err := filepath.Rel(here, path); err == nil && !strings.HasPrefix(relative, "..") {
+		return relative
 	}
-	relative, err := filepath.Rel(here, path)
-	if err != nil || strings.HasPrefix(relative, "..") {
-		return path
-	}
-	return relative
+	return path
 }
-
-var errNow = errors.New("ended at once; the next run goes on from the last checkpoints")

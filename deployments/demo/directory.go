@@ -10,43 +10,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// directory is where a demo keeps what the next run goes on with.
+// directory keeps what the next run goes on with.
 type directory string
 
 func (d directory) file(name string) string { return filepath.Join(string(d), name) }
 
-func (d directory) logs() string         { return d.file("logs") }
-func (d directory) database() string     { return d.file("temporal.db") }
-func (d directory) origin() string       { return d.file("okta-org.json") }
-func (d directory) certificates() string { return d.file("certificates") }
-
+func (d directory) logs() string     { return d.file("logs") }
+func (d directory) database() string { return d.file("temporal.db") }
 func (d directory) settings() string { return d.file("settings") }
 
-// token is the file that the worker reads Okta's API token from at each use, and validToken one that is not read: with
-// it somebody who has revoked the token gives it back.
+// token is the file that the worker reads Okta's API token from at each use. validToken is for a person who has changed
+// that one, to copy it back.
 func (d directory) token() string      { return d.file("token") }
 func (d directory) validToken() string { return d.file("token.valid") }
 
-// keep writes a file anew that nobody else may read.
+// keep writes a file that nobody else may read. A file of an earlier run may have had other permissions.
 func keep(path, content string) error {
-	err := os.Remove(path) // it may have been there with other permissions
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		err = os.WriteFile(path, []byte(content), 0o600)
-	}
-	if err != nil {
+	if err := os.RemoveAll(path); err != nil {
 		return fmt.Errorf("writing the demo's settings: %w", err)
 	}
-	return nil
+	return os.WriteFile(path, []byte(content), 0o600)
 }
 
-// used says that an earlier run was here.
+// used reports whether an earlier run was here.
 func (d directory) used() bool {
 	_, err := os.Stat(d.database())
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// openDirectory makes the directory, or takes the one of an earlier run, whose logs it removes. Until the
-// lock is closed, or the process ends, no other demo can use it.
+// openDirectory makes the directory, or takes that of an earlier run and removes its logs. No other demo can use it until
+// the lock is closed or the process ends.
 func openDirectory(path string) (d directory, lock *os.File, err error) {
 	// Absolute, because it ends up in the settings of other processes.
 	if path, err = filepath.Abs(path); err != nil {
@@ -59,20 +52,13 @@ func openDirectory(path string) (d directory, lock *os.File, err error) {
 	if lock, err = os.OpenFile(d.file("lock"), os.O_CREATE|os.O_RDWR, 0o644); err != nil {
 		return d, nil, fmt.Errorf("locking the directory: %w", err)
 	}
-	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	switch {
-	case errors.Is(err, unix.EWOULDBLOCK):
-		err = fmt.Errorf("another demo is running in %s; stop it, or choose another directory with --dir", path)
-	case err != nil:
-		err = fmt.Errorf("locking %s: %w", path, err)
-	default:
-		if err = os.RemoveAll(d.logs()); err == nil {
-			err = os.Mkdir(d.logs(), 0o755)
-		}
+	if err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		err = fmt.Errorf("another demo is running in %s; stop it, or choose another directory with --dir (%w)", path, err)
+	} else if err = os.RemoveAll(d.logs()); err == nil {
+		err = os.Mkdir(d.logs(), 0o755)
 	}
 	if err != nil {
 		_ = lock.Close()
-		return d, nil, err
 	}
-	return d, lock, nil
+	return d, lock, err
 }

@@ -9,11 +9,10 @@ import (
 	"strings"
 )
 
-// token is what the simulated org lets one in with. It opens nothing else.
+// token is the API token of the simulated org. It opens nothing else.
 const token = "00-token-of-the-simulated-org"
 
-// foreign are the prefixes of settings that somebody may have for a real org, a real Devo
-// or a real Temporal: the demo's programs must not see them.
+// foreign are the prefixes of settings that may be for a real org, Devo or Temporal. The demo's programs must not have them.
 var foreign = []string{"OKTA_", "DEVO_", "COLLECTOR_", "TEMPORAL_", "OKTASIM_"}
 
 // environ is the demo's own environment, without foreign settings and with those given.
@@ -24,24 +23,23 @@ func environ(given ...string) []string {
 	return append(kept, given...)
 }
 
-// sharedVariables are what every program of the collector needs to work with the demo's Temporal, org and Devo, whatever
-// profiles its user has. Secrets are in the files that they name.
+// sharedVariables are the settings of every program for the demo's Temporal, org and Devo, whatever profiles its user has.
+// Secrets are in the files that they name.
 func (d *demo) sharedVariables() []string {
-	certificates := directory(d.dir.certificates())
 	return []string{
 		"TEMPORAL_ADDRESS=" + address(d.ports.temporal),
 		"TEMPORAL_NAMESPACE=default",
-		"TEMPORAL_CONFIG_FILE=" + d.dir.file("no-temporal.toml"), // a file that is not there is no profile
+		"TEMPORAL_CONFIG_FILE=" + d.dir.file("no-temporal.toml"), // without the file there are no profiles
 		"OKTA_URL=http://" + address(d.ports.okta),
 		"OKTA_API_TOKEN_FILE=" + d.dir.token(),
 		"DEVO_URL=tls://" + address(d.ports.devo),
-		"DEVO_CHAIN_FILE=" + certificates.file("chain.pem"),
-		"DEVO_CERT_FILE=" + certificates.file("client.pem"),
-		"DEVO_KEY_FILE=" + certificates.file("client-key.pem"),
+		"DEVO_CHAIN_FILE=" + d.dir.file("certificates/chain.pem"),
+		"DEVO_CERT_FILE=" + d.dir.file("certificates/client.pem"),
+		"DEVO_KEY_FILE=" + d.dir.file("certificates/client-key.pem"),
 	}
 }
 
-// settingsScript is what a shell reads to have the demo's settings, and none for a real org beside them.
+// settingsScript makes a shell have the demo's settings, and no others.
 func (d *demo) settingsScript() string {
 	var b strings.Builder
 	b.WriteString("# The settings of the demo that runs: source this in a shell, for bin/starter and bin/temporal.\n")
@@ -53,8 +51,8 @@ func (d *demo) settingsScript() string {
 	return b.String()
 }
 
-// workerVariables are the worker's settings. Resources are polled each minute, not each
-// quarter of an hour: people are watching.
+// workerVariables are the worker's settings. It polls resources each minute, not each quarter of an hour, because people
+// are watching.
 func (d *demo) workerVariables() []string {
 	return append(d.sharedVariables(),
 		"OKTA_LOGS_HISTORY=24h",
@@ -64,31 +62,19 @@ func (d *demo) workerVariables() []string {
 	)
 }
 
-// org is the content of the simulated org.
-type org struct {
-	// counts are objects of each service; of what is listed under others, for each of these.
-	counts string
-	// about says the same to people.
-	about string
-}
+// bigOrg are the objects of each service in the simulated org; of what is listed under others, for each of these. The log
+// events are more than the budget of a minute brings, so that there is a rate limit to wait for.
+const bigOrg = "logs=30000,users=1000,groups=1000,apps=400,clients=300,idps=100,zones=100,app_users=20,app_groups=5,group_members=20"
 
-// bigOrg has more log events than the budget of a minute brings, so that there is a rate
-// limit to wait out.
-var bigOrg = org{
-	counts: "logs=30000,users=1000,groups=1000,apps=400,clients=300,idps=100,zones=100,app_users=20,app_groups=5,group_members=20",
-	about:  "30,000 events of a day, then 4 a second",
-}
+// ports are the ports of all programs; 0 is any free one.
+type ports struct{ temporal, ui, metrics, okta, devo int }
 
-// ports are those of all programs; 0 is any free one.
-type ports struct{ temporal, ui, metrics, okta, devo, stats int }
-
-// wellKnownPorts are those that people know by heart.
+// wellKnownPorts are Temporal's and Prometheus's usual ports.
 var wellKnownPorts = ports{temporal: 7233, ui: 8233, metrics: 9464}
 
-// free returns ports that are free: where one is taken, because there may well be another Temporal on the machine,
-// another one instead.
+// free replaces the ports that are taken, for instance by another Temporal.
 func (p ports) free() (ports, error) {
-	for _, port := range []*int{&p.temporal, &p.ui, &p.metrics, &p.okta, &p.devo, &p.stats} {
+	for _, port := range []*int{&p.temporal, &p.ui, &p.metrics, &p.okta, &p.devo} {
 		listener, err := net.Listen("tcp", address(*port))
 		if err != nil {
 			listener, err = net.Listen("tcp", address(0))
@@ -96,11 +82,11 @@ func (p ports) free() (ports, error) {
 		if err != nil {
 			return p, fmt.Errorf("finding a free port: %w", err)
 		}
-		defer listener.Close() // only when all are chosen, so that all are different
+		defer listener.Close() // after all are chosen, so that they differ
 		*port = listener.Addr().(*net.TCPAddr).Port
 	}
 	return p, nil
 }
 
-// address is that of a port of this machine, for nobody else.
+// address is a port of this machine that no other machine reaches.
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

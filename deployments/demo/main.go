@@ -1,75 +1,73 @@
-// Command demo shows the collector at work on one machine, without an account anywhere: an
-// embedded Temporal with its Web UI, a simulated Okta org, a stand-in for Devo, a real worker, and
-// the seven services from the one into the other over TLS.
+// Command demo shows the collector at work on one machine, without an account anywhere: an embedded Temporal with its Web
+// UI, a simulated Okta org, a stand-in for Devo, a real worker, and the seven services from the one into the other over TLS.
 //
-// Everything that it starts are the programs in the directory where it is itself, so that what is seen is
-// what runs in production but for the two stand-ins. All that it keeps is in one
-// directory: the next run goes on where this one stopped.
+// It starts the programs in its own directory, so that everything but the two stand-ins is what runs in production. What
+// it keeps is in one directory: the next run goes on where this one stopped.
 package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"syscall"
 	"time"
-
-	"github.com/spf13/cobra"
 )
 
-const (
-	exitFailed = 1
-	exitUsage  = 2
-)
-
-func main() {
-	ctx, now := untilSignals()
-	s := settings{org: bigOrg, ports: wellKnownPorts}
-	called := false
-	cmd := &cobra.Command{
-		Use:   "demo",
-		Short: "Collect a simulated Okta org into a Devo stand-in, on this machine alone",
-		Long: `Collects a simulated Okta org into a Devo stand-in, on this machine alone.
+const usage = `Collects a simulated Okta org into a Devo stand-in, on this machine alone.
 
 Ctrl-C stops it, and the next run goes on where it stopped; without its directory one begins anew.
 
 While it runs, a second terminal has its settings by ". .demo/settings": then bin/starter and bin/temporal work
-with it. What it says is also in .demo/logs/demo.log, since "demo | tee file" has no tee any more after Ctrl-C.`,
-		Args:          cobra.NoArgs,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		RunE: func(*cobra.Command, []string) error {
-			called = true
-			self, err := os.Executable()
-			if err != nil {
-				return fmt.Errorf("finding the programs beside this one: %w", err)
-			}
-			s.bin = filepath.Dir(self)
-			ctx, stop := context.WithCancel(ctx)
-			defer stop()
-			return run(ctx, now, s, newScreen(os.Stdout, os.Stderr, stop))
-		},
+with it. What it says is also in .demo/logs/demo.log, since "demo | tee file" has no tee any more after Ctrl-C.
+
+Flags:
+`
+
+// settings are what a run is to do.
+type settings struct {
+	// path is the directory that keeps everything between runs.
+	path string
+	// duration is how long it collects; 0: until it is told to stop.
+	duration time.Duration
+	// bin is the directory of the programs.
+	bin   string
+	ports ports
+	// counts are the objects in the simulated org.
+	counts string
+}
+
+func main() {
+	s := settings{counts: bigOrg, ports: wellKnownPorts}
+	flag.StringVar(&s.path, "dir", ".demo", "directory that keeps everything between runs")
+	flag.DurationVar(&s.duration, "duration", 0, "stop by itself after this long (default until Ctrl-C)")
+	flag.Usage = func() { fmt.Fprint(flag.CommandLine.Output(), usage); flag.PrintDefaults() }
+	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "demo: takes no arguments, but got %q; see demo --help\n", flag.Arg(0))
+		os.Exit(2)
 	}
-	cmd.Flags().StringVar(&s.path, "dir", ".demo", "directory that keeps everything between runs")
-	cmd.Flags().DurationVar(&s.duration, "duration", 0, "stop by itself after this long (default until Ctrl-C)")
-	err := cmd.Execute()
+	self, err := os.Executable()
 	if err == nil {
-		return
+		s.bin = filepath.Dir(self)
+		ctx, now := untilSignals()
+		ctx, stop := context.WithCancel(ctx)
+		err = run(ctx, now, s, &screen{out: os.Stdout, log: io.Discard, lost: stop})
 	}
-	fmt.Fprintln(os.Stderr, "demo:", err)
-	if !called {
-		os.Exit(exitUsage)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
 	}
-	os.Exit(exitFailed)
 }
 
 // untilSignals returns two contexts: the first signal ends the first one, and the second one both.
 func untilSignals() (ctx, now context.Context) {
 	now, kill := context.WithCancel(context.Background())
 	ctx, stop := context.WithCancel(now)
-	// A write that nobody reads is an error then, and not the end.
+	// A write that nobody reads is an error then, and does not end the process.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
@@ -80,16 +78,4 @@ func untilSignals() (ctx, now context.Context) {
 		kill()
 	}()
 	return ctx, now
-}
-
-// settings are what a run is to do.
-type settings struct {
-	// path is that of the directory which keeps everything.
-	path string
-	// duration is how long it collects; 0: until it is told to stop.
-	duration time.Duration
-	// bin is the directory of the programs.
-	bin   string
-	ports ports
-	org   org
 }

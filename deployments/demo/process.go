@@ -3,10 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
-	"slices"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -22,30 +21,27 @@ const (
 type process struct {
 	name, log string
 	cmd       *exec.Cmd
-	// exited is closed when it has ended; err is then how.
-	exited chan struct{}
-	err    error
+	exited    chan struct{} // closed when it has ended
 }
 
-// startProcess starts a program, whose output is appended to a log. It is killed when ctx ends and, on Linux,
-// with the thread of the caller, who must be locked to it.
+// startProcess starts a program, and appends its output to a log. It is killed when ctx ends and, on Linux, when the
+// calling thread does. The caller must be locked to that thread.
 func startProcess(ctx context.Context, path, log string, env []string, args ...string) (*process, error) {
-	p := &process{cmd: exec.CommandContext(ctx, path, args...), log: log, exited: make(chan struct{})}
-	p.name = p.cmd.Args[0][strings.LastIndexByte(path, '/')+1:]
+	p := &process{name: filepath.Base(path), cmd: exec.CommandContext(ctx, path, args...), log: log, exited: make(chan struct{})}
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", p.name, err)
 	}
 	defer out.Close()
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = env, out, out
-	// A group of its own, so that Ctrl-C reaches the demo alone, which stops things in order.
+	// It has a process group of its own: Ctrl-C must reach only the demo, which stops everything in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	endWithParent(p.cmd.SysProcAttr)
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", p.name, err)
 	}
 	go func() {
-		p.err = p.cmd.Wait()
+		_ = p.cmd.Wait()
 		close(p.exited)
 	}()
 	return p, nil
@@ -62,7 +58,7 @@ func (p *process) ended() bool {
 	}
 }
 
-// ready waits until the process answers what is asked.
+// ready waits until the process answers.
 func (p *process) ready(ctx context.Context, ask func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
@@ -81,7 +77,7 @@ func (p *process) ready(ctx context.Context, ask func(context.Context) error) er
 	}
 }
 
-// stop asks the process to end, and sees to it after the grace.
+// stop asks the process to end, and kills it after the grace.
 func (p *process) stop(grace time.Duration) error {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -95,39 +91,19 @@ func (p *process) stop(grace time.Duration) error {
 }
 
 // how says how a process ended: "signal: killed" or "exit status 1".
-func (p *process) how() string {
-	if p.err == nil {
-		return "exit status 0"
-	}
-	return p.err.Error()
-}
+func (p *process) how() string { return p.cmd.ProcessState.String() }
 
-// failure is the error of a process that ended by itself, with the last line that it
-// logged and where there are more.
+// failure is the error of a process that ended by itself, with the last line of its log.
 func (p *process) failure() error {
-	said := ""
-	if line := lastLine(p.log); line != "" {
-		said = ": " + line
-	}
-	return fmt.Errorf("%s ended (%s)%s; see %s", p.name, p.how(), said, p.log)
+	said := strings.TrimSuffix(fmt.Sprintf("%s ended (%s): %s", p.name, p.how(), lastLine(p.log)), ": ")
+	return fmt.Errorf("%s; see %s", said, p.log)
 }
 
-// lastLine is the last line of a log that has something in it, cut to a readable length.
+// lastLine is the last line of a log that is not empty, cut to a readable length.
 func lastLine(log string) string {
-	const tail, longest = 4 << 10, 300
-	f, err := os.Open(log)
-	if err != nil {
-		return ""
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.Size() > tail {
-		_, _ = f.Seek(-tail, io.SeekEnd)
-	}
-	text, _ := io.ReadAll(io.LimitReader(f, tail))
-	for _, line := range slices.Backward(strings.Split(string(text), "\n")) {
-		if line = strings.TrimSpace(line); line != "" {
-			return strings.ToValidUTF8(line[:min(len(line), longest)], "")
-		}
-	}
-	return ""
+	const longest = 300
+	content, _ := os.ReadFile(log)
+	said := strings.TrimSpace(string(content))
+	line := strings.TrimSpace(said[strings.LastIndexByte(said, '\n')+1:])
+	return strings.ToValidUTF8(line[:min(len(line), longest)], "")
 }

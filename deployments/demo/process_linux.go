@@ -2,5 +2,5 @@ package main
 
 import "syscall"
 
-// endWithParent has the kernel end a child when the demo is gone, even if that was killed.
+// endWithParent makes the kernel kill a child when the demo ends, even if the demo is killed.
 func endWithParent(a *syscall.SysProcAttr) { a.Pdeathsig = syscall.SIGKILL }

@@ -4,5 +4,5 @@ package main
 
 import "syscall"
 
-// endWithParent can promise nothing here: a demo that is killed leaves its children behind.
+// endWithParent does nothing on this system: a demo that is killed leaves its children behind.
 func endWithParent(*syscall.SysProcAttr) {}

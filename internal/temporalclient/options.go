@@ -1,5 +1,5 @@
-// Package temporalclient reads how Temporal is reached. The settings are Temporal's own: whoever uses the temporal CLI
-// has them already.
+// Package temporalclient reads how Temporal is reached, and whether a namespace is set up. The settings are Temporal's
+// own: whoever uses the temporal CLI has them already.
 package temporalclient
 
 import (

@@ -1,4 +1,4 @@
-package main
+package status_test
 
 import (
 	"context"
@@ -11,27 +11,82 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/failure/v1"
 	"go.temporal.io/api/history/v1"
-	"go.temporal.io/api/sdk/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/mocks"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/status"
 	"okta-collector/workflows"
 )
 
-// backwards are histories by run, the newest event first, in pages of one.
+const (
+	users = "okta/acme/users"
+	run   = "run-1"
+)
+
+var (
+	noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	data = converter.GetDefaultDataConverter()
+)
+
+// unanswered is what is known of users while no worker answers. d is Temporal's description of its run, and the events
+// are the newest of its history, the newest first.
+func unanswered(t *testing.T, d *workflowservice.DescribeWorkflowExecutionResponse, events ...*history.HistoryEvent) status.Collector {
+	t.Helper()
+	d.WorkflowExecutionInfo.Status = enums.WORKFLOW_EXECUTION_STATUS_RUNNING
+	d.WorkflowExecutionInfo.Execution = &common.WorkflowExecution{WorkflowId: users, RunId: run}
+	temporal := &mocks.Client{}
+	temporal.On("DescribeWorkflowExecution", mock.Anything, users, "").Return(d, nil)
+	// One of the two ways in which a query fails without a worker.
+	temporal.On("QueryWorkflow", mock.Anything, users, run, workflows.QueryStatus).Return(nil, serviceerror.NewDeadlineExceeded("deadline"))
+	temporal.On("WorkflowService").Return(backwards{events: events})
+	reader := status.Reader{Client: temporal, Namespace: "prod", Data: data}
+	collector, err := reader.Collector(t.Context(), users)
+	require.NoError(t, err)
+	require.Equal(t, "no worker answers", collector.Unanswered)
+	require.True(t, collector.NoWorker)
+	return collector
+}
+
+// running is the description of a run.
+func running(slices ...*workflow.PendingActivityInfo) *workflowservice.DescribeWorkflowExecutionResponse {
+	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflow.WorkflowExecutionInfo{}, PendingActivities: slices}
+}
+
+func heartbeat(t *testing.T, c checkpoint.Checkpoint) *workflow.PendingActivityInfo {
+	return &workflow.PendingActivityInfo{
+		ActivityType:     &common.ActivityType{Name: workflows.CollectSliceName},
+		State:            enums.PENDING_ACTIVITY_STATE_STARTED,
+		HeartbeatDetails: payloads(t, c),
+	}
+}
+
+func payloads(t *testing.T, values ...any) *common.Payloads {
+	t.Helper()
+	p, err := data.ToPayloads(values...)
+	require.NoError(t, err)
+	return p
+}
+
+func events(n int64) checkpoint.Checkpoint {
+	return checkpoint.Checkpoint{Totals: checkpoint.Totals{Pages: n / 100, Events: n}}
+}
+
+// backwards is the history of the run, the newest event first, in pages of one.
 type backwards struct {
 	workflowservice.WorkflowServiceClient
-	runs map[string][]*history.HistoryEvent
+	events []*history.HistoryEvent
 }
 
 func (b backwards) GetWorkflowExecutionHistoryReverse(_ context.Context, r *workflowservice.GetWorkflowExecutionHistoryReverseRequest, _ ...grpc.CallOption) (*workflowservice.GetWorkflowExecutionHistoryReverseResponse, error) {
-	events, ok := b.runs[r.Execution.RunId]
-	if r.Namespace != "prod" || !ok {
+	events := b.events
+	if r.Namespace != "prod" || r.Execution.RunId != run {
 		return nil, serviceerror.NewNotFound("another run was asked for")
 	}
 	i := 0
@@ -43,19 +98,6 @@ func (b backwards) GetWorkflowExecutionHistoryReverse(_ context.Context, r *work
 		response.NextPageToken = []byte{byte(i + 1)}
 	}
 	return response, nil
-}
-
-func (b backwards) GetWorkflowExecutionHistory(_ context.Context, r *workflowservice.GetWorkflowExecutionHistoryRequest, _ ...grpc.CallOption) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
-	events, ok := b.runs[r.Execution.RunId]
-	if r.Namespace != "prod" || !ok || r.MaximumPageSize != 1 {
-		return nil, serviceerror.NewNotFound("another page was asked for")
-	}
-	return &workflowservice.GetWorkflowExecutionHistoryResponse{History: &history.History{Events: events[len(events)-1:]}}, nil
-}
-
-// history makes a run's newest events known, the newest first.
-func (f fakeTemporal) history(events ...*history.HistoryEvent) {
-	f.On("WorkflowService").Return(backwards{runs: map[string][]*history.HistoryEvent{run: events}})
 }
 
 // started is the beginning of a run, at noon.
@@ -71,7 +113,7 @@ func sliceBegins(t *testing.T, c checkpoint.Checkpoint) *history.HistoryEvent {
 
 func sliceEnded(t *testing.T, c checkpoint.Checkpoint) *history.HistoryEvent {
 	return &history.HistoryEvent{EventType: enums.EVENT_TYPE_ACTIVITY_TASK_COMPLETED, Attributes: &history.HistoryEvent_ActivityTaskCompletedEventAttributes{
-		ActivityTaskCompletedEventAttributes: &history.ActivityTaskCompletedEventAttributes{Result: payloads(t, workflows.SliceResult{Checkpoint: c})}}}
+		ActivityTaskCompletedEventAttributes: &history.ActivityTaskCompletedEventAttributes{Result: payloads(t, workflows.SliceResult{Checkpoint: c, End: workflows.EndRateLimited})}}}
 }
 
 func sliceFailed(details *common.Payloads) *history.HistoryEvent {
@@ -87,10 +129,9 @@ func workerLost(heartbeat *common.Payloads) *history.HistoryEvent {
 }
 
 // timer is one of a minute, from noon.
-func timer(t *testing.T, summary string) *history.HistoryEvent {
+func timer() *history.HistoryEvent {
 	return &history.HistoryEvent{
 		EventId: 7, EventType: enums.EVENT_TYPE_TIMER_STARTED, EventTime: timestamppb.New(noon),
-		UserMetadata: &sdk.UserMetadata{Summary: payloads(t, summary).Payloads[0]},
 		Attributes: &history.HistoryEvent_TimerStartedEventAttributes{
 			TimerStartedEventAttributes: &history.TimerStartedEventAttributes{StartToFireTimeout: durationpb.New(time.Minute)}},
 	}
@@ -122,21 +163,12 @@ func TestWithoutAWorkerThePositionIsInTheNewestEventThatBearsOne(t *testing.T) {
 		"a worker is lost before it did a thing": {[]*history.HistoryEvent{workerLost(nil), sliceBegins(t, newest)}, newest},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := newTemporal(t)
-			o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING)
-			o.doesNotAnswer(users)
-			o.history(test.history...)
-			code, got := o.status(users)
-
-			require.Equal(t, 1, code)
-			require.Equal(t, "no worker answers", got.Unanswered)
-			require.Equal(t, test.want, got.Checkpoint)
+			require.Equal(t, test.want, unanswered(t, running(), test.history...).Checkpoint)
 		})
 	}
 }
 
 func TestWithoutAWorkerTheStateIsToldAsFarAsTemporalKnowsIt(t *testing.T) {
-	const summary = "rate limited until Nov 22 12:01:00Z"
 	wake := noon.Add(time.Minute)
 	attribute := func(value string) *common.SearchAttributes {
 		return &common.SearchAttributes{IndexedFields: map[string]*common.Payload{workflows.AttributeState: payloads(t, value).Payloads[0]}}
@@ -153,66 +185,66 @@ func TestWithoutAWorkerTheStateIsToldAsFarAsTemporalKnowsIt(t *testing.T) {
 		"a slice is under way": {activity: heartbeat(t, events(700)), history: []*history.HistoryEvent{sliceBegins(t, events(100))},
 			want: workflows.Status{State: workflows.StateRunning, Checkpoint: events(700)}},
 		"a slice waits for a worker": {activity: scheduled, history: []*history.HistoryEvent{sliceBegins(t, events(100))},
-			want: workflows.Status{State: stateUnknown, Reason: "work is due", Checkpoint: events(100)}},
-		"a timer runs": {history: []*history.HistoryEvent{timer(t, summary), sliceEnded(t, events(100))},
-			want: workflows.Status{State: workflows.StateWaiting, Reason: summary, WakeAt: &wake, Checkpoint: events(100)}},
-		"a timer runs, and a signal came": {task: due, history: []*history.HistoryEvent{timer(t, summary), sliceEnded(t, events(100))},
-			want: workflows.Status{State: workflows.StateWaiting, Reason: summary, WakeAt: &wake, Checkpoint: events(100)}},
-		"a timer is over": {task: due, history: []*history.HistoryEvent{timerFired(), timer(t, summary), sliceEnded(t, events(100))},
-			want: workflows.Status{State: stateUnknown, Reason: "work is due", Checkpoint: events(100)}},
-		"paused": {attribute: "paused", history: []*history.HistoryEvent{timerCanceled(), timer(t, summary), sliceEnded(t, events(100))},
+			want: workflows.Status{State: status.Unknown, Reason: status.WorkDue, Checkpoint: events(100)}},
+		"a timer runs": {history: []*history.HistoryEvent{timer(), sliceEnded(t, events(100))},
+			want: workflows.Status{State: workflows.StateWaiting, Reason: workflows.WaitRateLimit, WakeAt: &wake, Checkpoint: events(100)}},
+		"a timer runs, and a signal came": {task: due, history: []*history.HistoryEvent{timer(), sliceEnded(t, events(100))},
+			want: workflows.Status{State: workflows.StateWaiting, Reason: workflows.WaitRateLimit, WakeAt: &wake, Checkpoint: events(100)}},
+		"a timer is over": {task: due, history: []*history.HistoryEvent{timerFired(), timer(), sliceEnded(t, events(100))},
+			want: workflows.Status{State: status.Unknown, Reason: status.WorkDue, Checkpoint: events(100)}},
+		"paused": {attribute: "paused", history: []*history.HistoryEvent{timerCanceled(), timer(), sliceEnded(t, events(100))},
 			want: workflows.Status{State: workflows.StatePaused, Checkpoint: events(100)}},
-		"blocked": {attribute: "blocked", history: []*history.HistoryEvent{timer(t, summary), sliceEnded(t, events(100))},
-			want: workflows.Status{State: workflows.StateBlocked, Reason: summary, WakeAt: &wake, Checkpoint: events(100)}},
+		"blocked": {attribute: "blocked", history: []*history.HistoryEvent{timer(), sliceEnded(t, events(100))},
+			want: workflows.Status{State: workflows.StateBlocked, Reason: workflows.WaitBlocked, WakeAt: &wake, Checkpoint: events(100)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := newTemporal(t)
-			d := &workflowservice.DescribeWorkflowExecutionResponse{
-				WorkflowExecutionInfo: &workflow.WorkflowExecutionInfo{Status: enums.WORKFLOW_EXECUTION_STATUS_RUNNING, SearchAttributes: attribute(test.attribute)},
-				PendingWorkflowTask:   test.task,
-			}
+			d := running()
+			d.WorkflowExecutionInfo.SearchAttributes, d.PendingWorkflowTask = attribute(test.attribute), test.task
 			if test.activity != nil {
 				d.PendingActivities = append(d.PendingActivities, test.activity)
 			}
-			o.describes(users, d)
-			o.doesNotAnswer(users)
-			o.history(test.history...)
-			code, got := o.status(users)
-
-			require.Equal(t, 1, code, "somebody has to start a worker")
 			test.want.Tenant, test.want.Service = "acme", "users"
-			require.Equal(t, test.want, got.Status)
+			require.Equal(t, test.want, unanswered(t, d, test.history...).Status)
 		})
 	}
 }
 
-func TestWithoutAWorkerTheProblemIsThatOfTheLastSlice(t *testing.T) {
-	failed := sliceFailed(payloads(t, workflows.Failure{Checkpoint: events(700)}))
-	failed.EventTime = timestamppb.New(noon)
-	failed.GetActivityTaskFailedEventAttributes().Failure.Message = "okta.users.read is missing"
-	failed.GetActivityTaskFailedEventAttributes().Failure.GetApplicationFailureInfo().Type = string(workflows.ClassPerson)
-	o := newTemporal(t)
-	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING)
-	o.doesNotAnswer(users)
-	o.history(failed)
-	_, got := o.status(users)
+func TestWithoutAWorkerTheReasonIsWhatTheLastSliceEndedWith(t *testing.T) {
+	ended := func(end workflows.End) *history.HistoryEvent {
+		return &history.HistoryEvent{EventType: enums.EVENT_TYPE_ACTIVITY_TASK_COMPLETED, Attributes: &history.HistoryEvent_ActivityTaskCompletedEventAttributes{
+			ActivityTaskCompletedEventAttributes: &history.ActivityTaskCompletedEventAttributes{Result: payloads(t, workflows.SliceResult{End: end})}}}
+	}
+	for want, last := range map[workflows.WaitReason]*history.HistoryEvent{
+		workflows.WaitPoll:      ended(workflows.EndCaughtUp),
+		workflows.WaitRateLimit: ended(workflows.EndRateLimited),
+		workflows.WaitYield:     ended(workflows.EndYielded),
+		workflows.WaitBackoff:   sliceFailed(payloads(t, workflows.Failure{})),
+		workflows.WaitBlocked:   started(t, workflows.CollectInput{State: &workflows.State{WakeReason: workflows.WaitBlocked}}),
+	} {
+		require.Equal(t, want, unanswered(t, running(), timer(), last).Reason)
+	}
+}
 
-	require.Equal(t, &workflows.Problem{At: noon, Class: workflows.ClassPerson, Message: "okta.users.read is missing"}, got.LastProblem)
+func TestWithoutAWorkerTheProblemIsThatOfTheLastSlice(t *testing.T) {
+	problem := workflows.Problem{Class: workflows.ClassPerson, Message: "403", Endpoint: "/api/v1/users", Remedy: "okta.users.read is missing"}
+	failed := sliceFailed(payloads(t, workflows.Failure{Checkpoint: events(700), Problem: problem}))
+	failed.EventTime = timestamppb.New(noon)
+
+	problem.At = noon
+	require.Equal(t, &problem, unanswered(t, running(), failed).LastProblem)
+}
+
+func TestWithoutAWorkerAPanicOfTheLastSliceIsAPassingProblem(t *testing.T) {
+	panicked := sliceFailed(nil)
+	panicked.GetActivityTaskFailedEventAttributes().Failure.Message = "boom"
+
+	got := unanswered(t, running(), panicked, sliceBegins(t, events(700)))
+	require.Equal(t, workflows.ClassPassing, got.LastProblem.Class)
+	require.Equal(t, "boom", got.LastProblem.Message)
 }
 
 func TestWithoutAWorkerTheLagIsTheAgeOfTheNewestEvent(t *testing.T) {
-	o := newTemporal(t)
 	c := events(700)
 	c.Position.Newest = noon
-	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_RUNNING)
-	o.doesNotAnswer(users)
-	o.history(sliceEnded(t, c))
-	_, got := o.status(users)
-
-	require.Equal(t, noon, got.BehindSince)
-}
-
-// doesNotAnswer makes a query fail in one of the two ways in which it does without a worker.
-func (f fakeTemporal) doesNotAnswer(id string) {
-	f.On("QueryWorkflow", mock.Anything, id, run, workflows.QueryStatus).Return(nil, serviceerror.NewDeadlineExceeded("deadline"))
+	require.Equal(t, noon, unanswered(t, running(), sliceEnded(t, c)).BehindSince)
 }

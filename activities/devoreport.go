@@ -1,13 +1,14 @@
 package activities
 
 import (
+	"cmp"
 	"time"
 
 	"okta-collector/internal/report"
 	"okta-collector/workflows"
 )
 
-// endFailed is how a slice ended that failed, in a report.
+// endFailed is the end of a slice that failed, in a report.
 const endFailed = "failed"
 
 // report tells Devo what the slice did.
@@ -22,7 +23,7 @@ func (s *slice) report(end workflows.End, failed error) {
 	} else if s.pull != "" {
 		id = s.at.Position.LastPullID
 	}
-	// A slice that found the budget used up did nothing.
+	// A slice that had no budget for a request did nothing.
 	if s.reader.Requests() > 0 {
 		s.tenant.Reports.Pull(s.source(), report.Pull{
 			ID: id, Kind: string(s.pull), Complete: after.Pulls > before.Pulls, End: string(end), Requests: s.reader.Requests(),
@@ -36,15 +37,16 @@ func (s *slice) report(end workflows.End, failed error) {
 }
 
 // reportProblem tells Devo that the slice failed, and what to do.
-func (s *slice) reportProblem(class workflows.Class, message string) {
-	action, blocked := "nothing: it tries again by itself", false
-	switch class {
+func (s *slice) reportProblem(p workflows.Problem) {
+	action := "nothing: it tries again by itself"
+	switch p.Class {
 	case workflows.ClassPerson:
-		action, blocked = "mend what the message says; it tries again by itself, every 15 minutes or oftener, or at once after the signal resume", true
+		action = cmp.Or(p.Remedy, "fix what the message says") +
+			"; it tries again by itself, every 15 minutes or oftener, or at once after the signal resume"
 	case workflows.ClassCursorRefused:
 		action = "nothing: the pull starts again by itself, and some events are sent twice"
 	}
-	s.tenant.Reports.Problem(s.source(), string(class), message, action, blocked)
+	s.tenant.Reports.Problem(s.source(), string(p.Class), s.in.Tenant+"/"+s.in.Service+": "+p.String(), action, p.Class == workflows.ClassPerson)
 }
 
 func (s *slice) source() report.Source {

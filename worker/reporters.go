@@ -14,18 +14,17 @@ import (
 	"okta-collector/internal/report"
 )
 
-// reports tell each tenant's Devo about the worker, where it is to be told.
-type reports map[string]*report.Reporter
+// reporters tell the tenants' Devo domains about the worker. A tenant with DEVO_REPORT=off has none.
+type reporters map[string]*report.Reporter
 
-// newReports makes the tenants' reporters. id is how Temporal knows the worker.
-func newReports(tenants []config.Tenant, id string, log *zap.Logger) (reports, error) {
-	all := reports{}
+// newReporters makes the tenants' reporters. id is the worker's identity in Temporal.
+func newReporters(tenants []config.Tenant, id string, log *zap.Logger) (reporters, error) {
+	all := reporters{}
 	for _, t := range tenants {
 		if !t.Report {
 			continue
 		}
-		// A sink of its own: what the reports wait for is nothing that the events wait for, and the
-		// metrics are the events'.
+		// The reports have a sink of their own, without metrics, so that no event waits for a report.
 		sink, err := devo.New(t.Devo)
 		if err != nil {
 			return nil, fmt.Errorf("tenant %s: %w", t.Name, err)
@@ -37,14 +36,14 @@ func newReports(tenants []config.Tenant, id string, log *zap.Logger) (reports, e
 	return all, nil
 }
 
-func (all reports) start(taskQueue string) {
+func (all reporters) start(taskQueue string) {
 	for _, r := range all {
 		r.Start(taskQueue)
 	}
 }
 
-// stop delivers what is left, to all at once, until ctx ends.
-func (all reports) stop(ctx context.Context, failed bool) {
+// stop delivers the remaining reports, to all tenants at the same time, until ctx ends.
+func (all reporters) stop(ctx context.Context, failed bool) {
 	var stopping sync.WaitGroup
 	for _, r := range all {
 		stopping.Go(func() { r.Stop(ctx, failed) })
@@ -52,7 +51,7 @@ func (all reports) stop(ctx context.Context, failed bool) {
 	stopping.Wait()
 }
 
-// workerID tells workers apart, in the Web UI too.
+// workerID identifies the worker, also in Temporal's Web UI.
 func workerID() string {
 	host, err := os.Hostname()
 	if err != nil {

@@ -1,0 +1,128 @@
+package status
+
+import (
+	"strings"
+	"time"
+
+	"go.temporal.io/api/workflowservice/v1"
+
+	"okta-collector/internal/checkpoint"
+	"okta-collector/workflows"
+)
+
+// States of a collector that does not name one itself. A run that ended otherwise has Temporal's word for it as its
+// state, such as failed or terminated.
+const (
+	Stopped workflows.CollectorState = "stopped"
+	Unknown workflows.CollectorState = "unknown"
+	Missing workflows.CollectorState = "missing"
+)
+
+// WorkDue is the reason of a workflow that waits for a worker.
+const WorkDue workflows.WaitReason = "work is due"
+
+// Collector is what is known of one collector or backfill. Its JSON is for scripts: the help of `starter status`
+// describes it.
+type Collector struct {
+	ID string `json:"id"`
+	// Status is the workflow's own, with the checkpoint of a slice under way.
+	workflows.Status
+	// Unanswered is why the workflow did not answer, or why the position of one that has ended cannot be read. Then only
+	// what Temporal knows without it is set: no counts of slices and problems.
+	Unanswered string `json:"unanswered,omitempty"`
+	// NoWorker reports whether that is because no worker polls the task queue.
+	NoWorker bool `json:"noWorker,omitempty"`
+	// Ended is when the run ended; nil while it runs, or if there is none.
+	Ended *time.Time `json:"ended,omitempty"`
+	// Failure is the error of a run that failed.
+	Failure string `json:"failure,omitempty"`
+	// NeverCollected reports whether a run that ended unasked had no position, and no run before it had one.
+	NeverCollected bool `json:"-"`
+	// LagSeconds is how far it is behind: 0 if caught up, nil if not known.
+	LagSeconds *float64 `json:"lagSeconds,omitempty"`
+	// EstimatedEnd is when a backfill that is under way will have ended.
+	EstimatedEnd *time.Time `json:"estimatedEnd,omitempty"`
+	// Slice is the activity under way; nil between slices.
+	Slice *Slice `json:"slice,omitempty"`
+	// Lately is what was shipped in the last minutes; nil if not known.
+	Lately *Shipped `json:"lately,omitempty"`
+	// Rate is how fast the slice under way ships or, after [Rates.Add], the collector in the last minute; nil if not known.
+	Rate *Rate `json:"rate,omitempty"`
+}
+
+// HasEnded reports whether there is nothing more to wait for.
+func (c Collector) HasEnded() bool {
+	switch c.State {
+	case workflows.StateRunning, workflows.StateWaiting, workflows.StatePaused, workflows.StateBlocked, Unknown:
+		return false
+	}
+	return true
+}
+
+// EndedUnasked reports whether it has ended or is missing, and nobody stopped it.
+func (c Collector) EndedUnasked() bool {
+	return c.HasEnded() && c.State != workflows.StateDone && c.State != Stopped
+}
+
+// Derive sets what follows from the rest.
+func (c *Collector) Derive(now time.Time) {
+	c.Lately = shippedLately(c.Recent, c.Checkpoint.Totals, now)
+	bounds, backfill := workflows.RangeOf(c.ID)
+	if !backfill {
+		switch {
+		case c.State == Stopped: // there is nothing to be behind of
+		case c.CaughtUp:
+			c.LagSeconds = new(0.0)
+		case !c.BehindSince.IsZero():
+			c.LagSeconds = new(max(0, now.Sub(c.BehindSince).Seconds()))
+		}
+		return
+	}
+	if c.Backfill == nil {
+		c.Backfill = new(workflows.BackfillStatus)
+	}
+	c.Backfill.Range = bounds
+	if bounds != (checkpoint.Range{}) {
+		c.Backfill.Progress = new(workflows.Progress(bounds, c.Checkpoint))
+	}
+	if c.State != workflows.StateRunning && c.State != workflows.StateWaiting || c.Unanswered != "" || c.Backfill.Began.IsZero() {
+		return
+	}
+	at := now
+	if c.WakeAt != nil && c.WakeAt.After(now) {
+		at = *c.WakeAt // nothing is fetched before
+	}
+	if end := c.Backfill.End(at); !end.IsZero() {
+		c.EstimatedEnd = &end
+	}
+}
+
+// States of a slice that Temporal knows. There are others, such as paused, into which a person can bring it.
+const (
+	SliceScheduled = "scheduled" // it waits for a worker
+	SliceStarted   = "started"
+)
+
+// Slice is an activity under way.
+type Slice struct {
+	State string `json:"state"`
+	// Began is when a worker took it, and Heartbeat when the worker last recorded a checkpoint.
+	Began     time.Time `json:"began,omitzero"`
+	Heartbeat time.Time `json:"heartbeat,omitzero"`
+}
+
+// pendingSlice is the slice under way; nil if there is none. A collector has no other activities.
+func pendingSlice(d *workflowservice.DescribeWorkflowExecutionResponse) *Slice {
+	if len(d.GetPendingActivities()) == 0 {
+		return nil
+	}
+	a := d.GetPendingActivities()[0]
+	s := &Slice{State: strings.ToLower(a.GetState().String())}
+	if t := a.GetLastStartedTime(); t != nil {
+		s.Began = t.AsTime()
+	}
+	if t := a.GetLastHeartbeatTime(); t != nil {
+		s.Heartbeat = t.AsTime()
+	}
+	return s
+}

@@ -1,0 +1,104 @@
+package status
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/taskqueue/v1"
+	"go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
+
+	"okta-collector/internal/okta"
+	"okta-collector/workflows"
+)
+
+const (
+	listPage = 1000
+	// maxListed is how many runs are listed at most.
+	maxListed = 20_000
+	// pollAge is how long ago a worker that is alive may have polled. One poll lasts about a minute.
+	pollAge = 2 * time.Minute
+)
+
+// Queries for [Reader.IDs]. They do not use search attributes, which a run does not have when it begins.
+const (
+	// Running finds the collectors that run, without their backfills.
+	Running = `WorkflowType = "` + workflows.CollectName + `" AND ExecutionStatus = "Running"`
+	// EverStarted finds all collectors, and the backfills that run.
+	EverStarted = `WorkflowType = "` + workflows.CollectName + `" AND ExecutionStatus != "ContinuedAsNew"` +
+		` OR WorkflowType = "` + workflows.BackfillName + `" AND ExecutionStatus = "Running"`
+)
+
+// Lister is the part of Temporal's client that lists workflows.
+type Lister interface {
+	ListWorkflow(context.Context, *workflowservice.ListWorkflowExecutionsRequest) (*workflowservice.ListWorkflowExecutionsResponse, error)
+}
+
+// List returns all runs that a visibility query finds.
+func List(ctx context.Context, temporal Lister, query string) (runs []*workflow.WorkflowExecutionInfo, err error) {
+	request := &workflowservice.ListWorkflowExecutionsRequest{PageSize: listPage, Query: query}
+	for len(runs) < maxListed {
+		page, err := temporal.ListWorkflow(ctx, request)
+		if err != nil {
+			return nil, fmt.Errorf("listing the collectors: %w", err)
+		}
+		runs = append(runs, page.GetExecutions()...)
+		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
+			return runs, nil
+		}
+	}
+	return nil, fmt.Errorf("listing the collectors: there are more than %d", maxListed)
+}
+
+// IDs returns the workflow ids that a visibility query finds, of one tenant or, without one, of all: each once, and in
+// the catalog's order.
+func (r *Reader) IDs(ctx context.Context, query, tenant string) ([]string, error) {
+	runs, err := List(ctx, r, query)
+	var ids []string
+	for _, run := range runs {
+		id := run.GetExecution().GetWorkflowId()
+		if of, _, err := workflows.ParseWorkflowID(id); err == nil && (tenant == "" || of == tenant) {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, catalogOrder)
+	return slices.Compact(ids), err
+}
+
+// catalogOrder compares ids by tenant, and by the order of services in the catalog. A service comes before its backfills,
+// and what is no service comes last.
+func catalogOrder(a, b string) int {
+	tenantA, serviceA, _ := workflows.ParseWorkflowID(a)
+	tenantB, serviceB, _ := workflows.ParseWorkflowID(b)
+	place := func(service string) uint { return uint(slices.Index(okta.ServiceNames(), service)) } // -1 becomes the largest
+	return cmp.Or(
+		cmp.Compare(tenantA, tenantB),
+		cmp.Compare(place(serviceA), place(serviceB)),
+		cmp.Compare(serviceA, serviceB),
+		cmp.Compare(a, b),
+	)
+}
+
+// State is the search attribute CollectorState of a run. A run that no worker has seen yet has none, and is to be
+// collected.
+func State(run *workflow.WorkflowExecutionInfo, data converter.DataConverter) string {
+	var state string
+	payload := run.GetSearchAttributes().GetIndexedFields()[workflows.AttributeState]
+	if payload == nil || data.FromPayload(payload, &state) != nil {
+		return workflows.AttributeCollecting
+	}
+	return cmp.Or(state, workflows.AttributeCollecting)
+}
+
+// Polled reports whether a worker polls a task queue. It is true if Temporal does not say.
+func (r *Reader) Polled(ctx context.Context, queue string) bool {
+	d, err := r.DescribeTaskQueue(ctx, queue, enums.TASK_QUEUE_TYPE_WORKFLOW)
+	return err != nil || slices.ContainsFunc(d.GetPollers(), func(p *taskqueue.PollerInfo) bool {
+		return time.Since(p.GetLastAccessTime().AsTime()) < pollAge
+	})
+}

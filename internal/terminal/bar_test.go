@@ -1,0 +1,50 @@
+package terminal
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func TestWhatIsNotedOnATerminalIsWrappedBetweenWords(t *testing.T) {
+	why := strings.TrimSpace(strings.Repeat("an explanation ", 20))
+	var out strings.Builder
+	b := &Bar{out: &out, drawn: true}
+	b.Note(noon, why)
+	b.End()
+
+	var noted []string
+	for line := range strings.SplitSeq(strings.NewReplacer(clearLine, "", "\r", "").Replace(out.String()), "\n") {
+		if strings.Contains(line, "explanation") {
+			require.LessOrEqual(t, len(line), MaxWidth)
+			noted = append(noted, line)
+		}
+	}
+	require.Greater(t, len(noted), 1)
+	require.Equal(t, "12:00:00Z "+why, strings.Join(strings.Fields(strings.Join(noted, " ")), " "))
+	require.Regexp(t, `^ {11}(an|explanation) `, noted[1])
+}
+
+func TestOnATerminalTheBarIsDrawn(t *testing.T) {
+	for name, test := range map[string]struct {
+		done *float64
+		want string
+	}{
+		"with its share":        {new(0.5), "║██████████████░░░░░░░░░░░░░░║  so far"},
+		"or as one without any": {nil, "▒█▒"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			b := &Bar{out: &out, drawn: true}
+			b.Show(noon, test.done, "so far")
+			b.Note(noon, "paused")
+			b.End()
+			require.Contains(t, out.String(), test.want)
+			require.Contains(t, out.String(), "12:00:00Z  paused\n")
+		})
+	}
+}

@@ -1,0 +1,98 @@
+// Package terminal draws on terminals.
+package terminal
+
+import (
+	"io"
+	"math"
+	"os"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+	"golang.org/x/term"
+)
+
+// Control sequences.
+const (
+	enterScreen = "\x1b[?1049h\x1b[?25l" // the alternate screen, without a cursor
+	leaveScreen = "\x1b[?25h\x1b[?1049l"
+	home        = "\x1b[H"
+	clearLine   = "\x1b[K" // from the cursor to the end of the line
+	clearBelow  = "\x1b[J"
+	beginUpdate = "\x1b[?2026h"
+	endUpdate   = "\x1b[?2026l" // shows everything since beginUpdate at once, so that nothing flickers
+)
+
+// Screen is the alternate screen of a terminal, on which one picture after another is drawn. Closing it brings back what
+// was there before.
+type Screen struct {
+	out  io.Writer
+	size func() (width, height int)
+}
+
+// Open opens the screen; nil if the output is no terminal.
+func Open(out io.Writer) *Screen {
+	if !Is(out) {
+		return nil
+	}
+	_, _ = io.WriteString(out, enterScreen)
+	return &Screen{out: out, size: func() (int, int) { return Size(out) }}
+}
+
+// Is reports whether an output is a terminal.
+func Is(out io.Writer) bool {
+	file, ok := out.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+// Endless is the width of an output that is no terminal: programs read lines, and each row is one.
+const Endless = math.MaxInt32
+
+// Size is that of a terminal. It is Endless, 0 if the output is none.
+func Size(out io.Writer) (width, height int) {
+	if !Is(out) {
+		return Endless, 0
+	}
+	width, height, err := term.GetSize(int(out.(*os.File).Fd()))
+	if err != nil || width == 0 || height == 0 {
+		return 80, 24 // a terminal that does not know its size
+	}
+	return width, height
+}
+
+// Width is the first part of Size.
+func Width(out io.Writer) int {
+	width, _ := Size(out)
+	return width
+}
+
+// Draw replaces the picture. The terminal wraps a line that is too long, so that it is copied as one line. Lines that do
+// not fit at the bottom are left out.
+func (s *Screen) Draw(picture string) {
+	width, height := s.size()
+	var b strings.Builder
+	b.WriteString(beginUpdate + home)
+	for i, line := range strings.Split(picture, "\n") {
+		length := text.StringWidthWithoutEscSequences(line)
+		rows := max(1, (length+width-1)/width)
+		if rows > height {
+			break
+		}
+		height -= rows
+		if i > 0 {
+			b.WriteString("\r\n")
+		}
+		// The row is cleared before the line is written: after the last column the cursor is still on it and would clear
+		// that. The rest of a line's last row is filled with blanks.
+		b.WriteString(clearLine + line)
+		if rows > 1 {
+			b.WriteString(strings.Repeat(" ", rows*width-length))
+		}
+	}
+	if height > 0 {
+		b.WriteString("\r\n" + clearBelow)
+	}
+	_, _ = io.WriteString(s.out, b.String()+endUpdate)
+}
+
+// Close leaves the screen.
+func (s *Screen) Close() { _, _ = io.WriteString(s.out, leaveScreen) }

@@ -1,0 +1,130 @@
+package workflows
+
+import (
+	"time"
+
+	"okta-collector/internal/checkpoint"
+)
+
+// State is everything that Collect remembers. A run that continues as new hands it to the next one, and a run that is
+// stopped returns it.
+type State struct {
+	Checkpoint checkpoint.Checkpoint `json:"checkpoint"`
+	// Paused is set between the signals pause and resume.
+	Paused bool `json:"paused,omitempty"`
+	// Blocked is set while a person has to do something; see LastProblem.
+	Blocked bool `json:"blocked,omitempty"`
+	// Failures counts consecutive failed slices without progress. It restarts when the service becomes blocked.
+	Failures int `json:"failures,omitempty"`
+	// Problems counts all failed slices.
+	Problems    int      `json:"problems,omitempty"`
+	LastProblem *Problem `json:"lastProblem,omitempty"`
+	// WakeAt is when a wait ends, and WakeReason why there is one; zero while a slice runs.
+	WakeAt      time.Time  `json:"wakeAt,omitzero"`
+	WakeReason  WaitReason `json:"wakeReason,omitempty"`
+	LastWarning *Warning   `json:"lastWarning,omitempty"`
+	// Restarts counts consecutive pulls that started again because Okta refused the cursor.
+	Restarts int `json:"restarts,omitempty"`
+	// CaughtUp reports whether the last slice found the end. CaughtUpAt is when a slice last did.
+	CaughtUp   bool      `json:"caughtUp,omitempty"`
+	CaughtUpAt time.Time `json:"caughtUpAt,omitzero"`
+	// Slices counts the activities that ended.
+	Slices int64 `json:"slices"`
+	// Began is when the service, or the backfill, was first started.
+	Began time.Time `json:"began,omitzero"`
+	// Since is as in [CollectInput].
+	Since *time.Time `json:"since,omitempty"`
+}
+
+// Problem is why a slice failed.
+type Problem struct {
+	At    time.Time `json:"at,omitzero"`
+	Class Class     `json:"class"`
+	// Message says what happened, without what the other fields say. It has at most 1,000 bytes.
+	Message string `json:"message"`
+	// Endpoint is the path of the request that Okta refused or did not answer, and RequestID Okta's id of it. Both are
+	// empty where the problem is not Okta's.
+	Endpoint  string `json:"endpoint,omitempty"`
+	RequestID string `json:"requestID,omitempty"`
+	// Remedy says what a person has to do; empty if nothing. It has at most 1,000 bytes.
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// String is the problem in one text for people.
+func (p Problem) String() string {
+	text := p.Message
+	if p.Endpoint != "" {
+		text = "asking Okta for " + p.Endpoint + ": " + text
+	}
+	if p.RequestID != "" {
+		text += " [request " + p.RequestID + "]"
+	}
+	if p.Remedy != "" {
+		text += "; " + p.Remedy
+	}
+	return text
+}
+
+// Warning is something unusual that stopped nothing but that somebody should read.
+type Warning struct {
+	At      time.Time `json:"at"`
+	Message string    `json:"message"` // at most 1,000 bytes
+}
+
+// WaitReason says why nothing is being fetched.
+type WaitReason string
+
+const (
+	WaitPoll      WaitReason = "poll"         // caught up; the next poll is due later
+	WaitRateLimit WaitReason = "rate limited" // a rate-limit window has to end
+	WaitYield     WaitReason = "yielding"     // a backfill leaves the budget to live collection
+	WaitBackoff   WaitReason = "backoff"      // a passing problem
+	WaitBlocked   WaitReason = "blocked"      // a person is needed; tried again now and then
+	// WaitPaused is only in a [Status]: the signal resume ends it. While a slice runs it ends after the page under way.
+	WaitPaused WaitReason = "paused"
+)
+
+// CollectorState is the state in a [Status].
+type CollectorState string
+
+const (
+	StateRunning CollectorState = "running"
+	StateWaiting CollectorState = "waiting"
+	StatePaused  CollectorState = "paused"
+	StateBlocked CollectorState = "blocked"
+	// StateDone is the state of a backfill that has ended.
+	StateDone CollectorState = "done"
+)
+
+// Status is the answer to [QueryStatus].
+type Status struct {
+	Tenant  string         `json:"tenant"`
+	Service string         `json:"service"`
+	State   CollectorState `json:"state"`
+	// Reason says why nothing is fetched, and WakeAt until when. Both are empty while a slice runs.
+	Reason WaitReason `json:"reason,omitempty"`
+	WakeAt *time.Time `json:"wakeAt,omitempty"`
+	// Checkpoint is the position after the last finished slice. The position of a running slice is in the heartbeat of
+	// its pending activity.
+	Checkpoint checkpoint.Checkpoint `json:"checkpoint"`
+	// CaughtUp reports whether the last slice found the end. If it did not, everything before BehindSince is known to
+	// be shipped, so the lag is the time since then. BehindSince is zero in a first pull of anything but logs.
+	CaughtUp    bool      `json:"caughtUp"`
+	BehindSince time.Time `json:"behindSince,omitzero"`
+	Slices      int64     `json:"slices"`
+	Failures    int       `json:"failures"`
+	Problems    int       `json:"problems"`
+	LastProblem *Problem  `json:"lastProblem,omitempty"`
+	LastWarning *Warning  `json:"lastWarning,omitempty"`
+	// Recent are the totals at some past moments of this run, oldest first: at most 8, at least a minute apart.
+	Recent []Sample `json:"recent,omitempty"`
+	// Backfill is nil for live collection.
+	Backfill *BackfillStatus `json:"backfill,omitempty"`
+}
+
+// Sample is how much had been shipped at some moment.
+type Sample struct {
+	At     time.Time `json:"at"`
+	Events int64     `json:"events"`
+	Bytes  int64     `json:"bytes"`
+}
