@@ -1,5 +1,5 @@
-// Package temporalclient reads how Temporal is reached. The settings are Temporal's own: whoever uses the temporal CLI
-// has them already.
+// Package temporalclient reads how Temporal is reached. The settings are Temporal's own, the same as of the
+// temporal CLI.
 package temporalclient
 
 import (
