@@ -2,32 +2,28 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
-	"go.temporal.io/api/serviceerror"
 	"go.uber.org/zap"
 	"google.golang.org/grpc/codes"
 
 	"okta-collector/workflows"
 )
 
-// attributes are the search attributes that workflows set, all of type Keyword. A workflow
-// that sets one that is not registered cannot go on, so nothing is collected before they are.
+// attributes are the search attributes that workflows set, all of type Keyword. They are registered before the worker
+// starts, because a workflow that sets an attribute that is not registered cannot go on.
 var attributes = []string{workflows.AttributeTenant, workflows.AttributeService, workflows.AttributeState}
 
 const (
-	// attributesTimeout is how long new attributes may take until Temporal shows them.
-	attributesTimeout = time.Minute
-	attributesPause   = 500 * time.Millisecond
+	attributesTimeout = time.Minute            // until Temporal lists new attributes
+	attributesPause   = 500 * time.Millisecond // between two listings
 )
 
-// registerAttributes adds to the namespace what is missing, and returns when it is visible. Its
-// errors have the command in them with which somebody who is allowed to can do it.
+// registerAttributes adds the missing attributes to the namespace, and returns when Temporal lists them. Its errors have
+// the command that adds them, for somebody with the permission.
 func registerAttributes(ctx context.Context, operator operatorservice.OperatorServiceClient, namespace string, log *zap.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, attributesTimeout)
 	defer cancel()
@@ -35,10 +31,10 @@ func registerAttributes(ctx context.Context, operator operatorservice.OperatorSe
 	for {
 		missing, err := missingAttributes(ctx, operator, namespace)
 		switch {
-		case err != nil && !starting(err):
-			return err
-		case err != nil:
+		case hasCode(err, codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.NotFound): // still starting
 			log.Warn("asking Temporal for its search attributes again", zap.Error(err))
+		case err != nil:
+			return err
 		case len(missing) == 0:
 			return nil
 		case !added:
@@ -55,7 +51,7 @@ func registerAttributes(ctx context.Context, operator operatorservice.OperatorSe
 	}
 }
 
-// missingAttributes lists first: adding needs a permission that is not needed when all are there.
+// missingAttributes lists the attributes that the namespace does not have. Listing needs no permission to add any.
 func missingAttributes(ctx context.Context, operator operatorservice.OperatorServiceClient, namespace string) ([]string, error) {
 	list, err := operator.ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
 	if err != nil {
@@ -80,27 +76,18 @@ func addAttributes(ctx context.Context, operator operatorservice.OperatorService
 		request.SearchAttributes[name] = enums.INDEXED_VALUE_TYPE_KEYWORD
 	}
 	_, err := operator.AddSearchAttributes(ctx, request)
-	if err != nil && !errors.As(err, new(*serviceerror.AlreadyExists)) { // another worker was faster
+	if err != nil && !hasCode(err, codes.AlreadyExists) { // another worker was faster
 		return fmt.Errorf("registering search attributes in namespace %q: %w; have somebody who is allowed to run:\n%s",
 			namespace, err, createCommand(namespace, names))
 	}
 	return nil
 }
 
-// createCommand is what registers the attributes by hand.
+// createCommand returns the command that adds the attributes.
 func createCommand(namespace string, names []string) string {
-	words := []string{"temporal operator search-attribute create --namespace", namespace}
+	command := "temporal operator search-attribute create --namespace " + namespace
 	for _, name := range names {
-		words = append(words, "--name", name, "--type Keyword")
+		command += " --name " + name + " --type Keyword"
 	}
-	return strings.Join(words, " ")
-}
-
-// starting says whether an error of Temporal's may be gone next time: it may have come up only now.
-func starting(err error) bool {
-	switch serviceerror.ToStatus(err).Code() {
-	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.NotFound:
-		return true
-	}
-	return false
+	return command
 }

@@ -1,8 +1,8 @@
 // Command worker runs the collector's workflows and activities until it is told to stop.
 //
-// Its settings are environment variables, which --help lists; the connection to Temporal is
-// configured by Temporal's own TEMPORAL_* variables and profiles. It exits with 0 after SIGTERM or SIGINT,
-// with 1 when it failed, and with 2 when it was started wrongly.
+// Its settings are environment variables, which --help lists. Temporal's own TEMPORAL_* variables and profiles configure
+// the connection to Temporal. It exits with 0 after SIGTERM or SIGINT, with 1 after a failure, and with 2 if an argument
+// or a setting is wrong.
 package main
 
 import (
@@ -14,8 +14,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"go.uber.org/zap"
 
 	"okta-collector/internal/buildinfo"
 	"okta-collector/internal/config"
@@ -34,7 +32,7 @@ func main() {
 // command is main, with an exit code.
 func command(args []string, stdout, stderr *os.File) int {
 	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // errors and help are written here below
+	flags.SetOutput(io.Discard) // errors and help are written below
 	version := flags.Bool("version", false, "")
 	check := flags.Bool("check-settings", false, "")
 	switch err := flags.Parse(args); {
@@ -100,13 +98,4 @@ taken from the name without the prefix, except OKTA_URL and OKTA_API_TOKEN.
 Temporal: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_..., TEMPORAL_PROFILE.
 `)
 	return 0
-}
-
-// logStart says once what this worker is.
-func logStart(log *zap.Logger, cfg config.Config) {
-	names := make([]string, len(cfg.Tenants))
-	for i, t := range cfg.Tenants {
-		names[i] = t.Name
-	}
-	log.Info("starting", zap.String("version", buildinfo.Version()), zap.Strings("tenants", names), zap.String("taskQueue", cfg.TaskQueue))
 }

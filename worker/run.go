@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"okta-collector/activities"
+	"okta-collector/internal/buildinfo"
 	"okta-collector/internal/config"
 	"okta-collector/internal/devo"
 	"okta-collector/internal/okta"
@@ -21,17 +24,16 @@ import (
 )
 
 const (
-	// sliceStop is how long a slice may take to confirm what it has shipped when the
-	// worker stops. Temporal's default of 0 would lose it.
+	// sliceStop is how long a slice may take to confirm what it has shipped when the worker stops. The SDK's default is
+	// 0: then the next slice would ship it again.
 	sliceStop = 8 * time.Second
-	// wholeStop bounds the whole stop, so that it is over before whoever sent the SIGTERM
-	// sends a SIGKILL after its usual 10 s.
+	// wholeStop bounds the whole stop. Docker sends SIGKILL 10 s after SIGTERM.
 	wholeStop = 9500 * time.Millisecond
-	// reportStop is how long the last reports to Devo may take of it.
+	// reportStop bounds the delivery of the last reports to Devo, within wholeStop.
 	reportStop = 3 * time.Second
 
-	// maxSlices is how many slices run at once: more than all services of a few tenants,
-	// since one that has to wait for another one's end would fall behind.
+	// maxSlices is how many slices run at once. It is more than all services of a few tenants: a slice that has to wait
+	// for the end of another one falls behind.
 	maxSlices = 100
 	// maxWorkflowTasks is small because workflow code only decides; it never waits.
 	maxWorkflowTasks = 50
@@ -39,32 +41,33 @@ const (
 
 // run works until ctx ends, which is no error, or something fails for good.
 func run(ctx context.Context, cfg config.Config, options client.Options, log *zap.Logger) error {
-	logStart(log, cfg)
+	names := make([]string, len(cfg.Tenants))
+	for i, t := range cfg.Tenants {
+		names[i] = t.Name
+	}
+	log.Info("starting", zap.String("version", buildinfo.Version()), zap.Strings("tenants", names), zap.String("taskQueue", cfg.TaskQueue))
 	registry, err := newRegistry(log, &options)
 	if err != nil {
 		return err
 	}
-	if options.Identity == "" {
-		options.Identity = workerID()
-	}
-	reports, err := newReports(cfg.Tenants, options.Identity, log)
+	// The identity tells workers apart in the Web UI and in reports.
+	host, _ := os.Hostname()
+	options.Identity = cmp.Or(options.Identity, fmt.Sprintf("%d@%s", os.Getpid(), cmp.Or(host, "unknown")))
+	collector, reporters, err := newCollector(cfg.Tenants, options.Identity, registry, log)
 	if err != nil {
 		return err
 	}
-	collector, err := newCollector(cfg.Tenants, reports, registry, log)
-	if err != nil {
-		return err
-	}
-	ready := &readiness{reason: "connecting to Temporal"}
+	ready := &readiness{}
+	ready.Store(&phase{reason: "connecting to Temporal"})
 	running := &services{}
 	registry.MustRegister(running)
 	server, err := serve(cfg.Listen, registry, ready, log)
 	if err != nil {
 		return err
 	}
-	defer server.close()
+	defer server.Close()
 
-	options.Logger = temporalLogger(log)
+	options.Logger = sdkLogger{log.Sugar()}
 	temporal, err := dial(ctx, options, log)
 	if err == nil {
 		defer temporal.Close()
@@ -82,10 +85,12 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("starting the worker: %w", err)
 	}
-	ready.set(temporal)
-	reports.start(cfg.TaskQueue)
+	ready.Store(&phase{temporal: temporal})
+	for _, reporter := range reporters {
+		reporter.Start(cfg.TaskQueue)
+	}
 	go running.watch(ctx, temporal, cfg.TaskQueue, log)
-	log.Info("working", zap.String("metrics", "http://"+server.address+"/metrics"))
+	log.Info("working", zap.String("metrics", "http://"+server.Addr+"/metrics"))
 
 	select {
 	case <-ctx.Done():
@@ -93,34 +98,34 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	case err = <-failed:
 		err = fmt.Errorf("the worker cannot go on: %w", err)
 	}
-	ready.unset("stopping")
-	over := time.Now().Add(wholeStop)
+	ready.Store(&phase{reason: "stopping"})
+	deadline := time.Now().Add(wholeStop)
 	failure := errors.Join(err, stopWithin(wholeStop, w))
-	reporting, cancel := context.WithTimeout(context.Background(), min(reportStop, time.Until(over)))
+	reporting, cancel := context.WithTimeout(context.Background(), min(reportStop, time.Until(deadline)))
 	defer cancel()
-	reports.stop(reporting, failure != nil)
+	reporters.stop(reporting, failure != nil)
 	return failure
 }
 
-// newCollector makes the activities with every tenant's source and sink. It connects to nothing.
-func newCollector(tenants []config.Tenant, reports reports, registry prometheus.Registerer, log *zap.Logger) (*activities.Collector, error) {
+// newCollector makes the activities with every tenant's org, sink and reporter. It connects to nothing.
+func newCollector(tenants []config.Tenant, workerID string, registry prometheus.Registerer, log *zap.Logger) (*activities.Collector, reporters, error) {
 	oktaMetrics := okta.NewMetrics(registry)
 	collected := make(map[string]activities.Tenant, len(tenants))
+	var all reporters
 	for _, t := range tenants {
 		log := log.With(zap.String("tenant", t.Name))
+		reporter, reporterErr := newReporter(t, workerID, log)
 		t.Okta.Log, t.Okta.Metrics = log, oktaMetrics
 		t.Devo.Log, t.Devo.Metrics = log, devo.NewMetrics(prometheus.WrapRegistererWith(prometheus.Labels{"tenant": t.Name}, registry))
-		org, err := okta.New(t.Okta)
-		if err != nil {
-			return nil, fmt.Errorf("tenant %s: %w", t.Name, err)
+		org, orgErr := okta.New(t.Okta)
+		sink, sinkErr := devo.New(t.Devo)
+		if err := errors.Join(reporterErr, orgErr, sinkErr); err != nil {
+			return nil, nil, fmt.Errorf("tenant %s: %w", t.Name, err)
 		}
-		sink, err := devo.New(t.Devo)
-		if err != nil {
-			return nil, fmt.Errorf("tenant %s: %w", t.Name, err)
-		}
-		collected[t.Name] = activities.Tenant{Org: org, Sink: sink, Tables: t.Tables, Reports: reports[t.Name]}
+		all = append(all, reporter)
+		collected[t.Name] = activities.Tenant{Org: org, Sink: sink, Tables: t.Tables, Reports: reporter}
 	}
-	return activities.New(collected, log, activities.NewMetrics(registry)), nil
+	return activities.New(collected, log, activities.NewMetrics(registry)), all, nil
 }
 
 func newWorker(temporal client.Client, taskQueue string, collector *activities.Collector, onFatal func(error)) worker.Worker {
@@ -138,8 +143,8 @@ func newWorker(temporal client.Client, taskQueue string, collector *activities.C
 	return w
 }
 
-// stopWithin stops the worker. Its slices end with a checkpoint; one that takes too long is
-// taken up by another worker from its last one.
+// stopWithin stops the worker. Its slices end with a checkpoint. If a slice takes longer than limit, another worker goes
+// on from its last checkpoint.
 func stopWithin(limit time.Duration, w worker.Worker) error {
 	stopped := make(chan struct{})
 	go func() {

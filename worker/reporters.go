@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"sync"
+
+	"go.uber.org/zap"
+
+	"okta-collector/internal/buildinfo"
+	"okta-collector/internal/config"
+	"okta-collector/internal/devo"
+	"okta-collector/internal/report"
+)
+
+// reporters report about the worker to Devo, one for each tenant; nil for a tenant that wants no reports.
+type reporters []*report.Reporter
+
+// newReporter makes a tenant's reporter. workerID is the worker's identity in Temporal.
+func newReporter(t config.Tenant, workerID string, log *zap.Logger) (*report.Reporter, error) {
+	if !t.Report {
+		return nil, nil
+	}
+	// This sink is not the one of the events, so that events never wait for a report. It has no metrics: those are
+	// about the events.
+	sink, err := devo.New(t.Devo)
+	if err != nil {
+		return nil, err
+	}
+	return report.New(report.Config{Sink: sink, Tenant: t.Name, Version: buildinfo.Version(), ID: workerID, Log: log}), nil
+}
+
+// stop delivers what is left until ctx ends, for all tenants at once.
+func (all reporters) stop(ctx context.Context, failed bool) {
+	var stopping sync.WaitGroup
+	for _, r := range all {
+		stopping.Go(func() { r.Stop(ctx, failed) })
+	}
+	stopping.Wait()
+}
