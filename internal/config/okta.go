@@ -30,20 +30,20 @@ func (t tenant) okta() okta.Config {
 	if err != nil {
 		t.wrong("OKTA_URL", "%v; want https://acme.okta.com", err)
 	}
+	token := t.oktaToken()
 	share, err := strconv.ParseFloat(t.RateShare, 64)
 	if err != nil || !(share > 0 && share <= 1) { // negated, so that NaN is refused too
 		t.wrong("OKTA_RATE_SHARE", "is %q; want a number above 0 and at most 1, such as 0.5", t.RateShare)
 	}
-	const day = 24 * time.Hour
 	return okta.Config{
 		Tenant:        t.name,
 		URL:           org,
-		Authorizer:    okta.APIToken(t.oktaToken()),
+		Authorizer:    okta.APIToken(token),
 		RateShare:     share,
 		LogsHistory:   t.duration("OKTA_LOGS_HISTORY", t.LogsHistory, checkpoint.MaxHistory),
-		PollLogs:      t.duration("OKTA_POLL_LOGS", t.PollLogs, day),
-		PollResources: t.duration("OKTA_POLL_RESOURCES", t.PollResources, 7*day),
-		FullSync:      t.duration("OKTA_FULL_SYNC", t.FullSync, 30*day),
+		PollLogs:      t.duration("OKTA_POLL_LOGS", t.PollLogs, 24*time.Hour),
+		PollResources: t.duration("OKTA_POLL_RESOURCES", t.PollResources, 7*24*time.Hour),
+		FullSync:      t.duration("OKTA_FULL_SYNC", t.FullSync, 30*24*time.Hour),
 	}
 }
 
