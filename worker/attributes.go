@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
-	"go.temporal.io/api/serviceerror"
 	"go.uber.org/zap"
 	"google.golang.org/grpc/codes"
 
@@ -18,13 +15,13 @@ import (
 )
 
 const (
-	// attributesTimeout is how long Temporal may take to show new attributes.
-	attributesTimeout = time.Minute
-	attributesPause   = 500 * time.Millisecond
+	attributesTimeout = time.Minute            // until Temporal lists new attributes
+	attributesPause   = 500 * time.Millisecond // between two listings
 )
 
-// registerAttributes adds the workflows' search attributes that the namespace does not have, and returns when they are
-// visible. Nothing is collected before. Its errors have the command for a person who has the permission.
+// registerAttributes adds the missing search attributes to the namespace, and returns when Temporal lists them. A workflow
+// that sets an attribute that is not registered cannot go on. Its errors have the command that adds them, for somebody
+// with the permission.
 func registerAttributes(ctx context.Context, operator operatorservice.OperatorServiceClient, namespace string, log *zap.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, attributesTimeout)
 	defer cancel()
@@ -32,10 +29,10 @@ func registerAttributes(ctx context.Context, operator operatorservice.OperatorSe
 	for {
 		missing, err := temporalclient.MissingAttributes(ctx, operator, namespace) // it needs less permission than adding them
 		switch {
-		case err != nil && !starting(err):
-			return err
-		case err != nil:
+		case hasCode(err, codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.NotFound): // still starting
 			log.Warn("asking Temporal for its search attributes again", zap.Error(err))
+		case err != nil:
+			return err
 		case len(missing) == 0:
 			return nil
 		case !added:
@@ -58,27 +55,18 @@ func addAttributes(ctx context.Context, operator operatorservice.OperatorService
 		request.SearchAttributes[name] = enums.INDEXED_VALUE_TYPE_KEYWORD
 	}
 	_, err := operator.AddSearchAttributes(ctx, request)
-	if err != nil && !errors.As(err, new(*serviceerror.AlreadyExists)) { // another worker was faster
+	if err != nil && !hasCode(err, codes.AlreadyExists) { // another worker was faster
 		return fmt.Errorf("registering search attributes in namespace %q: %w; have somebody who is allowed to run:\n%s",
 			namespace, err, createCommand(namespace, names))
 	}
 	return nil
 }
 
-// createCommand is the command that registers the attributes by hand.
+// createCommand returns the command that adds the attributes.
 func createCommand(namespace string, names []string) string {
-	words := []string{"temporal operator search-attribute create --namespace", namespace}
+	command := "temporal operator search-attribute create --namespace " + namespace
 	for _, name := range names {
-		words = append(words, "--name", name, "--type Keyword")
+		command += " --name " + name + " --type Keyword"
 	}
-	return strings.Join(words, " ")
-}
-
-// starting reports whether an error may be that of a Temporal that has just started.
-func starting(err error) bool {
-	switch serviceerror.ToStatus(err).Code() {
-	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.NotFound:
-		return true
-	}
-	return false
+	return command
 }

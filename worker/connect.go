@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.temporal.io/api/serviceerror"
@@ -12,14 +13,12 @@ import (
 )
 
 const (
-	// dialTimeout bounds one attempt to connect.
-	dialTimeout = 10 * time.Second
-	// maxDialPause is the longest pause between two attempts.
-	maxDialPause = 15 * time.Second
+	dialTimeout  = 10 * time.Second // of one attempt to connect
+	maxDialPause = 15 * time.Second // between two attempts
 )
 
-// dial connects to Temporal. It tries again until Temporal answers or ctx ends, so that the two can be started in any
-// order. Only a refused credential is an error.
+// dial connects to Temporal. It retries until Temporal answers or ctx ends, so that the worker may be started first. It
+// fails only if Temporal refuses the worker's credentials, because a retry does not help then.
 func dial(ctx context.Context, options client.Options, log *zap.Logger) (client.Client, error) {
 	log = log.With(zap.String("address", options.HostPort), zap.String("namespace", options.Namespace))
 	for pause := time.Second; ; pause = min(2*pause, maxDialPause) {
@@ -32,7 +31,7 @@ func dial(ctx context.Context, options client.Options, log *zap.Logger) (client.
 			return temporal, nil
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
-		case refused(err):
+		case hasCode(err, codes.PermissionDenied, codes.Unauthenticated):
 			return nil, fmt.Errorf("connection refused by Temporal at %s; check TEMPORAL_API_KEY and TEMPORAL_TLS_*: %w", options.HostPort, err)
 		}
 		log.Warn("waiting for Temporal; is it running, and TEMPORAL_ADDRESS right?", zap.Error(err), zap.Duration("again in", pause))
@@ -42,17 +41,14 @@ func dial(ctx context.Context, options client.Options, log *zap.Logger) (client.
 	}
 }
 
-// refused reports whether Temporal refused the credentials.
-func refused(err error) bool {
-	code := serviceerror.ToStatus(err).Code()
-	return code == codes.PermissionDenied || code == codes.Unauthenticated
+// hasCode reports whether an error of Temporal's has one of these gRPC codes.
+func hasCode(err error, list ...codes.Code) bool {
+	return slices.Contains(list, serviceerror.ToStatus(err).Code())
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(d):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

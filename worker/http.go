@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,88 +15,54 @@ import (
 	"go.uber.org/zap"
 )
 
-// readyTimeout bounds the health check of Temporal for /readyz.
-const readyTimeout = 2 * time.Second
-
-// httpServer serves /metrics, /healthz and /readyz.
-type httpServer struct {
-	address string // host:port
-	server  *http.Server
-}
-
-// serve serves in the background. It listens first, so that a port in use is an error here.
-func serve(listen string, registry *prometheus.Registry, ready *readiness, log *zap.Logger) (*httpServer, error) {
+// serve serves /metrics, /healthz and /readyz in the background. It listens before it returns, so that a port in use is
+// an error here. The server's Addr has the port that was taken for port 0.
+func serve(listen string, registry *prometheus.Registry, ready *readiness, log *zap.Logger) (*http.Server, error) {
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
 		return nil, fmt.Errorf("COLLECTOR_LISTEN is %q, which cannot be listened at; is another worker running? %w", listen, err)
 	}
-	s := &httpServer{
-		address: listener.Addr().String(),
-		server: &http.Server{
-			Handler:           newHandler(registry, ready),
-			ReadHeaderTimeout: 5 * time.Second,
-			ReadTimeout:       5 * time.Second,
-			WriteTimeout:      30 * time.Second,
-			IdleTimeout:       2 * time.Minute,
-			MaxHeaderBytes:    16 << 10,
-			ErrorLog:          zap.NewStdLog(log),
-		},
-	}
-	go func() {
-		if err := s.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("metrics and health are no longer served", zap.Error(err))
-		}
-	}()
-	return s, nil
-}
-
-// close ends the server, and cuts off answers that are being written.
-func (s *httpServer) close() { _ = s.server.Close() }
-
-func newHandler(registry *prometheus.Registry, ready *readiness) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.Handle("GET /readyz", ready)
-	return mux
+	server := &http.Server{
+		Addr:              listener.Addr().String(),
+		Handler:           mux,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       5 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          zap.NewStdLog(log),
+	}
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("metrics and health are no longer served", zap.Error(err))
+		}
+	}()
+	return server, nil
 }
 
-// healthChecker is the part of Temporal's client that checks whether Temporal answers.
-type healthChecker interface {
-	CheckHealth(context.Context, *client.CheckHealthRequest) (*client.CheckHealthResponse, error)
-}
+// readiness answers /readyz with 200 if the worker works and reaches Temporal, otherwise with 503 and the reason.
+type readiness struct{ atomic.Pointer[phase] }
 
-// readiness answers /readyz with 200 while the worker runs and reaches Temporal, and otherwise with 503 and the reason.
-type readiness struct {
-	mu       sync.Mutex
-	reason   string        // why it is not ready
-	temporal healthChecker // nil while it is not ready
-}
-
-func (r *readiness) set(temporal healthChecker) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.temporal = temporal
-}
-
-func (r *readiness) unset(reason string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.reason, r.temporal = reason, nil
+// phase is what the worker does at the moment.
+type phase struct {
+	temporal client.Client // nil if the worker is not ready
+	reason   string        // why it is not
 }
 
 // ServeHTTP implements http.Handler.
 func (r *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	r.mu.Lock()
-	reason, temporal := r.reason, r.temporal
-	r.mu.Unlock()
-	if temporal == nil {
-		http.Error(w, reason, http.StatusServiceUnavailable)
+	p := r.Load()
+	if p.temporal == nil {
+		http.Error(w, p.reason, http.StatusServiceUnavailable)
 		return
 	}
-	ctx, cancel := context.WithTimeout(req.Context(), readyTimeout)
+	ctx, cancel := context.WithTimeout(req.Context(), 2*time.Second)
 	defer cancel()
-	if _, err := temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
+	if _, err := p.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
 		http.Error(w, "Temporal cannot be reached: "+err.Error(), http.StatusServiceUnavailable)
 		return
 	}

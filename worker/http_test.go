@@ -25,7 +25,10 @@ func listen(t *testing.T) (net.Listener, string) {
 }
 
 // health is a Temporal that is there, or not.
-type health struct{ err error }
+type health struct {
+	client.Client
+	err error
+}
 
 func (h health) CheckHealth(context.Context, *client.CheckHealthRequest) (*client.CheckHealthResponse, error) {
 	return &client.CheckHealthResponse{}, h.err
@@ -45,26 +48,27 @@ func TestReadyIsSaidWhileTheWorkerWorksAndReachesTemporal(t *testing.T) {
 	var options client.Options
 	registry, err := newRegistry(zap.NewNop(), &options)
 	require.NoError(t, err)
-	ready := &readiness{reason: "connecting to Temporal"}
+	ready := &readiness{}
+	ready.Store(&phase{reason: "connecting to Temporal"})
 	server, err := serve("127.0.0.1:0", registry, ready, zap.NewNop())
 	require.NoError(t, err)
-	defer server.close()
-	url := "http://" + server.address
+	defer server.Close()
+	url := "http://" + server.Addr
 
 	code, body := get(t, url+"/readyz")
 	require.Equal(t, http.StatusServiceUnavailable, code)
 	require.Contains(t, body, "connecting to Temporal")
 
-	ready.set(health{})
+	ready.Store(&phase{temporal: health{}})
 	code, _ = get(t, url+"/readyz")
 	require.Equal(t, http.StatusOK, code)
 
-	ready.set(health{errors.New("connection refused")})
+	ready.Store(&phase{temporal: health{err: errors.New("connection refused")}})
 	code, body = get(t, url+"/readyz")
 	require.Equal(t, http.StatusServiceUnavailable, code)
 	require.Contains(t, body, "connection refused")
 
-	ready.unset("stopping")
+	ready.Store(&phase{reason: "stopping"})
 	code, body = get(t, url+"/readyz")
 	require.Equal(t, http.StatusServiceUnavailable, code)
 	require.Contains(t, body, "stopping")
@@ -81,12 +85,12 @@ func TestMetricsAreThoseOfTheProcessAndOfTemporalsSDK(t *testing.T) {
 	require.NoError(t, err)
 	server, err := serve("127.0.0.1:0", registry, &readiness{}, zap.NewNop())
 	require.NoError(t, err)
-	defer server.close()
+	defer server.Close()
 
 	options.MetricsHandler.Counter("temporal_test").Inc(2)
 	options.MetricsHandler.Timer("temporal_test_latency").Record(30_000_000)
 
-	code, body := get(t, "http://"+server.address+"/metrics")
+	code, body := get(t, "http://"+server.Addr+"/metrics")
 	require.Equal(t, http.StatusOK, code)
 	require.Contains(t, body, "go_goroutines")
 	require.Contains(t, body, "temporal_test_total 2")
@@ -100,9 +104,9 @@ func TestWhatAClientMaySendIsBounded(t *testing.T) {
 	require.NoError(t, err)
 	server, err := serve("127.0.0.1:0", registry, &readiness{}, zap.NewNop())
 	require.NoError(t, err)
-	defer server.close()
+	defer server.Close()
 
-	request, err := http.NewRequest(http.MethodGet, "http://"+server.address+"/healthz", nil)
+	request, err := http.NewRequest(http.MethodGet, "http://"+server.Addr+"/healthz", nil)
 	require.NoError(t, err)
 	request.Header.Set("X-Long", strings.Repeat("x", 32<<10))
 	response, err := http.DefaultClient.Do(request)
@@ -110,13 +114,13 @@ func TestWhatAClientMaySendIsBounded(t *testing.T) {
 	response.Body.Close()
 	require.Equal(t, http.StatusRequestHeaderFieldsTooLarge, response.StatusCode)
 
-	response, err = http.Post("http://"+server.address+"/metrics", "text/plain", strings.NewReader("x"))
+	response, err = http.Post("http://"+server.Addr+"/metrics", "text/plain", strings.NewReader("x"))
 	require.NoError(t, err)
 	response.Body.Close()
 	require.Equal(t, http.StatusMethodNotAllowed, response.StatusCode)
 
 	for what, timeout := range map[string]time.Duration{
-		"header": server.server.ReadHeaderTimeout, "request": server.server.ReadTimeout, "answer": server.server.WriteTimeout, "pause between two": server.server.IdleTimeout,
+		"header": server.ReadHeaderTimeout, "request": server.ReadTimeout, "answer": server.WriteTimeout, "pause between two": server.IdleTimeout,
 	} {
 		require.Positive(t, timeout, "nobody holds a connection forever: "+what)
 		require.LessOrEqual(t, timeout, 2*time.Minute, what)

@@ -3,18 +3,17 @@ package main
 import (
 	"os"
 
-	"go.temporal.io/sdk/log"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
 	"okta-collector/internal/config"
 )
 
-// newLogger logs to a file, which is standard error: the sink stdout: needs standard output for itself.
+// newLogger logs to a file. It is not standard output, where the sink stdout: writes.
 func newLogger(level zapcore.Level, format config.LogFormat, file *os.File) *zap.Logger {
 	if format == config.LogAuto {
 		format = config.LogJSON
-		if terminal(file) {
+		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 { // a terminal
 			format = config.LogConsole
 		}
 	}
@@ -32,32 +31,19 @@ func newLogger(level zapcore.Level, format config.LogFormat, file *os.File) *zap
 	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(file), level))
 }
 
-// terminal reports whether the file is a terminal.
-func terminal(file *os.File) bool {
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
-
-// activityError is the SDK's message about a failed slice. The slice has logged the failure itself.
-const activityError = "Activity error."
-
-// sdkLogger adapts zap to the interface of Temporal's SDK.
+// sdkLogger is the logger of Temporal's SDK.
 type sdkLogger struct{ sugar *zap.SugaredLogger }
-
-var _ log.WithLogger = sdkLogger{}
-
-func temporalLogger(l *zap.Logger) log.Logger { return sdkLogger{l.Sugar()} }
 
 func (l sdkLogger) Debug(msg string, keyvals ...any) { l.sugar.Debugw(msg, keyvals...) }
 func (l sdkLogger) Info(msg string, keyvals ...any)  { l.sugar.Infow(msg, keyvals...) }
 func (l sdkLogger) Warn(msg string, keyvals ...any)  { l.sugar.Warnw(msg, keyvals...) }
+
+// Error logs the failure of a slice at the level debug, because the slice has logged it. The SDK's message is the only
+// thing that tells this failure from others.
 func (l sdkLogger) Error(msg string, keyvals ...any) {
-	if msg == activityError {
+	if msg == "Activity error." {
 		l.sugar.Debugw(msg, keyvals...)
 		return
 	}
 	l.sugar.Errorw(msg, keyvals...)
 }
-
-// With implements log.WithLogger.
-func (l sdkLogger) With(keyvals ...any) log.Logger { return sdkLogger{l.sugar.With(keyvals...)} }

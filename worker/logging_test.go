@@ -48,13 +48,13 @@ func TestLowerLevelsAreLeftOut(t *testing.T) {
 
 func TestAFailedSliceIsNotLoggedByTheSDKToo(t *testing.T) {
 	file := logFile(t)
-	temporalLogger(newLogger(zapcore.InfoLevel, config.LogJSON, file)).Error("Activity error.", "Error", "it went wrong")
+	sdkLogger{newLogger(zapcore.InfoLevel, config.LogJSON, file).Sugar()}.Error("Activity error.", "Error", "it went wrong")
 	require.Empty(t, read(t, file.Name()))
 }
 
 func TestTemporalsSDKLogsWithItsFields(t *testing.T) {
 	file := logFile(t)
-	logger := log.With(temporalLogger(newLogger(zapcore.DebugLevel, config.LogJSON, file)), "Namespace", "prod")
+	logger := log.With(sdkLogger{newLogger(zapcore.DebugLevel, config.LogJSON, file).Sugar()}, "Namespace", "prod")
 	for level, write := range map[string]func(string, ...any){"debug": logger.Debug, "info": logger.Info, "warn": logger.Warn, "error": logger.Error} {
 		require.NoError(t, file.Truncate(0))
 		_, err := file.Seek(0, 0)

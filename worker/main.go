@@ -1,8 +1,8 @@
 // Command worker runs the collector's workflows and activities until it is told to stop.
 //
 // Its settings are environment variables, which --help lists. Temporal's own TEMPORAL_* variables and profiles configure
-// the connection to Temporal. It exits with 0 after SIGTERM or SIGINT, with 1 after a failure, and with 2 if its arguments
-// or settings are wrong.
+// the connection to Temporal. It exits with 0 after SIGTERM or SIGINT, with 1 after a failure, and with 2 if an argument
+// or a setting is wrong.
 package main
 
 import (
@@ -14,8 +14,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"go.uber.org/zap"
 
 	"okta-collector/internal/buildinfo"
 	"okta-collector/internal/config"
@@ -31,7 +29,7 @@ func main() {
 	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// command runs the worker, and returns its exit code.
+// command is main, with an exit code.
 func command(args []string, stdout, stderr *os.File) int {
 	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // errors and help are written below
@@ -70,7 +68,7 @@ func command(args []string, stdout, stderr *os.File) int {
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	// After the first signal, the second one has its default effect: it ends the process at once.
+	// After the first signal the next one has its usual effect: the process ends at once.
 	context.AfterFunc(ctx, stop)
 	if err := run(ctx, cfg, options, log); err != nil {
 		log.Error(err.Error())
@@ -100,13 +98,4 @@ taken from the name without the prefix, except OKTA_URL and OKTA_API_TOKEN.
 Temporal: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY, TEMPORAL_TLS_..., TEMPORAL_PROFILE.
 `)
 	return 0
-}
-
-// logStart logs the worker's version, tenants and task queue.
-func logStart(log *zap.Logger, cfg config.Config) {
-	names := make([]string, len(cfg.Tenants))
-	for i, t := range cfg.Tenants {
-		names[i] = t.Name
-	}
-	log.Info("starting", zap.String("version", buildinfo.Version()), zap.Strings("tenants", names), zap.String("taskQueue", cfg.TaskQueue))
 }

@@ -12,8 +12,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// latencyBuckets are the buckets of the SDK's histograms, in seconds. OpenTelemetry's defaults are for milliseconds. The
-// longest duration measured is that of a slice, about a minute.
+// latencyBuckets are the bounds of the SDK's histograms in seconds. OpenTelemetry's defaults are meant for milliseconds.
+// A slice takes longest: a minute.
 var latencyBuckets = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120}
 
 // newRegistry collects the metrics of the process and, through options, of Temporal's SDK.

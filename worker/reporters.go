@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"sync"
 
 	"go.uber.org/zap"
@@ -14,48 +12,28 @@ import (
 	"okta-collector/internal/report"
 )
 
-// reporters tell the tenants' Devo domains about the worker. A tenant with DEVO_REPORT=off has none.
-type reporters map[string]*report.Reporter
+// reporters report about the worker to Devo, one for each tenant; nil for a tenant that wants no reports.
+type reporters []*report.Reporter
 
-// newReporters makes the tenants' reporters. id is the worker's identity in Temporal.
-func newReporters(tenants []config.Tenant, id string, log *zap.Logger) (reporters, error) {
-	all := reporters{}
-	for _, t := range tenants {
-		if !t.Report {
-			continue
-		}
-		// The reports have a sink of their own, without metrics, so that no event waits for a report.
-		sink, err := devo.New(t.Devo)
-		if err != nil {
-			return nil, fmt.Errorf("tenant %s: %w", t.Name, err)
-		}
-		all[t.Name] = report.New(report.Config{
-			Sink: sink, Tenant: t.Name, Version: buildinfo.Version(), ID: id, Log: log.With(zap.String("tenant", t.Name)),
-		})
+// newReporter makes a tenant's reporter. workerID is the worker's identity in Temporal.
+func newReporter(t config.Tenant, workerID string, log *zap.Logger) (*report.Reporter, error) {
+	if !t.Report {
+		return nil, nil
 	}
-	return all, nil
+	// This sink is not the one of the events, so that events never wait for a report. It has no metrics: those are
+	// about the events.
+	sink, err := devo.New(t.Devo)
+	if err != nil {
+		return nil, err
+	}
+	return report.New(report.Config{Sink: sink, Tenant: t.Name, Version: buildinfo.Version(), ID: workerID, Log: log}), nil
 }
 
-func (all reporters) start(taskQueue string) {
-	for _, r := range all {
-		r.Start(taskQueue)
-	}
-}
-
-// stop delivers the remaining reports, to all tenants at the same time, until ctx ends.
+// stop delivers what is left until ctx ends, for all tenants at once.
 func (all reporters) stop(ctx context.Context, failed bool) {
 	var stopping sync.WaitGroup
 	for _, r := range all {
 		stopping.Go(func() { r.Stop(ctx, failed) })
 	}
 	stopping.Wait()
-}
-
-// workerID identifies the worker, also in Temporal's Web UI.
-func workerID() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	return fmt.Sprintf("%d@%s", os.Getpid(), host)
 }

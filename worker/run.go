@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"okta-collector/activities"
+	"okta-collector/internal/buildinfo"
 	"okta-collector/internal/config"
 	"okta-collector/internal/devo"
 	"okta-collector/internal/okta"
@@ -21,56 +24,57 @@ import (
 )
 
 const (
-	// sliceStop is how long a slice may take to confirm what it has shipped when the worker stops. With Temporal's
-	// default of 0 that would be shipped again.
+	// sliceStop is how long a slice may take to confirm what it has shipped when the worker stops. The SDK's default is
+	// 0: then the next slice would ship it again.
 	sliceStop = 8 * time.Second
-	// wholeStop bounds the whole stop. Docker and others send SIGKILL 10 s after SIGTERM.
+	// wholeStop bounds the whole stop. Docker sends SIGKILL 10 s after SIGTERM.
 	wholeStop = 9500 * time.Millisecond
-	// reportStop is how much of wholeStop the last reports to Devo may take.
+	// reportStop bounds the delivery of the last reports to Devo, within wholeStop.
 	reportStop = 3 * time.Second
 
-	// maxSlices is how many slices run at the same time. It is more than a few tenants have services: a service that had
-	// to wait for another one's slice would fall behind.
+	// maxSlices is how many slices run at once. It is more than all services of a few tenants: a slice that has to wait
+	// for the end of another one falls behind.
 	maxSlices = 100
-	// maxWorkflowTasks is small because a workflow task takes milliseconds.
+	// maxWorkflowTasks is small because workflow code only decides; it never waits.
 	maxWorkflowTasks = 50
 )
 
-// run works until ctx ends, which is no error, or something fails permanently.
+// run works until ctx ends, which is no error, or something fails for good.
 func run(ctx context.Context, cfg config.Config, options client.Options, log *zap.Logger) error {
-	logStart(log, cfg)
+	names := make([]string, len(cfg.Tenants))
+	for i, t := range cfg.Tenants {
+		names[i] = t.Name
+	}
+	log.Info("starting", zap.String("version", buildinfo.Version()), zap.Strings("tenants", names), zap.String("taskQueue", cfg.TaskQueue))
 	registry, err := newRegistry(log, &options)
 	if err != nil {
 		return err
 	}
-	if options.Identity == "" {
-		options.Identity = workerID()
-	}
-	reporters, err := newReporters(cfg.Tenants, options.Identity, log)
+	// The identity tells workers apart in the Web UI and in reports.
+	host, _ := os.Hostname()
+	options.Identity = cmp.Or(options.Identity, fmt.Sprintf("%d@%s", os.Getpid(), cmp.Or(host, "unknown")))
+	collector, reporters, err := newCollector(cfg.Tenants, options.Identity, registry, log)
 	if err != nil {
 		return err
 	}
-	collector, err := newCollector(cfg.Tenants, reporters, registry, log)
-	if err != nil {
-		return err
-	}
-	ready := &readiness{reason: "connecting to Temporal"}
+	ready := &readiness{}
+	ready.Store(&phase{reason: "connecting to Temporal"})
 	running := &services{}
 	registry.MustRegister(running)
 	server, err := serve(cfg.Listen, registry, ready, log)
 	if err != nil {
 		return err
 	}
-	defer server.close()
+	defer server.Close()
 
-	options.Logger = temporalLogger(log)
+	options.Logger = sdkLogger{log.Sugar()}
 	temporal, err := dial(ctx, options, log)
 	if err == nil {
 		defer temporal.Close()
 		err = registerAttributes(ctx, temporal.OperatorService(), options.Namespace, log)
 	}
 	if ctx.Err() != nil {
-		return nil // it was told to stop before it had begun
+		return nil // told to stop before it had begun
 	}
 	if err != nil {
 		return err
@@ -81,10 +85,12 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	if err := w.Start(); err != nil {
 		return fmt.Errorf("starting the worker: %w", err)
 	}
-	ready.set(temporal)
-	reporters.start(cfg.TaskQueue)
+	ready.Store(&phase{temporal: temporal})
+	for _, reporter := range reporters {
+		reporter.Start(cfg.TaskQueue)
+	}
 	go running.watch(ctx, temporal, cfg.TaskQueue, log)
-	log.Info("working", zap.String("metrics", "http://"+server.address+"/metrics"))
+	log.Info("working", zap.String("metrics", "http://"+server.Addr+"/metrics"))
 
 	select {
 	case <-ctx.Done():
@@ -92,34 +98,34 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	case err = <-failed:
 		err = fmt.Errorf("the worker cannot go on: %w", err)
 	}
-	ready.unset("stopping")
-	over := time.Now().Add(wholeStop)
+	ready.Store(&phase{reason: "stopping"})
+	deadline := time.Now().Add(wholeStop)
 	failure := errors.Join(err, stopWithin(wholeStop, w))
-	reporting, cancel := context.WithTimeout(context.Background(), min(reportStop, time.Until(over)))
+	reporting, cancel := context.WithTimeout(context.Background(), min(reportStop, time.Until(deadline)))
 	defer cancel()
 	reporters.stop(reporting, failure != nil)
 	return failure
 }
 
-// newCollector makes the activities, with the source and the sink of each tenant. It does not connect.
-func newCollector(tenants []config.Tenant, reporters reporters, registry prometheus.Registerer, log *zap.Logger) (*activities.Collector, error) {
+// newCollector makes the activities with every tenant's org, sink and reporter. It connects to nothing.
+func newCollector(tenants []config.Tenant, workerID string, registry prometheus.Registerer, log *zap.Logger) (*activities.Collector, reporters, error) {
 	oktaMetrics := okta.NewMetrics(registry)
 	collected := make(map[string]activities.Tenant, len(tenants))
+	var all reporters
 	for _, t := range tenants {
 		log := log.With(zap.String("tenant", t.Name))
+		reporter, reporterErr := newReporter(t, workerID, log)
 		t.Okta.Log, t.Okta.Metrics = log, oktaMetrics
 		t.Devo.Log, t.Devo.Metrics = log, devo.NewMetrics(prometheus.WrapRegistererWith(prometheus.Labels{"tenant": t.Name}, registry))
-		org, err := okta.New(t.Okta)
-		if err != nil {
-			return nil, fmt.Errorf("tenant %s: %w", t.Name, err)
+		org, orgErr := okta.New(t.Okta)
+		sink, sinkErr := devo.New(t.Devo)
+		if err := errors.Join(reporterErr, orgErr, sinkErr); err != nil {
+			return nil, nil, fmt.Errorf("tenant %s: %w", t.Name, err)
 		}
-		sink, err := devo.New(t.Devo)
-		if err != nil {
-			return nil, fmt.Errorf("tenant %s: %w", t.Name, err)
-		}
-		collected[t.Name] = activities.Tenant{Org: org, Sink: sink, Tables: t.Tables, Reports: reporters[t.Name]}
+		all = append(all, reporter)
+		collected[t.Name] = activities.Tenant{Org: org, Sink: sink, Tables: t.Tables, Reports: reporter}
 	}
-	return activities.New(collected, log, activities.NewMetrics(registry)), nil
+	return activities.New(collected, log, activities.NewMetrics(registry)), all, nil
 }
 
 func newWorker(temporal client.Client, taskQueue string, collector *activities.Collector, onFatal func(error)) worker.Worker {
@@ -137,8 +143,8 @@ func newWorker(temporal client.Client, taskQueue string, collector *activities.C
 	return w
 }
 
-// stopWithin stops the worker. Its slices end with a checkpoint. If a slice takes too long, another worker goes on from its
-// last checkpoint.
+// stopWithin stops the worker. Its slices end with a checkpoint. If a slice takes longer than limit, another worker goes
+// on from its last checkpoint.
 func stopWithin(limit time.Duration, w worker.Worker) error {
 	stopped := make(chan struct{})
 	go func() {

@@ -5,23 +5,27 @@
 package config
 
 import (
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
 	"go.uber.org/zap/zapcore"
 
 	"okta-collector/internal/devo"
 	"okta-collector/internal/okta"
 )
 
-// Config has all settings of a worker. Its tenants have no loggers and metrics yet.
+// Config has all settings of a worker. The loggers and metrics of its tenants are not set yet.
 type Config struct {
 	// Tenants are the orgs to collect, in the order of COLLECTOR_TENANTS; at least one.
 	Tenants []Tenant
 	// TaskQueue is Temporal's task queue for the workflows and activities.
 	TaskQueue string
 	// Listen is the host:port of /metrics, /healthz and /readyz.
-	Listen string
-	// LogLevel is the lowest level that is logged.
-	LogLevel zapcore.Level
-	// LogFormat is how log lines are written.
+	Listen    string
+	LogLevel  zapcore.Level
 	LogFormat LogFormat
 }
 
@@ -47,8 +51,8 @@ const (
 	LogJSON    LogFormat = "json"
 )
 
-// Plan is the part of the settings that says what to start. It needs no addresses and no credentials, so that whoever
-// starts services need not have them.
+// Plan is the part of the settings that says what to start. It needs no addresses and no credentials: they
+// need not be where services are started.
 type Plan struct {
 	// Given: at least one tenant setting is present. Without one, the plan holds only defaults that nobody asked for.
 	Given     bool
@@ -63,19 +67,16 @@ type Target struct{ Tenant, Service string }
 // and are none, and about settings that nothing uses. There may be warnings beside an error.
 func Load() (Config, []string, error) {
 	var found Problems
-	process, tenants, err := read(&found)
-	if err != nil {
-		return Config{}, nil, err
-	}
+	process, tenants := read(&found)
 	c := process.config(&found)
 	for _, t := range tenants {
 		c.Tenants = append(c.Tenants, Tenant{
 			Name:     t.name,
-			Okta:     t.okta(&found),
-			Devo:     t.devo(&found),
-			Services: t.services(&found),
-			Tables:   t.tables(&found),
-			Report:   t.report(&found),
+			Okta:     t.okta(),
+			Devo:     t.devo(),
+			Services: t.services(),
+			Tables:   t.tables(),
+			Report:   t.report(),
 		})
 	}
 	warnings := append(unknown(tenants), unused(tenants)...)
@@ -89,13 +90,12 @@ func Load() (Config, []string, error) {
 // are like those of [Load].
 func LoadPlan() (Plan, []string, error) {
 	var found Problems
-	process, tenants, err := read(&found)
-	if err != nil {
-		return Plan{}, nil, err
-	}
-	p := Plan{Given: given(tenants), TaskQueue: process.taskQueue(&found)}
+	process, tenants := read(&found)
+	// Without COLLECTOR_TENANTS no variable has a prefix.
+	tenantSettings := slices.Concat([]string{"COLLECTOR_TENANTS"}, ownNames, sharedNames)
+	p := Plan{Given: slices.ContainsFunc(tenantSettings, isSet), TaskQueue: process.taskQueue(&found)}
 	for _, t := range tenants {
-		for _, s := range t.services(&found) {
+		for _, s := range t.services() {
 			p.Targets = append(p.Targets, Target{Tenant: t.name, Service: s})
 		}
 	}
@@ -106,20 +106,29 @@ func LoadPlan() (Plan, []string, error) {
 	return p, warnings, nil
 }
 
-// read reads the variables of the process and of each tenant. It interprets only the tenants' names.
-func read(found *Problems) (processVariables, []tenant, error) {
-	var process processVariables
-	own := func(setting string) string { return processPrefix + setting }
-	if err := fill(processPrefix, &process, own, found); err != nil {
-		return process, nil, err
+// config returns the settings of the process, without tenants.
+func (v processVariables) config(found *Problems) Config {
+	c := Config{TaskQueue: v.taskQueue(found), Listen: v.Listen, LogFormat: LogFormat(v.LogFormat)}
+	_, port, err := net.SplitHostPort(v.Listen)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
 	}
-	names := tenantNames(process.Tenants, found)
-	tenants := make([]tenant, len(names))
-	for i, name := range names {
-		var err error
-		if tenants[i], err = readTenant(name, names, found); err != nil {
-			return process, nil, err
-		}
+	if err != nil {
+		found.add("COLLECTOR_LISTEN", "is %q; want host:port such as 127.0.0.1:9464, or :9464 for all interfaces", v.Listen)
 	}
-	return process, tenants, nil
+	if c.LogLevel, err = zapcore.ParseLevel(v.LogLevel); err != nil || c.LogLevel > zapcore.ErrorLevel {
+		found.add("COLLECTOR_LOG_LEVEL", "is %q; want debug, info, warn or error", v.LogLevel)
+	}
+	if !slices.Contains([]LogFormat{LogAuto, LogConsole, LogJSON}, c.LogFormat) {
+		found.add("COLLECTOR_LOG_FORMAT", "is %q; want auto, console or json", v.LogFormat)
+	}
+	return c
+}
+
+func (v processVariables) taskQueue(found *Problems) string {
+	const maxTaskQueue = 1000 // the longest name in bytes that Temporal's default limits accept
+	if len(v.TaskQueue) > maxTaskQueue || strings.ContainsFunc(v.TaskQueue, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		found.add("COLLECTOR_TASK_QUEUE", "is not usable as a task queue's name; want at most %d printable characters", maxTaskQueue)
+	}
+	return v.TaskQueue
 }

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // Problem is one thing that is wrong with the settings.
@@ -26,12 +25,11 @@ func (p Problems) Error() string {
 	if len(p) == 1 {
 		return "a setting is wrong: " + p[0].String()
 	}
-	var text strings.Builder
-	text.WriteString("settings are wrong:")
+	text := "settings are wrong:"
 	for _, problem := range p {
-		text.WriteString("\n  " + problem.String())
+		text += "\n  " + problem.String()
 	}
-	return text.String()
+	return text
 }
 
 // add adds a problem unless it is there already: several tenants may inherit the same variable.

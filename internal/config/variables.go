@@ -2,9 +2,7 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"io"
-	"reflect"
 	"strings"
 	"text/tabwriter"
 
@@ -13,8 +11,6 @@ import (
 	"okta-collector/internal/secret"
 )
 
-const processPrefix = "COLLECTOR_"
-
 // All values are read as text and interpreted later, because envconfig stops at the first value that it cannot convert,
 // and all problems have to be reported together.
 //
@@ -22,11 +18,11 @@ const processPrefix = "COLLECTOR_"
 
 // processVariables are the settings of the process.
 type processVariables struct {
-	Tenants   string `default:"default" desc:"the orgs to collect: acme,globex; each then has its own ACME_OKTA_URL, ..."`
-	TaskQueue string `split_words:"true" default:"okta-collector" desc:"Temporal's task queue"`
-	Listen    string `default:"127.0.0.1:9464" desc:"address of /metrics, /healthz and /readyz"`
-	LogLevel  string `split_words:"true" default:"info" desc:"debug, info, warn or error"`
-	LogFormat string `split_words:"true" default:"auto" desc:"console, json, or auto: console on a terminal, json elsewhere"`
+	Tenants   string `envconfig:"COLLECTOR_TENANTS" default:"default" desc:"the orgs to collect: acme,globex; each then has its own ACME_OKTA_URL, ..."`
+	TaskQueue string `envconfig:"COLLECTOR_TASK_QUEUE" default:"okta-collector" desc:"Temporal's task queue"`
+	Listen    string `envconfig:"COLLECTOR_LISTEN" default:"127.0.0.1:9464" desc:"address of /metrics, /healthz and /readyz"`
+	LogLevel  string `envconfig:"COLLECTOR_LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
+	LogFormat string `envconfig:"COLLECTOR_LOG_FORMAT" default:"auto" desc:"console, json, or auto: console on a terminal, json elsewhere"`
 }
 
 // ownVariables are the settings that a tenant never inherits. They must not have an `envconfig:"NAME"` tag: with one,
@@ -62,11 +58,11 @@ type sharedVariables struct {
 	DevoReport      string     `envconfig:"DEVO_REPORT" default:"auto" desc:"reports to Devo about the collector: on, off, or auto (on for tls, tcp and https)"`
 }
 
-// unsupported are settings that do not exist yet. They are refused and not ignored, because whoever sets them expects
-// that the collector signs in with them.
+// unsupported are settings that do not exist yet. They are refused and not ignored: somebody who sets them expects the
+// collector to sign in with them.
 var unsupported = []string{"OKTA_CLIENT_ID", "OKTA_CLIENT_SECRET", "OKTA_PRIVATE_KEY", "OKTA_PRIVATE_KEY_FILE", "OKTA_PRIVATE_KEY_ID", "OKTA_SCOPES"}
 
-// The names of the settings, without a tenant's prefix and without the process's.
+// The names of the settings, without a tenant's prefix.
 var (
 	processNames = names(&processVariables{})
 	ownNames     = names(&ownVariables{})
@@ -90,36 +86,6 @@ func (c *credential) Decode(value string) error {
 	return nil
 }
 
-// maxVariable bounds a variable's text in bytes. A list of a hundred names is shorter. Errors do not repeat a longer
-// text, which may be a whole file.
-const maxVariable = 8 << 10
-
-// fill reads a struct of variables. It removes the white space around values that files and templates leave behind.
-// Empty variables get their default: envconfig gives it only to absent ones, but a Compose file cannot leave a variable
-// out. source returns the variable that a setting was read from.
-func fill(prefix string, variables any, source func(setting string) string, found *Problems) error {
-	if err := envconfig.Process(strings.TrimSuffix(prefix, "_"), variables); err != nil {
-		return fmt.Errorf("reading the settings %s*: %w", prefix, err)
-	}
-	v := reflect.ValueOf(variables).Elem()
-	for i, name := range names(variables) {
-		field := v.Field(i)
-		if field.Kind() != reflect.String {
-			continue
-		}
-		text := strings.TrimSpace(field.String())
-		if len(text) > maxVariable {
-			found.add(source(name), "has %d bytes; want at most %d", len(text), maxVariable)
-			text = ""
-		}
-		if text == "" {
-			text = v.Type().Field(i).Tag.Get("default")
-		}
-		field.SetString(text)
-	}
-	return nil
-}
-
 // Usage writes the names of all settings, their defaults and what they are for. It shows no values.
 func Usage(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -132,6 +98,6 @@ func list(w io.Writer, format string) error {
 	return errors.Join(
 		envconfig.Usagef("", &ownVariables{}, w, format),
 		envconfig.Usagef("", &sharedVariables{}, w, format),
-		envconfig.Usagef(strings.TrimSuffix(processPrefix, "_"), &processVariables{}, w, format),
+		envconfig.Usagef("", &processVariables{}, w, format),
 	)
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -13,21 +14,16 @@ import (
 // devo-relay, Kubernetes sets DEVO_RELAY_PORT and more in every container.
 func unknown(tenants []tenant) []string {
 	own, settings := slices.Concat(ownNames, unsupported), slices.Concat(ownNames, sharedNames)
-	families := []string{processPrefix, "OKTA_", "DEVO_"}
-	known := slices.Clone(sharedNames)
-	add := func(prefix string, names []string) {
-		for _, name := range names {
-			known = append(known, prefix+name)
-		}
-	}
-	add(processPrefix, processNames)
+	families := []string{"COLLECTOR_", "OKTA_", "DEVO_"}
+	known := slices.Concat(sharedNames, processNames)
 	for _, t := range tenants {
-		add(t.prefix, own)
-		add(t.prefix, sharedNames)
+		for _, name := range slices.Concat(own, sharedNames) {
+			known = append(known, t.prefix+name)
+		}
 		families = append(families, t.prefix+"OKTA_", t.prefix+"DEVO_")
 	}
 	if len(tenants) == 0 { // COLLECTOR_TENANTS is wrong, and these may be right
-		add("", own)
+		known = append(known, own...)
 	}
 
 	var warnings []string
@@ -38,14 +34,13 @@ func unknown(tenants []tenant) []string {
 		likeSetting := slices.ContainsFunc(settings, func(setting string) bool { return strings.HasSuffix(name, "_"+setting) })
 		switch {
 		case slices.Contains(known, name):
-		case strings.HasPrefix(name, temporalPrefix):
+		case strings.HasPrefix(name, "TEMPORAL_"):
 			// Other programs have variables with this prefix too. A name that is not nearly one of ours is theirs.
-			meant := nearest(name, temporalNames)
-			if typos := levenshtein.ComputeDistance(name, meant); typos > 0 && typos <= maxTypos {
+			if meant, typos := nearest(name, temporalNames); typos > 0 && typos <= 2 {
 				warn("%s is not a setting; did you mean %s?", name, meant)
 			}
 		case slices.Contains(own, name): // without a prefix, although every tenant has one
-			example := tenants[len(tenants)-1].own(name)
+			example := tenants[len(tenants)-1].prefix + name
 			warn("%s is not used: with COLLECTOR_TENANTS every tenant has its own, such as %s", name, example)
 		case inFamily:
 			warn("%s is not a setting%s", name, suggestion(name, known))
@@ -57,12 +52,6 @@ func unknown(tenants []tenant) []string {
 	return warnings
 }
 
-const (
-	temporalPrefix = "TEMPORAL_"
-	// maxTypos is the largest edit distance between a misspelt variable and one of temporalNames.
-	maxTypos = 2
-)
-
 // temporalNames are the variables of Temporal's SDK that say where the server is and who its client is.
 var temporalNames = []string{
 	"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_API_KEY", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE", "TEMPORAL_CLIENT_AUTHORITY",
@@ -71,15 +60,15 @@ var temporalNames = []string{
 	"TEMPORAL_TLS_SERVER_CA_CERT_PATH", "TEMPORAL_TLS_SERVER_CA_CERT_DATA", "TEMPORAL_CODEC_ENDPOINT", "TEMPORAL_CODEC_AUTH",
 }
 
-// suggestion names the known variable that somebody probably meant: the shortest one with all words of the name, such as
-// OKTA_API_TOKEN for OKTA_TOKEN, or else the nearest one by edit distance. It is empty if more than a third of the name
-// is wrong.
+// suggestion names the known variable that somebody probably meant: the nearest one with all words of the name, such as
+// OKTA_API_TOKEN for OKTA_TOKEN, or else the nearest one. It is empty if more than a third of the name is wrong.
 func suggestion(name string, known []string) string {
-	meant := nearest(name, known)
 	longer := slices.DeleteFunc(slices.Clone(known), func(variable string) bool { return !hasWords(variable, name) })
 	if len(longer) > 0 {
-		meant = slices.MinFunc(longer, func(a, b string) int { return len(a) - len(b) })
-	} else if levenshtein.ComputeDistance(name, meant) > len(name)/3 {
+		known = longer
+	}
+	meant, typos := nearest(name, known)
+	if len(longer) == 0 && typos > len(name)/3 {
 		return ""
 	}
 	return "; did you mean " + meant + "?"
@@ -96,37 +85,33 @@ func hasWords(variable, name string) bool {
 	return len(words) == 0
 }
 
-// nearest returns the known variable with the smallest edit distance to a name.
-func nearest(name string, known []string) string {
-	return slices.MinFunc(known, func(a, b string) int {
-		return levenshtein.ComputeDistance(name, a) - levenshtein.ComputeDistance(name, b)
-	})
+// nearest returns the known variable with the smallest edit distance to a name, and that distance.
+func nearest(name string, known []string) (meant string, typos int) {
+	distance := func(variable string) int { return levenshtein.ComputeDistance(name, variable) }
+	meant = slices.MinFunc(known, func(a, b string) int { return distance(a) - distance(b) })
+	return meant, distance(meant)
 }
 
-// unused warns about certificates that are set for tenants none of which ships over TLS. Whoever sets them expects the
-// delivery to be encrypted.
+// unused warns about certificates that are set for tenants none of which ships over TLS. They suggest that the
+// delivery is encrypted, and it is not.
 func unused(tenants []tenant) []string {
-	var used []string
+	var used, warnings []string
 	reasons := make(map[string]string) // by each variable that some tenant does not use
 	for _, t := range tenants {
+		scheme, _, _ := strings.Cut(t.DevoURL, ":")
 		for _, name := range []string{"DEVO_CHAIN_FILE", "DEVO_CERT_FILE", "DEVO_KEY_FILE"} {
-			variable := t.source(name)
-			scheme, _, _ := strings.Cut(t.DevoURL, ":")
-			switch {
-			case !isSet(variable):
-			case slices.Contains([]string{"tcp", "file", "stdout"}, scheme):
-				reasons[variable] = t.source("DEVO_URL") + " begins with " + scheme + ":"
-			default:
+			variable := t.variable(name)
+			if slices.Contains([]string{"tcp", "file", "stdout"}, scheme) {
+				reasons[variable] = t.variable("DEVO_URL") + " begins with " + scheme + ":"
+			} else {
 				used = append(used, variable)
 			}
 		}
 	}
-	var warnings []string
-	for variable, reason := range reasons {
-		if !slices.Contains(used, variable) {
-			warnings = append(warnings, fmt.Sprintf("%s is not used: %s, and certificates are for tls:", variable, reason))
+	for _, variable := range slices.Sorted(maps.Keys(reasons)) {
+		if isSet(variable) && !slices.Contains(used, variable) {
+			warnings = append(warnings, fmt.Sprintf("%s is not used: %s, and certificates are for tls:", variable, reasons[variable]))
 		}
 	}
-	slices.Sort(warnings)
 	return warnings
 }
