@@ -43,7 +43,7 @@ func (s *collectSuite) TestWhatASliceSaysIsBoundedInTheStatusAndTheDetails() {
 		return workflows.SliceResult{}, temporal.NewApplicationErrorWithOptions(long, string(workflows.ClassPerson),
 			temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{workflows.Failure{Checkpoint: in.Checkpoint}}})
 	}
-	s.after(time.Minute, func() {
+	s.after(30*time.Second, func() {
 		status := s.status()
 		s.Equal(workflows.StateBlocked, status.State)
 		s.LessOrEqual(len(status.LastProblem.Message), 1000)
