@@ -7,6 +7,7 @@ WORKFLOWCHECK  = go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 BUILD          = CGO_ENABLED=0 go build -trimpath -o bin/
 
 # There are two modules: the product's, with its unit tests, and test/, with the end-to-end tests, make bench and make chaos.
+# make test runs everything anew: some tests build the programs that they run, and go test's cache does not know of that.
 # TESTED fails where a module's go test ran no test: that prints no ok, or one that says so, and is content.
 SHELL          = bash
 TESTED         = awk '{ print; fflush() } /^ok / && !/\[no tests to run\]/ { ran = 1 } END { if (!ran) { print "FAIL: no test ran"; exit 1 } }'
@@ -31,14 +32,14 @@ run: build ## the worker against a real org, with an embedded Temporal unless TE
 	@deployments/run.sh
 
 check: lint ## the linters and the unit tests, in less than a minute
-	set -o pipefail; go test -short ./... | $(TESTED)
+	@set -o pipefail; go test -short ./... | $(TESTED)
 
 test: bin/temporal ## all tests, the end-to-end ones included
-	set -o pipefail; go test -parallel 8 -timeout 30m ./... | $(TESTED)
-	set -o pipefail; go test -C test -parallel 8 -timeout 30m ./... | $(TESTED)
+	@set -o pipefail; go test -count 1 -parallel 8 -timeout 30m ./... | $(TESTED)
+	@set -o pipefail; go test -C test -count 1 -parallel 8 -timeout 30m ./... | $(TESTED)
 
 race: ## the unit tests with the race detector; it needs gcc
-	set -o pipefail; CGO_ENABLED=1 go test -short -race ./... | $(TESTED)
+	@set -o pipefail; CGO_ENABLED=1 go test -short -race ./... | $(TESTED)
 
 lint: ## gofmt, vet, staticcheck, workflowcheck
 	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo "gofmt would change: $$files"; exit 1; }
