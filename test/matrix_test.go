@@ -41,15 +41,15 @@ type step struct {
 	again map[way]int
 	// leftOut says why a way to fail has no meaning here.
 	leftOut map[way]string
-	// fails says that a slice fails before the fault strikes.
-	fails bool
+	// between says that the fault strikes between two slices.
+	between bool
 	// https are the ways that need a Devo that answers: syslog says nothing.
 	https []way
 }
 
-// loses is how many slices are lost by the fault itself. That of a busy machine can be more.
+// loses is how many slices are lost by the fault itself. A machine that stands still loses others.
 func (s step) loses(by way) int {
-	if s.fails || by != terminated && by != paused {
+	if by == killed && !s.between {
 		return 1
 	}
 	return 0
@@ -128,8 +128,8 @@ var matrix = []step{
 		arm:  func(c *cell) { c.atTemporal(isResult, false) },
 	},
 	{
-		name:  "continue-as-new",
-		fails: true,
+		name:    "continue-as-new",
+		between: true,
 		arm: func(c *cell) {
 			// So many messages that Temporal suggests it, while a page is waited for; then the slice ends.
 			c.onRequest(c.page, atOnce, func() oktasim.Fault {

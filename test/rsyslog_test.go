@@ -152,8 +152,8 @@ ruleset(name="received") { action(type="omfile" file="%[1]s/received" template="
 input(type="imtcp" address="127.0.0.1" port="0" listenPortFileName="%[1]s/port" ruleset="received")
 `
 
-// startRsyslog starts rsyslogd on a free port of loopback, or skips the test where it, or
-// its TLS module, is not installed.
+// startRsyslog starts rsyslogd on a free port of loopback, if it and
+// its TLS module are installed.
 func startRsyslog(t *testing.T) *rsyslog {
 	t.Helper()
 	program, err := exec.LookPath("rsyslogd")
@@ -161,7 +161,7 @@ func startRsyslog(t *testing.T) *rsyslog {
 		program, err = exec.LookPath("/usr/sbin/rsyslogd") // not in everybody's PATH
 	}
 	if err != nil {
-		t.Skip("rsyslogd is not installed (Debian: rsyslog, rsyslog-gnutls)")
+		missing(t, "rsyslogd (Debian: rsyslog, rsyslog-gnutls)")
 	}
 	dir := t.TempDir()
 	pki, err := devosim.NewPKI(filepath.Join(dir, "certificates"))
@@ -208,7 +208,7 @@ func (s *rsyslog) awaitPort(file string) {
 			return
 		}
 		if strings.Contains(s.said(), "could not load module 'lmnsd_gtls'") {
-			s.t.Skip("rsyslogd has no TLS module (Debian: rsyslog-gnutls)")
+			missing(s.t, "rsyslogd's TLS module (Debian: rsyslog-gnutls)")
 		}
 		select {
 		case <-look.C:

@@ -43,7 +43,7 @@ func (s *collectSuite) TestWhatASliceSaysIsBoundedInTheStatusAndTheDetails() {
 			temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{workflows.Failure{
 				Checkpoint: in.Checkpoint, Problem: workflows.Problem{Class: workflows.ClassPerson, Message: long, Endpoint: long, Remedy: long}}}})
 	}
-	s.after(time.Minute, func() {
+	s.after(30*time.Second, func() {
 		status := s.status()
 		s.Equal(workflows.StateBlocked, status.State)
 		s.LessOrEqual(len(status.LastProblem.Message), 1000)

@@ -18,7 +18,7 @@ import (
 // TestRecordedHistoriesReplay holds every change of the workflow against the histories of real
 // runs in testdata: a worker with the new code takes up workflows that the old code began.
 //
-// A history is recorded by `go test ./test -run TestRecordHistories -record`. One that was released
+// A history is recorded by `go test -C test . -run TestRecordHistories -record`. One that was released
 // is never recorded anew: what no longer replays needs workflow.GetVersion.
 func TestRecordedHistoriesReplay(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.json")

@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"net"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,8 +17,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"okta-collector/test/loopback"
 )
 
 // patience is how long something may take before a test gives up on it. It is no expectation.
@@ -43,17 +41,13 @@ func build(t *testing.T) (bin string) {
 	return bin
 }
 
-// reserved are ports that the kernel gives to no connection while a program is not there to listen on its own.
-func reserved(t *testing.T) (p ports) {
+// reserved returns free ports below those that systems give to connections (Linux 32768 and up, others 49152): they
+// are still free when a program that was killed is started again.
+func reserved(t *testing.T) ports {
 	t.Helper()
-	for _, port := range []*int{&p.temporal, &p.ui, &p.metrics, &p.okta, &p.devo} {
-		address, err := loopback.FreeAddress()
-		require.NoError(t, err)
-		_, number, err := net.SplitHostPort(address)
-		require.NoError(t, err)
-		*port, err = strconv.Atoi(number)
-		require.NoError(t, err)
-	}
+	first := 15_000 + rand.IntN(17_000)
+	p, err := ports{temporal: first, ui: first + 1, metrics: first + 2, okta: first + 3, devo: first + 4}.free()
+	require.NoError(t, err)
 	return p
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -19,7 +20,6 @@ import (
 	"go.uber.org/goleak"
 
 	"okta-collector/internal/devosim"
-	"okta-collector/test/loopback"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -415,14 +415,25 @@ func TestAHalfCloseCanGoUnanswered(t *testing.T) {
 	require.Eventually(t, func() bool { return s.Connections().Answered == 1 }, patience, time.Millisecond)
 }
 
+// addressOfNoConnection returns an address that nobody listens on. Its port is below those that systems give to
+// connections (Linux 32768 and up, others 49152), so that it is still free when a server comes back to it.
+func addressOfNoConnection() string {
+	for {
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 15_000+rand.IntN(17_000)))
+		if err == nil {
+			defer listener.Close()
+			return listener.Addr().String()
+		}
+	}
+}
+
 func TestItComesBackAtTheSameAddressWithTheSameCertificates(t *testing.T) {
-	dir := t.TempDir()                     // there already, but empty
-	address, err := loopback.FreeAddress() // one that no connection is given meanwhile
-	require.NoError(t, err)
+	dir := t.TempDir() // there already, but empty
+	address := addressOfNoConnection()
 	first := start(t, devosim.Config{Dir: dir, ListenTLS: address})
 	c := dialTLS(t, first)
 	require.NoError(t, first.Close())
-	_, err = c.Read(make([]byte, 1))
+	_, err := c.Read(make([]byte, 1))
 	require.Error(t, err)
 
 	second := start(t, devosim.Config{Dir: dir, ListenTLS: address})

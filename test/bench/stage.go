@@ -6,10 +6,8 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -17,6 +15,7 @@ import (
 
 	"okta-collector/internal/oktasim"
 	"okta-collector/test/loopback"
+	"okta-collector/test/product"
 )
 
 // token is what the simulated orgs let one in with.
@@ -36,26 +35,15 @@ type stage struct {
 }
 
 // built are the packages of the programs that are measured and stood in for.
-var built = []string{"worker", "starter", "internal/oktasim/cmd/oktasim", "internal/devosim/cmd/devosim"}
+var built = []string{"./worker", "./starter", "./internal/oktasim/cmd/oktasim", "./internal/devosim/cmd/devosim"}
 
 // newStage builds the programs, as make build does, and starts Temporal, which ends with ctx.
 func newStage(ctx context.Context, dir string) (*stage, error) {
 	s := &stage{launcher: launcher{dir: dir}}
-	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Path}}\n{{.Dir}}").Output()
+	root, err := product.Build(ctx, dir, built...)
 	if err != nil {
-		return nil, fmt.Errorf("finding the module: %w", err)
+		return nil, err
 	}
-	module, root, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-	args := []string{"build", "-trimpath", "-o", s.path("")}
-	for _, pkg := range built {
-		args = append(args, module+"/"+pkg)
-	}
-	build := exec.CommandContext(ctx, "go", args...)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building: %w\n%s", err, out)
-	}
-
 	cli := filepath.Join(root, "bin", "temporal")
 	if _, err := os.Stat(cli); err != nil {
 		return nil, fmt.Errorf("%w: make bin/temporal builds it", err)

@@ -68,7 +68,7 @@ func (p plan) command() string {
 	if p.every == steady.every && p.judged == steady.judged && p.length%time.Minute == 0 {
 		return fmt.Sprintf("make chaos MINUTES=%d SEED=%d", p.length/time.Minute, p.seed)
 	}
-	return fmt.Sprintf("go run ./test/chaos --for %v --every %v --judged %v --seed %d", p.length, p.every, p.judged, p.seed)
+	return fmt.Sprintf("go run -C test ./chaos --for %v --every %v --judged %v --seed %d", p.length, p.every, p.judged, p.seed)
 }
 
 // steady is what is done where nothing else is said.

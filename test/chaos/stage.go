@@ -21,6 +21,7 @@ import (
 	"okta-collector/internal/devosim"
 	"okta-collector/internal/oktasim"
 	"okta-collector/test/loopback"
+	"okta-collector/test/product"
 	"okta-collector/workflows"
 )
 
@@ -75,7 +76,7 @@ type worker struct {
 // newStage builds the programs and starts everything. It has to be closed, also after an error.
 func newStage(ctx context.Context, dir string) (*stage, error) {
 	s := &stage{dir: dir, answers: newSpoilers()}
-	root, err := build(ctx, filepath.Join(dir, "bin"))
+	root, err := product.Build(ctx, filepath.Join(dir, "bin"), "./worker", "./starter")
 	if err != nil {
 		return s, err
 	}
@@ -109,21 +110,6 @@ func newStage(ctx context.Context, dir string) (*stage, error) {
 		return s, err
 	}
 	return s, s.startServices(ctx)
-}
-
-// build builds the programs, as make build does, and returns the module's directory.
-func build(ctx context.Context, dir string) (root string, err error) {
-	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Path}}\n{{.Dir}}").Output()
-	if err != nil {
-		return "", fmt.Errorf("finding the module: %w", err)
-	}
-	module, root, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", dir+"/", module+"/worker", module+"/starter")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building: %w\n%s", err, out)
-	}
-	return root, nil
 }
 
 func (s *stage) startTemporal(ctx context.Context, cli string) error {

@@ -1,4 +1,4 @@
-package oktasim_test
+package test
 
 import (
 	"encoding/json"
@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
@@ -14,16 +15,24 @@ import (
 	"okta-collector/internal/oktasim"
 )
 
-// specification is Okta's own, cut down to its collections. It is not part of this repository.
-const specification = "../../../shared/okta-openapi/collections.yaml"
+// specification is Okta's own, cut down to its collections. It is not part of this repository, but lies beside its folder.
+const specification = "../../shared/okta-openapi/collections.yaml"
 
 func TestObjectsAreWhatOktasSpecificationSays(t *testing.T) {
 	if _, err := os.Stat(specification); errors.Is(err, fs.ErrNotExist) {
-		t.Skip("Okta's specification, collections.yaml, is not here")
+		missing(t, "Okta's specification "+specification)
 	}
 	doc, err := openapi3.NewLoader().LoadFromFile(specification)
 	require.NoError(t, err)
-	org, _ := newOrg(t, func(c *oktasim.Config) { c.Counts = counts(300) })
+	counts := map[string]int{"app_users": 7, "app_groups": 3, "group_members": 5}
+	for _, service := range []string{"logs", "users", "groups", "apps", "clients", "idps", "zones"} {
+		counts[service] = 300
+	}
+	epoch := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	org, err := oktasim.New(oktasim.Config{
+		Seed: 7, Token: "00-simulated-token", Epoch: epoch, Counts: counts, Unlimited: true, Now: func() time.Time { return epoch },
+	})
+	require.NoError(t, err)
 	for service, endpoint := range map[string]string{
 		"logs": "/api/v1/logs", "users": "/api/v1/users", "groups": "/api/v1/groups", "apps": "/api/v1/apps",
 		"clients": "/oauth2/v1/clients", "idps": "/api/v1/idps", "zones": "/api/v1/zones",
