@@ -170,6 +170,22 @@ func TestAnEndpointKeepsItsOwnWindowInTheCheckpoint(t *testing.T) {
 	})
 }
 
+func TestAWorkerLearnsOfAnEndpointsOwnWindowFromAnotherWorkersCheckpoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		above, below := &bucket{limit: 100}, &bucket{limit: 12}
+		here, there := newPair(budget.New(0.5, time.Now)), newPair(budget.New(0.5, time.Now))
+		require.True(t, askIn(t, here.below, appUsers, below))
+		time.Sleep(2 * time.Minute)
+
+		require.True(t, askIn(t, there.above, apps, above))
+		time.Sleep(20 * time.Second)
+		require.Equal(t, 6, most(t, there.below, appUsers, below))
+		there.below.Leave()
+		here.below.Restore(there.below.Windows(time.Now()), time.Now())
+		require.Zero(t, most(t, here.below, appUsers, below))
+	})
+}
+
 func TestAChangedLimitIsNotTakenForAnotherWindow(t *testing.T) {
 	for name, limits := range map[string][2]int{"raised": {12, 40}, "lowered": {40, 12}} {
 		t.Run(name, func(t *testing.T) {

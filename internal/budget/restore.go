@@ -43,6 +43,9 @@ func (m *Member) Restore(windows []checkpoint.Window, at time.Time) {
 	for _, saved := range windows {
 		w := m.budget.window(saved.Name)
 		m.windows[w] = true
+		if e := m.budget.endpoints[saved.Name]; e != nil && e.window != w && saved.Ends.After(at) {
+			m.budget.move(e, w) // another worker found out that the endpoint has a window of its own
+		}
 		w.restore(saved, saved.Ends.Sub(at))
 	}
 }
