@@ -1,8 +1,7 @@
 package devo
 
 import (
-	"encoding/json"
-	"fmt"
+	"cmp"
 	"net/netip"
 	"net/url"
 	"os"
@@ -40,13 +39,12 @@ const (
 
 // Config says where and how events are delivered.
 type Config struct {
-	// URL is tls://host:port, tcp://host:port, https://host (http only for loopback),
-	// file:///dir or stdout:.
+	// URL is tls://host:port, tcp://host:port, https://host (http only for loopback), file:///dir or stdout:.
 	URL string
 	// ChainFile, CertFile and KeyFile are PEM files. They are read again for each connection, so that certificates can
 	// be rotated.
 	ChainFile, CertFile, KeyFile string
-	// ServerName is the name to verify when it is not that of the URL.
+	// ServerName is the name in the server's certificate; default: the URL's host.
 	ServerName string
 	// Domain and Token are for https.
 	Domain string
@@ -70,32 +68,23 @@ type Config struct {
 // New checks cfg and returns the sink that it describes. It connects to nothing. Its error is [SettingErrors].
 func New(cfg Config) (Sink, error) {
 	var wrong SettingErrors
-	if cfg.Log == nil {
-		cfg.Log = zap.NewNop()
-	}
-	if cfg.Metrics == nil {
-		cfg.Metrics = NewMetrics(prometheus.NewRegistry())
-	}
+	cfg.Log = cmp.Or(cfg.Log, zap.NewNop())
+	cfg.Metrics = cmp.Or(cfg.Metrics, NewMetrics(prometheus.NewRegistry()))
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if cfg.MaxEvent == 0 {
-		cfg.MaxEvent = defaultMaxEvent
-	}
+	cfg.MaxEvent = cmp.Or(cfg.MaxEvent, defaultMaxEvent)
 	if cfg.MaxEvent < minMaxEvent || cfg.MaxEvent > maxMaxEvent {
 		wrong.add("DEVO_MAX_EVENT", "is %d, must be %d to %d bytes", cfg.MaxEvent, minMaxEvent, maxMaxEvent)
 	}
-	switch {
-	case cfg.Confirm == "":
-		cfg.Confirm = ConfirmClose
-	case cfg.Confirm != ConfirmClose && cfg.Confirm != ConfirmKernel:
+	cfg.Confirm = cmp.Or(cfg.Confirm, ConfirmClose)
+	if cfg.Confirm != ConfirmClose && cfg.Confirm != ConfirmKernel {
 		wrong.add("DEVO_CONFIRM", "is %q, must be %s or %s", cfg.Confirm, ConfirmClose, ConfirmKernel)
-	case cfg.Confirm == ConfirmKernel && !hasKernelAck:
+	}
+	if cfg.Confirm == ConfirmKernel && !hasKernelAck {
 		wrong.add("DEVO_CONFIRM", "can be %s on Linux only", ConfirmKernel)
 	}
-	if cfg.Hostname == "" {
-		cfg.Hostname = machineName()
-	}
+	cfg.Hostname = cmp.Or(cfg.Hostname, machineName())
 	if !validHost.MatchString(cfg.Hostname) {
 		wrong.add("DEVO_HOSTNAME", "must be letters, digits and . _ : -, at most 256")
 	}
@@ -111,22 +100,23 @@ func New(cfg Config) (Sink, error) {
 	} else if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		wrong.add("DEVO_URL", "must have no user, query or fragment")
 	}
+	hasPath := strings.Trim(u.Path, "/") != ""
+	cfg.ServerName = cmp.Or(cfg.ServerName, u.Hostname())
+	secured := u.Scheme == "tls" || u.Scheme == "https"
+	if secured {
+		_, files := cfg.readTLS()
+		wrong = append(wrong, files...)
+	}
 
 	var sink Sink
 	switch u.Scheme {
 	case "tls", "tcp":
-		if port := u.Port(); u.Hostname() == "" || port == "" || strings.Trim(u.Path, "/") != "" {
+		if u.Hostname() == "" || u.Port() == "" || hasPath {
 			wrong.add("DEVO_URL", "must be %s://host:port", u.Scheme)
 		}
-		s := newSyslogSink(cfg, u.Host)
-		if u.Scheme == "tls" {
-			s.security = newSecurity(cfg, u.Hostname())
-			_, files := s.security.read()
-			wrong = append(wrong, files...)
-		}
-		sink = s
+		sink = &syslogSink{cfg: cfg, address: u.Host, secured: secured, timeouts: defaultTimeouts, unacked: unacknowledged}
 	case "https", "http":
-		if u.Hostname() == "" || strings.Trim(u.Path, "/") != "" {
+		if u.Hostname() == "" || hasPath {
 			wrong.add("DEVO_URL", "must be %s://host without a path", u.Scheme)
 		}
 		if u.Scheme == "http" && !IsLoopback(u.Hostname()) {
@@ -136,17 +126,9 @@ func New(cfg Config) (Sink, error) {
 			wrong.add("DEVO_DOMAIN", "is needed with https and must be letters, digits and . _ @ -")
 		}
 		if _, err := cfg.Token.Read(); err != nil {
-			wrong = append(wrong, SettingError{
-				Setting: "DEVO_TOKEN", Or: "DEVO_TOKEN_FILE",
-				Problem: fmt.Sprintf("is needed with https: %v", err),
-			})
+			wrong.addEither("DEVO_TOKEN", "DEVO_TOKEN_FILE", "is needed with https: %v", err)
 		}
-		security := newSecurity(cfg, u.Hostname())
-		if u.Scheme == "https" {
-			_, files := security.read()
-			wrong = append(wrong, files...)
-		}
-		sink = &httpSink{cfg: cfg, base: url.URL{Scheme: u.Scheme, Host: u.Host}, security: security}
+		sink = &httpSink{cfg: cfg, scheme: u.Scheme, host: u.Host}
 	case "file":
 		if (u.Host != "" && u.Host != "localhost") || !strings.HasPrefix(u.Path, "/") {
 			wrong.add("DEVO_URL", "must be file:///directory, an absolute path")
@@ -160,52 +142,32 @@ func New(cfg Config) (Sink, error) {
 	default:
 		wrong.add("DEVO_URL", "must begin with tls://, tcp://, https://, file:// or stdout:")
 	}
-	if err := wrong.err(); err != nil {
-		return nil, err
+	if len(wrong) > 0 {
+		return nil, wrong
 	}
 	return sink, nil
-}
-
-// newFramer returns the framer of one stream, which turns pages into lines.
-func newFramer(cfg Config) framer {
-	f := framer{maxEvent: cfg.MaxEvent}
-	if cfg.Environment != "" {
-		value, _ := json.Marshal(cfg.Environment) // cannot fail for a string
-		f.environment = append([]byte(`"@devo_environment":`), value...)
-	}
-	return f
 }
 
 var (
 	// validHost allows no character that separates a record's fields or a URL's segments, and no dot at the beginning,
 	// so that a host is not "..".
 	validHost   = regexp.MustCompile(`^[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,255}$`)
+	notInHost   = regexp.MustCompile(`[^A-Za-z0-9._:-]`)
 	validDomain = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,255}$`)
 )
 
 // machineName returns the machine's name with - for every character that validHost does not allow.
 func machineName() string {
-	name, err := os.Hostname()
-	if err != nil || name == "" {
+	name, _ := os.Hostname()
+	name = notInHost.ReplaceAllString(strings.TrimLeft(name, "."), "-")
+	if !validHost.MatchString(name) {
 		return "okta-collector"
 	}
-	clean := strings.Map(func(r rune) rune {
-		if validHost.MatchString(string(r)) || r == '.' {
-			return r
-		}
-		return '-'
-	}, strings.TrimLeft(name, "."))
-	if !validHost.MatchString(clean) {
-		return "okta-collector"
-	}
-	return clean
+	return name
 }
 
 // IsLoopback reports whether a host is localhost or a loopback address. A token may be sent there in the clear.
 func IsLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
 	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }

@@ -39,7 +39,7 @@ func SetTimeouts(s Sink, w Timeouts) {
 }
 
 // SetUnacknowledged replaces what the kernel says is unacknowledged.
-func SetUnacknowledged(s Sink, f func(syscall.RawConn) (int, error)) { s.(*syslogSink).unacked = f }
+func SetUnacknowledged(s Sink, f func(syscall.Conn) (int, error)) { s.(*syslogSink).unacked = f }
 
 // Unacknowledged is what the kernel says.
 var Unacknowledged = unacknowledged

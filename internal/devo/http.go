@@ -31,9 +31,8 @@ const (
 // httpSink posts events to Devo's HTTP endpoint, one event a line. A 2xx confirms a batch.
 type httpSink struct {
 	noOffset
-	cfg      Config
-	base     url.URL
-	security *security
+	cfg          Config
+	scheme, host string // the host with its port
 }
 
 // Open reads the certificates and the token again, so that rotated ones are used from the next slice on.
@@ -45,7 +44,7 @@ func (s *httpSink) Open(ctx context.Context, target Target) (Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &stream{sender: sender, doing: "posting to " + s.base.Host, metrics: s.cfg.Metrics}, nil
+	return &stream{sender: sender, doing: "posting to " + s.host, metrics: s.cfg.Metrics}, nil
 }
 
 func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
@@ -63,26 +62,24 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
 		IdleConnTimeout:        defaultTimeouts.standby,
 		WriteBufferSize:        blockSize,
 	}
-	if s.base.Scheme == "https" {
-		if transport.TLSClientConfig, err = s.security.config(ctx); err != nil {
+	if s.scheme == "https" {
+		if transport.TLSClientConfig, err = s.cfg.tlsConfig(ctx); err != nil {
 			return nil, err
 		}
 	}
-	sender := &httpSender{
-		framer: newFramer(s.cfg),
-		token:  token,
-		url:    s.base,
+	zip, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // the level exists
+	return &httpSender{
 		client: &http.Client{
 			Transport: transport,
 			// A redirect would take the events and the token to another server.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-	}
-	// Go would escape ! as %21. RawPath keeps the spelling that Devo documents.
-	sender.url.Path = fmt.Sprintf("/stream/%s/token!%s/%s/%s", s.cfg.Domain, token, s.cfg.Hostname, tag)
-	sender.url.RawPath = fmt.Sprintf("/stream/%s/token!%s/%s/%s", url.PathEscape(s.cfg.Domain), url.PathEscape(token), url.PathEscape(s.cfg.Hostname), tag)
-	sender.zip, _ = gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // the level exists
-	return sender, nil
+		url: fmt.Sprintf("%s://%s/stream/%s/token!%s/%s/%s", s.scheme, s.host,
+			url.PathEscape(s.cfg.Domain), url.PathEscape(token), url.PathEscape(s.cfg.Hostname), tag),
+		token:  token,
+		framer: newFramer(s.cfg),
+		zip:    zip,
+	}, nil
 }
 
 // Check posts an empty body. That tries the address, the certificates, the domain and the token, and makes no event. A
@@ -98,7 +95,7 @@ func (s *httpSink) Check(ctx context.Context) error {
 		err = statusError(status)
 	}
 	if err != nil {
-		return fmt.Errorf("posting to %s: %w", s.base.Host, err)
+		return fmt.Errorf("posting to %s: %w", s.host, err)
 	}
 	return nil
 }
@@ -106,27 +103,28 @@ func (s *httpSink) Check(ctx context.Context) error {
 // httpSender uses one connection for all posts of a slice, if they follow each other.
 type httpSender struct {
 	client *http.Client
-	url    url.URL // contains the token
+	url    string // contains the token
 	token  string
 	framer
 	noOffset
 	zip *gzip.Writer // used again for every body
 }
 
-func (s *httpSender) send(ctx context.Context, batch Batch) (Stats, confirmation, error) {
+func (s *httpSender) send(ctx context.Context, batch Batch, d *delivery) error {
 	bodies, stats, err := s.render(batch)
 	if err != nil {
-		return Stats{}, nil, unsent(err)
+		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	answered := make(chan error, 1)
-	go func() { answered <- s.postAll(ctx, bodies) }()
-	return stats, func(ctx context.Context) error {
+	go func() { answered <- s.postAll(ctx, bodies, &d.begun) }()
+	d.stats, d.confirm = stats, func(ctx context.Context) error {
 		defer cancel()
 		stop := context.AfterFunc(ctx, cancel)
 		defer stop()
 		return <-answered
-	}, nil
+	}
+	return nil
 }
 
 // render returns the batch as compressed bodies, each of which fits into one post. They are the delivery's own.
@@ -149,16 +147,12 @@ func (s *httpSender) render(batch Batch) ([]*bytes.Buffer, Stats, error) {
 	return bodies, stats, errors.Join(err, s.zip.Close())
 }
 
-// postAll posts bodies one after another.
-func (s *httpSender) postAll(ctx context.Context, bodies []*bytes.Buffer) error {
-	connected := false
+// postAll posts bodies one after another. It sets connected as post does.
+func (s *httpSender) postAll(ctx context.Context, bodies []*bytes.Buffer, connected *bool) error {
 	for _, body := range bodies {
-		status, err := s.post(ctx, body.Bytes(), &connected)
+		status, err := s.post(ctx, body.Bytes(), connected)
 		if err == nil {
 			err = statusError(status)
-		}
-		if err != nil && !connected {
-			err = unsent(err)
 		}
 		if err != nil {
 			return err
@@ -172,14 +166,13 @@ func (s *httpSender) postAll(ctx context.Context, bodies []*bytes.Buffer) error 
 func (s *httpSender) post(ctx context.Context, body []byte, connected *bool) (int, error) {
 	limited, cancel := context.WithTimeout(ctx, postTimeout)
 	defer cancel()
-	limited = httptrace.WithClientTrace(limited, &httptrace.ClientTrace{
+	traced := httptrace.WithClientTrace(limited, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { *connected = true }, // the TLS handshake is done
 	})
-	req, err := http.NewRequestWithContext(limited, http.MethodPost, "", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(traced, http.MethodPost, s.url, bytes.NewReader(body))
 	if err != nil {
-		return 0, fmt.Errorf("making a request: %w", err)
+		return 0, fmt.Errorf("making a request: %w", s.withoutToken(err))
 	}
-	req.URL, req.Host = &s.url, s.url.Host
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "okta-collector")
 	if len(body) > 0 {
@@ -202,8 +195,7 @@ func (s *httpSender) post(ctx context.Context, body []byte, connected *bool) (in
 // withoutToken removes the URL, and so the token, from an error of the client. The rest may contain the token too: a
 // server may repeat it in an answer that cannot be parsed.
 func (s *httpSender) withoutToken(err error) error {
-	var withURL *url.Error
-	if errors.As(err, &withURL) {
+	if withURL, ok := errors.AsType[*url.Error](err); ok {
 		err = withURL.Err
 	}
 	if strings.Contains(err.Error(), s.token) || strings.Contains(err.Error(), url.PathEscape(s.token)) {
@@ -214,19 +206,19 @@ func (s *httpSender) withoutToken(err error) error {
 
 // statusError says what the status of an answer means. Devo does not document its codes, so they mean what HTTP says.
 func statusError(status int) error {
+	err := fmt.Errorf("the server answers %d", status)
 	switch {
 	case status >= 200 && status < 300:
 		return nil
+	case status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500:
+		return err
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return refused("see DEVO_DOMAIN and DEVO_TOKEN", fmt.Errorf("the server answers %d", status))
+		return refused("see DEVO_DOMAIN and DEVO_TOKEN", err)
 	case status == http.StatusRequestEntityTooLarge:
 		return refused("raise the limit of the server or proxy, or lower DEVO_MAX_EVENT: larger events are cut",
-			fmt.Errorf("the server answers %d: the body is too large for it or for a proxy before it", status))
-	case status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500:
-		return fmt.Errorf("the server answers %d", status)
-	default:
-		return refused("see DEVO_URL", fmt.Errorf("the server answers %d", status))
+			fmt.Errorf("%w: the body is too large for it or for a proxy before it", err))
 	}
+	return refused("see DEVO_URL", err)
 }
 
 func (s *httpSender) close() { s.client.CloseIdleConnections() }

@@ -39,7 +39,7 @@ func batchOf(members string, objects ...string) Batch {
 
 func TestRecordIsDevosSyslogLine(t *testing.T) {
 	f := newFramer(Config{MaxEvent: 1 << 20})
-	out, stats, err := render(t, &f, appendHead(nil, at, "host-1", "auth.okta.system"), batchOf(`"@devo_pulling_id":1`, `{"uuid":"a"}`))
+	out, stats, err := render(t, &f, recordHead(at, "host-1", "auth.okta.system"), batchOf(`"@devo_pulling_id":1`, `{"uuid":"a"}`))
 	require.NoError(t, err)
 	require.Equal(t, `<14>2026-11-22T06:27:00.123Z host-1 auth.okta.system: {"uuid":"a","@devo_pulling_id":1}`+"\n", out)
 	require.Equal(t, Stats{Bytes: int64(len(`{"uuid":"a","@devo_pulling_id":1}`))}, stats)
@@ -152,7 +152,7 @@ func FuzzRecord(f *testing.F) {
 		require.NoError(t, err)
 		members := append([]byte(`"@devo_pulling_id":1,"@okta_app_id":`), id...)
 		fr := newFramer(Config{MaxEvent: minMaxEvent, Environment: environment})
-		head := appendHead(nil, at, "host-1", "auth.okta.system")
+		head := recordHead(at, "host-1", "auth.okta.system")
 		out, stats, err := render(t, &fr, head, Batch{Objects: [][]byte{object, []byte(`{"last":true}`)}, Members: members})
 		if !isObject(object) || len(members) > maxMembers {
 			require.Error(t, err)
@@ -200,7 +200,7 @@ func FuzzNames(f *testing.F) {
 		if !validHost.MatchString(host) || CheckTag(tag) != nil {
 			return
 		}
-		head := string(appendHead(nil, at, host, tag))
+		head := string(recordHead(at, host, tag))
 		fields := strings.Split(head, " ")
 		require.Equal(t, []string{"<14>2026-11-22T06:27:00.123Z", host, tag + ":", ""}, fields)
 		require.NotContains(t, head, "\n")

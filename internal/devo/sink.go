@@ -4,7 +4,6 @@ package devo
 import (
 	"context"
 	"errors"
-	"fmt"
 )
 
 // ErrRefused is wrapped by errors that need a person: a certificate or token is refused, the server's certificate does
@@ -15,9 +14,6 @@ var ErrRefused = errors.New("refused")
 // ErrUnsent is wrapped by errors of [Stream.Send] and [Delivery.Wait] after which the peer cannot have any part of
 // the batch: there was no connection to it, for instance. After any other error the peer may have all of it.
 var ErrUnsent = errors.New("nothing was sent")
-
-// unsent wraps the error of a batch of which nothing was sent.
-func unsent(err error) error { return fmt.Errorf("%w: %w", ErrUnsent, err) }
 
 // A Sink is a destination. It is safe for concurrent use. Each slice opens a stream of its own.
 type Sink interface {

@@ -11,4 +11,4 @@ import (
 const hasKernelAck = false
 
 // unacknowledged is known on Linux only.
-func unacknowledged(syscall.RawConn) (int, error) { return 0, errors.ErrUnsupported }
+func unacknowledged(syscall.Conn) (int, error) { return 0, errors.ErrUnsupported }
