@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"time"
 
@@ -74,33 +75,23 @@ func New(cfg Config) (Sink, error) {
 		cfg.Now = time.Now
 	}
 	cfg.MaxEvent = cmp.Or(cfg.MaxEvent, defaultMaxEvent)
-	if cfg.MaxEvent < minMaxEvent || cfg.MaxEvent > maxMaxEvent {
-		wrong.add("DEVO_MAX_EVENT", "is %d, must be %d to %d bytes", cfg.MaxEvent, minMaxEvent, maxMaxEvent)
-	}
 	cfg.Confirm = cmp.Or(cfg.Confirm, ConfirmClose)
-	if cfg.Confirm != ConfirmClose && cfg.Confirm != ConfirmKernel {
-		wrong.add("DEVO_CONFIRM", "is %q, must be %s or %s", cfg.Confirm, ConfirmClose, ConfirmKernel)
-	}
-	if cfg.Confirm == ConfirmKernel && !hasKernelAck {
-		wrong.add("DEVO_CONFIRM", "can be %s on Linux only", ConfirmKernel)
-	}
 	cfg.Hostname = cmp.Or(cfg.Hostname, machineName())
-	if !validHost.MatchString(cfg.Hostname) {
-		wrong.add("DEVO_HOSTNAME", "must be letters, digits and . _ : -, at most 256")
-	}
-	if len(cfg.Environment) > maxEnvironment {
-		wrong.add("DEVO_ENVIRONMENT", "is longer than %d bytes", maxEnvironment)
-	}
+	wrong.unless(cfg.MaxEvent >= minMaxEvent && cfg.MaxEvent <= maxMaxEvent,
+		"DEVO_MAX_EVENT", "is %d, must be %d to %d bytes", cfg.MaxEvent, minMaxEvent, maxMaxEvent)
+	wrong.unless(cfg.Confirm == ConfirmClose || cfg.Confirm == ConfirmKernel,
+		"DEVO_CONFIRM", "is %q, must be %s or %s", cfg.Confirm, ConfirmClose, ConfirmKernel)
+	wrong.unless(cfg.Confirm != ConfirmKernel || runtime.GOOS == "linux", "DEVO_CONFIRM", "can be %s on Linux only", ConfirmKernel)
+	wrong.unless(validHost.MatchString(cfg.Hostname), "DEVO_HOSTNAME", "must be letters, digits and . _ : -, at most 256")
+	wrong.unless(len(cfg.Environment) <= maxEnvironment, "DEVO_ENVIRONMENT", "is longer than %d bytes", maxEnvironment)
 
 	// The messages do not repeat the URL, because somebody may have put a token into it.
 	u, err := url.Parse(cfg.URL)
 	if err != nil {
 		u = &url.URL{}
 		wrong.add("DEVO_URL", "is not a URL")
-	} else if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		wrong.add("DEVO_URL", "must have no user, query or fragment")
 	}
-	hasPath := strings.Trim(u.Path, "/") != ""
+	wrong.unless(u.User == nil && u.RawQuery == "" && u.Fragment == "", "DEVO_URL", "must have no user, query or fragment")
 	cfg.ServerName = cmp.Or(cfg.ServerName, u.Hostname())
 	secured := u.Scheme == "tls" || u.Scheme == "https"
 	if secured {
@@ -109,35 +100,25 @@ func New(cfg Config) (Sink, error) {
 	}
 
 	var sink Sink
+	hostOnly := u.Hostname() != "" && strings.Trim(u.Path, "/") == ""
 	switch u.Scheme {
 	case "tls", "tcp":
-		if u.Hostname() == "" || u.Port() == "" || hasPath {
-			wrong.add("DEVO_URL", "must be %s://host:port", u.Scheme)
-		}
+		wrong.unless(hostOnly && u.Port() != "", "DEVO_URL", "must be %s://host:port", u.Scheme)
 		sink = &syslogSink{cfg: cfg, address: u.Host, secured: secured, timeouts: defaultTimeouts, unacked: unacknowledged}
 	case "https", "http":
-		if u.Hostname() == "" || hasPath {
-			wrong.add("DEVO_URL", "must be %s://host without a path", u.Scheme)
-		}
-		if u.Scheme == "http" && !IsLoopback(u.Hostname()) {
-			wrong.add("DEVO_URL", "must be https: http would send the token in the clear")
-		}
-		if !validDomain.MatchString(cfg.Domain) {
-			wrong.add("DEVO_DOMAIN", "is needed with https and must be letters, digits and . _ @ -")
-		}
+		wrong.unless(hostOnly, "DEVO_URL", "must be %s://host without a path", u.Scheme)
+		wrong.unless(secured || IsLoopback(u.Hostname()), "DEVO_URL", "must be https: http would send the token in the clear")
+		wrong.unless(validDomain.MatchString(cfg.Domain), "DEVO_DOMAIN", "is needed with https and must be letters, digits and . _ @ -")
 		if _, err := cfg.Token.Read(); err != nil {
 			wrong.addEither("DEVO_TOKEN", "DEVO_TOKEN_FILE", "is needed with https: %v", err)
 		}
 		sink = &httpSink{cfg: cfg, scheme: u.Scheme, host: u.Host}
 	case "file":
-		if (u.Host != "" && u.Host != "localhost") || !strings.HasPrefix(u.Path, "/") {
-			wrong.add("DEVO_URL", "must be file:///directory, an absolute path")
-		}
+		wrong.unless((u.Host == "" || u.Host == "localhost") && strings.HasPrefix(u.Path, "/"),
+			"DEVO_URL", "must be file:///directory, an absolute path")
 		sink = &fileSink{cfg: cfg, dir: u.Path}
 	case "stdout":
-		if cfg.URL != "stdout:" {
-			wrong.add("DEVO_URL", "must be just stdout:")
-		}
+		wrong.unless(cfg.URL == "stdout:", "DEVO_URL", "must be just stdout:")
 		sink = &stdoutSink{cfg: cfg, out: os.Stdout}
 	default:
 		wrong.add("DEVO_URL", "must begin with tls://, tcp://, https://, file:// or stdout:")

@@ -36,6 +36,14 @@ func (e *SettingErrors) add(setting, format string, args ...any) {
 	e.addEither(setting, "", format, args...)
 }
 
+// unless adds a problem unless ok.
+func (e *SettingErrors) unless(ok bool, setting, format string, args ...any) {
+	if !ok {
+		e.add(setting, format, args...)
+	}
+}
+
+// addEither adds a problem that is with one of two settings.
 func (e *SettingErrors) addEither(setting, or, format string, args ...any) {
 	*e = append(*e, SettingError{Setting: setting, Or: or, Problem: fmt.Sprintf(format, args...)})
 }

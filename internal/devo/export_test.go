@@ -46,9 +46,9 @@ var Unacknowledged = unacknowledged
 
 // StandbyEnded is closed when the stream has noticed that its standby connection has ended.
 func StandbyEnded(s Stream) <-chan struct{} {
-	b := s.(*stream).sender.(*syslogSender).standby
-	c := <-b.conn
-	b.conn <- c
+	standby := s.(*stream).sender.(*syslogSender).standby
+	c := <-standby
+	standby <- c
 	return c.ended
 }
 

@@ -53,7 +53,7 @@ func (s *fileSink) open(ctx context.Context, target Target) (*fileSender, error)
 	if err != nil {
 		return nil, err
 	}
-	sender := &fileSender{file: f, log: s.cfg.Log.With(zap.String("file", f.Name())), framer: newFramer(s.cfg)}
+	sender := &fileSender{file: f, log: s.cfg.Log.With(zap.String("file", f.Name())), framer: framer{cfg: s.cfg}}
 	err = sender.resume(ctx, target.Offset)
 	if err == nil {
 		err = syncDirs(root, path.Dir(name))

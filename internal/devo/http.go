@@ -77,7 +77,7 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
 		url: fmt.Sprintf("%s://%s/stream/%s/token!%s/%s/%s", s.scheme, s.host,
 			url.PathEscape(s.cfg.Domain), url.PathEscape(token), url.PathEscape(s.cfg.Hostname), tag),
 		token:  token,
-		framer: newFramer(s.cfg),
+		framer: framer{cfg: s.cfg},
 		zip:    zip,
 	}, nil
 }
@@ -91,10 +91,7 @@ func (s *httpSink) Check(ctx context.Context) error {
 	}
 	defer sender.close()
 	status, err := sender.post(ctx, nil, new(bool))
-	if err == nil && status != http.StatusBadRequest {
-		err = statusError(status)
-	}
-	if err != nil {
+	if err != nil && status != http.StatusBadRequest {
 		return fmt.Errorf("posting to %s: %w", s.host, err)
 	}
 	return nil
@@ -110,15 +107,33 @@ type httpSender struct {
 	zip *gzip.Writer // used again for every body
 }
 
-func (s *httpSender) send(ctx context.Context, batch Batch, d *delivery) error {
-	bodies, stats, err := s.render(batch)
-	if err != nil {
+// send compresses the batch into bodies that fit into one post each, and posts them one after another.
+func (s *httpSender) send(ctx context.Context, batch Batch, d *delivery) (err error) {
+	var bodies []*bytes.Buffer
+	size := 0 // of the last body before compression
+	d.stats, err = s.frame(nil, batch, func(lines []byte) error {
+		if size == 0 || size+len(lines) > maxPost {
+			_ = s.zip.Close() // cannot fail: it writes to memory
+			bodies, size = append(bodies, new(bytes.Buffer)), 0
+			s.zip.Reset(bodies[len(bodies)-1])
+		}
+		size += len(lines)
+		_, err := s.zip.Write(lines)
+		return err
+	})
+	if err := errors.Join(err, s.zip.Close()); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	answered := make(chan error, 1)
-	go func() { answered <- s.postAll(ctx, bodies, &d.begun) }()
-	d.stats, d.confirm = stats, func(ctx context.Context) error {
+	go func() {
+		var err error
+		for i := 0; i < len(bodies) && err == nil; i++ {
+			_, err = s.post(ctx, bodies[i].Bytes(), &d.begun)
+		}
+		answered <- err
+	}()
+	d.confirm = func(ctx context.Context) error {
 		defer cancel()
 		stop := context.AfterFunc(ctx, cancel)
 		defer stop()
@@ -127,42 +142,8 @@ func (s *httpSender) send(ctx context.Context, batch Batch, d *delivery) error {
 	return nil
 }
 
-// render returns the batch as compressed bodies, each of which fits into one post. They are the delivery's own.
-func (s *httpSender) render(batch Batch) ([]*bytes.Buffer, Stats, error) {
-	var bodies []*bytes.Buffer
-	size := 0 // of the last body before compression
-	stats, err := s.frame(nil, batch, func(lines []byte) error {
-		if size == 0 || size+len(lines) > maxPost {
-			if err := s.zip.Close(); err != nil {
-				return err
-			}
-			body := new(bytes.Buffer)
-			s.zip.Reset(body)
-			bodies, size = append(bodies, body), 0
-		}
-		size += len(lines)
-		_, err := s.zip.Write(lines)
-		return err
-	})
-	return bodies, stats, errors.Join(err, s.zip.Close())
-}
-
-// postAll posts bodies one after another. It sets connected as post does.
-func (s *httpSender) postAll(ctx context.Context, bodies []*bytes.Buffer, connected *bool) error {
-	for _, body := range bodies {
-		status, err := s.post(ctx, body.Bytes(), connected)
-		if err == nil {
-			err = statusError(status)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// post sends a body and returns the status of the answer. It sets connected if there was a connection to send the body
-// over.
+// post sends a body. It sets connected if there was a connection to send the body over. It returns the status of the
+// answer, 0 if there was none, and what went wrong.
 func (s *httpSender) post(ctx context.Context, body []byte, connected *bool) (int, error) {
 	limited, cancel := context.WithTimeout(ctx, postTimeout)
 	defer cancel()
@@ -189,7 +170,7 @@ func (s *httpSender) post(ctx context.Context, body []byte, connected *bool) (in
 	defer res.Body.Close()
 	// Only the status counts.
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer))
-	return res.StatusCode, nil
+	return res.StatusCode, statusError(res.StatusCode)
 }
 
 // withoutToken removes the URL, and so the token, from an error of the client. The rest may contain the token too: a

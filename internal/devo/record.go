@@ -52,18 +52,8 @@ func recordHead(at time.Time, host, tag string) []byte {
 
 // framer turns batches into lines. It uses its buffer again for every batch.
 type framer struct {
-	environment []byte // the rendered member @devo_environment, or empty
-	maxEvent    int
-	buf         []byte
-}
-
-func newFramer(cfg Config) framer {
-	f := framer{maxEvent: cfg.MaxEvent}
-	if cfg.Environment != "" {
-		value, _ := json.Marshal(cfg.Environment) // cannot fail for a string
-		f.environment = append([]byte(`"@devo_environment":`), value...)
-	}
-	return f
+	cfg Config
+	buf []byte
 }
 
 // frame renders each object of the batch as one line that begins with head, and passes them to flush in blocks of whole
@@ -84,8 +74,8 @@ func (f *framer) frame(head []byte, batch Batch, flush func(lines []byte) error)
 	for i, object := range batch.Objects {
 		f.buf = append(f.buf, head...)
 		start := len(f.buf)
-		if len(object)+len(",")+len(members) > f.maxEvent {
-			f.buf = appendCut(f.buf, object, members, f.maxEvent)
+		if len(object)+len(",")+len(members) > f.cfg.MaxEvent {
+			f.buf = appendCut(f.buf, object, members, f.cfg.MaxEvent)
 			stats.Cut++
 		} else {
 			f.buf = appendObject(f.buf, object, members)
@@ -108,7 +98,11 @@ func (f *framer) members(batch Batch) ([]byte, error) {
 	if len(batch.Members) > maxMembers {
 		return nil, fmt.Errorf("the batch's members have %d bytes, at most %d are allowed", len(batch.Members), maxMembers)
 	}
-	object := appendObject(nil, slices.Concat([]byte{'{'}, batch.Members, []byte{'}'}), f.environment)
+	object := slices.Concat([]byte{'{'}, batch.Members, []byte{'}'})
+	if f.cfg.Environment != "" {
+		value, _ := json.Marshal(f.cfg.Environment) // cannot fail for a string
+		object = appendObject(nil, object, fmt.Appendf(nil, `"@devo_environment":%s`, value))
+	}
 	if !json.Valid(object) {
 		return nil, errors.New("the batch's members are no JSON members")
 	}

@@ -65,10 +65,9 @@ type Stats struct {
 
 // A Stream delivers the batches of one slice in order. One goroutine uses it.
 type Stream interface {
-	// Send renders a batch and sends it. It returns when the batch is on its way. [Delivery.Wait] says that it was read;
-	// other batches may be sent before. ctx bounds the delivery too. After an error the batch must be sent again over
-	// another stream, and nothing more can be sent over this one; deliveries under way can still be waited for. The
-	// peer may have the batch already, unless the error wraps ErrUnsent.
+	// Send renders a batch and sends it. It returns when the batch is on its way; other batches may be sent before it is
+	// waited for. ctx bounds the delivery too. After an error the batch must be sent again over another stream, and
+	// nothing more can be sent over this one; deliveries under way can still be waited for.
 	Send(ctx context.Context, batch Batch) (Delivery, error)
 	// Offset is what to record in the checkpoint of the batches confirmed so far; nil if the sink has no offsets. If
 	// it is not nil, its first value must be checkpointed before the first Send.
@@ -81,7 +80,6 @@ type Stream interface {
 type Delivery interface {
 	// Wait returns when the batch is delivered for good, as far as the sink can know. Then it may be checkpointed. Each
 	// delivery is waited for once, in the order in which they were sent. After an error this batch and all later ones
-	// must be sent again over another stream, and this stream can only be closed. The peer may have this batch already,
-	// unless the error wraps ErrUnsent.
+	// must be sent again over another stream, and this stream can only be closed.
 	Wait(ctx context.Context) (Stats, error)
 }

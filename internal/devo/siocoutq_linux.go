@@ -8,9 +8,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hasKernelAck says that unacknowledged works on this system.
-const hasKernelAck = true
-
 // unacknowledged asks the kernel how many of the bytes written to a TCP connection the peer's kernel has not
 // acknowledged. A FIN counts as one byte. After a reset the count stays above 0 if bytes were lost, so 0 always means
 // that the peer's kernel has them all.

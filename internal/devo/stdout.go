@@ -18,7 +18,7 @@ func (s *stdoutSink) Open(_ context.Context, target Target) (Stream, error) {
 	if err := checkTarget(target); err != nil {
 		return nil, err
 	}
-	sender := &stdoutSender{sink: s, tag: target.Tag, framer: newFramer(s.cfg)}
+	sender := &stdoutSender{sink: s, tag: target.Tag, framer: framer{cfg: s.cfg}}
 	return &stream{sender: sender, doing: "printing", metrics: s.cfg.Metrics}, nil
 }
 
@@ -32,7 +32,7 @@ type stdoutSender struct {
 }
 
 func (s *stdoutSender) send(ctx context.Context, batch Batch, d *delivery) (err error) {
-	head := recordHead(s.sink.cfg.Now(), s.sink.cfg.Hostname, s.tag)
+	head := recordHead(s.cfg.Now(), s.cfg.Hostname, s.tag)
 	s.sink.mu.Lock()
 	defer s.sink.mu.Unlock()
 	d.stats, err = s.frame(head, batch, func(records []byte) error {

@@ -36,7 +36,7 @@ func (s *syslogSink) Open(_ context.Context, target Target) (Stream, error) {
 	if err := checkTarget(target); err != nil {
 		return nil, err
 	}
-	sender := &syslogSender{sink: s, tag: target.Tag, framer: newFramer(s.cfg)}
+	sender := &syslogSender{sink: s, tag: target.Tag, framer: framer{cfg: s.cfg}}
 	return &stream{sender: sender, doing: "sending to " + s.address, metrics: s.cfg.Metrics}, nil
 }
 
@@ -175,42 +175,39 @@ func (s *syslogSink) learn(got peerClose) (first bool) {
 	return first
 }
 
-// standby is a connection that is being opened for the next batch. It must be taken.
-type standby struct {
-	cancel context.CancelFunc
-	conn   chan *conn // receives nil if it could not be opened
-}
-
-func (s *syslogSink) openStandby() *standby {
-	ctx, cancel := context.WithCancel(context.Background())
-	b := &standby{cancel: cancel, conn: make(chan *conn, 1)}
-	go func() {
-		c, _ := s.connect(ctx) // the next batch connects itself, and then has the error
-		b.conn <- c
-	}()
-	return b
-}
-
 // syslogSender sends each batch over a connection of its own.
 type syslogSender struct {
 	sink *syslogSink
 	tag  string
 	framer
 	noOffset
-	standby *standby // nil unless another batch was announced
+	// standby receives a connection for the next batch, or nil if it could not be opened. It is nil unless a batch was
+	// announced.
+	standby       chan *conn
+	cancelStandby context.CancelFunc
+}
+
+// openStandby begins to open a connection, which must be taken.
+func (s *syslogSender) openStandby() {
+	ctx, cancel := context.WithCancel(context.Background())
+	opened := make(chan *conn, 1)
+	s.standby, s.cancelStandby = opened, cancel
+	go func() {
+		c, _ := s.sink.connect(ctx) // the next batch connects itself, and then has the error
+		opened <- c
+	}()
 }
 
 // takeStandby returns the standby connection, or nil if there is none, it is of no use, or ctx has ended.
 func (s *syslogSender) takeStandby(ctx context.Context) *conn {
-	b := s.standby
-	if b == nil {
+	if s.standby == nil {
 		return nil
 	}
-	s.standby = nil
-	defer b.cancel()
-	stop := context.AfterFunc(ctx, b.cancel)
+	defer s.cancelStandby()
+	stop := context.AfterFunc(ctx, s.cancelStandby)
 	defer stop()
-	c := <-b.conn
+	c := <-s.standby
+	s.standby = nil
 	if c != nil && (ctx.Err() != nil || c.alive() != nil || time.Since(c.opened) > c.timeouts.standby) {
 		c.closeUnused()
 		return nil
@@ -230,7 +227,7 @@ func (s *syslogSender) send(ctx context.Context, batch Batch, d *delivery) error
 		}
 	}
 	if batch.More {
-		s.standby = s.sink.openStandby()
+		s.openStandby()
 	}
 	stop := context.AfterFunc(ctx, c.abortWrite)
 	defer stop()

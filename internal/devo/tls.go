@@ -43,9 +43,8 @@ func (c Config) readTLS() (*tls.Config, SettingErrors) {
 	if c.ChainFile != "" {
 		chain := readPEM("DEVO_CHAIN_FILE", c.ChainFile, &wrong)
 		cfg.RootCAs = x509.NewCertPool()
-		if chain != nil && !cfg.RootCAs.AppendCertsFromPEM(chain) {
-			wrong.add("DEVO_CHAIN_FILE", "(%s) has no certificate in it", c.ChainFile)
-		}
+		wrong.unless(chain == nil || cfg.RootCAs.AppendCertsFromPEM(chain),
+			"DEVO_CHAIN_FILE", "(%s) has no certificate in it", c.ChainFile)
 	}
 	if c.CertFile == "" && c.KeyFile == "" {
 		return cfg, wrong
@@ -80,22 +79,11 @@ func readPEM(setting, path string, wrong *SettingErrors) []byte {
 	return data
 }
 
-// refusals are the TLS alerts that only a person can end (RFC 8446, section 6.2).
-var refusals = []tls.AlertError{
-	40,  // handshake_failure: TLS 1.2 without a certificate
-	42,  // bad_certificate
-	43,  // unsupported_certificate
-	44,  // certificate_revoked
-	45,  // certificate_expired
-	46,  // certificate_unknown
-	48,  // unknown_ca
-	49,  // access_denied
-	51,  // decrypt_error: a signature that does not verify
-	70,  // protocol_version
-	71,  // insufficient_security
-	112, // unrecognized_name
-	116, // certificate_required
-}
+// refusals are the TLS alerts that only a person can end (RFC 8446, section 6.2): handshake_failure (TLS 1.2 without a
+// certificate), bad_certificate, unsupported_certificate, certificate_revoked, certificate_expired, certificate_unknown,
+// unknown_ca, access_denied, decrypt_error (a signature that does not verify), protocol_version, insufficient_security,
+// unrecognized_name, certificate_required.
+var refusals = []tls.AlertError{40, 42, 43, 44, 45, 46, 48, 49, 51, 70, 71, 112, 116}
 
 // explain makes an [Error] of an error of a TLS connection that somebody has to do something about. It returns every
 // other error as it is.
