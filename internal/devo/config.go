@@ -16,16 +16,13 @@ import (
 	"okta-collector/internal/secret"
 )
 
-// Bounds of [Config.MaxEvent] in bytes. The minimum leaves room for the members of a cut object. The maximum is well
-// below the 32 MB that Devo accepts in one POST.
+// Bounds of settings in bytes.
 const (
 	defaultMaxEvent = 1 << 20
-	minMaxEvent     = 4 << 10
-	maxMaxEvent     = 16 << 20
+	minMaxEvent     = 4 << 10  // leaves room for the members of a cut object
+	maxMaxEvent     = 16 << 20 // well below the 32 MB that Devo accepts in one POST
+	maxEnvironment  = 256
 )
-
-// maxEnvironment bounds [Config.Environment] in bytes.
-const maxEnvironment = 256
 
 // Confirm is the proof that a syslog server has read what was sent to it.
 type Confirm string
@@ -130,8 +127,8 @@ func New(cfg Config) (Sink, error) {
 }
 
 var (
-	// validHost allows no character that separates a record's fields or a URL's segments, and no dot at the beginning,
-	// so that a host is not "..".
+	// validHost allows no character that separates a record's fields or a URL's segments. It allows no dot at the
+	// beginning, so that a host is not "..".
 	validHost   = regexp.MustCompile(`^[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,255}$`)
 	notInHost   = regexp.MustCompile(`[^A-Za-z0-9._:-]`)
 	validDomain = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,255}$`)

@@ -31,7 +31,7 @@ var defaultTimeouts = timeouts{
 	// Within them it is twice the duration of the handshake.
 	acceptMin: 2 * time.Millisecond,
 	acceptMax: 300 * time.Millisecond,
-	check:     500 * time.Millisecond, // the same for Check
+	check:     500 * time.Millisecond, // how long Check waits for a server to hang up on a certificate
 	// abort is how long a write may go on after it was cancelled, so that it normally ends with a whole record.
 	abort:   200 * time.Millisecond,
 	standby: 10 * time.Second, // the age of a standby connection; Devo's balancer closes an idle one after 30 s
@@ -262,7 +262,7 @@ func (c *conn) awaitClose(ctx context.Context, wait time.Duration) (peerClose, e
 	}
 }
 
-// closed says how the connection ended, which it did after closeWrite.
+// closed says how the connection ended after closeWrite.
 func (c *conn) closed() (peerClose, error) {
 	notified, fins := c.notified.Load(), 0
 	if notified || c.sentFIN {

@@ -42,7 +42,7 @@ func ensureID(root *os.Root) error {
 		return err
 	}
 	id := rand.Text()
-	// The file is written under another name first, so that nobody sees a part of the id, also after a crash.
+	// The file is written under another name first, so that nobody ever reads a part of an id, not even after a crash.
 	temporary := idFile + "-" + id
 	defer func() { _ = root.Remove(temporary) }()
 	if err := create(root, temporary, id+"\n"); err != nil {

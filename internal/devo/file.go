@@ -108,15 +108,15 @@ func (s *fileSink) check() error {
 	return create(root, name, "{}\n")
 }
 
-// escaped matches what a segment of a file's path does not have: all but letters, digits, _, - and inner dots.
-var escaped = regexp.MustCompile(`^\.|[^A-Za-z0-9._-]`)
+// notInPath matches what no segment of a file's path has: all but letters, digits, _, - and inner dots.
+var notInPath = regexp.MustCompile(`^\.|[^A-Za-z0-9._-]`)
 
 // fileName is the path of a stream's file below the directory. Different names have different paths, and no path leads
-// out of the directory: each byte of what escaped matches is written as %XX, and an empty segment as %.
+// out of the directory: each byte that notInPath matches is written as %XX, and an empty segment as %.
 func fileName(name string) string {
 	segments := strings.Split(name, "/")
 	for i, segment := range segments {
-		segment = escaped.ReplaceAllStringFunc(segment, func(char string) string {
+		segment = notInPath.ReplaceAllStringFunc(segment, func(char string) string {
 			return strings.ReplaceAll(fmt.Sprintf(" % X", char), " ", "%")
 		})
 		segments[i] = cmp.Or(segment, "%")

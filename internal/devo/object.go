@@ -82,7 +82,7 @@ func appendText(dst, text []byte, room int) []byte {
 // anything else they would begin another record.
 func joinOneLine(b []byte) {
 	if bytes.IndexByte(b, '\n') < 0 && bytes.IndexByte(b, '\r') < 0 {
-		return // as a rule
+		return // as nearly always, and fast
 	}
 	for i, c := range b {
 		if c == '\n' || c == '\r' {

@@ -9,15 +9,13 @@ import (
 	"time"
 )
 
-// blockSize is how many bytes of lines are gathered before they are written. It bounds the memory of a stream, whatever
-// the size of its batches, and makes system calls rare.
-const blockSize = 128 << 10
-
-// maxMembers bounds [Batch.Members] in bytes.
-const maxMembers = 1 << 10
-
-// maxTag is Devo's limit for a tag, in characters.
-const maxTag = 1024
+const (
+	// blockSize is how many bytes of lines are gathered before they are written. It bounds the memory of a stream,
+	// whatever the size of its batches, and makes system calls rare.
+	blockSize  = 128 << 10
+	maxMembers = 1 << 10 // of [Batch.Members], in bytes
+	maxTag     = 1024    // Devo's limit, in characters
+)
 
 var validTag = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){1,5}$`)
 

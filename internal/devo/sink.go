@@ -35,12 +35,9 @@ func (noOffset) Offset() *int64 { return nil }
 
 // Target says what a stream is for.
 type Target struct {
-	// Name is the workflow id. At most one stream of a name is open at any time.
-	Name string
-	// Tag is the Devo table.
-	Tag string
-	// Offset is the one in the last durable checkpoint; nil if it has none.
-	Offset *int64
+	Name   string // the workflow's id; at most one stream of a name is open at any time
+	Tag    string // the Devo table
+	Offset *int64 // that of the last durable checkpoint; nil if it has none
 }
 
 // A Batch is objects that are delivered and confirmed together: a page, or a part of one, in Okta's order.
@@ -48,19 +45,16 @@ type Batch struct {
 	// Objects are compact JSON objects, each on one line. They belong to the delivery until [Delivery.Wait] has
 	// returned or the stream is closed.
 	Objects [][]byte
-	// Members are added to each object: rendered JSON members without braces, such
-	// as `"@devo_pulling_id":1795332420123,"@okta_app_id":"0oa1"`. May be empty.
+	// Members are added to each object: rendered JSON members without braces, such as
+	// `"@devo_pulling_id":1795332420123,"@okta_app_id":"0oa1"`. May be empty.
 	Members []byte
-	// More says that another batch follows soon.
-	More bool
+	More    bool // another batch follows soon
 }
 
 // Stats says what became of a batch.
 type Stats struct {
-	// Bytes counts the JSON shipped, with the added members, without framing.
-	Bytes int64
-	// Cut counts objects larger than MaxEvent. They were shipped cut and marked.
-	Cut int64
+	Bytes int64 // of JSON that was shipped, with the added members, without framing
+	Cut   int64 // how many objects were larger than MaxEvent, and were shipped cut and marked
 }
 
 // A Stream delivers the batches of one slice in order. One goroutine uses it.

@@ -21,13 +21,10 @@ type sender interface {
 // stream is the [Stream] of every sink: a sender, and the rules that all of them keep.
 type stream struct {
 	sender
-	// doing begins the text of each error: "sending to host:port".
-	doing   string
-	metrics *Metrics
-	// failed says why nothing more can be sent.
-	failed error
-	// underWay are the deliveries to wait for, oldest first.
-	underWay []*delivery
+	doing    string // begins the text of each error: "sending to host:port"
+	metrics  *Metrics
+	failed   error       // why nothing more can be sent
+	underWay []*delivery // to be waited for, oldest first
 }
 
 // over is a context that has ended.
@@ -46,8 +43,7 @@ type delivery struct {
 	stream  *stream
 	started time.Time
 	stats   Stats
-	// begun: the peer may have some of the batch. It is final when send and confirm have returned.
-	begun bool
+	begun   bool // the peer may have some of the batch; final when send and confirm have returned
 	// confirm waits until the peer has read the batch, or ctx ends. It releases what the delivery owns.
 	confirm func(ctx context.Context) error
 }

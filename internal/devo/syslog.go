@@ -119,34 +119,31 @@ func (s *syslogSink) awaitClose(ctx context.Context, c *conn) (peerClose, error)
 		wait = s.timeouts.kernelAck
 	}
 	got, err := c.awaitClose(ctx, wait)
-	if err != nil {
+	switch {
+	case err != nil:
 		return got, fmt.Errorf("closing the connection to %s: %w", s.address, err)
+	case got != notClosed:
+		return got, nil
+	case !kernel:
+		err = fmt.Errorf("the server %s did not close its side within %s, and it is not known what it has read", s.address, wait)
+		return got, &Error{Remedy: useKernel, Err: err}
 	}
-	if got == notClosed && !kernel {
-		return got, &Error{
-			Remedy: useKernel,
-			Err:    fmt.Errorf("the server %s did not close its side within %s, and it is not known what it has read", s.address, wait),
-		}
-	}
-	if got == notClosed {
-		s.cfg.Metrics.unanswered.Inc()
-		s.warned.Do(func() {
-			s.cfg.Log.Warn("the server does not close a connection that was closed on this side; "+
-				"what its kernel acknowledged is taken as delivered", zap.String("server", s.address))
-		})
-	}
+	s.cfg.Metrics.unanswered.Inc()
+	s.warned.Do(func() {
+		s.cfg.Log.Warn("the server does not close a connection that was closed on this side; "+
+			"what its kernel acknowledged is taken as delivered", zap.String("server", s.address))
+	})
 	return got, nil
 }
 
-// probe returns how the server closes a connection at its best. It finds out with connections over which nothing is
-// sent, until it knows. Nothing is sent to a server that does not close, and a server that ends TLS with close_notify is
-// held to it.
+// probe returns the best close of the server. Until that is known, it finds out with connections over which nothing is
+// sent. So nothing is sent to a server that does not close, and a server that ends TLS with close_notify is held to it.
 func (s *syslogSink) probe(ctx context.Context) (peerClose, error) {
 	best := peerClose(s.bestClose.Load())
 	if s.cfg.Confirm == ConfirmKernel || best != notClosed {
 		return best, nil
 	}
-	// A connection that was cut ends with a bare FIN too: so that counts only the second time.
+	// A connection that was cut ends with a bare FIN too, so over TLS a bare FIN counts only the second time.
 	for range 2 {
 		c, err := s.connect(ctx)
 		if err != nil {
@@ -187,7 +184,7 @@ type syslogSender struct {
 	cancelStandby context.CancelFunc
 }
 
-// openStandby begins to open a connection, which must be taken.
+// openStandby starts to open a connection for the next batch. It must be taken.
 func (s *syslogSender) openStandby() {
 	ctx, cancel := context.WithCancel(context.Background())
 	opened := make(chan *conn, 1)
@@ -252,7 +249,7 @@ func (s *syslogSender) close() { _ = s.takeStandby(over) }
 func (s *syslogSink) confirm(ctx context.Context, c *conn, expected peerClose) error {
 	got, err := s.awaitClose(ctx, c)
 	if err == nil && s.cfg.Confirm == ConfirmClose && got < expected {
-		// Or the server closes in another way now: the next batch probes it again.
+		// The server may close in another way now, so the next batch probes it again.
 		s.bestClose.Store(int32(notClosed))
 		err = errCut
 	}

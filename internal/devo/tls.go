@@ -85,8 +85,8 @@ func readPEM(setting, path string, wrong *SettingErrors) []byte {
 // unrecognized_name, certificate_required.
 var refusals = []tls.AlertError{40, 42, 43, 44, 45, 46, 48, 49, 51, 70, 71, 112, 116}
 
-// explain makes an [Error] of an error of a TLS connection that somebody has to do something about. It returns every
-// other error as it is.
+// explain turns an error of a TLS connection into an [Error] if a person has to act. It returns every other error as it
+// is.
 func explain(err error) error {
 	remedy, problem := "", ""
 	alert, isAlert := errors.AsType[*net.OpError](err)
