@@ -1,12 +1,12 @@
 package devo
 
 import (
-	"encoding/json"
-	"fmt"
+	"cmp"
 	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"time"
 
@@ -16,16 +16,13 @@ import (
 	"okta-collector/internal/secret"
 )
 
-// Bounds of [Config.MaxEvent] in bytes. The minimum leaves room for the members of a cut object. The maximum is well
-// below the 32 MB that Devo accepts in one POST.
+// Bounds of settings in bytes.
 const (
 	defaultMaxEvent = 1 << 20
-	minMaxEvent     = 4 << 10
-	maxMaxEvent     = 16 << 20
+	minMaxEvent     = 4 << 10  // leaves room for the members of a cut object
+	maxMaxEvent     = 16 << 20 // well below the 32 MB that Devo accepts in one POST
+	maxEnvironment  = 256
 )
-
-// maxEnvironment bounds [Config.Environment] in bytes.
-const maxEnvironment = 256
 
 // Confirm is the proof that a syslog server has read what was sent to it.
 type Confirm string
@@ -40,13 +37,12 @@ const (
 
 // Config says where and how events are delivered.
 type Config struct {
-	// URL is tls://host:port, tcp://host:port, https://host (http only for loopback),
-	// file:///dir or stdout:.
+	// URL is tls://host:port, tcp://host:port, https://host (http only for loopback), file:///dir or stdout:.
 	URL string
 	// ChainFile, CertFile and KeyFile are PEM files. They are read again for each connection, so that certificates can
 	// be rotated.
 	ChainFile, CertFile, KeyFile string
-	// ServerName is the name to verify when it is not that of the URL.
+	// ServerName is the name in the server's certificate; default: the URL's host.
 	ServerName string
 	// Domain and Token are for https.
 	Domain string
@@ -70,142 +66,86 @@ type Config struct {
 // New checks cfg and returns the sink that it describes. It connects to nothing. Its error is [SettingErrors].
 func New(cfg Config) (Sink, error) {
 	var wrong SettingErrors
-	if cfg.Log == nil {
-		cfg.Log = zap.NewNop()
-	}
-	if cfg.Metrics == nil {
-		cfg.Metrics = NewMetrics(prometheus.NewRegistry())
-	}
+	cfg.Log = cmp.Or(cfg.Log, zap.NewNop())
+	cfg.Metrics = cmp.Or(cfg.Metrics, NewMetrics(prometheus.NewRegistry()))
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if cfg.MaxEvent == 0 {
-		cfg.MaxEvent = defaultMaxEvent
-	}
-	if cfg.MaxEvent < minMaxEvent || cfg.MaxEvent > maxMaxEvent {
-		wrong.add("DEVO_MAX_EVENT", "is %d, must be %d to %d bytes", cfg.MaxEvent, minMaxEvent, maxMaxEvent)
-	}
-	switch {
-	case cfg.Confirm == "":
-		cfg.Confirm = ConfirmClose
-	case cfg.Confirm != ConfirmClose && cfg.Confirm != ConfirmKernel:
-		wrong.add("DEVO_CONFIRM", "is %q, must be %s or %s", cfg.Confirm, ConfirmClose, ConfirmKernel)
-	case cfg.Confirm == ConfirmKernel && !hasKernelAck:
-		wrong.add("DEVO_CONFIRM", "can be %s on Linux only", ConfirmKernel)
-	}
-	if cfg.Hostname == "" {
-		cfg.Hostname = machineName()
-	}
-	if !validHost.MatchString(cfg.Hostname) {
-		wrong.add("DEVO_HOSTNAME", "must be letters, digits and . _ : -, at most 256")
-	}
-	if len(cfg.Environment) > maxEnvironment {
-		wrong.add("DEVO_ENVIRONMENT", "is longer than %d bytes", maxEnvironment)
-	}
+	cfg.MaxEvent = cmp.Or(cfg.MaxEvent, defaultMaxEvent)
+	cfg.Confirm = cmp.Or(cfg.Confirm, ConfirmClose)
+	cfg.Hostname = cmp.Or(cfg.Hostname, machineName())
+	wrong.unless(cfg.MaxEvent >= minMaxEvent && cfg.MaxEvent <= maxMaxEvent,
+		"DEVO_MAX_EVENT", "is %d, must be %d to %d bytes", cfg.MaxEvent, minMaxEvent, maxMaxEvent)
+	wrong.unless(cfg.Confirm == ConfirmClose || cfg.Confirm == ConfirmKernel,
+		"DEVO_CONFIRM", "is %q, must be %s or %s", cfg.Confirm, ConfirmClose, ConfirmKernel)
+	wrong.unless(cfg.Confirm != ConfirmKernel || runtime.GOOS == "linux", "DEVO_CONFIRM", "can be %s on Linux only", ConfirmKernel)
+	wrong.unless(validHost.MatchString(cfg.Hostname), "DEVO_HOSTNAME", "must be letters, digits and . _ : -, at most 256")
+	wrong.unless(len(cfg.Environment) <= maxEnvironment, "DEVO_ENVIRONMENT", "is longer than %d bytes", maxEnvironment)
 
 	// The messages do not repeat the URL, because somebody may have put a token into it.
 	u, err := url.Parse(cfg.URL)
 	if err != nil {
 		u = &url.URL{}
 		wrong.add("DEVO_URL", "is not a URL")
-	} else if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		wrong.add("DEVO_URL", "must have no user, query or fragment")
+	}
+	wrong.unless(u.User == nil && u.RawQuery == "" && u.Fragment == "", "DEVO_URL", "must have no user, query or fragment")
+	cfg.ServerName = cmp.Or(cfg.ServerName, u.Hostname())
+	secured := u.Scheme == "tls" || u.Scheme == "https"
+	if secured {
+		_, files := cfg.readTLS()
+		wrong = append(wrong, files...)
 	}
 
 	var sink Sink
+	hostOnly := u.Hostname() != "" && strings.Trim(u.Path, "/") == ""
 	switch u.Scheme {
 	case "tls", "tcp":
-		if port := u.Port(); u.Hostname() == "" || port == "" || strings.Trim(u.Path, "/") != "" {
-			wrong.add("DEVO_URL", "must be %s://host:port", u.Scheme)
-		}
-		s := newSyslogSink(cfg, u.Host)
-		if u.Scheme == "tls" {
-			s.security = newSecurity(cfg, u.Hostname())
-			_, files := s.security.read()
-			wrong = append(wrong, files...)
-		}
-		sink = s
+		wrong.unless(hostOnly && u.Port() != "", "DEVO_URL", "must be %s://host:port", u.Scheme)
+		sink = &syslogSink{cfg: cfg, address: u.Host, secured: secured, timeouts: defaultTimeouts, unacked: unacknowledged}
 	case "https", "http":
-		if u.Hostname() == "" || strings.Trim(u.Path, "/") != "" {
-			wrong.add("DEVO_URL", "must be %s://host without a path", u.Scheme)
-		}
-		if u.Scheme == "http" && !IsLoopback(u.Hostname()) {
-			wrong.add("DEVO_URL", "must be https: http would send the token in the clear")
-		}
-		if !validDomain.MatchString(cfg.Domain) {
-			wrong.add("DEVO_DOMAIN", "is needed with https and must be letters, digits and . _ @ -")
-		}
+		wrong.unless(hostOnly, "DEVO_URL", "must be %s://host without a path", u.Scheme)
+		wrong.unless(secured || IsLoopback(u.Hostname()), "DEVO_URL", "must be https: http would send the token in the clear")
+		wrong.unless(validDomain.MatchString(cfg.Domain), "DEVO_DOMAIN", "is needed with https and must be letters, digits and . _ @ -")
 		if _, err := cfg.Token.Read(); err != nil {
-			wrong = append(wrong, SettingError{
-				Setting: "DEVO_TOKEN", Or: "DEVO_TOKEN_FILE",
-				Problem: fmt.Sprintf("is needed with https: %v", err),
-			})
+			wrong.addEither("DEVO_TOKEN", "DEVO_TOKEN_FILE", "is needed with https: %v", err)
 		}
-		security := newSecurity(cfg, u.Hostname())
-		if u.Scheme == "https" {
-			_, files := security.read()
-			wrong = append(wrong, files...)
-		}
-		sink = &httpSink{cfg: cfg, base: url.URL{Scheme: u.Scheme, Host: u.Host}, security: security}
+		sink = &httpSink{cfg: cfg, scheme: u.Scheme, host: u.Host}
 	case "file":
-		if (u.Host != "" && u.Host != "localhost") || !strings.HasPrefix(u.Path, "/") {
-			wrong.add("DEVO_URL", "must be file:///directory, an absolute path")
-		}
+		wrong.unless((u.Host == "" || u.Host == "localhost") && strings.HasPrefix(u.Path, "/"),
+			"DEVO_URL", "must be file:///directory, an absolute path")
 		sink = &fileSink{cfg: cfg, dir: u.Path}
 	case "stdout":
-		if cfg.URL != "stdout:" {
-			wrong.add("DEVO_URL", "must be just stdout:")
-		}
+		wrong.unless(cfg.URL == "stdout:", "DEVO_URL", "must be just stdout:")
 		sink = &stdoutSink{cfg: cfg, out: os.Stdout}
 	default:
 		wrong.add("DEVO_URL", "must begin with tls://, tcp://, https://, file:// or stdout:")
 	}
-	if err := wrong.err(); err != nil {
-		return nil, err
+	if len(wrong) > 0 {
+		return nil, wrong
 	}
 	return sink, nil
 }
 
-// newFramer returns the framer of one stream, which turns pages into lines.
-func newFramer(cfg Config) framer {
-	f := framer{maxEvent: cfg.MaxEvent}
-	if cfg.Environment != "" {
-		value, _ := json.Marshal(cfg.Environment) // cannot fail for a string
-		f.environment = append([]byte(`"@devo_environment":`), value...)
-	}
-	return f
-}
-
 var (
-	// validHost allows no character that separates a record's fields or a URL's segments, and no dot at the beginning,
-	// so that a host is not "..".
+	// validHost allows no character that separates a record's fields or a URL's segments. It allows no dot at the
+	// beginning, so that a host is not "..".
 	validHost   = regexp.MustCompile(`^[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,255}$`)
+	notInHost   = regexp.MustCompile(`[^A-Za-z0-9._:-]`)
 	validDomain = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,255}$`)
 )
 
 // machineName returns the machine's name with - for every character that validHost does not allow.
 func machineName() string {
-	name, err := os.Hostname()
-	if err != nil || name == "" {
+	name, _ := os.Hostname()
+	name = notInHost.ReplaceAllString(strings.TrimLeft(name, "."), "-")
+	if !validHost.MatchString(name) {
 		return "okta-collector"
 	}
-	clean := strings.Map(func(r rune) rune {
-		if validHost.MatchString(string(r)) || r == '.' {
-			return r
-		}
-		return '-'
-	}, strings.TrimLeft(name, "."))
-	if !validHost.MatchString(clean) {
-		return "okta-collector"
-	}
-	return clean
+	return name
 }
 
 // IsLoopback reports whether a host is localhost or a loopback address. A token may be sent there in the clear.
 func IsLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
 	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
+	return host == "localhost" || err == nil && ip.IsLoopback()
 }

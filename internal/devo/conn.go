@@ -9,48 +9,40 @@ import (
 	"math"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
 // timeouts bound everything that waits for the other side.
 type timeouts struct {
-	dial  time.Duration // connecting, with the TLS handshake
-	stall time.Duration // a write of which the peer takes nothing
-	// close is how long the peer may take to close its side while it acknowledges no more bytes.
-	close time.Duration
-	// kernelAck is how long to wait for the peer's close when DEVO_CONFIRM=kernel.
-	kernelAck time.Duration
-	// fin is how long after our close_notify a FIN follows, for peers that wait for one. It does not follow at once:
-	// some proxies take a FIN for the end of both directions, and then the peer's close is lost.
-	fin time.Duration
-	// acceptMin and acceptMax bound how long a server may take to hang up on a certificate after a TLS 1.3 handshake.
-	// Within them it is twice the duration of the handshake.
-	acceptMin, acceptMax time.Duration
-	// check is how long Check waits for a server to hang up after the handshake.
-	check time.Duration
-	// abort is how long a write may go on after it was cancelled, so that it normally ends with a whole record.
-	abort time.Duration
-	// standby is the largest age of a standby connection. Devo's balancer closes an idle one after 30 s.
-	standby time.Duration
+	dial, stall, close, kernelAck, fin, acceptMin, acceptMax, check, abort, standby time.Duration
 }
 
 var defaultTimeouts = timeouts{
-	dial:      10 * time.Second,
-	stall:     30 * time.Second,
-	close:     30 * time.Second,
-	kernelAck: time.Second,
-	fin:       2 * time.Second,
+	dial:      10 * time.Second, // connecting, with the TLS handshake
+	stall:     30 * time.Second, // a write of which the peer takes nothing
+	close:     30 * time.Second, // the peer's close, while the peer acknowledges no more bytes
+	kernelAck: time.Second,      // the same where DEVO_CONFIRM=kernel
+	// fin is how long after our close_notify a FIN follows, for peers that wait for one. It does not follow at once:
+	// some proxies take a FIN for the end of both directions, and then the peer's close is lost.
+	fin: 2 * time.Second,
+	// acceptMin and acceptMax bound how long a server may take to hang up on a certificate after a TLS 1.3 handshake.
+	// Within them it is twice the duration of the handshake.
 	acceptMin: 2 * time.Millisecond,
 	acceptMax: 300 * time.Millisecond,
-	check:     500 * time.Millisecond,
-	abort:     200 * time.Millisecond,
-	standby:   10 * time.Second,
+	check:     500 * time.Millisecond, // how long Check waits for a server to hang up on a certificate
+	// abort is how long a write may go on after it was cancelled, so that it normally ends with a whole record.
+	abort:   200 * time.Millisecond,
+	standby: 10 * time.Second, // the age of a standby connection; Devo's balancer closes an idle one after 30 s
 }
 
 // maxWrite bounds one write in bytes, and so the lowest speed that is not a stall. A block is written as a whole unless
 // it has a very large object in it, so that an aborted write ends with a whole record.
 const maxWrite = 2 * blockSize
+
+// useKernel is the remedy for a server that does not close its connections in order.
+const useKernel = "if the server never closes in order, set DEVO_CONFIRM=kernel: its kernel's acknowledgement is enough then"
 
 var (
 	errHungUp = errors.New("the peer closed the connection")
@@ -59,7 +51,8 @@ var (
 		Err: errors.New("the connection ended without close_notify, and only after our FIN: a proxy may have ended it, " +
 			"and it is not known what the server has read"),
 	}
-	errCut = errors.New("the connection ended without the close_notify that this server sends: something on the way has cut it, and it is not known what the server has read")
+	errCut = errors.New("the connection ended without the close_notify that this server sends: something on the way has cut it, " +
+		"and it is not known what the server has read")
 )
 
 // peerClose is how a peer closed its side of a connection after we had closed ours. A larger one proves more.
@@ -78,7 +71,7 @@ const (
 // that just ended and for one that ended with close_notify.
 type tcpConn struct {
 	*net.TCPConn
-	fin bool // valid when nothing reads any more
+	fin bool // for the reader only
 }
 
 func (t *tcpConn) Read(b []byte) (int, error) {
@@ -92,33 +85,28 @@ type conn struct {
 	net.Conn           // secured, or else tcp
 	secured  *tls.Conn // nil without TLS
 	tcp      *tcpConn
-	raw      syscall.RawConn
 	timeouts timeouts
-	unacked  func(syscall.RawConn) (int, error)
+	unacked  func(syscall.Conn) (int, error)
 	opened   time.Time
 	wrote    bool // the peer may have received something
-	fins     int  // how many FINs were sent, 0 or 1
+	sentFIN  bool // by sendFIN
 
-	notified chan struct{} // closed when the peer has sent close_notify
+	notified atomic.Bool   // the peer has sent close_notify
 	ended    chan struct{} // closed when nothing more can be read
 	cause    error         // why; valid after ended
 }
 
 // newConn starts the connection's reader. The connection must be released.
-func newConn(tcp *tcpConn, secured *tls.Conn, t timeouts, unacked func(syscall.RawConn) (int, error)) (*conn, error) {
-	raw, err := tcp.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
+func newConn(tcp *tcpConn, secured *tls.Conn, t timeouts, unacked func(syscall.Conn) (int, error)) *conn {
 	c := &conn{
-		Conn: tcp, secured: secured, tcp: tcp, raw: raw, timeouts: t, unacked: unacked, opened: time.Now(),
-		notified: make(chan struct{}), ended: make(chan struct{}),
+		Conn: tcp, secured: secured, tcp: tcp, timeouts: t, unacked: unacked,
+		opened: time.Now(), ended: make(chan struct{}),
 	}
 	if secured != nil {
 		c.Conn = secured
 	}
 	go c.read()
-	return c, nil
+	return c
 }
 
 // read reads until the connection ends. The server has nothing to say, but it may hang up or refuse: then the next write
@@ -126,19 +114,17 @@ func newConn(tcp *tcpConn, secured *tls.Conn, t timeouts, unacked func(syscall.R
 // server has not read yet.
 func (c *conn) read() {
 	defer close(c.ended)
-	buf := make([]byte, 512)
-	for c.cause == nil {
-		_, c.cause = c.Read(buf)
+	_, err := io.Copy(io.Discard, c)
+	if err == nil && c.secured != nil && !c.tcp.fin {
+		// A server process that is stopped sends close_notify too, whatever it has not read. But then its kernel resets
+		// the connection, where the kernel of a server that has read everything sends a FIN.
+		c.notified.Store(true)
+		_ = c.tcp.CloseWrite()
+		_, err = io.Copy(io.Discard, struct{ io.Reader }{c.tcp})
 	}
-	if c.secured == nil || c.tcp.fin || !errors.Is(c.cause, io.EOF) {
-		return
-	}
-	// A server process that is stopped sends close_notify too, whatever it has not read. But then its kernel resets the
-	// connection, where the kernel of a server that has read everything sends a FIN.
-	close(c.notified)
-	_ = c.tcp.CloseWrite()
-	for c.cause = nil; c.cause == nil; {
-		_, c.cause = c.tcp.Read(buf)
+	c.cause = errHungUp
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // which is a FIN in the middle of a TLS record
+		c.cause = explain(err)
 	}
 }
 
@@ -146,25 +132,13 @@ func (c *conn) read() {
 func (c *conn) alive() error {
 	select {
 	case <-c.ended:
-		return c.lost()
-	case <-c.notified:
-		return errHungUp
+		return c.cause
 	default:
-		return nil
 	}
-}
-
-// lost says why the connection has ended. It may be called after ended.
-func (c *conn) lost() error {
-	if c.eof() {
+	if c.notified.Load() {
 		return errHungUp
 	}
-	return explain(c.cause)
-}
-
-// eof says whether the peer closed its side. A FIN in the middle of a TLS record is an unexpected EOF.
-func (c *conn) eof() bool {
-	return errors.Is(c.cause, io.EOF) || errors.Is(c.cause, io.ErrUnexpectedEOF)
+	return nil
 }
 
 // accepted waits long enough to believe that the server accepts the client's certificate. A session ticket does not
@@ -177,7 +151,7 @@ func (c *conn) accepted(ctx context.Context, wait time.Duration) error {
 	case <-time.After(wait):
 		return nil
 	case <-c.ended:
-		err = c.lost()
+		err = c.cause
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
@@ -218,8 +192,11 @@ func (c *conn) write(ctx context.Context, records []byte) error {
 func (c *conn) abortWrite() { _ = c.SetWriteDeadline(time.Now().Add(c.timeouts.abort)) }
 
 // writeError finds out why a write failed. The reader often knows better: it has seen the alert that came before the
-// reset.
+// reset. It returns nil for nil.
 func (c *conn) writeError(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -228,7 +205,7 @@ func (c *conn) writeError(ctx context.Context, err error) error {
 	}
 	select {
 	case <-c.ended:
-		return c.lost()
+		return c.cause
 	case <-time.After(c.timeouts.abort):
 		return err
 	}
@@ -242,18 +219,12 @@ func (c *conn) closeWrite(ctx context.Context) error {
 	if c.secured == nil {
 		return c.sendFIN(ctx)
 	}
-	if err := c.secured.CloseWrite(); err != nil {
-		return c.writeError(ctx, err)
-	}
-	return nil
+	return c.writeError(ctx, c.secured.CloseWrite())
 }
 
 func (c *conn) sendFIN(ctx context.Context) error {
-	c.fins = 1
-	if err := c.tcp.CloseWrite(); err != nil {
-		return c.writeError(ctx, err)
-	}
-	return nil
+	c.sentFIN = true
+	return c.writeError(ctx, c.tcp.CloseWrite())
 }
 
 // awaitClose is called after closeWrite. It waits for the peer to close its side, which the peer does when it has read
@@ -265,9 +236,7 @@ func (c *conn) awaitClose(ctx context.Context, wait time.Duration) (peerClose, e
 	if c.secured != nil {
 		fin = time.After(c.timeouts.fin)
 	}
-	last := math.MaxInt
-	over := time.NewTimer(wait)
-	defer over.Stop()
+	last, over := math.MaxInt, time.After(wait)
 	for {
 		select {
 		case <-c.ended:
@@ -276,45 +245,40 @@ func (c *conn) awaitClose(ctx context.Context, wait time.Duration) (peerClose, e
 			if err := c.sendFIN(ctx); err != nil {
 				return notClosed, err
 			}
-		case <-over.C:
-			n, err := c.unacked(c.raw)
-			if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		case <-over:
+			n, err := c.unacked(c.tcp)
+			switch {
+			case err != nil && !errors.Is(err, errors.ErrUnsupported):
 				return notClosed, err
-			}
-			if n == 0 {
+			case n == 0:
 				return notClosed, nil
-			}
-			if n >= last {
+			case n >= last:
 				return notClosed, fmt.Errorf("the peer has not acknowledged %d bytes for %s", n, wait)
 			}
-			last = n
-			over.Reset(wait)
+			last, over = n, time.After(wait)
 		case <-ctx.Done():
 			return notClosed, ctx.Err()
 		}
 	}
 }
 
-// closed says how the connection ended, which it did after closeWrite.
+// closed says how the connection ended after closeWrite.
 func (c *conn) closed() (peerClose, error) {
-	if !c.eof() {
-		return notClosed, c.lost()
-	}
-	notified := false
-	select {
-	case <-c.notified:
-		notified, c.fins = true, 1 // read has sent the FIN
-	default:
+	notified, fins := c.notified.Load(), 0
+	if notified || c.sentFIN {
+		fins = 1
 	}
 	// A close that answers ours also acknowledges it. A peer that hung up by itself, perhaps without having read
 	// everything, has not seen our close yet.
-	if n, err := c.unacked(c.raw); err == nil && n > c.fins {
-		return notClosed, errHungUp
-	}
+	n, err := c.unacked(c.tcp)
 	switch {
+	case !errors.Is(c.cause, errHungUp):
+		return notClosed, c.cause
+	case err == nil && n > fins:
+		return notClosed, errHungUp
 	case notified:
 		return closeNotify, nil
-	case c.secured != nil && c.fins > 0:
+	case c.secured != nil && c.sentFIN:
 		return notClosed, errFIN
 	}
 	return bareFIN, nil

@@ -4,9 +4,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
+	"path"
 	"regexp"
 )
 
@@ -14,11 +14,8 @@ import (
 // of their own, and another disk may be mounted there tomorrow. No stream's file has this name.
 const idFile = ".okta-collector-id"
 
-// idText is the content of idFile: a [rand.Text] and a line end.
-var idText = regexp.MustCompile(`^[A-Z2-7]{26}\n$`)
-
-// maxIDText bounds how much of idFile is read, in bytes.
-const maxIDText = 64
+// validID is the content of idFile: a [rand.Text] and a line end, 27 bytes together.
+var validID = regexp.MustCompile(`^[A-Z2-7]{26}\n$`)
 
 // readID returns the directory's id. The error is fs.ErrNotExist if the directory has none.
 func readID(root *os.Root) (string, error) {
@@ -26,21 +23,15 @@ func readID(root *os.Root) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	wrong := refused("remove "+idFile+": the collector makes a new one", fmt.Errorf("%s in it is not as the collector has made it", idFile))
-	if !info.Mode().IsRegular() {
-		return "", wrong
+	var text []byte
+	if info.Mode().IsRegular() && info.Size() == 27 {
+		if text, err = root.ReadFile(idFile); err != nil {
+			return "", err
+		}
 	}
-	f, err := root.Open(idFile)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxIDText))
-	if err != nil {
-		return "", err
-	}
-	if !idText.Match(text) {
-		return "", wrong
+	if !validID.Match(text) {
+		return "", refused("remove "+idFile+": the collector makes a new one",
+			fmt.Errorf("%s in it is not as the collector has made it", idFile))
 	}
 	return string(text[:len(text)-1]), nil
 }
@@ -51,15 +42,10 @@ func ensureID(root *os.Root) error {
 		return err
 	}
 	id := rand.Text()
-	// The file is written under another name first, so that nobody sees a part of the id, also after a crash.
+	// The file is written under another name first, so that nobody ever reads a part of an id, not even after a crash.
 	temporary := idFile + "-" + id
-	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
-	if err != nil {
-		return err
-	}
 	defer func() { _ = root.Remove(temporary) }()
-	_, err = f.WriteString(id + "\n")
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err := create(root, temporary, id+"\n"); err != nil {
 		return err
 	}
 	// If several workers race, the first link wins. On a file system without hard links the last rename wins: then the
@@ -68,4 +54,31 @@ func ensureID(root *os.Root) error {
 		return nil
 	}
 	return root.Rename(temporary, idFile)
+}
+
+// create writes and syncs a new file.
+func create(root *os.Root, name, text string) error {
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// syncDirs makes the names of a new file and of its directories durable. It syncs dir and those above it.
+func syncDirs(root *os.Root, dir string) error {
+	for {
+		d, err := root.Open(dir)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(d.Sync(), d.Close()); err != nil {
+			return err
+		}
+		if dir == "." {
+			return nil
+		}
+		dir = path.Dir(dir)
+	}
 }

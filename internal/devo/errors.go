@@ -8,20 +8,12 @@ import (
 
 // SettingError is one thing that is wrong with a [Config].
 type SettingError struct {
-	// Setting is a variable without a tenant's prefix: DEVO_URL, for instance.
+	// Setting is a variable without a tenant's prefix, such as DEVO_URL.
 	Setting string
-	// Or is a second variable, if it may be that one that has to change.
+	// Or is a second variable, if the mistake may be in either.
 	Or string
 	// Problem says what is wrong. It follows the variables' names in a sentence: "is not a URL".
 	Problem string
-}
-
-// Error names the settings and says what is wrong.
-func (e SettingError) Error() string {
-	if e.Or != "" {
-		return e.Setting + " or " + e.Or + " " + e.Problem
-	}
-	return e.Setting + " " + e.Problem
 }
 
 // SettingErrors is everything that is wrong with a [Config].
@@ -29,28 +21,36 @@ type SettingErrors []SettingError
 
 // Error has a line for each of them.
 func (e SettingErrors) Error() string {
-	lines := make([]string, len(e))
-	for i, one := range e {
-		lines[i] = one.Error()
+	var lines []string
+	for _, one := range e {
+		name := one.Setting
+		if one.Or != "" {
+			name += " or " + one.Or
+		}
+		lines = append(lines, name+" "+one.Problem)
 	}
 	return strings.Join(lines, "\n")
 }
 
 func (e *SettingErrors) add(setting, format string, args ...any) {
-	*e = append(*e, SettingError{Setting: setting, Problem: fmt.Sprintf(format, args...)})
+	e.addEither(setting, "", format, args...)
 }
 
-// err returns nil if nothing is wrong.
-func (e SettingErrors) err() error {
-	if len(e) == 0 {
-		return nil
+// unless adds a problem unless ok.
+func (e *SettingErrors) unless(ok bool, setting, format string, args ...any) {
+	if !ok {
+		e.add(setting, format, args...)
 	}
-	return e
+}
+
+// addEither adds a problem that is with one of two settings.
+func (e *SettingErrors) addEither(setting, or, format string, args ...any) {
+	*e = append(*e, SettingError{Setting: setting, Or: or, Problem: fmt.Sprintf(format, args...)})
 }
 
 // Error is a failure that somebody can do something about.
 type Error struct {
-	// Remedy says what to do, as "see DEVO_URL". Settings have no tenant's prefix in it. Err's text does not have it.
+	// Remedy says what to do, as "see DEVO_URL". Its settings have no tenant's prefix. Err's text does not repeat it.
 	Remedy string
 	// Err is what happened. It wraps [ErrRefused] if retrying does not help until somebody has acted.
 	Err error
@@ -64,8 +64,7 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Remedy returns the remedy of the first [Error] in err's chain; empty if there is none.
 func Remedy(err error) string {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Remedy
 	}
 	return ""
@@ -75,6 +74,3 @@ func Remedy(err error) string {
 func refused(remedy string, err error) error {
 	return &Error{Remedy: remedy, Err: fmt.Errorf("%w: %w", ErrRefused, err)}
 }
-
-// useKernel is the remedy for a server that does not close its connections in order.
-const useKernel = "if the server never closes in order, set DEVO_CONFIRM=kernel: its kernel's acknowledgement is enough then"

@@ -39,16 +39,16 @@ func SetTimeouts(s Sink, w Timeouts) {
 }
 
 // SetUnacknowledged replaces what the kernel says is unacknowledged.
-func SetUnacknowledged(s Sink, f func(syscall.RawConn) (int, error)) { s.(*syslogSink).unacked = f }
+func SetUnacknowledged(s Sink, f func(syscall.Conn) (int, error)) { s.(*syslogSink).unacked = f }
 
 // Unacknowledged is what the kernel says.
 var Unacknowledged = unacknowledged
 
 // StandbyEnded is closed when the stream has noticed that its standby connection has ended.
 func StandbyEnded(s Stream) <-chan struct{} {
-	b := s.(*stream).sender.(*syslogSender).standby
-	c := <-b.conn
-	b.conn <- c
+	standby := s.(*stream).sender.(*syslogSender).standby
+	c := <-standby
+	standby <- c
 	return c.ended
 }
 

@@ -1,6 +1,7 @@
 package devo
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -50,8 +53,8 @@ func (s *fileSink) open(ctx context.Context, target Target) (*fileSender, error)
 	if err != nil {
 		return nil, err
 	}
-	sender := &fileSender{sink: s, file: f, framer: newFramer(s.cfg)}
-	err = sender.resume(ctx, target)
+	sender := &fileSender{file: f, log: s.cfg.Log.With(zap.String("file", f.Name())), framer: framer{cfg: s.cfg}}
+	err = sender.resume(ctx, target.Offset)
 	if err == nil {
 		err = syncDirs(root, path.Dir(name))
 	}
@@ -73,20 +76,14 @@ func (s *fileSink) root() (*os.Root, error) {
 // OffsetOf is the directory's path and id. If the id cannot be read, OffsetOf uses a new one, which no offset was ever
 // recorded with, so that nothing is truncated.
 func (s *fileSink) OffsetOf() string {
-	id, err := s.id()
-	if err != nil {
-		id = rand.Text()
+	id := rand.Text()
+	if root, err := os.OpenRoot(s.dir); err == nil {
+		defer root.Close()
+		if known, err := readID(root); err == nil {
+			id = known
+		}
 	}
 	return s.dir + "#" + id
-}
-
-func (s *fileSink) id() (string, error) {
-	root, err := os.OpenRoot(s.dir)
-	if err != nil {
-		return "", err
-	}
-	defer root.Close()
-	return readID(root)
 }
 
 // Check writes a file into the directory and removes it.
@@ -98,84 +95,57 @@ func (s *fileSink) Check(context.Context) error {
 }
 
 func (s *fileSink) check() error {
-	if err := os.MkdirAll(s.dir, 0o750); err != nil {
-		return err
-	}
-	if _, err := s.id(); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := os.CreateTemp(s.dir, ".check-*")
+	root, err := s.root()
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString("{}\n")
-	return errors.Join(err, f.Sync(), f.Close(), os.Remove(f.Name()))
+	defer root.Close()
+	if _, err := readID(root); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	name := ".check-" + rand.Text()
+	defer func() { _ = root.Remove(name) }()
+	return create(root, name, "{}\n")
 }
 
+// notInPath matches what no segment of a file's path has: all but letters, digits, _, - and inner dots.
+var notInPath = regexp.MustCompile(`^\.|[^A-Za-z0-9._-]`)
+
 // fileName is the path of a stream's file below the directory. Different names have different paths, and no path leads
-// out of the directory: each byte that is not a letter, a digit, _, - or an inner dot is written as %XX.
+// out of the directory: each byte that notInPath matches is written as %XX, and an empty segment as %.
 func fileName(name string) string {
 	segments := strings.Split(name, "/")
 	for i, segment := range segments {
-		segments[i] = escapeSegment(segment)
+		segment = notInPath.ReplaceAllStringFunc(segment, func(char string) string {
+			return strings.ReplaceAll(fmt.Sprintf(" % X", char), " ", "%")
+		})
+		segments[i] = cmp.Or(segment, "%")
 	}
 	return strings.Join(segments, "/") + ".jsonl"
 }
 
-func escapeSegment(segment string) string {
-	if segment == "" {
-		return "%"
-	}
-	var b strings.Builder
-	for i := range len(segment) {
-		switch c := segment[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-', c == '.' && i > 0:
-			b.WriteByte(c)
-		default:
-			fmt.Fprintf(&b, "%%%02X", c)
-		}
-	}
-	return b.String()
-}
+// lasting are the errors of a file system that a retry does not end.
+var lasting = []error{fs.ErrPermission, syscall.EROFS, syscall.ENOTDIR, syscall.EISDIR, syscall.ELOOP, syscall.ENAMETOOLONG}
 
-// syncDirs makes the names of a new file and of its directories durable. It syncs dir and those above it.
-func syncDirs(root *os.Root, dir string) error {
-	for {
-		d, err := root.Open(dir)
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(d.Sync(), d.Close()); err != nil {
-			return err
-		}
-		if dir == "." {
-			return nil
-		}
-		dir = path.Dir(dir)
-	}
-}
-
-// classify wraps ErrRefused around an error of a file system that a retry does not end.
+// classify makes an [Error] of an error that only a person can end. It returns nil for nil.
 func classify(err error) error {
-	for _, lasting := range []error{fs.ErrPermission, syscall.EROFS, syscall.ENOTDIR, syscall.EISDIR, syscall.ELOOP, syscall.ENAMETOOLONG} {
-		if errors.Is(err, lasting) {
-			return refused("see the directory of DEVO_URL and its permissions", err)
-		}
+	if slices.ContainsFunc(lasting, func(l error) bool { return errors.Is(err, l) }) {
+		return refused("see the directory of DEVO_URL and its permissions", err)
 	}
 	return err
 }
 
 type fileSender struct {
-	sink *fileSink
 	file *os.File
+	log  *zap.Logger
 	framer
 	size   int64 // of the file, in bytes
 	synced int64 // its size when the last batch was confirmed
 	torn   bool  // it ends inside a line
 }
 
-// resume locks the file and truncates it to the offset.
-func (s *fileSender) resume(ctx context.Context, target Target) error {
+// resume locks the file and truncates it to the checkpoint's offset.
+func (s *fileSender) resume(ctx context.Context, offset *int64) error {
 	if err := lock(s.file); err != nil {
 		return fmt.Errorf("somebody else is writing it: %w", err)
 	}
@@ -187,25 +157,23 @@ func (s *fileSender) resume(ctx context.Context, target Target) error {
 		return refused("move it away", errors.New("it is no regular file"))
 	}
 	s.size = info.Size()
-	if offset := target.Offset; offset != nil {
-		switch {
-		case *offset < 0:
-			return fmt.Errorf("the checkpoint's offset is %d", *offset)
-		case *offset < s.size:
-			// If the lease has ended, the file may be another worker's.
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			if err := s.file.Truncate(*offset); err != nil {
-				return err
-			}
-			s.sink.cfg.Log.Info("took back what was written after the checkpoint",
-				zap.String("file", s.file.Name()), zap.Int64("bytes", s.size-*offset))
-			s.size = *offset
-		case *offset > s.size:
-			s.sink.cfg.Log.Warn("the file is shorter than its checkpoint says; something cut it, and it is appended to",
-				zap.String("file", s.file.Name()), zap.Int64("size", s.size), zap.Int64("checkpoint", *offset))
+	switch {
+	case offset == nil:
+	case *offset < 0:
+		return fmt.Errorf("the checkpoint's offset is %d", *offset)
+	case *offset < s.size:
+		// If the lease has ended, the file may be another worker's.
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
+		if err := s.file.Truncate(*offset); err != nil {
+			return err
+		}
+		s.log.Info("took back what was written after the checkpoint", zap.Int64("bytes", s.size-*offset))
+		s.size = *offset
+	case *offset > s.size:
+		s.log.Warn("the file is shorter than its checkpoint says; something cut it, and it is appended to",
+			zap.Int64("size", s.size), zap.Int64("checkpoint", *offset))
 	}
 	if s.size > 0 {
 		var last [1]byte
@@ -218,49 +186,32 @@ func (s *fileSender) resume(ctx context.Context, target Target) error {
 	return s.file.Sync()
 }
 
-func (s *fileSender) send(ctx context.Context, batch Batch) (Stats, confirmation, error) {
-	before := s.size
-	stats, err := s.frame(nil, batch, func(lines []byte) error {
+func (s *fileSender) send(ctx context.Context, batch Batch, d *delivery) (err error) {
+	d.stats, err = s.frame(nil, batch, func(lines []byte) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if s.torn {
-			if err := s.write(ctx, []byte{'\n'}); err != nil {
-				return err
-			}
+			lines = append([]byte{'\n'}, lines...)
 			s.torn = false
 		}
-		return s.write(ctx, lines)
-	})
-	if err != nil && s.size == before {
-		err = unsent(err)
-	}
-	if err != nil {
-		return Stats{}, nil, classify(err)
-	}
-	end := s.size
-	return stats, func(context.Context) error { return s.confirm(end) }, nil
-}
-
-func (s *fileSender) write(ctx context.Context, b []byte) error {
-	if err := ctx.Err(); err != nil {
+		n, err := s.file.Write(lines)
+		s.size += int64(n)
+		d.begun = d.begun || n > 0
 		return err
+	})
+	end := s.size
+	d.confirm = func(context.Context) error {
+		if err := s.file.Sync(); err != nil {
+			return classify(err)
+		}
+		s.synced = end
+		return nil
 	}
-	n, err := s.file.Write(b)
-	s.size += int64(n)
-	return err
+	return classify(err)
 }
 
-// confirm syncs the file, which has at least end bytes.
-func (s *fileSender) confirm(end int64) error {
-	if err := s.file.Sync(); err != nil {
-		return classify(err)
-	}
-	s.synced = end
-	return nil
-}
-
-func (s *fileSender) Offset() *int64 {
-	synced := s.synced
-	return &synced
-}
+func (s *fileSender) Offset() *int64 { return new(s.synced) }
 
 // close ignores the error: every confirmed batch is synced.
 func (s *fileSender) close() { _ = s.file.Close() }

@@ -31,9 +31,8 @@ const (
 // httpSink posts events to Devo's HTTP endpoint, one event a line. A 2xx confirms a batch.
 type httpSink struct {
 	noOffset
-	cfg      Config
-	base     url.URL
-	security *security
+	cfg          Config
+	scheme, host string // the host with its port
 }
 
 // Open reads the certificates and the token again, so that rotated ones are used from the next slice on.
@@ -45,7 +44,7 @@ func (s *httpSink) Open(ctx context.Context, target Target) (Stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &stream{sender: sender, doing: "posting to " + s.base.Host, metrics: s.cfg.Metrics}, nil
+	return &stream{sender: sender, doing: "posting to " + s.host, metrics: s.cfg.Metrics}, nil
 }
 
 func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
@@ -63,26 +62,24 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
 		IdleConnTimeout:        defaultTimeouts.standby,
 		WriteBufferSize:        blockSize,
 	}
-	if s.base.Scheme == "https" {
-		if transport.TLSClientConfig, err = s.security.config(ctx); err != nil {
+	if s.scheme == "https" {
+		if transport.TLSClientConfig, err = s.cfg.tlsConfig(ctx); err != nil {
 			return nil, err
 		}
 	}
-	sender := &httpSender{
-		framer: newFramer(s.cfg),
-		token:  token,
-		url:    s.base,
+	zip, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // the level exists
+	return &httpSender{
 		client: &http.Client{
 			Transport: transport,
 			// A redirect would take the events and the token to another server.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-	}
-	// Go would escape ! as %21. RawPath keeps the spelling that Devo documents.
-	sender.url.Path = fmt.Sprintf("/stream/%s/token!%s/%s/%s", s.cfg.Domain, token, s.cfg.Hostname, tag)
-	sender.url.RawPath = fmt.Sprintf("/stream/%s/token!%s/%s/%s", url.PathEscape(s.cfg.Domain), url.PathEscape(token), url.PathEscape(s.cfg.Hostname), tag)
-	sender.zip, _ = gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // the level exists
-	return sender, nil
+		url: fmt.Sprintf("%s://%s/stream/%s/token!%s/%s/%s", s.scheme, s.host,
+			url.PathEscape(s.cfg.Domain), url.PathEscape(token), url.PathEscape(s.cfg.Hostname), tag),
+		token:  token,
+		framer: framer{cfg: s.cfg},
+		zip:    zip,
+	}, nil
 }
 
 // Check posts an empty body. That tries the address, the certificates, the domain and the token, and makes no event. A
@@ -94,11 +91,8 @@ func (s *httpSink) Check(ctx context.Context) error {
 	}
 	defer sender.close()
 	status, err := sender.post(ctx, nil, new(bool))
-	if err == nil && status != http.StatusBadRequest {
-		err = statusError(status)
-	}
-	if err != nil {
-		return fmt.Errorf("posting to %s: %w", s.base.Host, err)
+	if err != nil && status != http.StatusBadRequest {
+		return fmt.Errorf("posting to %s: %w", s.host, err)
 	}
 	return nil
 }
@@ -106,80 +100,60 @@ func (s *httpSink) Check(ctx context.Context) error {
 // httpSender uses one connection for all posts of a slice, if they follow each other.
 type httpSender struct {
 	client *http.Client
-	url    url.URL // contains the token
+	url    string // contains the token
 	token  string
 	framer
 	noOffset
 	zip *gzip.Writer // used again for every body
 }
 
-func (s *httpSender) send(ctx context.Context, batch Batch) (Stats, confirmation, error) {
-	bodies, stats, err := s.render(batch)
-	if err != nil {
-		return Stats{}, nil, unsent(err)
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	answered := make(chan error, 1)
-	go func() { answered <- s.postAll(ctx, bodies) }()
-	return stats, func(ctx context.Context) error {
-		defer cancel()
-		stop := context.AfterFunc(ctx, cancel)
-		defer stop()
-		return <-answered
-	}, nil
-}
-
-// render returns the batch as compressed bodies, each of which fits into one post. They are the delivery's own.
-func (s *httpSender) render(batch Batch) ([]*bytes.Buffer, Stats, error) {
+// send compresses the batch into bodies that fit into one post each, and posts them one after another.
+func (s *httpSender) send(ctx context.Context, batch Batch, d *delivery) (err error) {
 	var bodies []*bytes.Buffer
 	size := 0 // of the last body before compression
-	stats, err := s.frame(nil, batch, func(lines []byte) error {
+	d.stats, err = s.frame(nil, batch, func(lines []byte) error {
 		if size == 0 || size+len(lines) > maxPost {
-			if err := s.zip.Close(); err != nil {
-				return err
-			}
-			body := new(bytes.Buffer)
-			s.zip.Reset(body)
-			bodies, size = append(bodies, body), 0
+			_ = s.zip.Close() // cannot fail: it writes to memory
+			bodies, size = append(bodies, new(bytes.Buffer)), 0
+			s.zip.Reset(bodies[len(bodies)-1])
 		}
 		size += len(lines)
 		_, err := s.zip.Write(lines)
 		return err
 	})
-	return bodies, stats, errors.Join(err, s.zip.Close())
-}
-
-// postAll posts bodies one after another.
-func (s *httpSender) postAll(ctx context.Context, bodies []*bytes.Buffer) error {
-	connected := false
-	for _, body := range bodies {
-		status, err := s.post(ctx, body.Bytes(), &connected)
-		if err == nil {
-			err = statusError(status)
+	if err := errors.Join(err, s.zip.Close()); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	answered := make(chan error, 1)
+	go func() {
+		var err error
+		for i := 0; i < len(bodies) && err == nil; i++ {
+			_, err = s.post(ctx, bodies[i].Bytes(), &d.begun)
 		}
-		if err != nil && !connected {
-			err = unsent(err)
-		}
-		if err != nil {
-			return err
-		}
+		answered <- err
+	}()
+	d.confirm = func(ctx context.Context) error {
+		defer cancel()
+		stop := context.AfterFunc(ctx, cancel)
+		defer stop()
+		return <-answered
 	}
 	return nil
 }
 
-// post sends a body and returns the status of the answer. It sets connected if there was a connection to send the body
-// over.
+// post sends a body. It sets connected if there was a connection to send the body over. It returns the status of the
+// answer, 0 if there was none, and what went wrong.
 func (s *httpSender) post(ctx context.Context, body []byte, connected *bool) (int, error) {
 	limited, cancel := context.WithTimeout(ctx, postTimeout)
 	defer cancel()
-	limited = httptrace.WithClientTrace(limited, &httptrace.ClientTrace{
+	traced := httptrace.WithClientTrace(limited, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { *connected = true }, // the TLS handshake is done
 	})
-	req, err := http.NewRequestWithContext(limited, http.MethodPost, "", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(traced, http.MethodPost, s.url, bytes.NewReader(body))
 	if err != nil {
-		return 0, fmt.Errorf("making a request: %w", err)
+		return 0, fmt.Errorf("making a request: %w", s.withoutToken(err))
 	}
-	req.URL, req.Host = &s.url, s.url.Host
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "okta-collector")
 	if len(body) > 0 {
@@ -196,14 +170,13 @@ func (s *httpSender) post(ctx context.Context, body []byte, connected *bool) (in
 	defer res.Body.Close()
 	// Only the status counts.
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer))
-	return res.StatusCode, nil
+	return res.StatusCode, statusError(res.StatusCode)
 }
 
 // withoutToken removes the URL, and so the token, from an error of the client. The rest may contain the token too: a
 // server may repeat it in an answer that cannot be parsed.
 func (s *httpSender) withoutToken(err error) error {
-	var withURL *url.Error
-	if errors.As(err, &withURL) {
+	if withURL, ok := errors.AsType[*url.Error](err); ok {
 		err = withURL.Err
 	}
 	if strings.Contains(err.Error(), s.token) || strings.Contains(err.Error(), url.PathEscape(s.token)) {
@@ -214,19 +187,19 @@ func (s *httpSender) withoutToken(err error) error {
 
 // statusError says what the status of an answer means. Devo does not document its codes, so they mean what HTTP says.
 func statusError(status int) error {
+	err := fmt.Errorf("the server answers %d", status)
 	switch {
 	case status >= 200 && status < 300:
 		return nil
+	case status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500:
+		return err
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
-		return refused("see DEVO_DOMAIN and DEVO_TOKEN", fmt.Errorf("the server answers %d", status))
+		return refused("see DEVO_DOMAIN and DEVO_TOKEN", err)
 	case status == http.StatusRequestEntityTooLarge:
 		return refused("raise the limit of the server or proxy, or lower DEVO_MAX_EVENT: larger events are cut",
-			fmt.Errorf("the server answers %d: the body is too large for it or for a proxy before it", status))
-	case status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500:
-		return fmt.Errorf("the server answers %d", status)
-	default:
-		return refused("see DEVO_URL", fmt.Errorf("the server answers %d", status))
+			fmt.Errorf("%w: the body is too large for it or for a proxy before it", err))
 	}
+	return refused("see DEVO_URL", err)
 }
 
 func (s *httpSender) close() { s.client.CloseIdleConnections() }

@@ -4,5 +4,5 @@ package devo
 
 import "os"
 
-// lock does nothing here. A workflow id runs once, and has to be enough.
+// lock does nothing on these systems. It has to be enough that Temporal runs one workflow of an id at a time.
 func lock(*os.File) error { return nil }

@@ -18,10 +18,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		connections: counter("connections_total", "Connections opened to Devo; over TLS and TCP each delivery has one of its own."),
 		lost:        counter("connections_lost_total", "Connections to Devo that ended before what they carried was confirmed."),
-		unanswered:  counter("closes_unanswered_total", "Connections that Devo's side did not close in time, taken as delivered because its kernel acknowledged everything (DEVO_CONFIRM=kernel)."),
+		unanswered:  counter("closes_unanswered_total", "Closes left unanswered: the kernel's acknowledgement counted instead."),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "okta_collector_devo_ship_seconds",
-			Help:    "How long it took to deliver a batch (a page, or a part of one) to Devo, in seconds, connecting and confirmation included.",
+			Help:    "Seconds that it took to deliver a batch to Devo, connecting and confirmation included.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 12),
 		}),
 	}

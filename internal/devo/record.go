@@ -5,40 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
+	"slices"
 	"time"
 )
 
-// blockSize is how many bytes of lines are gathered before they are written. It bounds the memory of a stream, whatever
-// the size of its batches, and makes system calls rare.
-const blockSize = 128 << 10
-
-// maxMembers bounds [Batch.Members] in bytes.
-const maxMembers = 1 << 10
-
-// Devo's rules for a tag.
 const (
-	maxTag       = 1024
-	minTagLevels = 2
-	maxTagLevels = 6
+	// blockSize is how many bytes of lines are gathered before they are written. It bounds the memory of a stream,
+	// whatever the size of its batches, and makes system calls rare.
+	blockSize  = 128 << 10
+	maxMembers = 1 << 10 // of [Batch.Members], in bytes
+	maxTag     = 1024    // Devo's limit, in characters
 )
 
-var tagLevel = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+var validTag = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){1,5}$`)
 
-// CheckTag says what is wrong with the name of a Devo table. A name has two to six levels of letters, digits, - and _,
-// joined by dots, and at most 1,024 characters.
+// CheckTag says what is wrong with the name of a Devo table. The rules are Devo's.
 func CheckTag(tag string) error {
-	levels := strings.Split(tag, ".")
-	if len(tag) > maxTag {
-		return fmt.Errorf("the tag has %d characters, at most %d are allowed", len(tag), maxTag)
-	}
-	if len(levels) < minTagLevels || len(levels) > maxTagLevels {
-		return fmt.Errorf("the tag %q must have %d to %d levels", tag, minTagLevels, maxTagLevels)
-	}
-	for _, level := range levels {
-		if !tagLevel.MatchString(level) {
-			return fmt.Errorf("each level of the tag %q must be letters, digits, - and _", tag)
-		}
+	if len(tag) > maxTag || !validTag.MatchString(tag) {
+		return fmt.Errorf("the tag %.100q must be 2 to 6 levels of letters, digits, - and _, joined by dots, and at most %d characters",
+			tag, maxTag)
 	}
 	return nil
 }
@@ -54,26 +39,19 @@ func checkTarget(t Target) error {
 	return nil
 }
 
-// appendHead appends the header of a record of Devo's syslog, which the JSON follows:
+// recordHead returns the header of a record of Devo's syslog, which the JSON follows:
 //
 //	<14>2026-11-22T06:27:00.123Z host auth.okta.system: {"uuid":…}
 //
 // Of Devo's date formats, only RFC 3339 is also understood by other syslog servers.
-func appendHead(dst []byte, at time.Time, host, tag string) []byte {
-	dst = append(dst, "<14>"...)
-	dst = at.UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
-	dst = append(dst, ' ')
-	dst = append(dst, host...)
-	dst = append(dst, ' ')
-	dst = append(dst, tag...)
-	return append(dst, ": "...)
+func recordHead(at time.Time, host, tag string) []byte {
+	return fmt.Appendf(nil, "<14>%s %s %s: ", at.UTC().Format("2006-01-02T15:04:05.000Z"), host, tag)
 }
 
 // framer turns batches into lines. It uses its buffer again for every batch.
 type framer struct {
-	environment []byte // the rendered member @devo_environment, or empty
-	maxEvent    int
-	buf         []byte
+	cfg Config
+	buf []byte
 }
 
 // frame renders each object of the batch as one line that begins with head, and passes them to flush in blocks of whole
@@ -91,11 +69,11 @@ func (f *framer) frame(head []byte, batch Batch, flush func(lines []byte) error)
 
 	var stats Stats
 	f.buf = f.buf[:0]
-	for _, object := range batch.Objects {
+	for i, object := range batch.Objects {
 		f.buf = append(f.buf, head...)
 		start := len(f.buf)
-		if len(object)+len(",")+len(members) > f.maxEvent {
-			f.buf = appendCut(f.buf, object, members, f.maxEvent)
+		if len(object)+len(",")+len(members) > f.cfg.MaxEvent {
+			f.buf = appendCut(f.buf, object, members, f.cfg.MaxEvent)
 			stats.Cut++
 		} else {
 			f.buf = appendObject(f.buf, object, members)
@@ -103,16 +81,11 @@ func (f *framer) frame(head []byte, batch Batch, flush func(lines []byte) error)
 		joinOneLine(f.buf[start:])
 		stats.Bytes += int64(len(f.buf) - start)
 		f.buf = append(f.buf, '\n')
-		if len(f.buf) >= blockSize {
+		if len(f.buf) >= blockSize || i == len(batch.Objects)-1 {
 			if err := flush(f.buf); err != nil {
 				return Stats{}, err
 			}
 			f.buf = f.buf[:0]
-		}
-	}
-	if len(f.buf) > 0 {
-		if err := flush(f.buf); err != nil {
-			return Stats{}, err
 		}
 	}
 	return stats, nil
@@ -123,16 +96,13 @@ func (f *framer) members(batch Batch) ([]byte, error) {
 	if len(batch.Members) > maxMembers {
 		return nil, fmt.Errorf("the batch's members have %d bytes, at most %d are allowed", len(batch.Members), maxMembers)
 	}
-	members := append([]byte{'{'}, batch.Members...)
-	if len(f.environment) > 0 {
-		if len(batch.Members) > 0 {
-			members = append(members, ',')
-		}
-		members = append(members, f.environment...)
+	object := slices.Concat([]byte{'{'}, batch.Members, []byte{'}'})
+	if f.cfg.Environment != "" {
+		value, _ := json.Marshal(f.cfg.Environment) // cannot fail for a string
+		object = appendObject(nil, object, fmt.Appendf(nil, `"@devo_environment":%s`, value))
 	}
-	members = append(members, '}')
-	if !json.Valid(members) {
+	if !json.Valid(object) {
 		return nil, errors.New("the batch's members are no JSON members")
 	}
-	return members[1 : len(members)-1], nil
+	return object[1 : len(object)-1], nil
 }

@@ -38,8 +38,8 @@ func batchOf(members string, objects ...string) Batch {
 }
 
 func TestRecordIsDevosSyslogLine(t *testing.T) {
-	f := newFramer(Config{MaxEvent: 1 << 20})
-	out, stats, err := render(t, &f, appendHead(nil, at, "host-1", "auth.okta.system"), batchOf(`"@devo_pulling_id":1`, `{"uuid":"a"}`))
+	f := framer{cfg: Config{MaxEvent: 1 << 20}}
+	out, stats, err := render(t, &f, recordHead(at, "host-1", "auth.okta.system"), batchOf(`"@devo_pulling_id":1`, `{"uuid":"a"}`))
 	require.NoError(t, err)
 	require.Equal(t, `<14>2026-11-22T06:27:00.123Z host-1 auth.okta.system: {"uuid":"a","@devo_pulling_id":1}`+"\n", out)
 	require.Equal(t, Stats{Bytes: int64(len(`{"uuid":"a","@devo_pulling_id":1}`))}, stats)
@@ -59,7 +59,7 @@ func TestMembersAreAddedBeforeTheLastBrace(t *testing.T) {
 		{"odd numbers, nulls, order", "", `"@x":1`, `{"z":1.50e+3,"a":null,"z2":-0}`, `{"z":1.50e+3,"a":null,"z2":-0,"@x":1}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f := newFramer(Config{MaxEvent: 1 << 20, Environment: c.environment})
+			f := framer{cfg: Config{MaxEvent: 1 << 20, Environment: c.environment}}
 			out, stats, err := render(t, &f, nil, batchOf(c.members, c.object))
 			require.NoError(t, err)
 			require.Equal(t, c.want+"\n", out)
@@ -79,7 +79,7 @@ func TestBatchThatCannotBeRenderedWritesNothing(t *testing.T) {
 		"members too long":     batchOf(`"a":"`+strings.Repeat("x", maxMembers)+`"`, `{}`),
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFramer(Config{MaxEvent: 1 << 20})
+			f := framer{cfg: Config{MaxEvent: 1 << 20}}
 			out, _, err := render(t, &f, nil, p)
 			require.Error(t, err)
 			require.Empty(t, out)
@@ -90,7 +90,7 @@ func TestBatchThatCannotBeRenderedWritesNothing(t *testing.T) {
 func TestObjectAboveTheLimitIsCutAndMarked(t *testing.T) {
 	object := `{"actor":{"id":"inner"},"uuid":"u-1","published":"2026-11-22T00:00:00.000Z","id":"` + strings.Repeat("x", maxKept) +
 		`","text":"` + strings.Repeat(`é\n😀`, 4096) + `"}`
-	f := newFramer(Config{MaxEvent: minMaxEvent})
+	f := framer{cfg: Config{MaxEvent: minMaxEvent}}
 	out, stats, err := render(t, &f, nil, batchOf(`"@devo_pulling_id":7`, object, `{"small":1}`))
 	require.NoError(t, err)
 	require.EqualValues(t, 1, stats.Cut)
@@ -113,7 +113,7 @@ func TestObjectOfExactlyTheLimitIsWhole(t *testing.T) {
 	object := func(size int) string {
 		return `{"a":"` + strings.Repeat("x", size-len(`{"a":"",`)-len(`"@x":1}`)) + `"}`
 	}
-	f := newFramer(Config{MaxEvent: minMaxEvent})
+	f := framer{cfg: Config{MaxEvent: minMaxEvent}}
 	out, stats, err := render(t, &f, nil, batchOf(`"@x":1`, object(minMaxEvent)))
 	require.NoError(t, err)
 	require.Zero(t, stats.Cut)
@@ -151,8 +151,8 @@ func FuzzRecord(f *testing.F) {
 		id, err := json.Marshal(parent)
 		require.NoError(t, err)
 		members := append([]byte(`"@devo_pulling_id":1,"@okta_app_id":`), id...)
-		fr := newFramer(Config{MaxEvent: minMaxEvent, Environment: environment})
-		head := appendHead(nil, at, "host-1", "auth.okta.system")
+		fr := framer{cfg: Config{MaxEvent: minMaxEvent, Environment: environment}}
+		head := recordHead(at, "host-1", "auth.okta.system")
 		out, stats, err := render(t, &fr, head, Batch{Objects: [][]byte{object, []byte(`{"last":true}`)}, Members: members})
 		if !isObject(object) || len(members) > maxMembers {
 			require.Error(t, err)
@@ -200,7 +200,7 @@ func FuzzNames(f *testing.F) {
 		if !validHost.MatchString(host) || CheckTag(tag) != nil {
 			return
 		}
-		head := string(appendHead(nil, at, host, tag))
+		head := string(recordHead(at, host, tag))
 		fields := strings.Split(head, " ")
 		require.Equal(t, []string{"<14>2026-11-22T06:27:00.123Z", host, tag + ":", ""}, fields)
 		require.NotContains(t, head, "\n")

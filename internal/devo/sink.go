@@ -4,7 +4,6 @@ package devo
 import (
 	"context"
 	"errors"
-	"fmt"
 )
 
 // ErrRefused is wrapped by errors that need a person: a certificate or token is refused, the server's certificate does
@@ -15,9 +14,6 @@ var ErrRefused = errors.New("refused")
 // ErrUnsent is wrapped by errors of [Stream.Send] and [Delivery.Wait] after which the peer cannot have any part of
 // the batch: there was no connection to it, for instance. After any other error the peer may have all of it.
 var ErrUnsent = errors.New("nothing was sent")
-
-// unsent wraps the error of a batch of which nothing was sent.
-func unsent(err error) error { return fmt.Errorf("%w: %w", ErrUnsent, err) }
 
 // A Sink is a destination. It is safe for concurrent use. Each slice opens a stream of its own.
 type Sink interface {
@@ -39,12 +35,9 @@ func (noOffset) Offset() *int64 { return nil }
 
 // Target says what a stream is for.
 type Target struct {
-	// Name is the workflow id. At most one stream of a name is open at any time.
-	Name string
-	// Tag is the Devo table.
-	Tag string
-	// Offset is the one in the last durable checkpoint; nil if it has none.
-	Offset *int64
+	Name   string // the workflow's id; at most one stream of a name is open at any time
+	Tag    string // the Devo table
+	Offset *int64 // that of the last durable checkpoint; nil if it has none
 }
 
 // A Batch is objects that are delivered and confirmed together: a page, or a part of one, in Okta's order.
@@ -52,27 +45,23 @@ type Batch struct {
 	// Objects are compact JSON objects, each on one line. They belong to the delivery until [Delivery.Wait] has
 	// returned or the stream is closed.
 	Objects [][]byte
-	// Members are added to each object: rendered JSON members without braces, such
-	// as `"@devo_pulling_id":1795332420123,"@okta_app_id":"0oa1"`. May be empty.
+	// Members are added to each object: rendered JSON members without braces, such as
+	// `"@devo_pulling_id":1795332420123,"@okta_app_id":"0oa1"`. May be empty.
 	Members []byte
-	// More says that another batch follows soon.
-	More bool
+	More    bool // another batch follows soon
 }
 
 // Stats says what became of a batch.
 type Stats struct {
-	// Bytes counts the JSON shipped, with the added members, without framing.
-	Bytes int64
-	// Cut counts objects larger than MaxEvent. They were shipped cut and marked.
-	Cut int64
+	Bytes int64 // of JSON that was shipped, with the added members, without framing
+	Cut   int64 // how many objects were larger than MaxEvent, and were shipped cut and marked
 }
 
 // A Stream delivers the batches of one slice in order. One goroutine uses it.
 type Stream interface {
-	// Send renders a batch and sends it. It returns when the batch is on its way. [Delivery.Wait] says that it was read;
-	// other batches may be sent before. ctx bounds the delivery too. After an error the batch must be sent again over
-	// another stream, and nothing more can be sent over this one; deliveries under way can still be waited for. The
-	// peer may have the batch already, unless the error wraps ErrUnsent.
+	// Send renders a batch and sends it. It returns when the batch is on its way; other batches may be sent before it is
+	// waited for. ctx bounds the delivery too. After an error the batch must be sent again over another stream, and
+	// nothing more can be sent over this one; deliveries under way can still be waited for.
 	Send(ctx context.Context, batch Batch) (Delivery, error)
 	// Offset is what to record in the checkpoint of the batches confirmed so far; nil if the sink has no offsets. If
 	// it is not nil, its first value must be checkpointed before the first Send.
@@ -85,7 +74,6 @@ type Stream interface {
 type Delivery interface {
 	// Wait returns when the batch is delivered for good, as far as the sink can know. Then it may be checkpointed. Each
 	// delivery is waited for once, in the order in which they were sent. After an error this batch and all later ones
-	// must be sent again over another stream, and this stream can only be closed. The peer may have this batch already,
-	// unless the error wraps ErrUnsent.
+	// must be sent again over another stream, and this stream can only be closed.
 	Wait(ctx context.Context) (Stats, error)
 }

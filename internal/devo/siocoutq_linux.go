@@ -1,28 +1,24 @@
 package devo
 
 import (
+	"cmp"
 	"fmt"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// hasKernelAck says that unacknowledged works on this system.
-const hasKernelAck = true
-
 // unacknowledged asks the kernel how many of the bytes written to a TCP connection the peer's kernel has not
 // acknowledged. A FIN counts as one byte. After a reset the count stays above 0 if bytes were lost, so 0 always means
 // that the peer's kernel has them all.
-func unacknowledged(conn syscall.RawConn) (int, error) {
+func unacknowledged(tcp syscall.Conn) (int, error) {
 	var n int
 	var ioctlErr error
-	err := conn.Control(func(fd uintptr) {
-		n, ioctlErr = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ)
-	})
+	raw, err := tcp.SyscallConn()
 	if err == nil {
-		err = ioctlErr
+		err = raw.Control(func(fd uintptr) { n, ioctlErr = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
 	}
-	if err != nil {
+	if err := cmp.Or(err, ioctlErr); err != nil {
 		return 0, fmt.Errorf("asking the kernel what is unacknowledged: %w", err)
 	}
 	return n, nil

@@ -18,7 +18,8 @@ func (s *stdoutSink) Open(_ context.Context, target Target) (Stream, error) {
 	if err := checkTarget(target); err != nil {
 		return nil, err
 	}
-	return &stream{sender: &stdoutSender{sink: s, tag: target.Tag, framer: newFramer(s.cfg)}, doing: "printing", metrics: s.cfg.Metrics}, nil
+	sender := &stdoutSender{sink: s, tag: target.Tag, framer: framer{cfg: s.cfg}}
+	return &stream{sender: sender, doing: "printing", metrics: s.cfg.Metrics}, nil
 }
 
 func (s *stdoutSink) Check(context.Context) error { return nil }
@@ -30,23 +31,19 @@ type stdoutSender struct {
 	noOffset
 }
 
-func (s *stdoutSender) send(ctx context.Context, batch Batch) (Stats, confirmation, error) {
-	head := appendHead(nil, s.sink.cfg.Now(), s.sink.cfg.Hostname, s.tag)
+func (s *stdoutSender) send(ctx context.Context, batch Batch, d *delivery) (err error) {
+	head := recordHead(s.cfg.Now(), s.cfg.Hostname, s.tag)
 	s.sink.mu.Lock()
 	defer s.sink.mu.Unlock()
-	written := 0
-	stats, err := s.frame(head, batch, func(records []byte) error {
+	d.stats, err = s.frame(head, batch, func(records []byte) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		n, err := s.sink.out.Write(records)
-		written += n
+		d.begun = d.begun || n > 0
 		return err
 	})
-	if err != nil && written == 0 {
-		err = unsent(err)
-	}
-	return stats, func(context.Context) error { return nil }, err
+	return err
 }
 
 func (s *stdoutSender) close() {}

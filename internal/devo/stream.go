@@ -10,26 +10,21 @@ import (
 
 // A sender is what differs between the streams of the sinks.
 type sender interface {
-	// send renders and sends a batch, which is not empty. The error wraps ErrUnsent if nothing of it was sent.
-	send(ctx context.Context, batch Batch) (Stats, confirmation, error)
+	// send renders and sends a batch, which is not empty. It sets d.stats, d.begun, and d.confirm where a batch that
+	// was sent is not confirmed yet.
+	send(ctx context.Context, batch Batch, d *delivery) error
 	Offset() *int64
 	// close releases what no delivery owns. A second one does nothing.
 	close()
 }
 
-// A confirmation waits until the peer has read its batch, or ctx ends. It releases what the delivery owns.
-type confirmation func(ctx context.Context) error
-
 // stream is the [Stream] of every sink: a sender, and the rules that all of them keep.
 type stream struct {
 	sender
-	// doing begins the text of each error: "sending to host:port".
-	doing   string
-	metrics *Metrics
-	// failed says why nothing more can be sent.
-	failed error
-	// underWay are the deliveries to wait for, oldest first.
-	underWay []*delivery
+	doing    string // begins the text of each error: "sending to host:port"
+	metrics  *Metrics
+	failed   error       // why nothing more can be sent
+	underWay []*delivery // to be waited for, oldest first
 }
 
 // over is a context that has ended.
@@ -48,7 +43,9 @@ type delivery struct {
 	stream  *stream
 	started time.Time
 	stats   Stats
-	confirm confirmation
+	begun   bool // the peer may have some of the batch; final when send and confirm have returned
+	// confirm waits until the peer has read the batch, or ctx ends. It releases what the delivery owns.
+	confirm func(ctx context.Context) error
 }
 
 func (s *stream) Send(ctx context.Context, batch Batch) (Delivery, error) {
@@ -57,9 +54,8 @@ func (s *stream) Send(ctx context.Context, batch Batch) (Delivery, error) {
 	}
 	d := &delivery{stream: s, started: time.Now(), confirm: func(context.Context) error { return nil }}
 	if len(batch.Objects) > 0 {
-		var err error
-		if d.stats, d.confirm, err = s.send(ctx, batch); err != nil {
-			return nil, s.fail(err)
+		if err := s.send(ctx, batch, d); err != nil {
+			return nil, s.fail(d, err)
 		}
 	}
 	s.underWay = append(s.underWay, d)
@@ -74,13 +70,16 @@ func (d *delivery) Wait(ctx context.Context) (Stats, error) {
 	s.underWay = s.underWay[1:]
 	if err := d.confirm(ctx); err != nil {
 		s.giveUp()
-		return Stats{}, s.fail(err)
+		return Stats{}, s.fail(d, err)
 	}
 	s.metrics.seconds.Observe(time.Since(d.started).Seconds())
 	return d.stats, nil
 }
 
-func (s *stream) fail(err error) error {
+func (s *stream) fail(d *delivery, err error) error {
+	if !d.begun {
+		err = fmt.Errorf("%w: %w", ErrUnsent, err)
+	}
 	s.failed = fmt.Errorf("%s: %w", s.doing, err)
 	return s.failed
 }

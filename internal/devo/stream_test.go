@@ -125,6 +125,7 @@ func TestWhatWasSentBeforeABatchThatFailsCanStillBeConfirmed(t *testing.T) {
 	s := serve(t, nil, readAll)
 	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Timeouts{})
 	first, second := send(t, stream, objects(0, 1, 10)), send(t, stream, objects(1, 1, 10))
+	s.reads(t, 2) // a listener that closes resets the connections that it has not accepted yet
 	require.NoError(t, s.Close())
 	_, failed := stream.Send(t.Context(), objects(2, 1, 10))
 	require.ErrorIs(t, failed, devo.ErrUnsent)

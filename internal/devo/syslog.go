@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// syslogSink sends records over TCP, with TLS unless security is nil.
+// syslogSink sends records over TCP or TLS.
 //
 // Syslog acknowledges nothing, and the acknowledgement of a kernel proves little: a proxy, a sidecar or a balancer on
 // the way acknowledges bytes that its own death destroys. The end of the connection proves that a batch was read: we
@@ -23,24 +23,20 @@ type syslogSink struct {
 	noOffset
 	cfg      Config
 	address  string
-	security *security
+	secured  bool // TLS
 	timeouts timeouts
-	unacked  func(syscall.RawConn) (int, error)
+	unacked  func(syscall.Conn) (int, error)
 	warned   sync.Once // that the peer does not close
 
 	// bestClose is the best [peerClose] of this server so far. A connection that ends with less was cut on the way.
 	bestClose atomic.Int32
 }
 
-func newSyslogSink(cfg Config, address string) *syslogSink {
-	return &syslogSink{cfg: cfg, address: address, timeouts: defaultTimeouts, unacked: unacknowledged}
-}
-
 func (s *syslogSink) Open(_ context.Context, target Target) (Stream, error) {
 	if err := checkTarget(target); err != nil {
 		return nil, err
 	}
-	sender := &syslogSender{sink: s, tag: target.Tag, framer: newFramer(s.cfg)}
+	sender := &syslogSender{sink: s, tag: target.Tag, framer: framer{cfg: s.cfg}}
 	return &stream{sender: sender, doing: "sending to " + s.address, metrics: s.cfg.Metrics}, nil
 }
 
@@ -76,40 +72,31 @@ func (s *syslogSink) connect(ctx context.Context) (*conn, error) {
 
 func (s *syslogSink) dial(ctx context.Context) (*conn, error) {
 	var cfg *tls.Config
-	if s.security != nil {
+	if s.secured {
 		var err error
-		if cfg, err = s.security.config(ctx); err != nil {
+		if cfg, err = s.cfg.tlsConfig(ctx); err != nil {
 			return nil, err
 		}
 	}
 	var dialer net.Dialer
-	tcp, err := dialer.DialContext(ctx, "tcp", s.address)
+	dialed, err := dialer.DialContext(ctx, "tcp", s.address)
 	if err != nil {
 		return nil, err
 	}
-	c, err := s.secure(ctx, tcp.(*net.TCPConn), cfg) // the type that "tcp" gives
-	if err != nil {
-		_ = tcp.Close()
-		return nil, err
+	tcp := &tcpConn{TCPConn: dialed.(*net.TCPConn)} // the type that "tcp" gives
+	if !s.secured {
+		return newConn(tcp, nil, s.timeouts, s.unacked), nil
 	}
-	return c, nil
-}
-
-// secure does the TLS handshake if cfg is not nil. After an error the caller closes tcp.
-func (s *syslogSink) secure(ctx context.Context, tcp *net.TCPConn, cfg *tls.Config) (*conn, error) {
-	below := &tcpConn{TCPConn: tcp}
-	if cfg == nil {
-		return newConn(below, nil, s.timeouts, s.unacked)
-	}
-	secured := tls.Client(below, cfg)
+	secured := tls.Client(tcp, cfg)
 	started := time.Now()
 	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = tcp.Close()
 		return nil, fmt.Errorf("TLS handshake: %w", err)
 	}
-	c, err := newConn(below, secured, s.timeouts, s.unacked)
+	c := newConn(tcp, secured, s.timeouts, s.unacked)
 	// In TLS 1.2 the server sends the last message of the handshake, after it has seen the certificate.
-	if err != nil || secured.ConnectionState().Version < tls.VersionTLS13 {
-		return c, err
+	if secured.ConnectionState().Version < tls.VersionTLS13 {
+		return c, nil
 	}
 	wait := min(max(2*time.Since(started), s.timeouts.acceptMin), s.timeouts.acceptMax)
 	return c, c.accepted(ctx, wait)
@@ -127,38 +114,36 @@ func (s *syslogSink) closeEmpty(ctx context.Context, c *conn) (peerClose, error)
 // awaitClose is called after closeWrite. It returns how the server closed its side, or why that does not prove that it
 // has read everything. The connection is released.
 func (s *syslogSink) awaitClose(ctx context.Context, c *conn) (peerClose, error) {
-	wait := s.timeouts.close
-	if s.cfg.Confirm == ConfirmKernel {
+	kernel, wait := s.cfg.Confirm == ConfirmKernel, s.timeouts.close
+	if kernel {
 		wait = s.timeouts.kernelAck
 	}
 	got, err := c.awaitClose(ctx, wait)
 	switch {
 	case err != nil:
 		return got, fmt.Errorf("closing the connection to %s: %w", s.address, err)
-	case got == notClosed && s.cfg.Confirm == ConfirmKernel:
-		s.cfg.Metrics.unanswered.Inc()
-		s.warned.Do(func() {
-			s.cfg.Log.Warn("the server does not close a connection that was closed on this side; what its kernel acknowledged is taken as delivered", zap.String("server", s.address))
-		})
+	case got != notClosed:
 		return got, nil
-	case got == notClosed:
-		return got, &Error{
-			Remedy: useKernel,
-			Err:    fmt.Errorf("the server %s did not close its side within %s, and it is not known what it has read", s.address, wait),
-		}
+	case !kernel:
+		err = fmt.Errorf("the server %s did not close its side within %s, and it is not known what it has read", s.address, wait)
+		return got, &Error{Remedy: useKernel, Err: err}
 	}
+	s.cfg.Metrics.unanswered.Inc()
+	s.warned.Do(func() {
+		s.cfg.Log.Warn("the server does not close a connection that was closed on this side; "+
+			"what its kernel acknowledged is taken as delivered", zap.String("server", s.address))
+	})
 	return got, nil
 }
 
-// probe returns how the server closes a connection at its best. It finds out with connections over which nothing is
-// sent, until it knows. Nothing is sent to a server that does not close, and a server that ends TLS with close_notify is
-// held to it.
+// probe returns the best close of the server. Until that is known, it finds out with connections over which nothing is
+// sent. So nothing is sent to a server that does not close, and a server that ends TLS with close_notify is held to it.
 func (s *syslogSink) probe(ctx context.Context) (peerClose, error) {
 	best := peerClose(s.bestClose.Load())
 	if s.cfg.Confirm == ConfirmKernel || best != notClosed {
 		return best, nil
 	}
-	// A connection that was cut ends with a bare FIN too: so that counts only the second time.
+	// A connection that was cut ends with a bare FIN too, so over TLS a bare FIN counts only the second time.
 	for range 2 {
 		c, err := s.connect(ctx)
 		if err != nil {
@@ -167,56 +152,24 @@ func (s *syslogSink) probe(ctx context.Context) (peerClose, error) {
 		if best, err = s.closeEmpty(ctx, c); err != nil {
 			return notClosed, err
 		}
-		if best == closeNotify || s.security == nil {
+		if best == closeNotify || !s.secured {
 			break
 		}
 	}
-	if s.learn(best) && best != closeNotify && s.security != nil {
-		s.cfg.Log.Warn("the server ends TLS without close_notify: a connection that something cuts on the way cannot be told from one that it has read", zap.String("server", s.address))
+	if s.learn(best) && best != closeNotify && s.secured {
+		s.cfg.Log.Warn("the server ends TLS without close_notify: a connection that something cuts on the way "+
+			"cannot be told from one that it has read", zap.String("server", s.address))
 	}
 	return best, nil
 }
 
 // learn raises bestClose, and says whether nothing was known before.
 func (s *syslogSink) learn(got peerClose) (first bool) {
-	for {
-		best := s.bestClose.Load()
-		if int32(got) <= best {
-			return false
-		}
-		if s.bestClose.CompareAndSwap(best, int32(got)) {
-			return peerClose(best) == notClosed
-		}
+	first = s.bestClose.CompareAndSwap(int32(notClosed), int32(got))
+	if got == closeNotify {
+		s.bestClose.Store(int32(got)) // nothing is better
 	}
-}
-
-// standby is a connection that is being opened for the next batch. It must be taken.
-type standby struct {
-	cancel context.CancelFunc
-	conn   chan *conn // receives nil if it could not be opened
-}
-
-func (s *syslogSink) openStandby() *standby {
-	ctx, cancel := context.WithCancel(context.Background())
-	b := &standby{cancel: cancel, conn: make(chan *conn, 1)}
-	go func() {
-		c, _ := s.connect(ctx) // the next batch connects itself, and then has the error
-		b.conn <- c
-	}()
-	return b
-}
-
-// take returns the connection, or nil if it is of no use or ctx has ended.
-func (b *standby) take(ctx context.Context) *conn {
-	defer b.cancel()
-	stop := context.AfterFunc(ctx, b.cancel)
-	defer stop()
-	c := <-b.conn
-	if c != nil && (ctx.Err() != nil || c.alive() != nil || time.Since(c.opened) > c.timeouts.standby) {
-		c.closeUnused()
-		return nil
-	}
-	return c
+	return first
 }
 
 // syslogSender sends each batch over a connection of its own.
@@ -225,63 +178,78 @@ type syslogSender struct {
 	tag  string
 	framer
 	noOffset
-	head    []byte
-	standby *standby // nil unless another batch was announced
+	// standby receives a connection for the next batch, or nil if it could not be opened. It is nil unless a batch was
+	// announced.
+	standby       chan *conn
+	cancelStandby context.CancelFunc
 }
 
-func (s *syslogSender) send(ctx context.Context, batch Batch) (Stats, confirmation, error) {
+// openStandby starts to open a connection for the next batch. It must be taken.
+func (s *syslogSender) openStandby() {
+	ctx, cancel := context.WithCancel(context.Background())
+	opened := make(chan *conn, 1)
+	s.standby, s.cancelStandby = opened, cancel
+	go func() {
+		c, _ := s.sink.connect(ctx) // the next batch connects itself, and then has the error
+		opened <- c
+	}()
+}
+
+// takeStandby returns the standby connection, or nil if there is none, it is of no use, or ctx has ended.
+func (s *syslogSender) takeStandby(ctx context.Context) *conn {
+	if s.standby == nil {
+		return nil
+	}
+	defer s.cancelStandby()
+	stop := context.AfterFunc(ctx, s.cancelStandby)
+	defer stop()
+	c := <-s.standby
+	s.standby = nil
+	if c != nil && (ctx.Err() != nil || c.alive() != nil || time.Since(c.opened) > c.timeouts.standby) {
+		c.closeUnused()
+		return nil
+	}
+	return c
+}
+
+func (s *syslogSender) send(ctx context.Context, batch Batch, d *delivery) error {
 	expected, err := s.sink.probe(ctx)
 	if err != nil {
-		return Stats{}, nil, unsent(err)
+		return err
 	}
-	c, err := s.connection(ctx)
-	if err != nil {
-		return Stats{}, nil, unsent(err)
+	c := s.takeStandby(ctx)
+	if c == nil {
+		if c, err = s.sink.connect(ctx); err != nil {
+			return err
+		}
 	}
 	if batch.More {
-		s.standby = s.sink.openStandby()
+		s.openStandby()
 	}
 	stop := context.AfterFunc(ctx, c.abortWrite)
 	defer stop()
-	s.head = appendHead(s.head[:0], s.sink.cfg.Now(), s.sink.cfg.Hostname, s.tag)
-	stats, err := s.frame(s.head, batch, func(records []byte) error { return c.write(ctx, records) })
+	head := recordHead(s.sink.cfg.Now(), s.sink.cfg.Hostname, s.tag)
+	d.stats, err = s.frame(head, batch, func(records []byte) error { return c.write(ctx, records) })
 	if err == nil {
 		err = c.closeWrite(ctx)
 	}
+	d.begun = c.wrote
 	if err != nil {
 		c.release()
 		s.sink.cfg.Metrics.lost.Inc()
-		if !c.wrote {
-			err = unsent(err)
-		}
-		return Stats{}, nil, err
+		return err
 	}
-	return stats, func(ctx context.Context) error { return s.sink.confirm(ctx, c, expected) }, nil
+	d.confirm = func(ctx context.Context) error { return s.sink.confirm(ctx, c, expected) }
+	return nil
 }
 
-// connection returns the standby connection, or a new one.
-func (s *syslogSender) connection(ctx context.Context) (*conn, error) {
-	if b := s.standby; b != nil {
-		s.standby = nil
-		if c := b.take(ctx); c != nil {
-			return c, nil
-		}
-	}
-	return s.sink.connect(ctx)
-}
-
-func (s *syslogSender) close() {
-	if s.standby != nil {
-		_ = s.standby.take(over)
-		s.standby = nil
-	}
-}
+func (s *syslogSender) close() { _ = s.takeStandby(over) }
 
 // confirm returns when the server has read what was sent over a connection. It is called after closeWrite.
 func (s *syslogSink) confirm(ctx context.Context, c *conn, expected peerClose) error {
 	got, err := s.awaitClose(ctx, c)
 	if err == nil && s.cfg.Confirm == ConfirmClose && got < expected {
-		// Or the server closes in another way now: the next batch probes it again.
+		// The server may close in another way now, so the next batch probes it again.
 		s.bestClose.Store(int32(notClosed))
 		err = errCut
 	}

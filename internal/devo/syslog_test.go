@@ -265,15 +265,14 @@ func TestKernelDoesNotAcknowledgeWhatAResetDestroyed(t *testing.T) {
 	c, err := net.Dial("tcp", s.Addr().String())
 	require.NoError(t, err)
 	defer c.Close()
-	raw, err := c.(*net.TCPConn).SyscallConn()
-	require.NoError(t, err)
-	if _, err := devo.Unacknowledged(raw); errors.Is(err, errors.ErrUnsupported) {
+	tcp := c.(*net.TCPConn)
+	if _, err := devo.Unacknowledged(tcp); errors.Is(err, errors.ErrUnsupported) {
 		t.Skip("this system does not tell what is unacknowledged")
 	}
 	for err == nil { // until the reset
 		_, err = c.Write(make([]byte, 1<<20))
 	}
-	n, err := devo.Unacknowledged(raw)
+	n, err := devo.Unacknowledged(tcp)
 	require.NoError(t, err)
 	require.Positive(t, n)
 }
@@ -346,7 +345,7 @@ func TestWhatTheKernelHasNotAcknowledgedIsNotConfirmed(t *testing.T) {
 	sink, err := devo.New(devo.Config{URL: s.url("tcp"), Confirm: devo.ConfirmKernel})
 	require.NoError(t, err)
 	devo.SetTimeouts(sink, devo.Timeouts{KernelAck: 20 * time.Millisecond})
-	devo.SetUnacknowledged(sink, func(syscall.RawConn) (int, error) { return 100, nil })
+	devo.SetUnacknowledged(sink, func(syscall.Conn) (int, error) { return 100, nil })
 	_, err = deliver(t.Context(), openStream(t, sink, target), objects(0, 1, 10))
 	require.Error(t, err)
 }
@@ -355,7 +354,7 @@ func TestConfirmationNeedsNoKernelThatTellsWhatIsAcknowledged(t *testing.T) {
 	s := serve(t, nil, readAll)
 	sink, err := devo.New(devo.Config{URL: s.url("tcp")})
 	require.NoError(t, err)
-	devo.SetUnacknowledged(sink, func(syscall.RawConn) (int, error) { return 0, errors.ErrUnsupported })
+	devo.SetUnacknowledged(sink, func(syscall.Conn) (int, error) { return 0, errors.ErrUnsupported })
 	stream := openStream(t, sink, target)
 	for i := range 3 {
 		ship(t, stream, objects(i, 1, 10))

@@ -1,11 +1,11 @@
-// Package report tells Devo about the collector itself, as Devo's own collectors do: starts, stops, problems, warnings,
-// and what each pull did.
+// Package report tells Devo about the collector, as Devo's own collectors do: starts, stops, pulls, problems, warnings.
 //
 // Reports are worth less than events. So no caller ever waits for a report. While Devo is away a bounded number of
 // records is kept; dropped ones are counted. Failures of reporting are logged by the worker and never reported.
 package report
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -19,28 +19,20 @@ import (
 )
 
 const (
-	// maxQueue bounds the records that wait: about two megabytes with maxText.
-	maxQueue = 1000
-	// flushEvery is the time between two deliveries of all records that wait.
-	flushEvery = 5 * time.Second
-	// longestPause bounds the time between two attempts while they fail.
-	longestPause = 5 * time.Minute
-	// flushTimeout bounds one attempt.
-	flushTimeout = time.Minute
+	maxText      = 1100            // bytes of each text of a record
+	maxQueue     = 1000            // records that wait: about two megabytes
+	flushEvery   = 5 * time.Second // between two deliveries of all records that wait
+	longestPause = 5 * time.Minute // between two attempts while they fail
+	flushTimeout = time.Minute     // of one attempt
 )
 
 // Config says who reports, and to whom.
 type Config struct {
-	// Sink belongs to the reporter alone. It shares no lock and no state with the sink of the events.
-	Sink devo.Sink
-	// Tenant is the only tenant that the reporter reports about.
-	Tenant string
-	// Version is the collector's version.
-	Version string
-	// ID tells the collector's workers apart.
-	ID string
-	// Log gets failures of reporting; default none.
-	Log *zap.Logger
+	Sink    devo.Sink   // the reporter's alone: it shares no lock and no state with the sink of the events
+	Tenant  string      // the only tenant that the reporter reports about
+	Version string      // the collector's
+	ID      string      // tells the collector's workers apart
+	Log     *zap.Logger // gets failures of reporting; default none
 }
 
 // Reporter reports for one tenant. It is safe for concurrent use. A nil *Reporter reports nothing.
@@ -58,9 +50,7 @@ type Reporter struct {
 
 // New makes a Reporter. It delivers nothing before [Reporter.Start].
 func New(cfg Config) *Reporter {
-	if cfg.Log == nil {
-		cfg.Log = zap.NewNop()
-	}
+	cfg.Log = cmp.Or(cfg.Log, zap.NewNop())
 	r := &Reporter{cfg: cfg, quit: make(chan struct{}), done: make(chan struct{})}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
@@ -71,12 +61,11 @@ func (r *Reporter) Start(taskQueue string) {
 	if r == nil {
 		return
 	}
-	r.add(record{Level: levelInfo, Event: "start", TaskQueue: taskQueue, Msg: "the worker has started"})
+	r.add(Source{}, record{Level: levelInfo, Event: "start", TaskQueue: taskQueue, Msg: "the worker has started"})
 	go r.run()
 }
 
-// Stop reports the worker's stop, and whether the worker failed. It delivers what is left until ctx ends. It is called
-// once, after Start.
+// Stop reports the worker's stop, and delivers what is left until ctx ends. It is called once, after Start.
 func (r *Reporter) Stop(ctx context.Context, failed bool) {
 	if r == nil {
 		return
@@ -85,7 +74,7 @@ func (r *Reporter) Stop(ctx context.Context, failed bool) {
 	if failed {
 		stop = record{Level: levelError, Event: "stop", Msg: "the worker stops because of a failure", Action: "see the worker's log"}
 	}
-	r.add(stop)
+	r.add(Source{}, stop)
 	close(r.quit)
 	select {
 	case <-r.done:
@@ -96,34 +85,30 @@ func (r *Reporter) Stop(ctx context.Context, failed bool) {
 }
 
 // Pull reports what a slice did.
-func (r *Reporter) Pull(of Source, p Pull) {
-	m := p.members()
-	message := m.message(of.Service)
-	r.add(record{Level: levelInfo, Event: "pull", Service: of.Service, Workflow: of.Workflow, Msg: message, pullMembers: m})
-}
+func (r *Reporter) Pull(of Source, p Pull) { r.add(of, p.record(of.Service)) }
 
-// Problem reports a failure that stops a service for a while. blocked: the service stays stopped until somebody has done
-// action.
+// Problem reports a failure. blocked: it stops the service until somebody has done action.
 func (r *Reporter) Problem(of Source, class, message, action string, blocked bool) {
-	l := levelWarning
+	level := levelWarning
 	if blocked {
-		l = levelError
+		level = levelError
 	}
-	r.add(record{Level: l, Event: "problem", Service: of.Service, Workflow: of.Workflow, Class: class, Msg: message, Action: action})
+	r.add(of, record{Level: level, Event: "problem", Class: class, Msg: message, Action: action})
 }
 
 // Warning reports something unusual that stopped nothing.
 func (r *Reporter) Warning(of Source, message string) {
-	r.add(record{Level: levelWarning, Event: "warning", Service: of.Service, Workflow: of.Workflow, Msg: message})
+	r.add(of, record{Level: levelWarning, Event: "warning", Msg: message})
 }
 
 // add queues a record with the present time. It does not wait.
-func (r *Reporter) add(rec record) {
+func (r *Reporter) add(of Source, rec record) {
 	if r == nil {
 		return
 	}
-	rec.Time = time.Now().UTC().Format(recordTime)
-	rec.Name, rec.Version, rec.ID, rec.Tenant = collectorName, r.cfg.Version, r.cfg.ID, r.cfg.Tenant
+	rec.Time = time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
+	rec.Name, rec.Version, rec.ID = "okta-collector", r.cfg.Version, r.cfg.ID
+	rec.Tenant, rec.Service, rec.Workflow = r.cfg.Tenant, of.Service, of.Workflow
 	rec.Msg, rec.Action = text(rec.Msg), text(rec.Action)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -134,7 +119,7 @@ func (r *Reporter) add(rec record) {
 func bounded(queue []record) []record {
 	for len(queue) > maxQueue {
 		queue[1].Dropped += queue[0].Dropped + 1
-		queue[0] = record{}
+		queue[0] = record{} // for the garbage collector
 		queue = queue[1:]
 	}
 	return queue
@@ -143,24 +128,24 @@ func bounded(queue []record) []record {
 // run delivers until the reporter is stopped. It logs the first failure of several in a row, and their end.
 func (r *Reporter) run() {
 	defer close(r.done)
-	failing, pause := false, flushEvery
+	pause := flushEvery // longer while deliveries fail
 	for stopped := false; !stopped; {
 		select {
 		case <-time.After(pause):
 		case <-r.quit:
 			stopped = true
 		}
+		failing := pause > flushEvery
 		err := r.flush()
-		switch {
-		case err != nil && !failing:
+		if err != nil && !failing {
 			r.cfg.Log.Warn("the collector's reports about itself do not reach Devo, which the events do not depend on; "+
 				"DEVO_REPORT=off does without them", zap.Error(err), zap.String("remedy", devo.Remedy(err)))
-		case err == nil && failing:
+		}
+		if err == nil && failing {
 			r.cfg.Log.Info("the collector's reports about itself reach Devo again")
 		}
-		failing = err != nil
 		pause = min(2*pause, longestPause)
-		if !failing {
+		if err == nil {
 			pause = flushEvery
 		}
 	}
@@ -172,7 +157,6 @@ func (r *Reporter) flush() (err error) {
 	waiting := r.queue
 	r.queue = nil
 	r.mu.Unlock()
-
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic while reporting: %v", p)
@@ -183,40 +167,33 @@ func (r *Reporter) flush() (err error) {
 	}()
 	ctx, cancel := context.WithTimeout(r.ctx, flushTimeout)
 	defer cancel()
-	for _, l := range levels {
-		if err := r.ship(ctx, l, waiting); err != nil {
-			return fmt.Errorf("reporting to %s: %w", l.tag(), err)
+	for len(waiting) > 0 {
+		level := waiting[0].Level
+		if err := r.ship(ctx, level, waiting); err != nil {
+			return fmt.Errorf("reporting to %s: %w", tables+level, err)
 		}
-		waiting = slices.DeleteFunc(waiting, func(rec record) bool { return rec.Level == l })
+		waiting = slices.DeleteFunc(waiting, func(rec record) bool { return rec.Level == level })
 	}
 	return nil
 }
 
 // ship delivers the records of a level.
-func (r *Reporter) ship(ctx context.Context, l level, records []record) error {
+func (r *Reporter) ship(ctx context.Context, level string, records []record) error {
 	var batch devo.Batch
 	for _, rec := range records {
-		if rec.Level != l {
-			continue
+		if rec.Level == level {
+			object, _ := json.Marshal(rec) // cannot fail: it has texts and finite numbers only
+			batch.Objects = append(batch.Objects, object)
 		}
-		object, err := json.Marshal(rec)
-		if err != nil {
-			return err
-		}
-		batch.Objects = append(batch.Objects, object)
 	}
-	if len(batch.Objects) == 0 {
-		return nil
-	}
-	stream, err := r.cfg.Sink.Open(ctx, devo.Target{Name: "okta/" + r.cfg.Tenant + "/reports", Tag: l.tag()})
+	stream, err := r.cfg.Sink.Open(ctx, devo.Target{Name: "okta/" + r.cfg.Tenant + "/reports", Tag: tables + level})
 	if err != nil {
 		return err
 	}
 	defer stream.Close()
 	delivery, err := stream.Send(ctx, batch)
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = delivery.Wait(ctx)
 	}
-	_, err = delivery.Wait(ctx)
 	return err
 }

@@ -22,23 +22,17 @@ func ReadFile(path string, limit int) ([]byte, error) {
 	return data, err
 }
 
-const (
-	readAttempts = 4
-	readPause    = 250 * time.Millisecond
-)
-
-// Settled retries a read of one file, or of several that belong together, for up to a second, because somebody may be
-// writing them at the moment. It returns the last error of read. If ctx ends first, the error wraps that of ctx too.
+// Settled retries a read of one file, or of several that belong together, three times within a second, because somebody
+// may be writing them. It returns the last error of read. If ctx ends first, the error wraps that of ctx too.
 func Settled[T any](ctx context.Context, read func() (T, error)) (T, error) {
-	for attempt := 1; ; attempt++ {
-		v, err := read()
-		if err == nil || attempt == readAttempts {
-			return v, err
-		}
+	v, err := read()
+	for retry := 0; err != nil && retry < 3; retry++ {
 		select {
 		case <-ctx.Done():
 			return v, fmt.Errorf("%w: %w", ctx.Err(), err)
-		case <-time.After(readPause):
+		case <-time.After(250 * time.Millisecond):
 		}
+		v, err = read()
 	}
+	return v, err
 }

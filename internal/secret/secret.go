@@ -9,11 +9,8 @@ import (
 	"strings"
 )
 
-// maxSize bounds a secret in bytes. Tokens have less than 100 bytes, JWTs a few kilobytes. A larger file is the wrong
-// one.
+// maxSize bounds a secret in bytes. Tokens have less than 100, JWTs a few thousand. A larger file is the wrong one.
 const maxSize = 64 << 10
-
-const redacted = "[redacted]"
 
 // ErrEmpty is returned by [Secret.Read] if there is no value.
 var ErrEmpty = errors.New("secret is empty")
@@ -32,7 +29,7 @@ func Value(v string) Secret { return Secret{value: &v} }
 // File returns a secret that is read from path at every use, so that it can be rotated while the process runs.
 func File(path string) Secret { return Secret{file: path} }
 
-// IsSet reports whether a value or a file was given.
+// IsSet says whether a value or a file was given.
 func (s Secret) IsSet() bool { return s.value != nil && *s.value != "" || s.file != "" }
 
 // Read returns the secret's value without the white space around it. It fails if there is none ([ErrEmpty]), if the
@@ -45,9 +42,6 @@ func (s Secret) Read() (string, error) {
 	if s.value == nil {
 		return "", ErrEmpty
 	}
-	if len(*s.value) > maxSize {
-		return "", fmt.Errorf("secret is larger than %d bytes", maxSize)
-	}
 	return clean(*s.value)
 }
 
@@ -58,29 +52,30 @@ func (s Secret) readFile() (string, error) {
 	}
 	v, err := clean(string(data))
 	if err != nil {
-		return "", fmt.Errorf("reading secret from %s: %w", s.file, err)
+		err = fmt.Errorf("reading secret from %s: %w", s.file, err)
 	}
-	return v, nil
+	return v, err
 }
 
 func clean(v string) (string, error) {
+	if len(v) > maxSize {
+		return "", fmt.Errorf("secret is larger than %d bytes", maxSize)
+	}
 	v = strings.TrimSpace(v)
 	if v == "" {
 		return "", ErrEmpty
 	}
-	for i := range len(v) {
-		if v[i] <= ' ' || v[i] >= 0x7f {
-			return "", errors.New("secret has a blank, a control character or one that is not ASCII")
-		}
+	if strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return "", errors.New("secret has a blank, a control character or one that is not ASCII")
 	}
 	return v, nil
 }
 
 // String returns "[redacted]".
-func (s Secret) String() string { return redacted }
+func (s Secret) String() string { return "[redacted]" }
 
 // Format writes "[redacted]" for every verb.
-func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
+func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // MarshalText returns "[redacted]" for JSON and YAML.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
