@@ -56,9 +56,9 @@ func TestEveryObjectOfEveryServiceArrivesExactlyOnce(t *testing.T) {
 	}
 }
 
-// TestAWorkerThatIsKilledLosesNothing allows a page for each kill, not a chunk: on a busy machine a page may wait
+// TestAWorkerThatIsKilledLosesNothing allows a page for each kill, not a batch: on a busy machine a page may wait
 // before the one before it is shipped, and then the rest of that goes as one. The crash matrix has Okta wait, and
-// holds the chunk.
+// holds the batch.
 func TestAWorkerThatIsKilledLosesNothing(t *testing.T) {
 	t.Parallel()
 	t.Run("and sends at most one page again over TLS", func(t *testing.T) {

@@ -17,9 +17,9 @@ import (
 // pages has the services of which Okta gives more than 200 objects on a page.
 var pages = map[string]int{"logs": 1000, "app_users": 500}
 
-// batch is how many objects of a service a worker ships at once, at most: a page. It ships a chunk at once where it has to
-// wait for the next page; where that waits already, what is left of the page.
-func batch(service string) int {
+// largestBatch is how many objects of a service a worker sends at once, at most: a page. A page goes in batches of 250
+// while the next page is still awaited, and else as a whole.
+func largestBatch(service string) int {
 	if size, ok := pages[service]; ok {
 		return size
 	}
@@ -100,7 +100,7 @@ func (s *stack) mayRepeat(repeated int, ids ...string) {
 	for _, id := range ids {
 		n := s.lost(id)
 		lost += n
-		allowed += n * batch(strings.Split(id, "/")[2])
+		allowed += n * largestBatch(strings.Split(id, "/")[2])
 	}
 	s.t.Logf("%d slices were lost, %d objects sent again", lost, repeated)
 	require.LessOrEqual(s.t, repeated, allowed, "objects were sent again, and %d slices lost", lost)

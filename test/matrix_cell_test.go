@@ -248,7 +248,7 @@ func (c *cell) spoilRequest() oktasim.Fault {
 }
 
 // okta answers a page only when everything before it has been checkpointed: so Okta is slower than
-// Devo, and pages are shipped in chunks, however busy this machine is.
+// Devo, and pages are shipped in batches, however busy this machine is.
 func (c *cell) okta(r *http.Request, _ int) oktasim.Fault {
 	c.mu.Lock()
 	before := c.before[r.URL.RequestURI()]

@@ -28,8 +28,8 @@ const (
 
 var ways = []way{killed, terminated, paused, cut, refused, tookEffect}
 
-// chunk is how many objects may be sent again when nobody could say that they had arrived.
-const chunk = 250
+// batch is how many objects may be sent again when nobody could say that they had arrived.
+const batch = 250
 
 // step is a row of the matrix: a place between two things that a slice does, as they are seen from
 // outside of the worker.
@@ -82,12 +82,12 @@ var matrix = []step{
 		name: "answer read",
 		// The next request is there, and the page before it at the beginning of its way to Devo.
 		arm:   func(c *cell) { c.onRequest(c.page, atOnce, c.spoilRequest) },
-		again: map[way]int{killed: chunk},
+		again: map[way]int{killed: batch},
 	},
 	{
 		name: "page half shipped",
 		arm: func(c *cell) {
-			inside := c.objects(c.page-1) + c.size*5/8 // in the middle of a chunk
+			inside := c.objects(c.page-1) + c.size*5/8 // in the middle of a batch
 			c.devo.SetHooks(devosim.Hooks{
 				Record: func(a devosim.Arrival) { c.spoilDelivery(a.Tag == tables[c.service] && a.Records >= int64(inside)) },
 				Post: func(a devosim.Arrival) *devosim.Refusal {
@@ -95,7 +95,7 @@ var matrix = []step{
 				},
 			})
 		},
-		again:   map[way]int{killed: chunk, cut: chunk},
+		again:   map[way]int{killed: batch, cut: batch},
 		https:   []way{refused},
 		leftOut: map[way]string{tookEffect: "over HTTPS a request is taken as a whole: see the next step"},
 	},
@@ -108,14 +108,14 @@ var matrix = []step{
 				Post: func(a devosim.Arrival) *devosim.Refusal { return c.spoilPost(a.Records+int64(a.Posted) >= int64(end)) },
 			})
 		},
-		again:   map[way]int{killed: chunk, cut: chunk, tookEffect: chunk},
+		again:   map[way]int{killed: batch, cut: batch, tookEffect: batch},
 		https:   []way{tookEffect},
 		leftOut: map[way]string{refused: "over HTTPS what is refused was not shipped: see the step before"},
 	},
 	{
 		name:    "confirmed and not checkpointed",
 		arm:     func(c *cell) { c.atTemporal(c.isCheckpoint, false) },
-		again:   map[way]int{killed: chunk},
+		again:   map[way]int{killed: batch},
 		leftOut: map[way]string{tookEffect: "then it is checkpointed: see the next step"},
 	},
 	{

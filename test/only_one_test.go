@@ -41,19 +41,19 @@ func TestAServiceIsCollectedByOneWorkerAtATime(t *testing.T) {
 		bytes int
 	}{
 		// What a worker is writing when it is stopped (here: of the page before the one that it reads) it
-		// writes to the end of the chunk: nobody can say to Devo that it is too late.
+		// writes to the end of the batch: nobody can say to Devo that it is too late.
 		"one is suspended while it reads Okta's answer, and wakes up later": {func(p *pair) {
 			first := p.collecting()
 			p.suspendAtNextRequest(first)
 			p.takesOver(p.other(first))
 			first.signal(p.t, syscall.SIGCONT)
-		}, 1, chunk, 0},
+		}, 1, batch, 0},
 		"one is suspended while it ships, and wakes up later": {func(p *pair) {
 			first := p.collecting()
 			p.suspendAtNextRecord(first)
 			p.takesOver(p.other(first))
 			first.signal(p.t, syscall.SIGCONT)
-		}, 1, chunk, 0},
+		}, 1, batch, 0},
 		"one is split from Temporal, and heals": {func(p *pair) {
 			first := p.collecting()
 			first.proxy.split()
@@ -69,17 +69,17 @@ func TestAServiceIsCollectedByOneWorkerAtATime(t *testing.T) {
 			p.takesOver(p.other(first))
 			first.proxy.join()
 		}, 1, 0, 0},
-		// The same of the chunk under way. It is larger than what fits into the kernels' buffers (10 MB and some 5 MB): what
+		// The same of the batch under way. It is larger than what fits into the kernels' buffers (10 MB and some 5 MB): what
 		// does arrives when Devo reads on, and nothing that would have to be written then.
 		"one is split from Temporal while Devo does not read, and heals": {func(p *pair) {
 			first := p.collecting()
-			held, release := p.holdNextChunk(first)
+			held, release := p.holdNextBatch(first)
 			<-held
 			first.proxy.split()
 			p.takesOver(p.other(first))
 			release()
 			first.proxy.join()
-		}, 1, chunk - 1, 40_000},
+		}, 1, batch - 1, 40_000},
 		"one is given a slice and hears of it when another has it": {func(p *pair) {
 			first := p.collecting()
 			late := p.other(first)
@@ -126,11 +126,11 @@ type pair struct {
 	records  []arrival
 	// atRequest and atRecord are to be suspended when they next send one.
 	atRequest, atRecord *member
-	// Okta does not answer the next request of holdRequest. Devo reads one record of the next chunk of holdChunk, and the
+	// Okta does not answer the next request of holdRequest. Devo reads one record of the next batch of holdBatch, and the
 	// others when holding is closed. held is closed when that has begun.
-	holdRequest, holdChunk *member
+	holdRequest, holdBatch *member
 	holding, held          chan struct{}
-	// torn is the connection of that chunk, which must not be finished.
+	// torn is the connection of that batch, which must not be finished.
 	torn string
 }
 
@@ -283,9 +283,9 @@ func (p *pair) record(a devosim.Arrival) {
 	if suspend {
 		p.atRecord = nil
 	}
-	hold := p.holdChunk == m && a.Peer != p.torn // torn is the chunk under way when the hold was asked for
+	hold := p.holdBatch == m && a.Peer != p.torn // torn is the batch under way when the hold was asked for
 	if hold {
-		p.holdChunk, p.torn = nil, a.Peer
+		p.holdBatch, p.torn = nil, a.Peer
 		close(p.held)
 	}
 	p.mu.Unlock()
@@ -315,16 +315,16 @@ func (p *pair) onlyWaitsForOkta(m *member) {
 		}
 		var at checkpoint.Checkpoint
 		err = converter.GetDefaultDataConverter().FromPayloads(d.PendingActivities[0].HeartbeatDetails, &at)
-		return err == nil && at.Totals.Events%int64(batch("logs")) == 0 && at.Totals.Events == int64(p.sent(m))
+		return err == nil && at.Totals.Events%int64(largestBatch("logs")) == 0 && at.Totals.Events == int64(p.sent(m))
 	})
 }
 
-// holdNextChunk keeps Devo from reading more than a record of a member's next chunk, until release. It returns what is
+// holdNextBatch keeps Devo from reading more than a record of a member's next batch, until release. It returns what is
 // closed when that record is there.
-func (p *pair) holdNextChunk(m *member) (held <-chan struct{}, release func()) {
+func (p *pair) holdNextBatch(m *member) (held <-chan struct{}, release func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.holdChunk, p.torn = m, p.records[len(p.records)-1].connection
+	p.holdBatch, p.torn = m, p.records[len(p.records)-1].connection
 	release = sync.OnceFunc(func() { close(p.holding) })
 	p.t.Cleanup(release)
 	return p.held, release
@@ -500,8 +500,8 @@ func (p *pair) alone(lost, late int) {
 	if busiest := p.org.Busiest()["logs"]; busiest > 1+more {
 		wrong = append(wrong, fmt.Sprintf("%d requests were being answered at once", busiest)) // some are still
 	}
-	if p.torn != "" && ofTorn >= chunk {
-		wrong = append(wrong, "a chunk was finished when the lease had ended")
+	if p.torn != "" && ofTorn >= batch {
+		wrong = append(wrong, "a batch was finished when the lease had ended")
 	}
 
 	allowed := overstay{records: late}
@@ -510,7 +510,7 @@ func (p *pair) alone(lost, late int) {
 		slicesAllowed += lost
 	}
 	if more > 0 {
-		allowed = overstay{records: max(late, batch("logs")), requests: make([]string, 1)}
+		allowed = overstay{records: max(late, largestBatch("logs")), requests: make([]string, 1)}
 	}
 	for slice, o := range over {
 		who := "before its first slice a worker"

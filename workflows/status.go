@@ -65,7 +65,7 @@ func (c *collector) collectorState() CollectorState {
 	case c.done():
 		return StateDone
 	case c.running:
-		return StateRunning // also after a pause: the slice still delivers its last chunk
+		return StateRunning // also after a pause: the slice still delivers its last batch
 	case c.state.Paused:
 		return StatePaused
 	case c.state.Blocked:

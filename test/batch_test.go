@@ -21,10 +21,10 @@ import (
 	"okta-collector/internal/oktasim"
 )
 
-// BenchmarkAPageInChunks ships pages of 1,000 log events over TLS, in chunks of several sizes with an
+// BenchmarkAPageInBatches ships pages of 1,000 log events over TLS, in batches of several sizes with an
 // acknowledged checkpoint after each: what it costs to send less again after a kill. The size that is used is a
 // constant of package activities.
-func BenchmarkAPageInChunks(b *testing.B) {
+func BenchmarkAPageInBatches(b *testing.B) {
 	setUp()
 	require.NoError(b, environment.err)
 	org, err := oktasim.New(oktasim.Config{Seed: 1, Token: "token", Counts: map[string]int{"logs": 1000}})
@@ -43,8 +43,8 @@ func BenchmarkAPageInChunks(b *testing.B) {
 		Pull: &checkpoint.Pull{ID: 1, Kind: checkpoint.PullPoll}, Cursor: "/api/v1/logs?since=2026-11-22T00:00:00.000Z&limit=1000&sortOrder=ASCENDING&after=1658862453660_1",
 	}}
 
-	for _, chunk := range []int{1000, 500, 250, 100, 50} {
-		b.Run(fmt.Sprint(chunk), func(b *testing.B) {
+	for _, batch := range []int{1000, 500, 250, 100, 50} {
+		b.Run(fmt.Sprint(batch), func(b *testing.B) {
 			inActivity(b, func(ctx context.Context) error {
 				stream, err := sink.Open(ctx, devo.Target{Name: "okta/bench/logs", Tag: "auth.okta.system"})
 				if err != nil {
@@ -53,18 +53,18 @@ func BenchmarkAPageInChunks(b *testing.B) {
 				defer stream.Close()
 				c, token := activity.GetClient(ctx), activity.GetInfo(ctx).TaskToken
 				for b.Loop() {
-					for done := 0; done < len(page); done += chunk {
-						if err := deliver(ctx, stream, devo.Batch{Objects: page[done:min(done+chunk, len(page))], More: true}); err != nil {
+					for done := 0; done < len(page); done += batch {
+						if err := deliver(ctx, stream, devo.Batch{Objects: page[done:min(done+batch, len(page))], More: true}); err != nil {
 							return err
 						}
-						at.Totals.Events += int64(chunk)
+						at.Totals.Events += int64(batch)
 						if err := c.RecordActivityHeartbeat(ctx, token, at); err != nil {
 							return err
 						}
 					}
 				}
 				b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N), "ms/page")
-				b.ReportMetric(float64(1000/chunk), "checkpoints/page")
+				b.ReportMetric(float64(1000/batch), "checkpoints/page")
 				return nil
 			})
 		})
