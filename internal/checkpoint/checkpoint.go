@@ -116,6 +116,12 @@ func (p Position) NewListing() Position {
 	return p
 }
 
+// Under returns p at the start of a listing, in the same pull, at this place in the level i.
+func (p Position) Under(i int, at Level) Position {
+	p.Levels = append(slices.Clone(p.Levels[:i]), at)
+	return p.NewListing()
+}
+
 // BetweenPulls returns p without the pull that was under way. After a complete pull the next one follows. After a
 // refused cursor the pull starts again: logs and their backfills from the newest event delivered, listings from
 // the top.

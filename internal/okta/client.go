@@ -8,6 +8,8 @@
 package okta
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -43,11 +45,8 @@ type Org struct {
 	http   *http.Client
 	sdk    *sdk.Client
 	budget *budget.Budget
-	bodies sync.Pool // of *[]byte
-
-	mu sync.Mutex
-	// levels are, by reader, the pages of the levels above that are being gone through, outermost first.
-	levels map[string][]*levelPage
+	bodies sync.Pool // of *bytes.Buffer
+	levels sync.Map  // of *levelPage, by levelKey
 }
 
 // New makes an Org, or says what is wrong with its URL. It sends nothing.
@@ -58,9 +57,7 @@ func New(cfg Config) (*Org, error) {
 		return nil, errors.New("okta: the org's URL is none like https://acme.okta.com")
 	}
 	cfg.URL = u.Scheme + "://" + u.Host
-	if cfg.Log == nil {
-		cfg.Log = zap.NewNop()
-	}
+	cfg.Log = cmp.Or(cfg.Log, zap.NewNop())
 	if cfg.Transport == nil {
 		cfg.Transport = newTransport()
 	}
@@ -76,7 +73,7 @@ func New(cfg Config) (*Org, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		budget: budget.New(cfg.RateShare, time.Now),
-		levels: map[string][]*levelPage{},
+		bodies: sync.Pool{New: func() any { return new(bytes.Buffer) }},
 	}
 	// Every setting that requests depend on is given, since the SDK fills those that are not from the environment
 	// and home directory. Its token is a placeholder: the authorizer signs each request.
@@ -122,11 +119,11 @@ type query struct {
 	cursor     string
 	stored     bool // the cursor is one that Okta gave
 	member     *budget.Member
-	// sent counts the requests that were sent; nil where nobody asks.
-	sent *int64
+	sent       *int64 // counts the requests that were sent
 }
 
-// get asks for one page, and once more where the authorizer says so. Every error is an *Error, or why ctx ended.
+// get asks for one page, and once more where the authorizer says so. It returns an empty page of what is listed under an
+// object that was deleted meanwhile. Every error is an *Error, or why ctx ended.
 func (o *Org) get(ctx context.Context, q query) (*answer, error) {
 	if err := checkCursor(q.cursor); err != nil {
 		class := Person
@@ -138,6 +135,9 @@ func (o *Org) get(ctx context.Context, q query) (*answer, error) {
 	a, again, err := o.send(ctx, q)
 	if again {
 		a, _, err = o.send(ctx, q)
+	}
+	if e, ok := errors.AsType[*Error](err); ok && e.Class == gone {
+		return &answer{cursor: q.cursor, date: e.date}, nil
 	}
 	return a, err
 }
@@ -151,8 +151,8 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 		if ctx.Err() != nil {
 			return nil, false, context.Cause(ctx)
 		}
-		var e *Error
-		if !errors.As(err, &e) {
+		e, ok := errors.AsType[*Error](err)
+		if !ok {
 			e = &Error{Class: Person, Path: path, err: err}
 		}
 		return nil, false, e
@@ -161,9 +161,7 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 	if err != nil {
 		return nil, false, waits(err)
 	}
-	if q.sent != nil {
-		*q.sent++
-	}
+	*q.sent++
 	timed, cancel := context.WithTimeoutCause(ctx, requestTimeout, fmt.Errorf("no whole answer within %s", requestTimeout))
 	defer cancel()
 	started := time.Now()

@@ -68,21 +68,29 @@ func partOf(page []object, objects int) checkpoint.Part {
 // newPage makes a page of an answer. Its position has the pull and the page size of what follows; the caller sets the
 // cursors.
 func (r *Reader) newPage(a *answer, pos checkpoint.Position) *Page {
-	from := begun(pos, a.date)
-	pull := from
-	pull.Events += int64(len(a.objects))
-	pos.Pull, pos.LastPullID = &from, pull.ID
+	pos = begun(pos, a.date)
 	done := pos.Part.Objects
 	if done < 0 || done > len(a.objects) || partOf(a.objects, done) != pos.Part {
 		done = 0 // the page is another one by now
 	}
 	pos.Part = checkpoint.Part{}
-	p := &Page{Pull: pull.Kind, from: pos, all: a.objects, release: func() { r.org.release(a) }}
+	p := &Page{Pull: pos.Pull.Kind, from: pos, all: a.objects, release: func() { r.org.release(a) }}
 	for _, o := range a.objects[done:] {
 		p.Objects = append(p.Objects, o.raw)
 	}
+	pull := *pos.Pull
+	pull.Events += int64(len(a.objects))
 	pos.Pull, pos.Limit = &pull, r.collection.grown(pos.Limit)
 	p.Position = pos
 	p.Members = strconv.AppendInt([]byte(`"@devo_pulling_id":`), pull.ID, 10)
+	return p
+}
+
+// moved returns a page without objects, which only moves the position.
+func moved(pos checkpoint.Position, warning string) *Page {
+	p := &Page{Position: pos, Pull: pos.Pull.Kind, Warning: warning}
+	if pos.Pull.Began.IsZero() {
+		p.Position.Pull = nil // no answer has begun it
+	}
 	return p
 }

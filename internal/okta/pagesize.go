@@ -2,6 +2,7 @@ package okta
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/bits"
 	"net/http"
@@ -16,25 +17,30 @@ import (
 // that an org whose lists time out does not spend every other request on learning that again.
 const growth = 16
 
-// shrink halves the page size of a request that Okta timed out on or answered with too much. At the collection's
-// smallest size it returns e. An object that is too large for us then needs a person. An Okta that fails has no
-// smaller page to try, and usually recovers by itself.
-func (o *Org) shrink(ctx context.Context, c Collection, size int, e *Error) (int, error) {
-	if size <= c.MinLimit || c.Limit == 0 {
+// shrink halves the page size of a request that failed with err, if Okta timed out on it or answered with too much. At
+// the collection's smallest size an object that is too large for us needs a person. An Okta that fails has no smaller
+// page to try, and usually recovers by itself.
+func (r *Reader) shrink(ctx context.Context, c Collection, size int, err error) (limit int, warning string, failed error) {
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok || e.Class != tooMuch:
+		return 0, "", err
+	case size > c.MinLimit && c.Limit > 0:
+	case timedOut(e):
+		e.Class, e.Advice = Passing, fmt.Sprintf("even with limit=%d: if that goes on for hours, report it to Okta's support", size)
+		return 0, "", e
+	default:
 		e.Class, e.Advice = Person, fmt.Sprintf("even with limit=%d: report it to Okta's support", size)
-		if timedOut(e) {
-			e.Class, e.Advice = Passing, fmt.Sprintf("even with limit=%d: if that goes on for hours, report it to Okta's support", size)
-		}
-		return 0, e
+		return 0, "", e
 	}
-	smaller := max(size/2, c.MinLimit)
 	if timedOut(e) {
 		if err := pauseBeforeHalving(ctx, c.Limit/size); err != nil {
-			return 0, err
+			return 0, "", err
 		}
 	}
-	o.cfg.Log.Warn("asking for a smaller page", zap.String("service", c.Name), zap.Int("limit", smaller), zap.Error(e))
-	return smaller, nil
+	limit = max(size/2, c.MinLimit)
+	r.org.cfg.Log.Warn("asking for a smaller page", zap.String("service", c.Name), zap.Int("limit", limit), zap.Error(e))
+	return limit, fmt.Sprintf("%s; asked again with limit=%d", e, limit), nil
 }
 
 // timedOut says whether an answer that calls for a smaller page may be a short failure of Okta's.
@@ -72,14 +78,6 @@ func (c Collection) pageSize(reduced int) int {
 		return c.Limit
 	}
 	return max(min(reduced, c.Limit), c.MinLimit)
-}
-
-// limitParam is the value of the query parameter limit; empty where the endpoint takes none.
-func (c Collection) limitParam(reduced int) string {
-	if c.Limit == 0 {
-		return ""
-	}
-	return strconv.Itoa(c.pageSize(reduced))
 }
 
 // withLimit replaces a cursor's limit, or adds one. Okta answers 400 to a second limit. The limit is changed in place,

@@ -30,23 +30,21 @@ func (r *Reader) fullDue(pos checkpoint.Position) bool {
 	return present.Sub(pos.LastFull) >= r.org.cfg.FullSync
 }
 
-// first is the request that begins a listing of c under these ids.
-func (r *Reader) first(c Collection, under []string, pos checkpoint.Position) string {
-	var extra url.Values
+// selection is the part of a listing's query that says which objects a pull asks for.
+func (r *Reader) selection(c Collection, pull checkpoint.Pull) url.Values {
 	switch {
 	case c.Polled:
-		extra = r.logQuery(*pos.Pull)
-	case pos.Pull.Kind == checkpoint.PullChanges && c.Changed != nil:
-		extra = c.Changed(pos.Pull.Since)
+		return r.logQuery(pull)
+	case pull.Kind == checkpoint.PullChanges && c.Changed != nil:
+		return c.Changed(pull.Since)
 	default:
-		extra = c.Full
+		return c.Full
 	}
-	return c.begin(under, c.limitParam(pos.Limit), extra)
 }
 
-// begun returns the pull that an answer of this date belongs to, which it begins if it is the first. A later part of a
-// backfill has its id already.
-func begun(pos checkpoint.Position, date time.Time) checkpoint.Pull {
+// begun returns pos in the pull that an answer of this date belongs to. The first answer begins it. Only later parts of
+// a backfill have an id before that.
+func begun(pos checkpoint.Position, date time.Time) checkpoint.Position {
 	pull := *pos.Pull
 	if pull.Began.IsZero() {
 		pull.Began = date
@@ -54,28 +52,28 @@ func begun(pos checkpoint.Position, date time.Time) checkpoint.Pull {
 	if pull.ID == 0 {
 		pull.ID = max(date.UnixMilli(), pos.LastPullID+1)
 	}
-	return pull
+	pos.Pull, pos.LastPullID = &pull, pull.ID
+	return pos
 }
 
-// finish ends the pull of a listing, whose last answer is of this date. A pull that a loop cut short does not count, so
+// endPull ends the pull of a listing, whose last answer is of this date. A pull that a loop cut short does not count, so
 // that the next one asks for the same. A second loop in a row counts as complete: Okta ends this listing no other way,
 // as that of groups has been seen to do, and the list would be pulled whole forever.
-func (r *Reader) finish(p *Page, date time.Time) {
+func (r *Reader) endPull(p *Page, date time.Time) {
 	pull := p.Position.Pull
 	again := pull.CutOff && !p.Position.CutOff
 	p.Position.CutOff = pull.CutOff
+	every := r.org.cfg.PollResources
 	if !again {
 		p.Position.ChangedSince = pull.Began
-	}
-	if !again && pull.Kind == checkpoint.PullFull {
-		p.Position.LastFull = pull.Began
+		if pull.Kind == checkpoint.PullFull {
+			p.Position.LastFull = pull.Began
+		}
+		if r.collection.perObject() {
+			every = r.org.cfg.FullSync
+		}
 	}
 	p.Position = p.Position.BetweenPulls()
-
-	every := r.org.cfg.PollResources
-	if r.collection.perObject() && !again {
-		every = r.org.cfg.FullSync
-	}
 	p.CaughtUp = true
 	p.Wait = min(max(every-date.Sub(pull.Began), time.Second), every)
 }

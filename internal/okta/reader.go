@@ -2,12 +2,8 @@ package okta
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
-
-	"go.uber.org/zap"
 
 	"okta-collector/internal/budget"
 	"okta-collector/internal/checkpoint"
@@ -86,25 +82,13 @@ func (r *Reader) Next(ctx context.Context, pos checkpoint.Position) (*Page, erro
 		pos.Pull = r.nextPull(pos)
 	}
 	switch {
-	case len(r.collection.Under) > 0:
-		return r.walk(ctx, pos)
 	case pos.Pull.Kind == checkpoint.PullRange:
 		return r.rangePage(ctx, pos)
 	case r.collection.Polled:
 		return r.polledPage(ctx, pos)
+	default:
+		return r.walk(ctx, pos)
 	}
-	a, err := r.get(ctx, nil, pos)
-	if err != nil {
-		return r.failed(ctx, pos, err)
-	}
-	p := r.newPage(a, pos)
-	if r.loops(p, &p.Position.Guard, a) {
-		a.next = ""
-	}
-	if p.Position.Cursor = a.next; a.next == "" {
-		r.finish(p, a.date)
-	}
-	return p, nil
 }
 
 // get asks for the page at pos of the collection's listing under these ids. Where the page size is reduced, a cursor is
@@ -113,7 +97,7 @@ func (r *Reader) get(ctx context.Context, under []string, pos checkpoint.Positio
 	c := r.collection
 	switch {
 	case pos.Cursor == "":
-		return r.ask(ctx, c, r.first(c, under, pos), false)
+		return r.ask(ctx, c, c.firstCursor(under, c.pageSize(pos.Limit), r.selection(c, *pos.Pull)), false)
 	case pos.Limit > 0 && c.Limit > 0:
 		return r.ask(ctx, c, withLimit(pos.Cursor, c.pageSize(pos.Limit)), true)
 	default:
@@ -126,38 +110,16 @@ func (r *Reader) ask(ctx context.Context, c Collection, cursor string, stored bo
 	return r.org.get(ctx, query{c, cursor, stored, r.member, &r.sent})
 }
 
-// loops says whether a listing leads back to where it was. The page then has a warning, and its pull is cut off.
-func (r *Reader) loops(p *Page, g *checkpoint.Guard, a *answer) bool {
-	if a.next == "" || !loops(g, a) {
-		return false
-	}
-	p.Position.Pull.CutOff = true
-	p.Warning = fmt.Sprintf("the listing of %s leads back to where it was: it ends here, and may not be whole", r.collection.Name)
-	r.org.cfg.Log.Warn("a listing makes no progress", zap.String("service", r.collection.Name))
-	return true
-}
-
-// failed moves the position to a smaller page where that may help.
+// failed returns a page that moves the position to a smaller page size, if that may help against err.
 func (r *Reader) failed(ctx context.Context, pos checkpoint.Position, err error) (*Page, error) {
-	var e *Error
-	if !errors.As(err, &e) || e.Class != tooMuch {
-		return nil, err
-	}
 	size := r.collection.pageSize(pos.Limit)
 	if pos.Limit == 0 {
 		size = limitOf(pos.Cursor, size) // Okta may allow less than was asked for
 	}
-	if pos.Limit, err = r.org.shrink(ctx, r.collection, size, e); err != nil {
+	limit, warning, err := r.shrink(ctx, r.collection, size, err)
+	if err != nil {
 		return nil, err
 	}
-	return smallerPage(pos, e, pos.Limit), nil
-}
-
-// smallerPage is a page without objects that only moves the position to a smaller page size.
-func smallerPage(pos checkpoint.Position, e *Error, limit int) *Page {
-	kind := pos.Pull.Kind
-	if pos.Pull.Began.IsZero() {
-		pos.Pull = nil // no answer has begun it
-	}
-	return &Page{Position: pos, Pull: kind, Warning: fmt.Sprintf("%s; asked again with limit=%d", e, limit)}
+	pos.Limit = limit
+	return moved(pos, warning), nil
 }

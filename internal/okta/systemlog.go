@@ -158,13 +158,14 @@ func (r *Reader) rangePage(ctx context.Context, pos checkpoint.Position) (*Page,
 func (r *Reader) failedRange(ctx context.Context, pos checkpoint.Position, err error) (*Page, error) {
 	span := pos.Pull.Until.Sub(pos.Pull.Since)
 	half := (span / 2).Truncate(time.Millisecond)
-	var e *Error
-	if !errors.As(err, &e) || e.Class != tooMuch || !timedOut(e) || pos.Cursor != "" || half < minSpan {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Class != tooMuch || !timedOut(e) || pos.Cursor != "" || half < minSpan {
 		return r.failed(ctx, pos, err)
 	}
 	if err := pauseBeforeHalving(ctx, int(r.backfill.Until.Sub(pos.Pull.Since)/span)); err != nil {
 		return nil, err
 	}
-	pos.Pull, pos.Span = nil, half
-	return &Page{Position: pos, Pull: checkpoint.PullRange, Warning: fmt.Sprintf("%s; asked again for %s at once", e, half)}, nil
+	p := moved(pos, fmt.Sprintf("%s; asked again for %s at once", e, half))
+	p.Position.Pull, p.Position.Span = nil, half
+	return p, nil
 }
