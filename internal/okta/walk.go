@@ -124,16 +124,16 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, pages 
 
 	p := &Page{Position: begun(pos, a.date), Pull: pos.Pull.Kind}
 	page := &levelPage{pull: p.Position.Pull.ID, cursor: cursor, next: a.next, guard: at.Guard}
+	var nameless int
+	if page.ids, nameless = ids(a.objects); nameless > 0 {
+		p.Warning = fmt.Sprintf("%d of %s have no id of at most %d bytes: what is listed under them is not collected", nameless, c.Name, maxID)
+	}
 	if reduced := limitOf(cursor, c.Limit); reduced < c.Limit && a.next != "" {
 		// Cursors repeat what they were made with: left alone, the smaller limit would last until the pull's end.
 		page.next = withLimit(a.next, c.grown(reduced))
 	}
 	if r.ends(p, c, &page.guard, a) {
 		page.next = ""
-	}
-	nameless := 0
-	if page.ids, nameless = ids(a.objects); nameless > 0 {
-		p.Warning = fmt.Sprintf("%d of %s have no id of at most %d bytes: what is listed under them is not collected", nameless, c.Name, maxID)
 	}
 	r.org.levels.Store(levelKey{r.name, i}, page)
 	switch {
@@ -148,12 +148,14 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, pages 
 }
 
 // ids returns the ids of a page's objects, each once: an id twice would lead from the second back to the first. nameless
-// counts the objects without one.
+// counts the objects without a usable one. As elements of a path, "." and ".." would lead to another endpoint.
 func ids(objects []object) (ids []string, nameless int) {
 	seen := map[string]bool{}
 	for _, o := range objects {
-		switch id := string(o.id); {
-		case id == "":
+		var id string
+		_ = json.Unmarshal(fmt.Appendf(nil, `"%s"`, o.id), &id) // split has validated it
+		switch {
+		case id == "", id == ".", id == "..":
 			nameless++
 		case !seen[id]:
 			seen[id] = true
