@@ -28,17 +28,7 @@ type answer struct {
 	date         time.Time
 }
 
-// read reads the body of a 200 and finds its objects and the next page where the collection has them.
-func (o *Org) read(c Collection, cursor string, resp *http.Response) (*answer, error) {
-	a := &answer{cursor: cursor, date: dateOf(resp.Header), body: o.bodies.Get().(*bytes.Buffer)}
-	err := a.read(c, resp)
-	if err != nil {
-		o.release(a)
-		return nil, err
-	}
-	return a, nil
-}
-
+// read reads the body of a 200, and finds its objects and the next page where the collection has them.
 func (a *answer) read(c Collection, resp *http.Response) (err error) {
 	if resp.ContentLength > maxPage {
 		return errTooLarge
@@ -67,16 +57,15 @@ func (a *answer) read(c Collection, resp *http.Response) (err error) {
 
 // bodyCursor returns the cursor in the member _links of an answer, and "" if it has no next.
 func bodyCursor(links []byte) (string, error) {
-	if links == nil {
-		return "", nil
-	}
 	var l struct {
 		Next struct {
 			Href string `json:"href"`
 		} `json:"next"`
 	}
-	if err := json.Unmarshal(links, &l); err != nil {
-		return "", fmt.Errorf("the member _links of the answer: %w", err)
+	if links != nil {
+		if err := json.Unmarshal(links, &l); err != nil {
+			return "", fmt.Errorf("the member _links of the answer: %w", err)
+		}
 	}
 	if l.Next.Href == "" {
 		return "", nil

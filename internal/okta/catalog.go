@@ -12,11 +12,12 @@ type Catalog []Collection
 
 // Lookup finds a collection by its name.
 func (c Catalog) Lookup(name string) (Collection, bool) {
-	i := slices.IndexFunc(c, func(one Collection) bool { return one.Name == name })
-	if i < 0 {
-		return Collection{}, false
+	for _, collection := range c {
+		if collection.Name == name {
+			return collection, true
+		}
 	}
-	return c[i], true
+	return Collection{}, false
 }
 
 const filterTime = "2006-01-02T15:04:05.000Z"

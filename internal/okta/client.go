@@ -1,10 +1,10 @@
 // Package okta is the source: it reads the collections of an Okta org page by page, within a share of the org's rate
 // limits, and says what a failure means.
 //
-// The catalog describes the collections. A [Reader] walks one of them from a [checkpoint.Position] that it is given,
-// and returns the next one with each page; it keeps none itself. Requests are built with Okta's SDK, but sent, paged
-// and decoded here: the SDK sleeps through rate limits in process, drops members that its types do not know, and reads
-// a Link header wrongly in ways that lose or repeat pages.
+// The catalog describes the collections. A [Reader] reads one of them from a [checkpoint.Position] that it is given, and
+// returns the next position with each page. It keeps none itself. Requests are built with Okta's SDK, but sent, paged and
+// decoded here: the SDK sleeps through rate limits in process, drops members that its types do not know, and reads some
+// Link headers in ways that lose or repeat pages.
 package okta
 
 import (
@@ -29,11 +29,13 @@ import (
 )
 
 const (
-	// maxErrorBody bounds what is read of an answer that is no page, in bytes.
+	// maxErrorBody bounds what is read of an answer that is not 200, in bytes.
 	maxErrorBody = 64 << 10
+	// maxReason bounds the text of a failed request, in bytes.
+	maxReason = 500
 	// requestTimeout bounds one request with its body. Okta gives up on a query after 30 s.
 	requestTimeout = 2 * time.Minute
-	// idleTimeout is how long a connection may bring nothing before it is pinged, and how long the answer to that
+	// idleTimeout is how long a connection may bring nothing before it is pinged, and how long the answer to the ping
 	// may take.
 	idleTimeout = 15 * time.Second
 )
@@ -49,12 +51,12 @@ type Org struct {
 	levels sync.Map  // of *levelPage, by levelKey
 }
 
-// New makes an Org, or says what is wrong with its URL. It sends nothing.
+// New makes an Org. It sends nothing.
 func New(cfg Config) (*Org, error) {
 	u, err := url.Parse(cfg.URL)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		// The URL is not repeated: it may have a password in it.
-		return nil, errors.New("okta: the org's URL is none like https://acme.okta.com")
+		// The error does not repeat the URL, which may have a password in it.
+		return nil, errors.New("okta: the org's URL is not like https://acme.okta.com")
 	}
 	cfg.URL = u.Scheme + "://" + u.Host
 	cfg.Log = cmp.Or(cfg.Log, zap.NewNop())
@@ -75,8 +77,8 @@ func New(cfg Config) (*Org, error) {
 		budget: budget.New(cfg.RateShare, time.Now),
 		bodies: sync.Pool{New: func() any { return new(bytes.Buffer) }},
 	}
-	// Every setting that requests depend on is given, since the SDK fills those that are not from the environment
-	// and home directory. Its token is a placeholder: the authorizer signs each request.
+	// The SDK takes settings that it is not given from the environment and the home directory. Its token is a
+	// placeholder: the authorizer signs each request.
 	_, o.sdk, err = sdk.NewClient(context.Background(),
 		sdk.WithOrgUrl(cfg.URL),
 		sdk.WithAuthorizationMode("SSWS"),
@@ -105,10 +107,9 @@ func newTransport() *http.Transport {
 		MaxIdleConnsPerHost:    16,
 		ReadBufferSize:         64 << 10,
 		ForceAttemptHTTP2:      true,
-		// All requests share one connection of HTTP/2, and one that fails does not end it. When a firewall has
-		// forgotten the connection, without a FIN or RST, new requests would join it until the kernel gives up what
-		// it has sent, which takes it a quarter of an hour. Okta is silent while it works on a query, up to 30 s, but
-		// its server answers a ping at once.
+		// All requests share one HTTP/2 connection, and a failed request does not end it. When a firewall has forgotten
+		// the connection without a FIN or RST, new requests would use it until the kernel gives up what it has sent, which
+		// takes a quarter of an hour. Okta is silent while it works on a query, for up to 30 s, but answers a ping at once.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: idleTimeout, PingTimeout: idleTimeout},
 	}
 }
@@ -117,13 +118,13 @@ func newTransport() *http.Transport {
 type query struct {
 	collection Collection
 	cursor     string
-	stored     bool // the cursor is one that Okta gave
+	stored     bool // Okta gave the cursor
 	member     *budget.Member
 	sent       *int64 // counts the requests that were sent
 }
 
-// get asks for one page, and once more where the authorizer says so. It returns an empty page of what is listed under an
-// object that was deleted meanwhile. Every error is an *Error, or why ctx ended.
+// get asks for one page, and once more if the authorizer says so. A listing under an object that was deleted meanwhile is
+// an empty page. Every error is an *Error, or why ctx ended.
 func (o *Org) get(ctx context.Context, q query) (*answer, error) {
 	if err := checkCursor(q.cursor); err != nil {
 		class := Person
@@ -179,9 +180,10 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 		return nil, again, e
 	}
 	ticket.Answered(budget.ReadLimits(resp.Header))
-	a, err = o.read(c, q.cursor, resp)
-	if err != nil {
-		requestID := o.outside(resp.Header.Get("X-Okta-Request-Id"), 64)
+	a = &answer{cursor: q.cursor, date: dateOf(resp.Header), body: o.bodies.Get().(*bytes.Buffer)}
+	if err := a.read(c, resp); err != nil {
+		o.release(a)
+		requestID := o.sanitize(resp.Header.Get("X-Okta-Request-Id"), 64)
 		return nil, false, o.unread(timed, ctx, &Error{Status: resp.StatusCode, RequestID: requestID, Path: path, err: err})
 	}
 	o.cfg.Metrics.fetched(o.cfg.Tenant, c, started)
@@ -219,10 +221,9 @@ func (o *Org) refusal(q query, path string, resp *http.Response, ticket *budget.
 	return e, false
 }
 
-// unread completes the error of a request without a whole answer: its class, or why ctx ended where that is the
-// reason. timed is the request's own context.
+// unread completes the error of a request whose answer was not read to its end. If ctx has ended, the error is why. timed
+// is the request's own context.
 func (o *Org) unread(timed, ctx context.Context, e *Error) error {
-	var untrusted *tls.CertificateVerificationError
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -231,35 +232,30 @@ func (o *Org) unread(timed, ctx context.Context, e *Error) error {
 		return e
 	case errors.Is(e.err, errTooLarge):
 		e.Class = tooMuch
-	case errors.As(e.err, &untrusted):
+	case errors.As(e.err, new(*tls.CertificateVerificationError)):
 		e.Class = Person
 		e.Advice = "this machine does not trust the certificate: check OKTA_URL, and the certificates that the machine trusts"
 	}
-	// The url.Error repeats the URL, and what is wrong with an answer may repeat part of it.
-	var u *url.Error
-	if errors.As(e.err, &u) {
+	// A url.Error repeats the URL, and other errors may repeat part of the answer.
+	if u, ok := errors.AsType[*url.Error](e.err); ok {
 		e.err = u.Err
 	}
-	if s := e.err.Error(); o.outside(s, maxReason) != s {
-		e.err = errors.New(o.outside(s, maxReason))
+	if s := e.err.Error(); o.sanitize(s, maxReason) != s {
+		e.err = errors.New(o.sanitize(s, maxReason))
 	}
 	return e
 }
 
-// maxReason bounds the text of a failed request, in bytes.
-const maxReason = 500
-
-// outside makes a text from outside fit for an error. It may repeat the request: the credentials in it are replaced.
-func (o *Org) outside(s string, most int) string { return printable(o.cfg.Authorizer.Redact(s), most) }
+// sanitize makes a text from outside fit for an error. It replaces credentials, since the text may repeat the request.
+func (o *Org) sanitize(s string, maxBytes int) string {
+	return printable(o.cfg.Authorizer.Redact(s), maxBytes)
+}
 
 // request builds the signed request for a cursor.
 func (o *Org) request(ctx context.Context, cursor string, scopes []string) (*http.Request, error) {
 	req, err := o.sdk.CloneRequestExecutor().NewRequest(http.MethodGet, cursor, nil)
-	if err != nil {
-		return nil, errors.New("the SDK refuses the cursor") // its errors can repeat what it was given
-	}
-	if req.URL.Host != o.host {
-		return nil, errors.New("the cursor leads to another host")
+	if err != nil || req.URL.Host != o.host {
+		return nil, errors.New("the cursor is none of this org's") // the SDK's errors can repeat what it was given
 	}
 	req.Header.Del("Authorization")
 	return req, o.cfg.Authorizer.Authorize(ctx, req, scopes)

@@ -2,10 +2,8 @@ package okta
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/bits"
 	"strings"
 )
 
@@ -109,51 +107,47 @@ func (s *scanner) literal(want string) error {
 
 // string reads a string whose opening quote is there.
 func (s *scanner) string() error {
-	for s.at++; ; {
-		s.at = skipPlain(s.data, s.at)
-		if s.take('"') {
-			return nil
-		}
-		if !s.take('\\') {
-			return errSyntax // the end, or a control character, which would break a record
-		}
+	for s.at++; ; s.at++ {
+		s.skipPlain()
 		switch s.peek() {
-		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		case '"':
 			s.at++
-		case 'u':
-			s.at++
-			for range 4 {
-				if strings.IndexByte("0123456789abcdefABCDEF", s.peek()) < 0 {
-					return errSyntax
-				}
-				s.at++
+			return nil
+		case '\\':
+			if err := s.escape(); err != nil {
+				return err
 			}
-		default:
+		default: // the end, or a control character, which would break a record
 			return errSyntax
 		}
 	}
 }
 
-// skipPlain returns the place of the first byte from at on that does not stand for itself in a string.
-func skipPlain(data []byte, at int) int {
-	// Eight at a time: a byte less than n borrows from its highest bit when n is taken from it, and one equal to n is
-	// zero, so less than one, when combined with n.
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	for at+8 <= len(data) {
-		x := binary.LittleEndian.Uint64(data[at:])
-		control := x - ones*' '
-		quote := (x ^ ones*'"') - ones
-		backslash := (x ^ ones*'\\') - ones
-		// Borrows reach further bytes only, so the first of those found is right.
-		if found := (control | quote | backslash) & ^x & highs; found != 0 {
-			return at + bits.TrailingZeros64(found)/8
-		}
-		at += 8
-	}
+// skipPlain skips bytes that stand for themselves in a string. Most of an answer are such bytes.
+func (s *scanner) skipPlain() {
+	data, at := s.data, s.at
 	for at < len(data) && data[at] >= ' ' && data[at] != '"' && data[at] != '\\' {
 		at++
 	}
-	return at
+	s.at = at
+}
+
+// escape reads an escape sequence whose backslash is there, up to its last byte.
+func (s *scanner) escape() error {
+	s.at++
+	switch s.peek() {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return nil
+	case 'u':
+		for range 4 {
+			s.at++
+			if strings.IndexByte("0123456789abcdefABCDEF", s.peek()) < 0 {
+				return errSyntax
+			}
+		}
+		return nil
+	}
+	return errSyntax
 }
 
 func (s *scanner) number() error {

@@ -22,15 +22,14 @@ const growth = 16
 // page to try, and usually recovers by itself.
 func (r *Reader) shrink(ctx context.Context, c Collection, size int, err error) (limit int, warning string, failed error) {
 	e, ok := errors.AsType[*Error](err)
-	switch {
-	case !ok || e.Class != tooMuch:
+	if !ok || e.Class != tooMuch {
 		return 0, "", err
-	case size > c.MinLimit && c.Limit > 0:
-	case timedOut(e):
-		e.Class, e.Advice = Passing, fmt.Sprintf("even with limit=%d: if that goes on for hours, report it to Okta's support", size)
-		return 0, "", e
-	default:
+	}
+	if size <= c.MinLimit || c.Limit == 0 {
 		e.Class, e.Advice = Person, fmt.Sprintf("even with limit=%d: report it to Okta's support", size)
+		if timedOut(e) {
+			e.Class, e.Advice = Passing, fmt.Sprintf("even with limit=%d: if that goes on for hours, report it to Okta's support", size)
+		}
 		return 0, "", e
 	}
 	if timedOut(e) {

@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,18 +29,14 @@ func (r *Reader) nextLogPull(pos checkpoint.Position) *checkpoint.Pull {
 	if r.backfill != nil {
 		return r.nextRange(pos)
 	}
-	pull := &checkpoint.Pull{Kind: checkpoint.PullPoll}
-	switch {
-	case !pos.Newest.IsZero():
-		pull.Since = pos.Newest.Add(-logsOverlap)
-	case !r.begin.Since.IsZero():
-		pull.Since = r.begin.Since.UTC().Truncate(time.Millisecond)
-	case !r.begin.Started.IsZero():
-		pull.Since = r.begin.Started.Add(-r.org.cfg.LogsHistory).UTC().Truncate(time.Millisecond)
-	default:
-		pull.Since = r.now().Add(-r.org.cfg.LogsHistory).UTC().Truncate(time.Millisecond)
+	since := pos.Newest.Add(-logsOverlap)
+	if pos.Newest.IsZero() {
+		since = r.begin.Since
 	}
-	return pull
+	if since.IsZero() {
+		since = cmp.Or(r.begin.Started, r.now()).Add(-r.org.cfg.LogsHistory)
+	}
+	return &checkpoint.Pull{Kind: checkpoint.PullPoll, Since: since.UTC().Truncate(time.Millisecond)}
 }
 
 // logQuery is the query of a poll, or of a range: Okta then answers finitely, in the order of `published`. Whether the
@@ -87,22 +84,18 @@ func (r *Reader) polledPage(ctx context.Context, pos checkpoint.Position) (*Page
 	}
 	p.Position.Cursor = a.next
 	// A cursor that names no limit has Okta's default: only an empty page is sure to be the end.
-	if len(a.objects) < limitOf(a.cursor, 1) {
-		r.endPoll(p)
+	if len(a.objects) >= limitOf(a.cursor, 1) {
+		return p, nil
 	}
-	return p, nil
-}
-
-// endPoll ends a poll, whose cursor the next one goes on from. Idle polls get further apart.
-func (r *Reader) endPoll(p *Page) {
+	// The next poll goes on from the cursor. Idle polls get further apart.
 	p.CaughtUp = true
-	if p.Position.Pull.Events == 0 {
-		p.Position.IdlePolls++
-	} else {
+	p.Position.IdlePolls++
+	if p.Position.Pull.Events > 0 {
 		p.Position.IdlePolls = 0
 	}
 	p.Position.Pull = nil
 	p.Wait = r.org.cfg.PollLogs * time.Duration(min(1<<min(p.Position.IdlePolls, 4), maxIdleFactor))
+	return p, nil
 }
 
 // nextRange is the next part of a backfill's range: all of what is left, unless Okta timed out on that.
