@@ -1,10 +1,10 @@
 // Package okta is the source: it reads the collections of an Okta org page by page, within a share of the org's rate
 // limits, and says what a failure means.
 //
-// The catalog describes the collections. A [Reader] reads one of them from a [checkpoint.Position] that it is given, and
-// returns the next position with each page. It keeps none itself. Requests are built with Okta's SDK, but sent, paged and
-// decoded here: the SDK sleeps through rate limits in process, drops members that its types do not know, and reads some
-// Link headers in ways that lose or repeat pages.
+// The catalog describes the collections. A [Reader] reads one of them from a [checkpoint.Position] that it is given,
+// and returns the next position with each page. It keeps none itself. Requests are built with Okta's SDK, but sent,
+// paged and decoded here: the SDK sleeps through rate limits in process, drops members that its types do not know, and
+// reads some Link headers in ways that lose or repeat pages.
 package okta
 
 import (
@@ -108,8 +108,9 @@ func newTransport() *http.Transport {
 		ReadBufferSize:         64 << 10,
 		ForceAttemptHTTP2:      true,
 		// All requests share one HTTP/2 connection, and a failed request does not end it. When a firewall has forgotten
-		// the connection without a FIN or RST, new requests would use it until the kernel gives up what it has sent, which
-		// takes a quarter of an hour. Okta is silent while it works on a query, for up to 30 s, but answers a ping at once.
+		// the connection without a FIN or RST, new requests would use it until the kernel gives up what it has sent,
+		// which takes a quarter of an hour. Okta is silent while it works on a query, for up to 30 s, but answers a
+		// ping at once.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: idleTimeout, PingTimeout: idleTimeout},
 	}
 }
@@ -123,8 +124,8 @@ type query struct {
 	sent       *int64 // counts the requests that were sent
 }
 
-// get asks for one page, and once more if the authorizer says so. A listing under an object that was deleted meanwhile is
-// an empty page. Every error is an *Error, or why ctx ended.
+// get asks for one page, and once more if the authorizer says so. A listing under an object that was deleted meanwhile
+// is an empty page. Every error is an *Error, or why ctx ended.
 func (o *Org) get(ctx context.Context, q query) (*answer, error) {
 	if err := checkCursor(q.cursor); err != nil {
 		class := Person
@@ -221,8 +222,8 @@ func (o *Org) refusal(q query, path string, resp *http.Response, ticket *budget.
 	return e, false
 }
 
-// unread completes the error of a request whose answer was not read to its end. If ctx has ended, the error is why. timed
-// is the request's own context.
+// unread completes the error of a request whose answer was not read to its end. If ctx has ended, the error is why.
+// timed is the request's own context.
 func (o *Org) unread(timed, ctx context.Context, e *Error) error {
 	switch {
 	case ctx.Err() != nil:
@@ -240,9 +241,7 @@ func (o *Org) unread(timed, ctx context.Context, e *Error) error {
 	if u, ok := errors.AsType[*url.Error](e.err); ok {
 		e.err = u.Err
 	}
-	if s := e.err.Error(); o.sanitize(s, maxReason) != s {
-		e.err = errors.New(o.sanitize(s, maxReason))
-	}
+	e.err = errors.New(o.sanitize(e.err.Error(), maxReason))
 	return e
 }
 

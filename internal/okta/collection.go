@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Collection is one kind of object that an org lists: a row of the catalog. Everything that distinguishes a
-// collection is here, so that a new one is one more row.
+// Collection is one kind of object that an org lists: a row of the catalog. Everything that distinguishes a collection
+// is here, so that a new one is one more row.
 type Collection struct {
 	// Name is the name of the service in settings, workflow ids and messages.
 	Name string
@@ -26,8 +26,8 @@ type Collection struct {
 	Query url.Values
 	// Limit is the page size to ask for, MinLimit the smallest that Okta accepts. 0: the endpoint has no limit.
 	Limit, MinLimit int
-	// Items says where the objects are in an answer: "" the answer is their array, "." the answer is the one
-	// object, else the name of the member that holds the array.
+	// Items says where the objects are in an answer: "" the answer is their array, "." the answer is the one object,
+	// else the name of the member that holds the array.
 	Items string
 	// Next says where the link to the next page is.
 	Next Next
@@ -39,13 +39,13 @@ type Collection struct {
 	// Window names the rate-limit window that it shares, until its own answers show another one. Default: its Path.
 	Window string
 
-	// Polled marks the System Log: `next` is followed forever, and a page shorter than the limit is the end for
-	// now. All others end where there is no next page.
+	// Polled marks the System Log: `next` is followed forever, and a page shorter than the limit is the end for now.
+	// All others end where there is no next page.
 	Polled bool
-	// Changed returns what is added to the query to ask for objects changed after since. Nil where Okta has no
-	// such filter: every pull is then a full one.
+	// Changed returns what is added to the query to ask for objects changed after since. Nil: Okta has no such filter,
+	// and every pull is a full one.
 	Changed func(since time.Time) url.Values
-	// Full is added to the query of a full pull, where the plain listing leaves objects out.
+	// Full is added to the query of a full pull, if the plain listing leaves objects out.
 	Full url.Values
 	// TimesOut marks lists whose plain 500 usually means that the query took too long.
 	TimesOut bool
@@ -65,8 +65,7 @@ const (
 
 // Level is one level above a collection: the objects of another collection, or constants.
 type Level struct {
-	// Of names the collection whose objects these are. The levels above that one are the same as those before
-	// this level.
+	// Of names the collection whose objects these are. That collection is under the levels before this one.
 	Of string
 	// Values are constants, where Of is empty.
 	Values []string

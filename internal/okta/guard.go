@@ -9,12 +9,12 @@ import (
 	"okta-collector/internal/checkpoint"
 )
 
-// maxEmptyPages is how many pages without an object a listing may have in a row. A filter can leave pages empty; a hundred
-// of them are a listing that never ends.
+// maxEmptyPages is how many pages without an object a listing may have in a row. A filter can leave pages empty; a
+// hundred of them are a listing that never ends.
 const maxEmptyPages = 100
 
-// ends says whether a listing of c ends with an answer: it has no next page, or leads back to where it was. Then p gets
-// a warning, and its pull is cut off. g is the state of the search for loops in this listing.
+// ends says whether a listing of c ends with this answer: there is no next page, or the listing leads back to where it
+// was. After such a loop p has a warning, and its pull is cut off. g is the state of the search for loops.
 func (r *Reader) ends(p *Page, c Collection, g *checkpoint.Guard, a *answer) bool {
 	if a.next == "" {
 		return true
@@ -28,8 +28,9 @@ func (r *Reader) ends(p *Page, c Collection, g *checkpoint.Guard, a *answer) boo
 	return true
 }
 
-// loops moves the guard on by one page of a listing that has a next one. It says whether the listing leads back to where
-// it was: the same cursor again, or the same objects under a new one. A page is known by its first and last object.
+// loops moves the guard on by one page of a listing that has a next one. It says whether the listing leads back to
+// where it was: the same cursor again, or the same objects under a new one. A page is known by its first and last
+// object.
 func loops(g *checkpoint.Guard, a *answer) bool {
 	cursor, content := hash(a.next), uint64(0)
 	if len(a.objects) == 0 {

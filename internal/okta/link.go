@@ -28,8 +28,8 @@ const linkParameter = `[ \t]*;[ \t]*([^=;,]*)(?:=[ \t]*(?:"((?s:[^"\\]|\\.)*)"|(
 var errLink = errors.New("malformed Link header")
 
 // nextCursor returns the path and query of the link whose rel is next, exactly as Okta spelt them, and "" if there is
-// none. The link's host is dropped: the cursor is only ever asked of the org's own host. Links may be in separate headers
-// or in one.
+// none. The link's host is dropped: the cursor is only ever asked of the org's own host. Links may be in separate
+// headers or in one.
 func nextCursor(h http.Header) (string, error) {
 	for _, header := range h.Values("Link") {
 		for strings.Trim(header, " \t,") != "" {

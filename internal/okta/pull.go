@@ -7,8 +7,8 @@ import (
 	"okta-collector/internal/checkpoint"
 )
 
-// changesOverlap is asked for again by each pull of changes: Okta's filters are eventually consistent, "typically less
-// than one second".
+// changesOverlap is asked for again by each pull of changes. Okta's documentation says that its filters are eventually
+// consistent, "typically less than one second".
 const changesOverlap = time.Minute
 
 // nextPull decides what the next pull asks for.
@@ -23,8 +23,8 @@ func (r *Reader) nextPull(pos checkpoint.Position) *checkpoint.Pull {
 	}
 }
 
-// fullDue says whether a full pull is due. The last pull's time and the pause after it stand for the present, so that
-// only Okta's clock counts.
+// fullDue says whether a full pull is due. The present is the beginning of the last pull and the pause after it, so
+// that only Okta's clock counts.
 func (r *Reader) fullDue(pos checkpoint.Position) bool {
 	present := pos.ChangedSince.Add(r.org.cfg.PollResources)
 	return present.Sub(pos.LastFull) >= r.org.cfg.FullSync
@@ -56,9 +56,9 @@ func begun(pos checkpoint.Position, date time.Time) checkpoint.Position {
 	return pos
 }
 
-// endPull ends the pull of a listing, whose last answer is of this date. A pull that a loop cut short does not count, so
-// that the next one asks for the same. A second loop in a row counts as complete: Okta ends this listing no other way,
-// as that of groups has been seen to do, and the list would be pulled whole forever.
+// endPull ends the pull of a listing, whose last answer is of this date. A pull that a loop cut short does not count:
+// the next one asks for the same again. A second loop in a row counts as complete, otherwise the list would be pulled
+// whole forever. Okta's listing of groups has been seen to end only so.
 func (r *Reader) endPull(p *Page, date time.Time) {
 	pull := p.Position.Pull
 	again := pull.CutOff && !p.Position.CutOff

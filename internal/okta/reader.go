@@ -21,18 +21,17 @@ type Reader struct {
 	sent       int64 // requests
 }
 
-// Begin is where the System Log begins that nothing has been read of yet.
+// Begin is where the first poll of the System Log begins.
 type Begin struct {
-	// Since is the `published` of its first event; zero for the configured history, which is counted back from
-	// Started.
+	// Since is the `published` of its first event; zero for the configured history, which is counted back from Started.
 	Since time.Time
-	// Started is when the service was first started; zero for now. Now would skip what happens while a first run gets
-	// no answer, as when it waits for a permission.
+	// Started is when the service was first started; zero for now. Counting back from now would skip what happens while
+	// a first run gets no answer, as when it waits for a permission.
 	Started time.Time
 }
 
-// Reader returns a reader of a collection, which reads the System Log from where it is told to begin. now is the clock
-// that Started is of, and that checkpoints are kept in.
+// Reader returns a reader of a collection. begin is for the System Log only. now is the clock of Started and of
+// checkpoints.
 func (o *Org) Reader(c Collection, begin Begin, now func() time.Time) *Reader {
 	priority := budget.LiveList
 	if c.perObject() {
@@ -41,8 +40,8 @@ func (o *Org) Reader(c Collection, begin Begin, now func() time.Time) *Reader {
 	return &Reader{org: o, name: c.Name, collection: c, begin: begin, now: now, member: o.budget.Join(c.Name, priority)}
 }
 
-// Backfill returns a reader of one more pull of a collection: of the System Log's events in a range, or of everything
-// there is of any other one. It leaves the budget to live collection.
+// Backfill returns a reader of one more pull of a collection: of the System Log's events in a range, or of all objects
+// of another collection. It leaves the budget to live collection.
 func (o *Org) Backfill(c Collection, r checkpoint.Range, now func() time.Time) *Reader {
 	priority := budget.BackfillList
 	if c.perObject() {
@@ -58,13 +57,11 @@ func (r *Reader) Close() { r.member.Leave() }
 // Requests is how many requests were sent to Okta, whatever came of them.
 func (r *Reader) Requests() int64 { return r.sent }
 
-// Restore counts what previous workers, or this one before it was killed, have used of rate-limit windows: those of the
-// checkpoint that is gone on from.
+// Restore counts the requests of previous workers, from the windows of the checkpoint that the slice goes on from.
 func (r *Reader) Restore(windows []checkpoint.Window) { r.member.Restore(windows, r.now()) }
 
-// Windows are the rate-limit windows that the reader uses, as far as something is known of them; first that of the
-// collection's own endpoint. Until Close they count one more request, which may be sent before what is returned here is
-// durable.
+// Windows are the rate-limit windows that the reader uses, as far as they are known, that of the collection's own
+// endpoint first. Until Close they count one more request, which may be sent before the result is durable.
 func (r *Reader) Windows() []checkpoint.Window {
 	windows := r.member.Windows(r.now())
 	own := func(w checkpoint.Window) bool { return w.Name == r.collection.Path }
@@ -74,9 +71,8 @@ func (r *Reader) Windows() []checkpoint.Window {
 	return windows
 }
 
-// Next fetches the page at pos, beginning a pull where none is under way. Its error is an [Error], or why ctx ended;
-// pos is then still where to go on. A page without objects may only move the position, for instance to a smaller page
-// size.
+// Next fetches the page at pos. It begins a pull if none is under way. Its error is an [Error], or why ctx ended; pos
+// is then still where to go on. A page without objects may only move the position, for instance to a smaller page size.
 func (r *Reader) Next(ctx context.Context, pos checkpoint.Position) (*Page, error) {
 	if pos.Pull == nil {
 		pos.Pull = r.nextPull(pos)
@@ -105,7 +101,7 @@ func (r *Reader) get(ctx context.Context, under []string, pos checkpoint.Positio
 	}
 }
 
-// ask asks for a page of c, which is the reader's own collection or one above it. stored says that Okta gave the cursor.
+// ask asks for a page of c, the reader's own collection or one above it. stored says that Okta gave the cursor.
 func (r *Reader) ask(ctx context.Context, c Collection, cursor string, stored bool) (*answer, error) {
 	return r.org.get(ctx, query{c, cursor, stored, r.member, &r.sent})
 }

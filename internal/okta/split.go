@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// maxObjects bounds the objects of an answer. Okta's longest pages have 10,000. What is kept of each takes about
-	// a hundred bytes.
+	// maxObjects bounds the objects of an answer. Okta's longest pages have 10,000. What is kept of each takes about a
+	// hundred bytes.
 	maxObjects = 50_000
 	// maxID bounds an id in bytes. Okta's have 20 to 36 characters. The ids of levels are part of cursors and
 	// checkpoints.

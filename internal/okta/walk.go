@@ -10,12 +10,12 @@ import (
 	"okta-collector/internal/checkpoint"
 )
 
-// walk fetches a page of a listing that has an end: of all users, or of a collection that hangs under others, such as the
-// users of each app, or the rules of each policy of each type.
+// walk fetches a page of a listing that has an end: of all users, or of a collection under others, such as the users of
+// each app, or the rules of each policy of each type.
 //
-// The position is one in each level, outermost first: the page of the level's listing, and an object of that page by its
-// id. So objects that come or go meanwhile shift nothing. Where the page of a level is not at hand, walk fetches it and
-// returns a page without objects, so that the position is durable at every level.
+// The position names a place in each level, outermost first: a page of the level's listing, and an object of that page
+// by its id. So objects that come or go meanwhile shift nothing. If the page of a level is not at hand, walk fetches it
+// and returns a page without objects. So the position is durable at every level.
 func (r *Reader) walk(ctx context.Context, pos checkpoint.Position) (*Page, error) {
 	pos.Levels = slices.Clone(pos.Levels)
 	var under []string
@@ -83,9 +83,9 @@ type levelKey struct {
 	level  int
 }
 
-// levelPage returns the page of a level that pos is in, nil if it is not at hand. Constants always are. Pages are kept in
-// the Org for later slices: each would otherwise begin with a request for them, and with a share of one request a minute
-// never get any further.
+// levelPage returns the page of a level that pos is in, nil if it is not at hand. Constants always are. The Org keeps
+// pages for later slices. Otherwise each slice would begin with a request for them, and with a share of one request a
+// minute never get any further.
 func (r *Reader) levelPage(pos checkpoint.Position, i int) *levelPage {
 	if level := r.collection.Under[i]; level.Of == "" {
 		return &levelPage{ids: level.Values}
@@ -101,8 +101,8 @@ func (r *Reader) levelPage(pos checkpoint.Position, i int) *levelPage {
 	return page
 }
 
-// fetchLevel fetches the page of the level below these ids that pos is in. It returns a page without objects, whose
-// position is at one of the level's objects. pages are those of the levels above it.
+// fetchLevel fetches the page that pos is in of the level below these ids. It returns a page without objects, whose
+// position is at one of the level's objects. pages are those of the levels above.
 func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, pages []*levelPage, under []string) (*Page, error) {
 	i := len(under)
 	c, _ := r.org.cfg.Catalog.Lookup(r.collection.Under[i].Of) // a test holds that the catalog has it
@@ -129,7 +129,7 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, pages 
 		p.Warning = fmt.Sprintf("%d of %s have no id of at most %d bytes: what is listed under them is not collected", nameless, c.Name, maxID)
 	}
 	if reduced := limitOf(cursor, c.Limit); reduced < c.Limit && a.next != "" {
-		// Cursors repeat what they were made with: left alone, the smaller limit would last until the pull's end.
+		// Cursors repeat the limit that they were made with: the smaller one would last until the pull's end.
 		page.next = withLimit(a.next, c.grown(reduced))
 	}
 	if r.ends(p, c, &page.guard, a) {
@@ -140,15 +140,15 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, pages 
 	case len(page.ids) == 0:
 		r.advance(p, append(pages, page), a.date)
 	case !slices.Contains(page.ids, at.ID):
-		// It is the page's beginning, or the object is gone. Then the page is gone through again, since nothing says where
-		// in it the object was.
+		// Nothing of the page was listed yet, or the object is gone. Then the page starts again, since nothing says
+		// where in it the object was.
 		p.Position = p.Position.Under(i, checkpoint.Level{Cursor: cursor, ID: page.ids[0], Guard: at.Guard})
 	}
 	return p, nil
 }
 
-// ids returns the ids of a page's objects, each once: an id twice would lead from the second back to the first. nameless
-// counts the objects without a usable one. As elements of a path, "." and ".." would lead to another endpoint.
+// ids returns the ids of a page's objects, each once: an id twice would lead from the second back to the first.
+// nameless counts the objects without a usable one. As elements of a path, "." and ".." would lead to another endpoint.
 func ids(objects []object) (ids []string, nameless int) {
 	seen := map[string]bool{}
 	for _, o := range objects {
