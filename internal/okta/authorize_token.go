@@ -29,9 +29,10 @@ func (a *apiToken) Authorize(_ context.Context, r *http.Request, _ []string) err
 	if strings.ContainsAny(token, "{}") {
 		return errors.New("API token: it is a placeholder with braces; check OKTA_API_TOKEN or OKTA_API_TOKEN_FILE")
 	}
-	if before := a.sent.Load(); before == nil {
+	switch before := a.sent.Load(); {
+	case before == nil:
 		a.sent.Store(&[2]string{token, token})
-	} else if before[0] != token {
+	case before[0] != token:
 		a.sent.Store(&[2]string{token, before[0]})
 	}
 	r.Header.Set("Authorization", "SSWS "+token)

@@ -2,8 +2,8 @@ package okta
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"okta-collector/internal/budget"
@@ -19,36 +19,24 @@ func (o *Org) Check(ctx context.Context, service string) error {
 	}
 	r := &Reader{org: o, now: time.Now, member: o.budget.Join("check "+service, budget.LiveList)}
 	defer r.Close()
+	pull := checkpoint.Pull{Since: time.Now().Add(-time.Hour)}
 	var under []string
-	for _, level := range c.Under {
+	for _, level := range slices.Concat(c.Under, []Level{{Of: service}}) {
 		if level.Of == "" {
 			under = append(under, level.Values[0])
 			continue
 		}
-		above, _ := o.cfg.Catalog.Lookup(level.Of)
-		a, err := r.smallest(ctx, above, under)
+		listed, _ := o.cfg.Catalog.Lookup(level.Of)
+		a, err := r.ask(ctx, listed, listed.firstCursor(under, listed.MinLimit, r.selection(listed, pull)), false)
 		if err != nil {
 			return err
 		}
-		defer o.release(a)
-		if len(a.objects) == 0 || a.objects[0].id == nil {
-			return nil
-		}
-		under = append(under, string(a.objects[0].id))
-	}
-	a, err := r.smallest(ctx, c, under)
-	var e *Error
-	switch {
-	case err == nil:
+		ids, _ := ids(a.objects)
 		o.release(a)
-	case errors.As(err, &e) && e.Class == gone:
-		return nil // deleted since it was listed, and allowed to be asked for
+		if len(ids) == 0 {
+			return nil // nothing is listed under it
+		}
+		under = append(under, ids[0])
 	}
-	return err
-}
-
-// smallest asks for a page of the smallest size.
-func (r *Reader) smallest(ctx context.Context, c Collection, under []string) (*answer, error) {
-	pull := &checkpoint.Pull{Since: time.Now().Add(-time.Hour)}
-	return r.ask(ctx, c, r.first(c, under, checkpoint.Position{Pull: pull, Limit: c.MinLimit}), false)
+	return nil
 }

@@ -1,13 +1,15 @@
 // Package okta is the source: it reads the collections of an Okta org page by page, within a share of the org's rate
 // limits, and says what a failure means.
 //
-// The catalog describes the collections. A [Reader] walks one of them from a [checkpoint.Position] that it is given,
-// and returns the next one with each page; it keeps none itself. Requests are built with Okta's SDK, but sent, paged
-// and decoded here: the SDK sleeps through rate limits in process, drops members that its types do not know, and reads
-// a Link header wrongly in ways that lose or repeat pages.
+// The catalog describes the collections. A [Reader] reads one of them from a [checkpoint.Position] that it is given,
+// and returns the next position with each page. It keeps none itself. Requests are built with Okta's SDK, but sent,
+// paged and decoded here: the SDK sleeps through rate limits in process, drops members that its types do not know, and
+// reads some Link headers in ways that lose or repeat pages.
 package okta
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -27,11 +29,13 @@ import (
 )
 
 const (
-	// maxErrorBody bounds what is read of an answer that is no page, in bytes.
+	// maxErrorBody bounds what is read of an answer that is not 200, in bytes.
 	maxErrorBody = 64 << 10
+	// maxReason bounds the text of a failed request, in bytes.
+	maxReason = 500
 	// requestTimeout bounds one request with its body. Okta gives up on a query after 30 s.
 	requestTimeout = 2 * time.Minute
-	// idleTimeout is how long a connection may bring nothing before it is pinged, and how long the answer to that
+	// idleTimeout is how long a connection may bring nothing before it is pinged, and how long the answer to the ping
 	// may take.
 	idleTimeout = 15 * time.Second
 )
@@ -43,24 +47,19 @@ type Org struct {
 	http   *http.Client
 	sdk    *sdk.Client
 	budget *budget.Budget
-	bodies sync.Pool // of *[]byte
-
-	mu sync.Mutex
-	// levels are, by reader, the pages of the levels above that are being gone through, outermost first.
-	levels map[string][]*levelPage
+	bodies sync.Pool // of *bytes.Buffer
+	levels sync.Map  // of *levelPage, by levelKey
 }
 
-// New makes an Org, or says what is wrong with its URL. It sends nothing.
+// New makes an Org. It sends nothing.
 func New(cfg Config) (*Org, error) {
 	u, err := url.Parse(cfg.URL)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		// The URL is not repeated: it may have a password in it.
-		return nil, errors.New("okta: the org's URL is none like https://acme.okta.com")
+		// The error does not repeat the URL, which may have a password in it.
+		return nil, errors.New("okta: the org's URL is not like https://acme.okta.com")
 	}
 	cfg.URL = u.Scheme + "://" + u.Host
-	if cfg.Log == nil {
-		cfg.Log = zap.NewNop()
-	}
+	cfg.Log = cmp.Or(cfg.Log, zap.NewNop())
 	if cfg.Transport == nil {
 		cfg.Transport = newTransport()
 	}
@@ -76,10 +75,10 @@ func New(cfg Config) (*Org, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		budget: budget.New(cfg.RateShare, time.Now),
-		levels: map[string][]*levelPage{},
+		bodies: sync.Pool{New: func() any { return new(bytes.Buffer) }},
 	}
-	// Every setting that requests depend on is given, since the SDK fills those that are not from the environment
-	// and home directory. Its token is a placeholder: the authorizer signs each request.
+	// The SDK takes settings that it is not given from the environment and the home directory. Its token is a
+	// placeholder: the authorizer signs each request.
 	_, o.sdk, err = sdk.NewClient(context.Background(),
 		sdk.WithOrgUrl(cfg.URL),
 		sdk.WithAuthorizationMode("SSWS"),
@@ -108,10 +107,10 @@ func newTransport() *http.Transport {
 		MaxIdleConnsPerHost:    16,
 		ReadBufferSize:         64 << 10,
 		ForceAttemptHTTP2:      true,
-		// All requests share one connection of HTTP/2, and one that fails does not end it. When a firewall has
-		// forgotten the connection, without a FIN or RST, new requests would join it until the kernel gives up what
-		// it has sent, which takes it a quarter of an hour. Okta is silent while it works on a query, up to 30 s, but
-		// its server answers a ping at once.
+		// All requests share one HTTP/2 connection, and a failed request does not end it. When a firewall has forgotten
+		// the connection without a FIN or RST, new requests would use it until the kernel gives up what it has sent,
+		// which takes a quarter of an hour. Okta is silent while it works on a query, for up to 30 s, but answers a
+		// ping at once.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: idleTimeout, PingTimeout: idleTimeout},
 	}
 }
@@ -120,13 +119,13 @@ func newTransport() *http.Transport {
 type query struct {
 	collection Collection
 	cursor     string
-	stored     bool // the cursor is one that Okta gave
+	stored     bool // Okta gave the cursor
 	member     *budget.Member
-	// sent counts the requests that were sent; nil where nobody asks.
-	sent *int64
+	sent       *int64 // counts the requests that were sent
 }
 
-// get asks for one page, and once more where the authorizer says so. Every error is an *Error, or why ctx ended.
+// get asks for one page, and once more if the authorizer says so. A listing under an object that was deleted meanwhile
+// is an empty page. Every error is an *Error, or why ctx ended.
 func (o *Org) get(ctx context.Context, q query) (*answer, error) {
 	if err := checkCursor(q.cursor); err != nil {
 		class := Person
@@ -138,6 +137,9 @@ func (o *Org) get(ctx context.Context, q query) (*answer, error) {
 	a, again, err := o.send(ctx, q)
 	if again {
 		a, _, err = o.send(ctx, q)
+	}
+	if e, ok := errors.AsType[*Error](err); ok && e.Class == gone {
+		return &answer{cursor: q.cursor, date: e.date}, nil
 	}
 	return a, err
 }
@@ -151,8 +153,8 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 		if ctx.Err() != nil {
 			return nil, false, context.Cause(ctx)
 		}
-		var e *Error
-		if !errors.As(err, &e) {
+		e, ok := errors.AsType[*Error](err)
+		if !ok {
 			e = &Error{Class: Person, Path: path, err: err}
 		}
 		return nil, false, e
@@ -161,9 +163,7 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 	if err != nil {
 		return nil, false, waits(err)
 	}
-	if q.sent != nil {
-		*q.sent++
-	}
+	*q.sent++
 	timed, cancel := context.WithTimeoutCause(ctx, requestTimeout, fmt.Errorf("no whole answer within %s", requestTimeout))
 	defer cancel()
 	started := time.Now()
@@ -181,9 +181,10 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 		return nil, again, e
 	}
 	ticket.Answered(budget.ReadLimits(resp.Header))
-	a, err = o.read(c, q.cursor, resp)
-	if err != nil {
-		requestID := o.outside(resp.Header.Get("X-Okta-Request-Id"), 64)
+	a = &answer{cursor: q.cursor, date: dateOf(resp.Header), body: o.bodies.Get().(*bytes.Buffer)}
+	if err := a.read(c, resp); err != nil {
+		o.release(a)
+		requestID := o.sanitize(resp.Header.Get("X-Okta-Request-Id"), 64)
 		return nil, false, o.unread(timed, ctx, &Error{Status: resp.StatusCode, RequestID: requestID, Path: path, err: err})
 	}
 	o.cfg.Metrics.fetched(o.cfg.Tenant, c, started)
@@ -221,10 +222,9 @@ func (o *Org) refusal(q query, path string, resp *http.Response, ticket *budget.
 	return e, false
 }
 
-// unread completes the error of a request without a whole answer: its class, or why ctx ended where that is the
-// reason. timed is the request's own context.
+// unread completes the error of a request whose answer was not read to its end. If ctx has ended, the error is why.
+// timed is the request's own context.
 func (o *Org) unread(timed, ctx context.Context, e *Error) error {
-	var untrusted *tls.CertificateVerificationError
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -233,35 +233,28 @@ func (o *Org) unread(timed, ctx context.Context, e *Error) error {
 		return e
 	case errors.Is(e.err, errTooLarge):
 		e.Class = tooMuch
-	case errors.As(e.err, &untrusted):
+	case errors.As(e.err, new(*tls.CertificateVerificationError)):
 		e.Class = Person
 		e.Advice = "this machine does not trust the certificate: check OKTA_URL, and the certificates that the machine trusts"
 	}
-	// The url.Error repeats the URL, and what is wrong with an answer may repeat part of it.
-	var u *url.Error
-	if errors.As(e.err, &u) {
+	// A url.Error repeats the URL, and other errors may repeat part of the answer.
+	if u, ok := errors.AsType[*url.Error](e.err); ok {
 		e.err = u.Err
 	}
-	if s := e.err.Error(); o.outside(s, maxReason) != s {
-		e.err = errors.New(o.outside(s, maxReason))
-	}
+	e.err = errors.New(o.sanitize(e.err.Error(), maxReason))
 	return e
 }
 
-// maxReason bounds the text of a failed request, in bytes.
-const maxReason = 500
-
-// outside makes a text from outside fit for an error. It may repeat the request: the credentials in it are replaced.
-func (o *Org) outside(s string, most int) string { return printable(o.cfg.Authorizer.Redact(s), most) }
+// sanitize makes a text from outside fit for an error. It replaces credentials, since the text may repeat the request.
+func (o *Org) sanitize(s string, maxBytes int) string {
+	return printable(o.cfg.Authorizer.Redact(s), maxBytes)
+}
 
 // request builds the signed request for a cursor.
 func (o *Org) request(ctx context.Context, cursor string, scopes []string) (*http.Request, error) {
 	req, err := o.sdk.CloneRequestExecutor().NewRequest(http.MethodGet, cursor, nil)
-	if err != nil {
-		return nil, errors.New("the SDK refuses the cursor") // its errors can repeat what it was given
-	}
-	if req.URL.Host != o.host {
-		return nil, errors.New("the cursor leads to another host")
+	if err != nil || req.URL.Host != o.host {
+		return nil, errors.New("the cursor is none of this org's") // the SDK's errors can repeat what it was given
 	}
 	req.Header.Del("Authorization")
 	return req, o.cfg.Authorizer.Authorize(ctx, req, scopes)

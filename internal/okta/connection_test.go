@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// forgetful is a road to a server. The connections that it has forgotten get nothing any more, in either direction,
+// forgetful forwards connections to a server. The connections that it has forgotten get nothing any more, in either direction,
 // without a FIN or RST, as with a firewall that was restarted. Those after them are in order.
 type forgetful struct {
 	address             string
@@ -65,7 +65,7 @@ func TestAConnectionThatBringsNothingIsLeftForANewOne(t *testing.T) {
 	server.EnableHTTP2 = true
 	server.StartTLS()
 	defer server.Close()
-	road := newForgetful(t, server.Listener.Addr())
+	firewall := newForgetful(t, server.Listener.Addr())
 
 	transport := newTransport()
 	transport.TLSClientConfig.RootCAs = x509.NewCertPool()
@@ -78,7 +78,7 @@ func TestAConnectionThatBringsNothingIsLeftForANewOne(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	ask := func() error {
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+road.address, nil)
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+firewall.address, nil)
 		require.NoError(t, err)
 		answer, err := client.Do(r)
 		if err != nil {
@@ -90,11 +90,11 @@ func TestAConnectionThatBringsNothingIsLeftForANewOne(t *testing.T) {
 		return err
 	}
 	require.NoError(t, ask())
-	connections := road.accepted.Load()
-	road.forgotten.Store(connections)
+	connections := firewall.accepted.Load()
+	firewall.forgotten.Store(connections)
 	require.ErrorContains(t, ask(), "client connection lost", "it is noticed while nothing comes, not when the answer is overdue")
 	for err := ask(); err != nil; err = ask() { // a busy machine may lose a ping
 		require.NoError(t, ctx.Err())
 	}
-	require.Greater(t, road.accepted.Load(), connections)
+	require.Greater(t, firewall.accepted.Load(), connections)
 }

@@ -13,7 +13,7 @@ import (
 type Class int
 
 const (
-	// Passing may go away by itself: the network, 5xx, an answer that is cut short or no JSON.
+	// Passing may go away by itself: the network, 5xx, an answer that is cut short or is no JSON.
 	Passing Class = iota
 	// Person stays until somebody changes something at Okta or in the settings.
 	Person
@@ -21,9 +21,9 @@ const (
 	CursorRefused
 	// RateLimited: the request has to wait until a rate-limit window ends.
 	RateLimited
-	// Yields: a backfill's request was not sent, since live collection goes first. It has to wait too.
+	// Yields: a backfill's request was not sent, since live collection goes first. It has to wait.
 	Yields
-	// gone: the object was deleted meanwhile, so a 404.
+	// gone: the object that the list is under was deleted meanwhile.
 	gone
 	// tooMuch: the list timed out, or the page is too large. A smaller page may help.
 	tooMuch
@@ -39,7 +39,7 @@ type Error struct {
 	// Code, Summary and RequestID are Okta's, as far as there were any.
 	Code, Summary, RequestID string
 
-	// Path is what was asked for: a path without its query or, where nothing was asked, a rate-limit window.
+	// Path is the path that was asked for, without its query. If nothing was asked, it is a rate-limit window.
 	Path string
 	// Advice says what to do; empty where nobody has to do anything.
 	Advice string
@@ -58,21 +58,18 @@ func (e *Error) Error() string {
 	if e.Status != 0 {
 		fmt.Fprintf(&b, " %d %s", e.Status, http.StatusText(e.Status))
 	}
-	if e.Code != "" {
-		fmt.Fprintf(&b, " %s", e.Code)
+	add := func(format, text string) {
+		if text != "" {
+			fmt.Fprintf(&b, format, text)
+		}
 	}
-	if e.Summary != "" {
-		fmt.Fprintf(&b, " (%s)", e.Summary)
-	}
-	if e.RequestID != "" {
-		fmt.Fprintf(&b, " [request %s]", e.RequestID)
-	}
+	add(" %s", e.Code)
+	add(" (%s)", e.Summary)
+	add(" [request %s]", e.RequestID)
 	if e.err != nil {
-		fmt.Fprintf(&b, " %s", e.err)
+		add(" %s", e.err.Error())
 	}
-	if e.Advice != "" {
-		fmt.Fprintf(&b, "; %s", e.Advice)
-	}
+	add("; %s", e.Advice)
 	return b.String()
 }
 
@@ -81,8 +78,8 @@ func (e *Error) Unwrap() error { return e.err }
 // answerError makes an Error of an answer that is not 200. body is at most its first few kilobytes.
 func (o *Org) answerError(q query, path string, resp *http.Response, body []byte) *Error {
 	status := resp.StatusCode
-	e := &Error{Status: status, date: dateOf(resp.Header), Path: path, RequestID: o.outside(resp.Header.Get("X-Okta-Request-Id"), 64)}
-	// HTML bodies and empty codes occur: what cannot be read is left out.
+	e := &Error{Status: status, date: dateOf(resp.Header), Path: path, RequestID: o.sanitize(resp.Header.Get("X-Okta-Request-Id"), 64)}
+	// HTML bodies and empty codes occur. They are left out.
 	var answer struct {
 		Code        string `json:"errorCode"`
 		Summary     string `json:"errorSummary"`
@@ -90,8 +87,8 @@ func (o *Org) answerError(q query, path string, resp *http.Response, body []byte
 		OAuthReason string `json:"error_description"`
 	}
 	if json.Unmarshal(body, &answer) == nil {
-		e.Code = o.outside(answer.Code+answer.OAuthCode, 40)
-		e.Summary = o.outside(answer.Summary+answer.OAuthReason, 200)
+		e.Code = o.sanitize(answer.Code+answer.OAuthCode, 40)
+		e.Summary = o.sanitize(answer.Summary+answer.OAuthReason, 200)
 	}
 	c := q.collection
 	switch {
@@ -121,11 +118,9 @@ func (o *Org) answerError(q query, path string, resp *http.Response, body []byte
 	return e
 }
 
-// printable bounds a text from outside in bytes and keeps it on one line, so that a terminal shows it as text.
-func printable(s string, most int) string {
-	if len(s) > most {
-		s = s[:most]
-	}
+// printable bounds a text from outside in bytes, and replaces what a terminal would not show as text on one line.
+func printable(s string, maxBytes int) string {
+	s = s[:min(len(s), maxBytes)]
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return ' '

@@ -1,18 +1,36 @@
 package okta
 
 import (
+	"fmt"
 	"hash/fnv"
+
+	"go.uber.org/zap"
 
 	"okta-collector/internal/checkpoint"
 )
 
-// maxEmptyPages is how many pages without an object a listing may have in a row. A
-// filter can leave pages empty; a hundred of them are a listing that never ends.
+// maxEmptyPages is how many pages without an object a listing may have in a row. A filter can leave pages empty; a
+// hundred of them are a listing that never ends.
 const maxEmptyPages = 100
 
-// loops moves the guard on by one page of a listing that has a next one, and says whether the
-// listing leads back to where it was: the same cursor again, or the same objects under a new one.
-// A page is known by its first and last object.
+// ends says whether a listing of c ends with this answer: there is no next page, or the listing leads back to where it
+// was. After such a loop p has a warning, and its pull is cut off. g is the state of the search for loops.
+func (r *Reader) ends(p *Page, c Collection, g *checkpoint.Guard, a *answer) bool {
+	if a.next == "" {
+		return true
+	}
+	if !loops(g, a) {
+		return false
+	}
+	p.Position.Pull.CutOff = true
+	p.Warning = fmt.Sprintf("the listing of %s leads back to where it was: it ends here, and may not be whole", c.Name)
+	r.org.cfg.Log.Warn("a listing makes no progress", zap.String("service", c.Name))
+	return true
+}
+
+// loops moves the guard on by one page of a listing that has a next one. It says whether the listing leads back to
+// where it was: the same cursor again, or the same objects under a new one. A page is known by its first and last
+// object.
 func loops(g *checkpoint.Guard, a *answer) bool {
 	cursor, content := hash(a.next), uint64(0)
 	if len(a.objects) == 0 {
@@ -24,19 +42,12 @@ func loops(g *checkpoint.Guard, a *answer) bool {
 			content = hash(string(first) + "\x00" + string(last))
 		}
 	}
-	if a.next == a.cursor || g.Empty > maxEmptyPages {
+	if a.next == a.cursor || g.Empty > maxEmptyPages || cursor == g.Cursor || content != 0 && content == g.Content {
 		return true
 	}
-	if g.Power == 0 {
-		*g = checkpoint.Guard{Cursor: cursor, Content: content, Power: 1, Empty: g.Empty}
-		return false
-	}
-	if cursor == g.Cursor || content != 0 && content == g.Content {
-		return true
-	}
-	if g.Steps++; g.Steps == g.Power {
+	if g.Steps++; g.Steps >= g.Power {
 		g.Cursor, g.Content, g.Steps = cursor, content, 0
-		g.Power *= 2
+		g.Power = max(2*g.Power, 1)
 	}
 	return false
 }

@@ -1,10 +1,10 @@
 package okta
 
 import (
-	"encoding/binary"
+	"bytes"
 	"errors"
 	"fmt"
-	"math/bits"
+	"strings"
 )
 
 // maxDepth bounds the nesting of an answer. Okta's objects nest below 20.
@@ -15,79 +15,35 @@ var (
 	errDeep   = fmt.Errorf("JSON nested deeper than %d", maxDepth)
 )
 
-// splitter reads JSON and removes white space in place.
-type splitter struct {
+// scanner checks JSON without white space between its tokens (RFC 8259), and finds where values end.
+type scanner struct {
 	data []byte
-	id   []string // the members that can name an object
-	r    int      // the next byte to read
-	// data[run:r] was read and has not been moved to its place at data[w:] yet.
-	run, w int
+	at   int // the next byte to read
 }
 
-// at is where the next byte read will be after compaction.
-func (s *splitter) at() int { return s.w + s.r - s.run }
-
-// space skips white space, which ends the current run if there is any.
-func (s *splitter) space() {
-	s.flush()
-	for s.r < len(s.data) {
-		switch s.data[s.r] {
-		case ' ', '\t', '\n', '\r':
-			s.r++
-			continue
-		}
-		break
-	}
-	s.run = s.r
-}
-
-// flush moves the run to its place.
-func (s *splitter) flush() {
-	if s.w != s.run {
-		copy(s.data[s.w:], s.data[s.run:s.r])
-	}
-	s.w = s.at()
-	s.run = s.r
-}
-
-// peek returns the next byte after white space, 0 at the end.
-func (s *splitter) peek() byte {
-	if s.r < len(s.data) && s.data[s.r] > ' ' {
-		return s.data[s.r]
-	}
-	return s.peekSpaced()
-}
-
-func (s *splitter) peekSpaced() byte {
-	s.space()
-	if s.r >= len(s.data) {
+// peek returns the next byte, 0 at the end.
+func (s *scanner) peek() byte {
+	if s.at >= len(s.data) {
 		return 0
 	}
-	return s.data[s.r]
+	return s.data[s.at]
 }
 
-// take takes one byte after white space, and says whether it was c.
-func (s *splitter) take(c byte) bool {
-	if s.peek() != c {
+// take reads the next byte if it is c, and says whether it was.
+func (s *scanner) take(c byte) bool {
+	if s.at >= len(s.data) || s.data[s.at] != c {
 		return false
 	}
-	s.r++
+	s.at++
 	return true
 }
 
-// compacted is the place of what was read since s.at() was from. Part of it may only be moved
-// there by the next flush.
-func (s *splitter) compacted(from int) []byte {
-	to := s.at()
-	return s.data[from:to:to]
-}
-
-func (s *splitter) value(depth int) error {
-	switch c := s.peek(); c {
+func (s *scanner) value(depth int) error {
+	switch s.peek() {
 	case '{':
-		return s.object(depth, nil)
+		return s.object(depth, func([]byte) error { return s.value(depth + 1) })
 	case '[':
-		return s.list(depth)
+		return s.list(depth, ']', func() error { return s.value(depth + 1) })
 	case '"':
 		return s.string()
 	case 't':
@@ -101,130 +57,110 @@ func (s *splitter) value(depth int) error {
 	}
 }
 
-func (s *splitter) list(depth int) error {
+// object reads an object whose first byte is there. It calls value with each member's name to read the member's value.
+func (s *scanner) object(depth int, value func(name []byte) error) error {
+	return s.list(depth, '}', func() error {
+		from := s.at + 1
+		if s.peek() != '"' {
+			return errSyntax
+		}
+		if err := s.string(); err != nil {
+			return err
+		}
+		name := s.data[from : s.at-1]
+		if !s.take(':') {
+			return errSyntax
+		}
+		return value(name)
+	})
+}
+
+// list reads what stands between two brackets, the first of which is there: elements with commas between them.
+func (s *scanner) list(depth int, end byte, element func() error) error {
 	if depth > maxDepth {
 		return errDeep
 	}
-	s.r++
-	if s.take(']') {
+	s.at++
+	if s.take(end) {
 		return nil
 	}
 	for {
-		if err := s.value(depth + 1); err != nil {
+		if err := element(); err != nil {
 			return err
 		}
-		switch s.peek() {
-		case ',':
-			s.r++
-		case ']':
-			s.r++
+		if s.take(end) {
 			return nil
-		default:
+		}
+		if !s.take(',') {
 			return errSyntax
 		}
 	}
 }
 
-func (s *splitter) literal(want string) error {
-	if len(s.data)-s.r < len(want) || string(s.data[s.r:s.r+len(want)]) != want {
+func (s *scanner) literal(want string) error {
+	if !bytes.HasPrefix(s.data[s.at:], []byte(want)) {
 		return errSyntax
 	}
-	s.r += len(want)
+	s.at += len(want)
 	return nil
-}
-
-// plain marks the bytes that stand for themselves in a string.
-var plain = func() (t [256]bool) {
-	for c := range t {
-		t[c] = c >= ' ' && c != '"' && c != '\\'
-	}
-	return t
-}()
-
-// skipPlain returns the place of the first byte from r on that does not stand for itself.
-func skipPlain(data []byte, r int) int {
-	// Eight at a time: a byte less than n borrows from its highest bit when n is taken from it,
-	// and one equal to n is zero, so less than one, when combined with n.
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	for r+8 <= len(data) {
-		x := binary.LittleEndian.Uint64(data[r:])
-		control := x - ones*' '
-		quote := (x ^ ones*'"') - ones
-		backslash := (x ^ ones*'\\') - ones
-		// Borrows reach further bytes only, so the first of those found is right.
-		if found := (control | quote | backslash) & ^x & highs; found != 0 {
-			return r + bits.TrailingZeros64(found)/8
-		}
-		r += 8
-	}
-	for r < len(data) && plain[data[r]] {
-		r++
-	}
-	return r
 }
 
 // string reads a string whose opening quote is there.
-func (s *splitter) string() error {
-	data, r := s.data, s.r+1
-	for {
-		r = skipPlain(data, r)
-		s.r = r
-		if r >= len(data) {
-			return errSyntax
-		}
-		switch data[r] {
+func (s *scanner) string() error {
+	for s.at++; ; s.at++ {
+		s.skipPlain()
+		switch s.peek() {
 		case '"':
-			s.r = r + 1
+			s.at++
 			return nil
 		case '\\':
-			r++
-			if r >= len(data) {
-				return errSyntax
+			if err := s.escape(); err != nil {
+				return err
 			}
-			switch data[r] {
-			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-				r++
-			case 'u':
-				for range 4 {
-					r++
-					if r >= len(data) || !isHex(data[r]) {
-						return errSyntax
-					}
-				}
-				r++
-			default:
-				return errSyntax
-			}
-		default: // a control character, which would break a record
+		default: // the end, or a control character, which would break a record
 			return errSyntax
 		}
 	}
 }
 
-func isHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+// skipPlain skips bytes that stand for themselves in a string. Most of an answer are such bytes.
+func (s *scanner) skipPlain() {
+	data, at := s.data, s.at
+	for at < len(data) && data[at] >= ' ' && data[at] != '"' && data[at] != '\\' {
+		at++
+	}
+	s.at = at
 }
 
-// number reads a number as RFC 8259 defines it.
-func (s *splitter) number() error {
-	if s.r < len(s.data) && s.data[s.r] == '-' {
-		s.r++
+// escape reads an escape sequence whose backslash is there, up to its last byte.
+func (s *scanner) escape() error {
+	s.at++
+	switch s.peek() {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return nil
+	case 'u':
+		for range 4 {
+			s.at++
+			if strings.IndexByte("0123456789abcdefABCDEF", s.peek()) < 0 {
+				return errSyntax
+			}
+		}
+		return nil
 	}
-	if s.r < len(s.data) && s.data[s.r] == '0' {
-		s.r++
-	} else if !s.digits() {
+	return errSyntax
+}
+
+func (s *scanner) number() error {
+	s.take('-')
+	if !s.take('0') && !s.digits() {
 		return errSyntax
 	}
-	if s.r < len(s.data) && s.data[s.r] == '.' {
-		s.r++
-		if !s.digits() {
-			return errSyntax
-		}
+	if s.take('.') && !s.digits() {
+		return errSyntax
 	}
-	if s.r < len(s.data) && (s.data[s.r] == 'e' || s.data[s.r] == 'E') {
-		s.r++
-		if s.r < len(s.data) && (s.data[s.r] == '+' || s.data[s.r] == '-') {
-			s.r++
+	if s.take('e') || s.take('E') {
+		if !s.take('+') {
+			s.take('-')
 		}
 		if !s.digits() {
 			return errSyntax
@@ -233,10 +169,11 @@ func (s *splitter) number() error {
 	return nil
 }
 
-func (s *splitter) digits() bool {
-	from := s.r
-	for s.r < len(s.data) && '0' <= s.data[s.r] && s.data[s.r] <= '9' {
-		s.r++
+// digits reads digits, and says whether there are any.
+func (s *scanner) digits() bool {
+	from := s.at
+	for c := s.peek(); '0' <= c && c <= '9'; c = s.peek() {
+		s.at++
 	}
-	return s.r > from
+	return s.at > from
 }

@@ -15,8 +15,8 @@ import (
 	"okta-collector/internal/oktasim"
 )
 
-// samples are the values of the counters and gauges of one bucket, by name and reason or status.
-func samples(t *testing.T, registry *prometheus.Registry, bucket string) map[string]float64 {
+// samples are the values of the counters and gauges of one window, by name and reason or status.
+func samples(t *testing.T, registry *prometheus.Registry, window string) map[string]float64 {
 	t.Helper()
 	families, err := registry.Gather()
 	require.NoError(t, err)
@@ -27,7 +27,7 @@ func samples(t *testing.T, registry *prometheus.Registry, bucket string) map[str
 			for _, label := range m.Label {
 				switch {
 				case label.GetName() == "window":
-					ours = label.GetValue() == bucket
+					ours = label.GetValue() == window
 				case label.GetName() != "tenant":
 					name += " " + label.GetValue()
 				}

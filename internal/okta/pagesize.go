@@ -2,6 +2,7 @@ package okta
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/bits"
 	"net/http"
@@ -12,53 +13,56 @@ import (
 	"go.uber.org/zap"
 )
 
-// growth: a reduced page size recovers by Limit/growth for each good page. It recovers more slowly than it halves, so
-// that an org whose lists time out does not spend every other request on learning that again.
-const growth = 16
+const (
+	// growth: a reduced page size recovers by Limit/growth for each good page. It recovers more slowly than it halves,
+	// so that an org whose lists time out does not spend every other request on learning that again.
+	growth = 16
+	// longestPause bounds the pause before less is asked for.
+	longestPause = 8 * time.Second
+)
 
-// shrink halves the page size of a request that Okta timed out on or answered with too much. At the collection's
-// smallest size it returns e. An object that is too large for us then needs a person. An Okta that fails has no
-// smaller page to try, and usually recovers by itself.
-func (o *Org) shrink(ctx context.Context, c Collection, size int, e *Error) (int, error) {
+// shrink halves the page size of a request that failed with err, if Okta timed out on it or sent too much. At the
+// collection's smallest size there is nothing left to try: an object that is too large needs a person, and an Okta that
+// times out usually recovers by itself.
+func (r *Reader) shrink(ctx context.Context, c Collection, size int, err error) (limit int, warning string, failed error) {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Class != tooMuch {
+		return 0, "", err
+	}
 	if size <= c.MinLimit || c.Limit == 0 {
 		e.Class, e.Advice = Person, fmt.Sprintf("even with limit=%d: report it to Okta's support", size)
 		if timedOut(e) {
 			e.Class, e.Advice = Passing, fmt.Sprintf("even with limit=%d: if that goes on for hours, report it to Okta's support", size)
 		}
-		return 0, e
+		return 0, "", e
 	}
-	smaller := max(size/2, c.MinLimit)
 	if timedOut(e) {
 		if err := pauseBeforeHalving(ctx, c.Limit/size); err != nil {
-			return 0, err
+			return 0, "", err
 		}
 	}
-	o.cfg.Log.Warn("asking for a smaller page", zap.String("service", c.Name), zap.Int("limit", smaller), zap.Error(e))
-	return smaller, nil
+	limit = max(size/2, c.MinLimit)
+	r.org.cfg.Log.Warn("asking for a smaller page", zap.String("service", c.Name), zap.Int("limit", limit), zap.Error(e))
+	return limit, fmt.Sprintf("%s; asked again with limit=%d", e, limit), nil
 }
 
 // timedOut says whether an answer that calls for a smaller page may be a short failure of Okta's.
 func timedOut(e *Error) bool { return e.Status == http.StatusInternalServerError }
 
-// longestPause bounds the pause before less is asked for.
-const longestPause = 8 * time.Second
-
-// pauseBeforeHalving waits before a request is halved that was one of so many parts of the whole. The smaller the
-// part, the longer it waits: a short failure of Okta's must use up neither all sizes at once nor the budget.
+// pauseBeforeHalving waits before a request for one of so many parts of the whole is halved. The smaller the part, the
+// longer it waits: a short failure of Okta's must use up neither all sizes at once nor the budget.
 func pauseBeforeHalving(ctx context.Context, parts int) error {
 	halvings := bits.Len(uint(max(parts, 1))) - 1
-	t := time.NewTimer(min(time.Second/2<<min(halvings, 4), longestPause))
-	defer t.Stop()
 	select {
-	case <-t.C:
+	case <-time.After(min(time.Second/2<<min(halvings, 4), longestPause)):
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 }
 
-// grown returns the reduced page size after a good page; 0 is the collection's own again. The last step asks for the
-// own size explicitly once, since cursors repeat the size that they were made with.
+// grown returns the reduced page size after a good page; 0 is the collection's own again. The last step names the
+// collection's own size once, since cursors repeat the size that they were made with.
 func (c Collection) grown(reduced int) int {
 	if reduced <= 0 || reduced >= c.Limit {
 		return 0
@@ -66,20 +70,12 @@ func (c Collection) grown(reduced int) int {
 	return min(reduced+max(c.Limit/growth, 1), c.Limit)
 }
 
-// pageSize is the page size to ask for; reduced is 0 where it is the collection's own.
+// pageSize is the page size to ask for, 0 if the endpoint takes none. reduced is a reduced size, 0 if there is none.
 func (c Collection) pageSize(reduced int) int {
 	if reduced <= 0 {
 		return c.Limit
 	}
 	return max(min(reduced, c.Limit), c.MinLimit)
-}
-
-// limitParam is the value of the query parameter limit; empty where the endpoint takes none.
-func (c Collection) limitParam(reduced int) string {
-	if c.Limit == 0 {
-		return ""
-	}
-	return strconv.Itoa(c.pageSize(reduced))
 }
 
 // withLimit replaces a cursor's limit, or adds one. Okta answers 400 to a second limit. The limit is changed in place,
@@ -88,7 +84,7 @@ func withLimit(cursor string, limit int) string {
 	path, query, _ := strings.Cut(cursor, "?")
 	wanted := "limit=" + strconv.Itoa(limit)
 	var parts []string
-	for _, p := range strings.Split(query, "&") {
+	for p := range strings.SplitSeq(query, "&") {
 		if strings.HasPrefix(p, "limit=") {
 			p, wanted = wanted, ""
 		}
@@ -105,7 +101,7 @@ func withLimit(cursor string, limit int) string {
 // limitOf returns the limit that a cursor asks for, and def if it names none.
 func limitOf(cursor string, def int) int {
 	_, query, _ := strings.Cut(cursor, "?")
-	for _, p := range strings.Split(query, "&") {
+	for p := range strings.SplitSeq(query, "&") {
 		if v, ok := strings.CutPrefix(p, "limit="); ok {
 			if n, err := strconv.Atoi(v); err == nil && n > 0 {
 				return n

@@ -232,6 +232,42 @@ func TestPagesOfParentsGrowAgainToo(t *testing.T) {
 	require.Equal(t, []string{"1", "13", "25", "37", "49", "61", "73", "85", "97", "109"}, limits)
 }
 
+func TestNothingIsMissedWhenAListingAboveTimesOutAtAnyMoment(t *testing.T) {
+	for _, name := range underParents {
+		for _, largest := range []int{200, 100, 2, 1} {
+			t.Run(fmt.Sprint(name, " ", largest), func(t *testing.T) {
+				inBubble(t, 0, func(c *oktasim.Config) {
+					c.Counts = map[string]int{"users": 40, "groups": 9, "apps": 9, "app_users": 5, "group_members": 5}
+				}, func(t *testing.T, sim *oktasim.Org, orgs [2]*okta.Org, w *wire) {
+					w.handler = capped{sim, 4}
+					svc := service(t, name)
+					all := everything(sim, name)
+					whole := pull(t, orgs[0].Reader(svc, okta.Begin{}, time.Now), checkpoint.Position{})
+					same(t, all, whole.json())
+					// From now on Okta times out on larger pages of the listing above.
+					w.handler = http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+						if r.URL.Path == parentPath(svc) && limitOf(r) > largest {
+							out.WriteHeader(http.StatusInternalServerError)
+							fmt.Fprint(out, `{"errorCode":"E0000009"}`)
+							return
+						}
+						capped{sim, 4}.ServeHTTP(out, r)
+					})
+					shipped := 0
+					for i, pos := range whole.positions[:len(whole.positions)-1] {
+						shipped += whole.sizes[i]
+						rest := pull(t, orgs[1].Reader(svc, okta.Begin{}, time.Now), pos).json()
+						for _, o := range all[shipped:] {
+							require.Contains(t, rest, o, "from position ", i)
+						}
+						require.LessOrEqual(t, len(rest), len(all)-shipped+4*5, "no more than a page of parents twice")
+					}
+				})
+			})
+		}
+	}
+}
+
 func TestAnObjectThatIsTooLargeByItselfNeedsAPerson(t *testing.T) {
 	org, _ := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", strconv.Itoa(65<<20))

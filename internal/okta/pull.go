@@ -7,8 +7,8 @@ import (
 	"okta-collector/internal/checkpoint"
 )
 
-// changesOverlap is asked for again by each pull of changes: Okta's filters are eventually consistent, "typically less
-// than one second".
+// changesOverlap is asked for again by each pull of changes. Okta's documentation says that its filters are eventually
+// consistent, "typically less than one second".
 const changesOverlap = time.Minute
 
 // nextPull decides what the next pull asks for.
@@ -23,30 +23,28 @@ func (r *Reader) nextPull(pos checkpoint.Position) *checkpoint.Pull {
 	}
 }
 
-// fullDue says whether a full pull is due. The last pull's time and the pause after it stand for the present, so that
-// only Okta's clock counts.
+// fullDue says whether a full pull is due. The present is the beginning of the last pull and the pause after it, so
+// that only Okta's clock counts.
 func (r *Reader) fullDue(pos checkpoint.Position) bool {
 	present := pos.ChangedSince.Add(r.org.cfg.PollResources)
 	return present.Sub(pos.LastFull) >= r.org.cfg.FullSync
 }
 
-// first is the request that begins a listing of c under these ids.
-func (r *Reader) first(c Collection, under []string, pos checkpoint.Position) string {
-	var extra url.Values
+// selection is the part of a listing's query that says which objects a pull asks for.
+func (r *Reader) selection(c Collection, pull checkpoint.Pull) url.Values {
 	switch {
 	case c.Polled:
-		extra = r.logQuery(*pos.Pull)
-	case pos.Pull.Kind == checkpoint.PullChanges && c.Changed != nil:
-		extra = c.Changed(pos.Pull.Since)
+		return r.logQuery(pull)
+	case pull.Kind == checkpoint.PullChanges && c.Changed != nil:
+		return c.Changed(pull.Since)
 	default:
-		extra = c.Full
+		return c.Full
 	}
-	return c.begin(under, c.limitParam(pos.Limit), extra)
 }
 
-// begun returns the pull that an answer of this date belongs to, which it begins if it is the first. A later part of a
-// backfill has its id already.
-func begun(pos checkpoint.Position, date time.Time) checkpoint.Pull {
+// begun returns pos in the pull that an answer of this date belongs to. The first answer begins it. Only later parts of
+// a backfill have an id before that.
+func begun(pos checkpoint.Position, date time.Time) checkpoint.Position {
 	pull := *pos.Pull
 	if pull.Began.IsZero() {
 		pull.Began = date
@@ -54,28 +52,28 @@ func begun(pos checkpoint.Position, date time.Time) checkpoint.Pull {
 	if pull.ID == 0 {
 		pull.ID = max(date.UnixMilli(), pos.LastPullID+1)
 	}
-	return pull
+	pos.Pull, pos.LastPullID = &pull, pull.ID
+	return pos
 }
 
-// finish ends the pull of a listing, whose last answer is of this date. A pull that a loop cut short does not count, so
-// that the next one asks for the same. A second loop in a row counts as complete: Okta ends this listing no other way,
-// as that of groups has been seen to do, and the list would be pulled whole forever.
-func (r *Reader) finish(p *Page, date time.Time) {
+// endPull ends the pull of a listing, whose last answer is of this date. A pull that a loop cut short does not count:
+// the next one asks for the same again. A second loop in a row counts as complete, otherwise the list would be pulled
+// whole forever. Okta's listing of groups has been seen to end only so.
+func (r *Reader) endPull(p *Page, date time.Time) {
 	pull := p.Position.Pull
 	again := pull.CutOff && !p.Position.CutOff
 	p.Position.CutOff = pull.CutOff
+	every := r.org.cfg.PollResources
 	if !again {
 		p.Position.ChangedSince = pull.Began
-	}
-	if !again && pull.Kind == checkpoint.PullFull {
-		p.Position.LastFull = pull.Began
+		if pull.Kind == checkpoint.PullFull {
+			p.Position.LastFull = pull.Began
+		}
+		if r.collection.perObject() {
+			every = r.org.cfg.FullSync
+		}
 	}
 	p.Position = p.Position.BetweenPulls()
-
-	every := r.org.cfg.PollResources
-	if r.collection.perObject() && !again {
-		every = r.org.cfg.FullSync
-	}
 	p.CaughtUp = true
 	p.Wait = min(max(every-date.Sub(pull.Began), time.Second), every)
 }

@@ -2,12 +2,8 @@ package okta
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
-
-	"go.uber.org/zap"
 
 	"okta-collector/internal/budget"
 	"okta-collector/internal/checkpoint"
@@ -25,18 +21,17 @@ type Reader struct {
 	sent       int64 // requests
 }
 
-// Begin is where the System Log begins that nothing has been read of yet.
+// Begin is where the first poll of the System Log begins.
 type Begin struct {
-	// Since is the `published` of its first event; zero for the configured history, which is counted back from
-	// Started.
+	// Since is the `published` of its first event; zero for the configured history, which is counted back from Started.
 	Since time.Time
-	// Started is when the service was first started; zero for now. Now would skip what happens while a first run gets
-	// no answer, as when it waits for a permission.
+	// Started is when the service was first started; zero for now. Counting back from now would skip what happens while
+	// a first run gets no answer, as when it waits for a permission.
 	Started time.Time
 }
 
-// Reader returns a reader of a collection, which reads the System Log from where it is told to begin. now is the clock
-// that Started is of, and that checkpoints are kept in.
+// Reader returns a reader of a collection. begin is for the System Log only. now is the clock of Started and of
+// checkpoints.
 func (o *Org) Reader(c Collection, begin Begin, now func() time.Time) *Reader {
 	priority := budget.LiveList
 	if c.perObject() {
@@ -45,8 +40,8 @@ func (o *Org) Reader(c Collection, begin Begin, now func() time.Time) *Reader {
 	return &Reader{org: o, name: c.Name, collection: c, begin: begin, now: now, member: o.budget.Join(c.Name, priority)}
 }
 
-// Backfill returns a reader of one more pull of a collection: of the System Log's events in a range, or of everything
-// there is of any other one. It leaves the budget to live collection.
+// Backfill returns a reader of one more pull of a collection: of the System Log's events in a range, or of all objects
+// of another collection. It leaves the budget to live collection.
 func (o *Org) Backfill(c Collection, r checkpoint.Range, now func() time.Time) *Reader {
 	priority := budget.BackfillList
 	if c.perObject() {
@@ -62,13 +57,11 @@ func (r *Reader) Close() { r.member.Leave() }
 // Requests is how many requests were sent to Okta, whatever came of them.
 func (r *Reader) Requests() int64 { return r.sent }
 
-// Restore counts what previous workers, or this one before it was killed, have used of rate-limit windows: those of the
-// checkpoint that is gone on from.
+// Restore counts the requests of previous workers, from the windows of the checkpoint that the slice goes on from.
 func (r *Reader) Restore(windows []checkpoint.Window) { r.member.Restore(windows, r.now()) }
 
-// Windows are the rate-limit windows that the reader uses, as far as something is known of them; first that of the
-// collection's own endpoint. Until Close they count one more request, which may be sent before what is returned here is
-// durable.
+// Windows are the rate-limit windows that the reader uses, as far as they are known, that of the collection's own
+// endpoint first. Until Close they count one more request, which may be sent before the result is durable.
 func (r *Reader) Windows() []checkpoint.Window {
 	windows := r.member.Windows(r.now())
 	own := func(w checkpoint.Window) bool { return w.Name == r.collection.Path }
@@ -78,33 +71,20 @@ func (r *Reader) Windows() []checkpoint.Window {
 	return windows
 }
 
-// Next fetches the page at pos, beginning a pull where none is under way. Its error is an [Error], or why ctx ended;
-// pos is then still where to go on. A page without objects may only move the position, for instance to a smaller page
-// size.
+// Next fetches the page at pos. It begins a pull if none is under way. Its error is an [Error], or why ctx ended; pos
+// is then still where to go on. A page without objects may only move the position, for instance to a smaller page size.
 func (r *Reader) Next(ctx context.Context, pos checkpoint.Position) (*Page, error) {
 	if pos.Pull == nil {
 		pos.Pull = r.nextPull(pos)
 	}
 	switch {
-	case len(r.collection.Under) > 0:
-		return r.walk(ctx, pos)
 	case pos.Pull.Kind == checkpoint.PullRange:
 		return r.rangePage(ctx, pos)
 	case r.collection.Polled:
 		return r.polledPage(ctx, pos)
+	default:
+		return r.walk(ctx, pos)
 	}
-	a, err := r.get(ctx, nil, pos)
-	if err != nil {
-		return r.failed(ctx, pos, err)
-	}
-	p := r.newPage(a, pos)
-	if r.loops(p, &p.Position.Guard, a) {
-		a.next = ""
-	}
-	if p.Position.Cursor = a.next; a.next == "" {
-		r.finish(p, a.date)
-	}
-	return p, nil
 }
 
 // get asks for the page at pos of the collection's listing under these ids. Where the page size is reduced, a cursor is
@@ -113,7 +93,7 @@ func (r *Reader) get(ctx context.Context, under []string, pos checkpoint.Positio
 	c := r.collection
 	switch {
 	case pos.Cursor == "":
-		return r.ask(ctx, c, r.first(c, under, pos), false)
+		return r.ask(ctx, c, c.firstCursor(under, c.pageSize(pos.Limit), r.selection(c, *pos.Pull)), false)
 	case pos.Limit > 0 && c.Limit > 0:
 		return r.ask(ctx, c, withLimit(pos.Cursor, c.pageSize(pos.Limit)), true)
 	default:
@@ -121,43 +101,21 @@ func (r *Reader) get(ctx context.Context, under []string, pos checkpoint.Positio
 	}
 }
 
-// ask asks for a page of c, which is the reader's own collection or one above it. stored says that Okta gave the cursor.
+// ask asks for a page of c, the reader's own collection or one above it. stored says that Okta gave the cursor.
 func (r *Reader) ask(ctx context.Context, c Collection, cursor string, stored bool) (*answer, error) {
 	return r.org.get(ctx, query{c, cursor, stored, r.member, &r.sent})
 }
 
-// loops says whether a listing leads back to where it was. The page then has a warning, and its pull is cut off.
-func (r *Reader) loops(p *Page, g *checkpoint.Guard, a *answer) bool {
-	if a.next == "" || !loops(g, a) {
-		return false
-	}
-	p.Position.Pull.CutOff = true
-	p.Warning = fmt.Sprintf("the listing of %s leads back to where it was: it ends here, and may not be whole", r.collection.Name)
-	r.org.cfg.Log.Warn("a listing makes no progress", zap.String("service", r.collection.Name))
-	return true
-}
-
-// failed moves the position to a smaller page where that may help.
+// failed returns a page that moves the position to a smaller page size, if that may help against err.
 func (r *Reader) failed(ctx context.Context, pos checkpoint.Position, err error) (*Page, error) {
-	var e *Error
-	if !errors.As(err, &e) || e.Class != tooMuch {
-		return nil, err
-	}
 	size := r.collection.pageSize(pos.Limit)
 	if pos.Limit == 0 {
 		size = limitOf(pos.Cursor, size) // Okta may allow less than was asked for
 	}
-	if pos.Limit, err = r.org.shrink(ctx, r.collection, size, e); err != nil {
+	limit, warning, err := r.shrink(ctx, r.collection, size, err)
+	if err != nil {
 		return nil, err
 	}
-	return smallerPage(pos, e, pos.Limit), nil
-}
-
-// smallerPage is a page without objects that only moves the position to a smaller page size.
-func smallerPage(pos checkpoint.Position, e *Error, limit int) *Page {
-	kind := pos.Pull.Kind
-	if pos.Pull.Began.IsZero() {
-		pos.Pull = nil // no answer has begun it
-	}
-	return &Page{Position: pos, Pull: kind, Warning: fmt.Sprintf("%s; asked again with limit=%d", e, limit)}
+	pos.Limit = limit
+	return moved(pos, warning), nil
 }

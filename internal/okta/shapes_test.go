@@ -27,6 +27,10 @@ var shapes = okta.Catalog{
 	{Name: "members", Path: "/iam/sets/{set}/bindings/{role}/members", Items: "members", Next: okta.BodyLink, Under: []okta.Level{
 		{Of: "sets", Param: "set", Member: "@okta_set_id"}, {Of: "bindings", Param: "role", Member: "@okta_role_id"},
 	}},
+	{Name: "grants", Path: "/iam/sets/{set}/bindings/{role}/{kind}/grants", Items: "grants", Next: okta.BodyLink, Under: []okta.Level{
+		{Of: "sets", Param: "set", Member: "@okta_set_id"}, {Of: "bindings", Param: "role"},
+		{Values: []string{"direct", "inherited"}, Param: "kind", Member: "@okta_kind"},
+	}},
 	{Name: "policies", Path: "/policies", Query: map[string][]string{"type": {"{type}"}}, Next: okta.NoNext, Under: []okta.Level{
 		{Values: []string{"PASSWORD", "MFA & MORE", "EMPTY"}, Param: "type", Member: "@okta_policy_type"},
 	}},
@@ -39,6 +43,9 @@ var shapes = okta.Catalog{
 	}},
 	{Name: "threats", Path: "/threats/configuration", Items: ".", Next: okta.NoNext},
 }
+
+// deleted stands where an object was: the pages after it begin where they did.
+const deleted = ""
 
 // shapeServer answers the lists of shapes: objects by path and type, in pages of two where the list has pages.
 type shapeServer map[string][]string
@@ -66,6 +73,11 @@ func newShapeServer() shapeServer {
 			members := fmt.Sprintf("%s/cr%d/members", bindings, role)
 			s[members] = []string{}
 			add(members, (role+2*set)%5, numbered(fmt.Sprintf("m%d-%d-", set, role)))
+			for _, kind := range []string{"direct", "inherited"} {
+				grants := fmt.Sprintf("%s/cr%d/%s/grants", bindings, role, kind)
+				s[grants] = []string{}
+				add(grants, (role+set)%4, numbered(fmt.Sprintf("g%d-%d-%s", set, role, kind)))
+			}
 		}
 	}
 	for t, kind := range []string{"PASSWORD", "MFA & MORE"} {
@@ -97,7 +109,7 @@ func (s shapeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Date", epoch.Format(http.TimeFormat))
 	from, _ := strconv.Atoi(q.Get("after"))
-	page := all[min(from, len(all)):]
+	page := slices.Clone(all[min(from, len(all)):])
 	next := ""
 	if paged && len(page) > 2 {
 		page = page[:2]
@@ -106,13 +118,14 @@ func (s shapeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !paged {
 		w.Header().Add("Link", `<https://acme.test/policies?after=3>; rel="next"`) // not to be followed
 	}
+	page = slices.DeleteFunc(page, func(o string) bool { return o == deleted })
 	objects := "[" + strings.Join(page, ", ") + "]"
 	items, _, _ := strings.Cut(r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:], "?")
 	switch {
 	case items == "configuration":
 		fmt.Fprint(w, page[0])
 	case strings.HasPrefix(r.URL.Path, "/iam/"):
-		member := map[string]string{"roles": "roles", "sets": "resource-sets", "bindings": "roles", "members": "members"}[items]
+		member := map[string]string{"roles": "roles", "sets": "resource-sets", "bindings": "roles", "members": "members", "grants": "grants"}[items]
 		links := `{"self":{"href":"x"}}`
 		if next != "" {
 			links = fmt.Sprintf(`{"self":{"href":"x"},"next":{"href":%q}}`, next)
@@ -124,6 +137,11 @@ func (s shapeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		fmt.Fprint(w, objects)
 	}
+}
+
+// existing are the objects of a list that were not deleted.
+func (s shapeServer) existing(list string) []string {
+	return slices.DeleteFunc(slices.Clone(s[list]), func(o string) bool { return o == deleted })
 }
 
 // expected are the objects of a row with the members of their levels, in the order of the lists.
@@ -142,7 +160,7 @@ func (s shapeServer) expected(t *testing.T, c okta.Collection) []string {
 				if p.kind != "" && i == 1 {
 					list += "?" + p.kind
 				}
-				for _, o := range s[list] {
+				for _, o := range s.existing(list) {
 					var object map[string]string
 					require.NoError(t, json.Unmarshal([]byte(o), &object))
 					key := "id"
@@ -173,7 +191,7 @@ func (s shapeServer) expected(t *testing.T, c okta.Collection) []string {
 		if p.kind != "" && c.Query != nil {
 			list += "?" + p.kind
 		}
-		for _, o := range s[list] {
+		for _, o := range s.existing(list) {
 			all = append(all, o+p.members)
 		}
 	}
@@ -277,6 +295,72 @@ func TestAnObjectOfALevelThatWasDeletedMeanwhileIsSkipped(t *testing.T) {
 	p := pull(t, org.Reader(c, okta.Begin{}, time.Now), checkpoint.Position{})
 	same(t, want, p.withMembers(t))
 	require.Empty(t, p.warnings)
+}
+
+// delete deletes an object of a list, and what is listed under it.
+func (s shapeServer) delete(list, id string) {
+	s[list] = slices.Clone(s[list])
+	s[list][slices.Index(s[list], fmt.Sprintf(`{"id":"%s"}`, id))] = deleted
+	for path := range s {
+		if strings.HasPrefix(path, list+"/"+id+"/") {
+			delete(s, path)
+		}
+	}
+}
+
+func TestNothingElseIsMissedWhenAnObjectOfALevelIsDeletedAtAnyMoment(t *testing.T) {
+	for _, name := range []string{"bindings", "members", "grants"} {
+		for list, id := range map[string]string{
+			"/iam/sets": "iam1", "/iam/sets/iam3/bindings": "cr0", "/iam/sets/iam1/bindings": "cr4",
+		} {
+			for _, killed := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%s, %s of %s, killed=%v", name, id, list, killed), func(t *testing.T) {
+					c, _ := shapes.Lookup(name)
+					before, after := newShapeServer(), newShapeServer()
+					after.delete(list, id)
+					org, _ := newShapeOrg(t, before)
+					whole := pull(t, org.Reader(c, okta.Begin{}, time.Now), checkpoint.Position{})
+					all, left := whole.withMembers(t), after.expected(t, c)
+					shipped := 0
+					for i, pos := range whole.positions[:len(whole.positions)-1] {
+						shipped += whole.sizes[i]
+						worker, w := newShapeOrg(t, before)
+						if !killed { // the pages of the levels are at hand
+							for r, at := worker.Reader(c, okta.Begin{}, time.Now), pos; len(w.asked) < len(c.Under); {
+								page, err := r.Next(t.Context(), at)
+								require.NoError(t, err)
+								at = page.Position
+							}
+						}
+						w.handler = after
+						rest := pull(t, worker.Reader(c, okta.Begin{}, time.Now), pos)
+						got := rest.withMembers(t)
+						for _, o := range all[shipped:] {
+							if slices.Contains(left, o) {
+								require.Contains(t, got, o, "from position ", i)
+							}
+						}
+						require.LessOrEqual(t, len(got), len(all))
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestAnIDIsWhatItsJSONSays(t *testing.T) {
+	server := shapeServer{
+		"/templates": {`{"name":"Caf\u00e9 \"A\/B\""}`, `{"name":"."}`, `{"name":".."}`},
+		"/templates/Café \"A/B\"/customizations": {`{"id":"oel0"}`},
+	}
+	c, _ := shapes.Lookup("customizations")
+	org, w := newShapeOrg(t, server)
+	p := pull(t, org.Reader(c, okta.Begin{}, time.Now), checkpoint.Position{})
+	require.Equal(t, []string{`{"id":"oel0"},"@okta_template":"Café \"A/B\""`}, p.withMembers(t))
+	require.Len(t, w.asked, 3, "a path element of dots would lead elsewhere")
+	require.Len(t, p.warnings, 2)
+	require.Contains(t, p.warnings[0], "1 of templates have no id")
+	require.NoError(t, org.Check(t.Context(), "customizations"))
 }
 
 func TestAPositionAtAConstantThatIsNoLongerListedBeginsTheListAnew(t *testing.T) {

@@ -40,7 +40,7 @@ func TestSplitFindsIdentityAndPublishedAtTheTopOnly(t *testing.T) {
 	objects, _, err := split([]byte(`[
 		{"actor":{"id":"inner","published":"no"},"uuid":"u1","id":"later","published":"2026-01-01T00:00:00.000Z"},
 		{"client_id" : "c1", "published" : 7},
-		{"name":"none","id":5}]`), "", "")
+		{"name":"none","":"empty","id":5}]`), "", "")
 	require.NoError(t, err)
 	require.Equal(t, "u1", string(objects[0].id))
 	require.Equal(t, "2026-01-01T00:00:00.000Z", string(objects[0].published))

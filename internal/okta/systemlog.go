@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ const (
 	// maxIdleFactor bounds how far apart idle polls get: each costs a request of a small rate limit and two billable
 	// actions of Temporal Cloud.
 	maxIdleFactor = 6
-	// minSpan is the shortest range that a backfill asks for; below it only smaller pages can help.
+	// minSpan is the shortest range that a backfill asks for. Below it only smaller pages can help.
 	minSpan = time.Second
 )
 
@@ -28,22 +29,19 @@ func (r *Reader) nextLogPull(pos checkpoint.Position) *checkpoint.Pull {
 	if r.backfill != nil {
 		return r.nextRange(pos)
 	}
-	pull := &checkpoint.Pull{Kind: checkpoint.PullPoll}
-	switch {
-	case !pos.Newest.IsZero():
-		pull.Since = pos.Newest.Add(-logsOverlap)
-	case !r.begin.Since.IsZero():
-		pull.Since = r.begin.Since.UTC().Truncate(time.Millisecond)
-	case !r.begin.Started.IsZero():
-		pull.Since = r.begin.Started.Add(-r.org.cfg.LogsHistory).UTC().Truncate(time.Millisecond)
-	default:
-		pull.Since = r.now().Add(-r.org.cfg.LogsHistory).UTC().Truncate(time.Millisecond)
+	since := pos.Newest.Add(-logsOverlap)
+	if pos.Newest.IsZero() {
+		since = r.begin.Since
 	}
-	return pull
+	if since.IsZero() {
+		since = cmp.Or(r.begin.Started, r.now()).Add(-r.org.cfg.LogsHistory)
+	}
+	return &checkpoint.Pull{Kind: checkpoint.PullPoll, Since: since.UTC().Truncate(time.Millisecond)}
 }
 
-// logQuery is the query of a poll, or of a range: Okta then answers finitely, in the order of `published`. Whether the
-// bounds of a range are inclusive is not documented: a millisecond more is asked for, and rangePage keeps to both.
+// logQuery is the query of a poll or of a range. The listing of a range has an end, and is in the order of `published`.
+// Okta does not document whether the bounds of a range are inclusive. So logQuery asks for a millisecond more, and
+// rangePage drops what is outside of the range.
 func (r *Reader) logQuery(pull checkpoint.Pull) url.Values {
 	since := pull.Since
 	if oldest := r.now().Add(-checkpoint.MaxHistory); since.Before(oldest) {
@@ -65,47 +63,43 @@ func (r *Reader) polledPage(ctx context.Context, pos checkpoint.Position) (*Page
 	if err != nil {
 		return r.failed(ctx, pos, err)
 	}
-	var wrong error
 	switch {
 	case a.next == "":
-		wrong = errors.New("answer without a next link: the System Log always has one")
+		return nil, r.unusable(a, "answer without a next link: the System Log always has one")
 	case a.next == a.cursor && len(a.objects) > 0:
-		wrong = errors.New("the next link leads back to the page, which is not empty")
+		return nil, r.unusable(a, "the next link leads back to the page, which is not empty")
 	}
-	if wrong != nil {
-		r.org.release(a)
-		return nil, &Error{Class: Passing, Status: http.StatusOK, Path: r.collection.Path, err: wrong}
-	}
-
 	p := r.newPage(a, pos)
 	for _, o := range a.objects {
 		t, err := time.Parse(time.RFC3339, string(o.published))
-		// An event from the future must not decide where the log goes on one day.
+		// An event from the future must not decide where a log that is begun again goes on.
 		if err == nil && t.After(p.Position.Newest) && t.Before(a.date.Add(time.Second)) {
 			p.Position.Newest = t.UTC()
 		}
 	}
 	p.Position.Cursor = a.next
 	// A cursor that names no limit has Okta's default: only an empty page is sure to be the end.
-	if len(a.objects) < limitOf(a.cursor, 1) {
-		r.endPoll(p)
+	if len(a.objects) >= limitOf(a.cursor, 1) {
+		return p, nil
 	}
-	return p, nil
-}
-
-// endPoll ends a poll, whose cursor the next one goes on from. Idle polls get further apart.
-func (r *Reader) endPoll(p *Page) {
+	// The next poll goes on from the cursor. Idle polls get further apart.
 	p.CaughtUp = true
-	if p.Position.Pull.Events == 0 {
-		p.Position.IdlePolls++
-	} else {
+	p.Position.IdlePolls++
+	if p.Position.Pull.Events > 0 {
 		p.Position.IdlePolls = 0
 	}
 	p.Position.Pull = nil
 	p.Wait = r.org.cfg.PollLogs * time.Duration(min(1<<min(p.Position.IdlePolls, 4), maxIdleFactor))
+	return p, nil
 }
 
-// nextRange is the next part of a backfill's range: all of what is left, unless Okta timed out on that.
+// unusable makes an Error of an answer whose next link is wrong, and releases the answer.
+func (r *Reader) unusable(a *answer, why string) error {
+	r.org.release(a)
+	return &Error{Class: Passing, Status: http.StatusOK, Path: r.collection.Path, err: errors.New(why)}
+}
+
+// nextRange is the next part of a backfill's range: all that is left, or Span of it after Okta timed out.
 func (r *Reader) nextRange(pos checkpoint.Position) *checkpoint.Pull {
 	pull := &checkpoint.Pull{Kind: checkpoint.PullRange, Since: r.backfill.Since.UTC(), Until: r.backfill.Until.UTC()}
 	if done := pos.Reached(pull.Since); done.After(pull.Since) {
@@ -129,7 +123,7 @@ func (r *Reader) rangePage(ctx context.Context, pos checkpoint.Position) (*Page,
 	for _, o := range whole.objects {
 		t, err := time.Parse(time.RFC3339, string(o.published))
 		if err == nil && (t.Before(pos.Pull.Since) || !t.Before(pos.Pull.Until)) {
-			continue // an event without a time belongs to no other range
+			continue // of another range; an event without a time is of this one
 		}
 		a.objects = append(a.objects, o)
 		if err == nil && t.After(newest) {
@@ -138,12 +132,10 @@ func (r *Reader) rangePage(ctx context.Context, pos checkpoint.Position) (*Page,
 	}
 	p := r.newPage(a, pos)
 	p.Position.Newest = newest
-	if whole.next != "" && loops(&p.Position.Guard, &whole) {
-		p.Release()
-		err := errors.New("the bounded query leads back to where it was")
-		return nil, &Error{Class: Passing, Status: http.StatusOK, Path: r.collection.Path, err: err}
-	}
 	if whole.next != "" {
+		if loops(&p.Position.Guard, &whole) {
+			return nil, r.unusable(a, "the bounded query leads back to where it was")
+		}
 		p.Position.Cursor = whole.next
 		return p, nil
 	}
@@ -158,13 +150,14 @@ func (r *Reader) rangePage(ctx context.Context, pos checkpoint.Position) (*Page,
 func (r *Reader) failedRange(ctx context.Context, pos checkpoint.Position, err error) (*Page, error) {
 	span := pos.Pull.Until.Sub(pos.Pull.Since)
 	half := (span / 2).Truncate(time.Millisecond)
-	var e *Error
-	if !errors.As(err, &e) || e.Class != tooMuch || !timedOut(e) || pos.Cursor != "" || half < minSpan {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Class != tooMuch || !timedOut(e) || pos.Cursor != "" || half < minSpan {
 		return r.failed(ctx, pos, err)
 	}
 	if err := pauseBeforeHalving(ctx, int(r.backfill.Until.Sub(pos.Pull.Since)/span)); err != nil {
 		return nil, err
 	}
-	pos.Pull, pos.Span = nil, half
-	return &Page{Position: pos, Pull: checkpoint.PullRange, Warning: fmt.Sprintf("%s; asked again for %s at once", e, half)}, nil
+	p := moved(pos, fmt.Sprintf("%s; asked again for %s at once", e, half))
+	p.Position.Pull, p.Position.Span = nil, half
+	return p, nil
 }
