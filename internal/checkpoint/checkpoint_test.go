@@ -32,14 +32,16 @@ func TestBetweenPullsOnlyWhatOutlivesAPullIsLeft(t *testing.T) {
 	}, p)
 }
 
-func TestANewListingIsPartOfTheSamePullAndLevels(t *testing.T) {
+func TestALevelThatMovesBeginsTheListingsBelowItAnewInTheSamePull(t *testing.T) {
 	before := inAPull().Position
-	p := before.NewListing()
+	at := checkpoint.Level{Cursor: "/a?after=1", ID: "a2"}
+	p := before.Under(0, at)
+	require.Equal(t, []checkpoint.Level{at}, p.Levels)
 	require.Empty(t, p.Cursor)
 	require.Zero(t, p.Part)
 	require.Zero(t, p.Guard)
 	require.Equal(t, before.Pull, p.Pull)
-	require.Equal(t, before.Levels, p.Levels)
+	require.Equal(t, inAPull().Position, before, "a position is a value")
 }
 
 func TestWhatMovedAndWhatWasDelivered(t *testing.T) {
