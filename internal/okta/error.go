@@ -49,31 +49,33 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	var b strings.Builder
-	what := "asking Okta for"
+	text := "asking Okta for "
 	if e.Status == 0 && (e.Class == RateLimited || e.Class == Yields) {
-		what = "budget of" // nothing was asked
+		text = "budget of " // nothing was asked
 	}
-	fmt.Fprintf(&b, "%s %s:", what, printable(e.Path, 200))
-	if e.Status != 0 {
-		fmt.Fprintf(&b, " %d %s", e.Status, http.StatusText(e.Status))
-	}
-	if e.Code != "" {
-		fmt.Fprintf(&b, " %s", e.Code)
-	}
-	if e.Summary != "" {
-		fmt.Fprintf(&b, " (%s)", e.Summary)
-	}
+	text += printable(e.Path, 200) + ": " + e.Reason()
 	if e.RequestID != "" {
-		fmt.Fprintf(&b, " [request %s]", e.RequestID)
-	}
-	if e.err != nil {
-		fmt.Fprintf(&b, " %s", e.err)
+		text += " [request " + e.RequestID + "]"
 	}
 	if e.Advice != "" {
-		fmt.Fprintf(&b, "; %s", e.Advice)
+		text += "; " + e.Advice
 	}
-	return b.String()
+	return text
+}
+
+// Reason is Okta's answer, or why there was none: the error without its path, request id and advice.
+func (e *Error) Reason() string {
+	reason := e.Code
+	if e.Status != 0 {
+		reason = fmt.Sprintf("%d %s %s", e.Status, http.StatusText(e.Status), e.Code)
+	}
+	if e.Summary != "" {
+		reason += " (" + e.Summary + ")"
+	}
+	if e.err != nil {
+		reason += " " + e.err.Error()
+	}
+	return strings.Join(strings.Fields(reason), " ")
 }
 
 func (e *Error) Unwrap() error { return e.err }
