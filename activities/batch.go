@@ -17,8 +17,7 @@ const batchSize = 250
 // than the sink's timeouts could never be confirmed.
 const slowDelivery = 2 * time.Second
 
-// A batch is a page, or a part of one, on its way to Devo. It uses its page's memory. The memory is released when the
-// last batch of the page was confirmed, or when the slice ends.
+// A batch is a page, or a part of one, on its way to Devo. It uses its page's memory, which deliver releases.
 type batch struct {
 	page     *okta.Page
 	from, to int // its objects in the page; equal if the page is empty
@@ -31,16 +30,21 @@ func (b *batch) objects() [][]byte { return b.page.Objects[b.from:b.to] }
 // last says whether this is the last batch of its page.
 func (b *batch) last() bool { return b.to == len(b.page.Objects) }
 
-// deliver delivers a page batch by batch; one is under way at a time. next fetches the page after it.
-func (s *slice) deliver(page *okta.Page, next fetch) error {
-	defer page.Release() // if the slice ends here
+// deliver delivers a page batch by batch; one is under way at a time. next brings the page after it, or is nil.
+func (s *slice) deliver(page *okta.Page, next <-chan fetched) error {
+	defer page.Release()
 	if s.stream == nil && len(page.Objects) > 0 {
 		if err := s.open(page); err != nil {
 			return err
 		}
 	}
 	for done := 0; ; {
-		b := &batch{page: page, from: done, to: done + s.size(len(page.Objects)-done, next)}
+		to := len(page.Objects)
+		// Nothing of a file is sent again, since it is truncated. Where Devo is slower than Okta, fewer checkpoints are faster.
+		if s.at.Offset == nil && (len(next) == 0 || s.took > slowDelivery) {
+			to = min(to, done+batchSize)
+		}
+		b := &batch{page: page, from: done, to: to}
 		if err := s.send(b, next != nil); err != nil {
 			return err
 		}
@@ -50,33 +54,20 @@ func (s *slice) deliver(page *okta.Page, next fetch) error {
 		if s.lease.fetching.Err() != nil {
 			return context.Cause(s.lease.fetching) // another batch might not be confirmed in time
 		}
-		done = b.to
+		done = to
 	}
-}
-
-// size says how many of the objects left in a page make the next batch.
-func (s *slice) size(left int, next fetch) int {
-	switch {
-	case s.at.Offset != nil: // a file is truncated, so nothing is sent again
-		return left
-	case next.ready() && s.took <= slowDelivery: // Devo is slower than Okta: fewer checkpoints are faster
-		return left
-	}
-	return min(left, batchSize)
 }
 
 // open opens the sink for the slice's first batch.
-func (s *slice) open(page *okta.Page) error {
+func (s *slice) open(page *okta.Page) (err error) {
 	// Opening truncates a file. Before that, Temporal must acknowledge that the slice is still this worker's.
 	if err := s.progress.begin(page); err != nil {
 		return err
 	}
-	stream, err := s.tenant.Sink.Open(s.lease.shipping, s.target)
-	if err != nil {
+	if s.stream, err = s.tenant.Sink.Open(s.lease.shipping, s.target); err != nil {
 		return err
 	}
-	s.stream = stream
-	if offset := stream.Offset(); offset != nil {
+	if offset := s.stream.Offset(); offset != nil {
 		return s.progress.opened(offset, s.tenant.Sink.OffsetOf())
 	}
 	return nil
@@ -110,11 +101,7 @@ func (s *slice) confirm(b *batch) error {
 		s.took = time.Since(b.sent)
 		s.metrics.delivered(b, stats)
 	}
-	err := s.progress.advance(b, stats, s.stream, s.now())
-	if b.last() {
-		b.page.Release()
-	}
-	return err
+	return s.progress.advance(b, stats, s.stream, s.now())
 }
 
 // undelivered counts a batch that was not confirmed. It returns why: the end of the lease, or else the sink's error.

@@ -3,6 +3,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -10,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/activity"
 	"go.uber.org/zap"
 
@@ -26,12 +26,10 @@ const sliceTime = time.Minute
 
 // Tenant is one Okta org and the Devo domain that it is shipped to.
 type Tenant struct {
-	Org  *okta.Org
-	Sink devo.Sink
-	// Tables has the Devo tables of services that do not use the catalog's.
-	Tables map[string]string
-	// Reports sends reports about the collector itself to this Devo; nil if there are none.
-	Reports *report.Reporter
+	Org     *okta.Org
+	Sink    devo.Sink
+	Tables  map[string]string // the Devo tables of services that do not use the catalog's
+	Reports *report.Reporter  // sends reports about the collector itself to this Devo; nil if there are none
 }
 
 // Collector holds the activities. An activity's input names its tenant, so nothing secret is in it.
@@ -44,11 +42,8 @@ type Collector struct {
 	lease func(ctx context.Context, info activity.Info, log *zap.Logger) *lease
 }
 
-// New makes a Collector. metrics may be nil.
+// New makes a Collector.
 func New(tenants map[string]Tenant, log *zap.Logger, metrics *Metrics) *Collector {
-	if metrics == nil {
-		metrics = NewMetrics(prometheus.NewRegistry())
-	}
 	return &Collector{tenants: tenants, log: log, metrics: metrics, lease: func(ctx context.Context, info activity.Info, log *zap.Logger) *lease {
 		return newLease(ctx, activity.GetClient(ctx), info, log)
 	}}
@@ -56,27 +51,24 @@ func New(tenants map[string]Tenant, log *zap.Logger, metrics *Metrics) *Collecto
 
 // CollectSlice fetches pages and ships them until it is caught up, rate limited or told to stop, or its time is over. It
 // returns a result then. A failure is an ApplicationError whose type is a [workflows.Class] and whose details are a
-// [workflows.Failure].
-//
-// It is registered as [workflows.CollectSliceName].
+// [workflows.Failure]. It is registered as [workflows.CollectSliceName].
 func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (workflows.SliceResult, error) {
 	info := activity.GetInfo(ctx)
-	log := c.log.With(zap.String("tenant", in.Tenant), zap.String("service", in.Service))
-	started := time.Now()
 	s := &slice{
-		in: in, log: log, progress: progress{at: in.Checkpoint}, metrics: c.metricsOf(in), began: started,
-		// Temporal's clock is the same for all workers, whatever their own clocks say.
-		now: func() time.Time { return info.StartedTime.Add(time.Since(started)) },
+		in: in, progress: progress{at: in.Checkpoint}, metrics: c.metricsOf(in), began: time.Now(),
+		log: c.log.With(zap.String("tenant", in.Tenant), zap.String("service", in.Service)),
 	}
+	// Temporal's clock is the same for all workers, whatever their own clocks say.
+	s.now = func() time.Time { return info.StartedTime.Add(time.Since(s.began)) }
 	var ok bool
 	if s.svc, ok = okta.Lookup(in.Service); !ok {
-		return workflows.SliceResult{}, s.failure(workflows.Problem{
+		return workflows.SliceResult{}, s.fail(workflows.Problem{
 			Class:   workflows.ClassUnknownService,
 			Message: fmt.Sprintf("no service is named %q; there are %s", in.Service, strings.Join(okta.ServiceNames(), ", ")),
 		})
 	}
 	if s.tenant, ok = c.tenants[in.Tenant]; !ok {
-		return workflows.SliceResult{}, s.failure(workflows.Problem{
+		return workflows.SliceResult{}, s.fail(workflows.Problem{
 			Class:   workflows.ClassUnknownTenant,
 			Message: fmt.Sprintf("the worker has no settings for tenant %q, only for %s", in.Tenant, strings.Join(slices.Sorted(maps.Keys(c.tenants)), ", ")),
 			Remedy:  "set COLLECTOR_TENANTS and the tenant's own settings and restart the worker; the service goes on by itself within a minute",
@@ -85,18 +77,15 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	if in.Checkpoint.OffsetOf != s.tenant.Sink.OffsetOf() {
 		s.at.Offset = nil // it is of another directory, and would truncate a file that it knows nothing of
 	}
-	s.target = devo.Target{Name: info.WorkflowExecution.ID, Tag: s.svc.Table, Offset: s.at.Offset}
-	if table, ok := s.tenant.Tables[s.svc.Name]; ok {
-		s.target.Tag = table
-	}
-	s.lease = c.lease(ctx, info, log)
+	s.target = devo.Target{Name: info.WorkflowExecution.ID, Tag: cmp.Or(s.tenant.Tables[s.svc.Name], s.svc.Table), Offset: s.at.Offset}
+	s.lease = c.lease(ctx, info, s.log)
 	defer s.lease.end()
-	delay := started.Sub(info.StartedTime)
+	delay := s.began.Sub(info.StartedTime)
 	if c.startDelay.late(delay) {
 		// A worker that was suspended after it was given the slice may have lost it. Before Temporal has confirmed that
 		// the slice is still this worker's, Okta is not asked.
 		if err := s.lease.save(nil); err != nil {
-			return workflows.SliceResult{}, s.fail(err)
+			return workflows.SliceResult{}, s.fail(ProblemOf(err))
 		}
 	}
 	c.startDelay.observe(delay)

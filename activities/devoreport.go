@@ -8,13 +8,10 @@ import (
 	"okta-collector/workflows"
 )
 
-// endFailed is the end of a slice that failed, in a report.
-const endFailed = "failed"
-
 // report tells Devo what the slice did.
 func (s *slice) report(end workflows.End, failed error) {
 	if failed != nil {
-		end = endFailed
+		end = "failed"
 	}
 	before, after := s.in.Checkpoint.Totals, s.at.Totals
 	var id int64

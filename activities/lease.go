@@ -50,20 +50,15 @@ type lease struct {
 	lose, stop         context.CancelCauseFunc
 	expiry             *time.Timer
 
-	mu     sync.Mutex             // held while a heartbeat is sent
-	newest *checkpoint.Checkpoint // nil before the first one
-	sent   time.Time              // when the last acknowledged heartbeat was sent
-	ends   atomic.Int64           // the lease's end by the wall clock, in nanoseconds since the epoch
-
-	done       chan struct{}
-	background sync.WaitGroup
+	mu         sync.Mutex             // held while a heartbeat is sent
+	newest     *checkpoint.Checkpoint // nil before the first one
+	sent       time.Time              // when the last acknowledged heartbeat was sent
+	ends       atomic.Int64           // the lease's end by the wall clock, in nanoseconds since the epoch
+	background sync.WaitGroup         // ends with shipping
 }
 
 func newLease(ctx context.Context, c heartbeats, info activity.Info, log *zap.Logger) *lease {
-	l := &lease{
-		client: c, token: info.TaskToken, timeout: info.HeartbeatTimeout, length: info.HeartbeatTimeout * 2 / 3, log: log,
-		done: make(chan struct{}),
-	}
+	l := &lease{client: c, token: info.TaskToken, timeout: info.HeartbeatTimeout, length: info.HeartbeatTimeout * 2 / 3, log: log}
 	// On newer servers the SDK cancels the activity's context. This asks the slice to stop, and must not cut off the batch
 	// under way.
 	l.shipping, l.lose = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -78,8 +73,7 @@ func newLease(ctx context.Context, c heartbeats, info activity.Info, log *zap.Lo
 		select {
 		case <-activity.GetWorkerStopChannel(ctx):
 		case <-ctx.Done():
-		case <-l.done:
-			return
+		case <-l.shipping.Done():
 		}
 		l.stop(errStop)
 	})
@@ -96,21 +90,18 @@ func (l *lease) renew(sent time.Time) {
 
 // end gives the lease back. No heartbeat is sent afterwards.
 func (l *lease) end() {
-	close(l.done)
+	l.lose(errStop)
 	l.background.Wait()
 	l.expiry.Stop()
-	l.lose(errStop)
 }
 
 // beat repeats the newest checkpoint while no other is sent, such as during a slow request.
 func (l *lease) beat() {
-	every := time.NewTicker(l.timeout / 5)
-	defer every.Stop()
 	for {
 		select {
-		case <-l.done:
+		case <-l.shipping.Done():
 			return
-		case <-every.C:
+		case <-time.After(l.timeout / 5):
 			l.mu.Lock()
 			if time.Since(l.sent) >= l.timeout/5 {
 				_ = l.send() // an error has ended the contexts

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/devo"
@@ -12,10 +13,8 @@ import (
 	"okta-collector/workflows"
 )
 
-// Metrics are the slices' metrics.
-//
-// A service moves between workers, so a gauge of one worker goes stale. The state of a service is therefore exported as
-// timestamps. The latest of all workers counts: `max by (tenant, service)`.
+// Metrics are the slices' metrics. A service moves between workers, so a gauge of one worker goes stale. The state of a
+// service is therefore exported as timestamps. The latest of all workers counts: `max by (tenant, service)`.
 type Metrics struct {
 	events, bytes, pages, cut, again *prometheus.CounterVec
 	deliveries, slices, failures     *prometheus.CounterVec
@@ -26,16 +25,13 @@ type Metrics struct {
 // NewMetrics registers the slices' metrics.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
-		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "okta_collector_" + name, Help: help}, append([]string{"tenant", "service", "kind"}, labels...))
-		reg.MustRegister(c)
-		return c
+		return promauto.With(reg).NewCounterVec(prometheus.CounterOpts{Name: "okta_collector_" + name, Help: help},
+			append([]string{"tenant", "service", "kind"}, labels...))
 	}
 	timestamp := func(name, help string, labels ...string) *prometheus.GaugeVec {
-		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		return promauto.With(reg).NewGaugeVec(prometheus.GaugeOpts{
 			Name: "okta_collector_" + name + "_timestamp_seconds", Help: help + " In seconds since the epoch; of live collection only.",
 		}, append([]string{"tenant", "service"}, labels...))
-		reg.MustRegister(g)
-		return g
 	}
 	return &Metrics{
 		events:     counter("events_total", "Objects delivered to Devo; kind is live or backfill."),
@@ -72,7 +68,6 @@ type serviceMetrics struct {
 	from                  checkpoint.Checkpoint // where the slice began
 }
 
-// metricsOf returns the metrics of a slice.
 func (c *Collector) metricsOf(in workflows.SliceInput) serviceMetrics {
 	s := serviceMetrics{c.metrics, in.Tenant, in.Service, live, in.Checkpoint}
 	if in.Backfill != nil {
@@ -94,7 +89,6 @@ func (c *Collector) metricsOf(in workflows.SliceInput) serviceMetrics {
 	return s
 }
 
-// add counts.
 func (s serviceMetrics) add(c *prometheus.CounterVec, n float64, labels ...string) {
 	c.WithLabelValues(append([]string{s.tenant, s.service, s.kind}, labels...)...).Add(n)
 }
@@ -137,7 +131,7 @@ func (s serviceMetrics) saved(c checkpoint.Checkpoint, err error) error {
 	return err
 }
 
-// slice records a slice that ended well.
+// slice is for a slice that did not fail.
 func (s serviceMetrics) slice(r workflows.SliceResult) {
 	s.add(s.m.slices, 1, string(r.End))
 	s.at(s.m.succeeded, time.Now())
@@ -149,7 +143,6 @@ func (s serviceMetrics) slice(r workflows.SliceResult) {
 	}
 }
 
-// failed records a slice that failed.
 func (s serviceMetrics) failed(class workflows.Class) {
 	s.add(s.m.failures, 1, string(class))
 	s.at(s.m.failedAt, time.Now(), string(class))

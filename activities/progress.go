@@ -66,13 +66,13 @@ func (p *progress) save() error {
 	if err := p.settle(); err != nil {
 		return err
 	}
+	if p.at.Offset == nil {
+		return p.store(p.at)
+	}
 	c, result := p.at, make(chan error, 1)
 	p.saving = result
 	go func() { result <- p.store(c) }()
-	if c.Offset != nil {
-		return nil
-	}
-	return p.settle()
+	return nil
 }
 
 // settle waits for the save in flight.

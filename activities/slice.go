@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -24,9 +25,8 @@ type slice struct {
 	lease   *lease
 	log     *zap.Logger
 	metrics serviceMetrics
-
-	reader *okta.Reader
-	stream devo.Stream // nil until there is something to send
+	reader  *okta.Reader
+	stream  devo.Stream // nil until there is something to send
 	progress
 	warning string
 	pull    checkpoint.PullKind // of the last page
@@ -38,11 +38,7 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	if s.in.Backfill != nil {
 		s.reader = s.tenant.Org.Backfill(s.svc, *s.in.Backfill, s.now)
 	} else {
-		begin := okta.Begin{Started: s.in.Began}
-		if s.in.Since != nil {
-			begin.Since = *s.in.Since
-		}
-		s.reader = s.tenant.Org.Reader(s.svc, begin, s.now)
+		s.reader = s.tenant.Org.Reader(s.svc, okta.Begin{Started: s.in.Began, Since: *cmp.Or(s.in.Since, &time.Time{})}, s.now)
 	}
 	s.store = func(c checkpoint.Checkpoint) error {
 		c.Windows = s.reader.Windows()
@@ -63,11 +59,12 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	}
 	s.report(end.End, failed)
 	if failed != nil {
-		return workflows.SliceResult{}, s.fail(failed)
+		return workflows.SliceResult{}, s.fail(ProblemOf(failed))
 	}
 	end.Checkpoint, end.Warning = s.at, s.warning
 	s.metrics.slice(end)
-	s.log.Debug("slice ended", zap.String("end", string(end.End)), zap.Duration("wait", end.Wait), zap.Int64("events", s.at.Totals.Events-s.in.Checkpoint.Totals.Events))
+	s.log.Debug("slice ended", zap.String("end", string(end.End)), zap.Duration("wait", end.Wait),
+		zap.Int64("events", s.at.Totals.Events-s.in.Checkpoint.Totals.Events))
 	return end, nil
 }
 
@@ -77,23 +74,21 @@ func (s *slice) collect() (end workflows.SliceResult, err error) {
 	next := s.fetch(s.at.Position)
 	defer func() {
 		s.lease.stop(errStop) // ends a request that is not needed any more
-		if next == nil {
-			return
-		}
-		if page, _ := next.take(); page != nil {
-			page.Release()
+		if next != nil {
+			if unused := <-next; unused.page != nil {
+				unused.page.Release()
+			}
 		}
 	}()
 	for {
-		page, err := next.take()
+		got := <-next
 		next = nil
-		if err != nil {
-			return s.ended(err)
+		if got.err != nil {
+			return s.ended(got.err)
 		}
+		page := got.page
 		s.pull = page.Pull
-		if page.Warning != "" {
-			s.warning = page.Warning
-		}
+		s.warning = cmp.Or(page.Warning, s.warning)
 		over := page.CaughtUp || time.Since(s.began) > sliceTime
 		if !over {
 			next = s.fetch(page.Position)
@@ -110,18 +105,14 @@ func (s *slice) collect() (end workflows.SliceResult, err error) {
 	}
 }
 
-// A fetch is a request for a page that runs beside the delivery of another one. It owns its page until take. A nil fetch
-// was not begun.
-type fetch chan fetched
-
 type fetched struct {
 	page *okta.Page
 	err  error
 }
 
-// fetch begins to fetch the page at a position.
-func (s *slice) fetch(from checkpoint.Position) fetch {
-	f := make(fetch, 1)
+// fetch fetches the page at a position beside the delivery of another one. Whoever receives the page owns it.
+func (s *slice) fetch(from checkpoint.Position) <-chan fetched {
+	f := make(chan fetched, 1)
 	go func() {
 		var got fetched
 		defer func() { f <- got }()
@@ -132,15 +123,6 @@ func (s *slice) fetch(from checkpoint.Position) fetch {
 	}()
 	return f
 }
-
-// take waits for the page. Then the caller owns it.
-func (f fetch) take() (*okta.Page, error) {
-	got := <-f
-	return got.page, got.err
-}
-
-// ready says whether take returns at once.
-func (f fetch) ready() bool { return len(f) > 0 }
 
 // recovered makes an error of a panic. Then the slice still returns its checkpoint and releases the sink and the budget.
 func (s *slice) recovered(doing string, err *error) {

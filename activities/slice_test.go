@@ -16,6 +16,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
@@ -47,8 +48,8 @@ type bench struct {
 	atWait    bool // ship is called by Wait and not by Send
 	offset    *int64
 	directory string
-	metrics   *activities.Metrics // nil: none
-	target    devo.Target         // that was opened
+	metrics   *activities.Metrics
+	target    devo.Target // that was opened
 	heartbeat func(n int, c *checkpoint.Checkpoint) error
 
 	saved      []checkpoint.Checkpoint
@@ -61,7 +62,10 @@ type bench struct {
 
 // newBench makes a bench whose slices no busy machine makes lose their lease.
 func newBench(t *testing.T, pages int) *bench {
-	return &bench{t: t, pages: pages, objects: 1, lasts: time.Hour, stop: make(chan struct{}), cancel: make(chan struct{})}
+	return &bench{
+		t: t, pages: pages, objects: 1, lasts: time.Hour, stop: make(chan struct{}), cancel: make(chan struct{}),
+		metrics: activities.NewMetrics(prometheus.NewRegistry()),
+	}
 }
 
 func (b *bench) note(format string, args ...any) {

@@ -35,9 +35,6 @@ type services struct {
 // serviceState are the labels by which running workflows are counted.
 type serviceState struct{ tenant, service, kind, state string }
 
-// states are the values of the search attribute CollectorState.
-var states = []string{workflows.AttributeCollecting, workflows.AttributePaused, workflows.AttributeBlocked}
-
 var (
 	servicesDesc = prometheus.NewDesc("okta_collector_services",
 		"Services that run in the task queue, as Temporal knows them, by kind (live, backfill) and state (collecting, paused, blocked). Every worker exports the same: join them by max.",
@@ -112,7 +109,7 @@ func countServices(ctx context.Context, temporal status.Lister, taskQueue string
 		if run.GetType().GetName() == workflows.BackfillName {
 			kind = "backfill"
 		}
-		for _, state := range states {
+		for _, state := range []string{workflows.AttributeCollecting, workflows.AttributePaused, workflows.AttributeBlocked} {
 			counts[serviceState{tenant, service, kind, state}] += 0
 		}
 		counts[serviceState{tenant, service, kind, status.State(run, converter.GetDefaultDataConverter())}]++

@@ -57,12 +57,9 @@ func RangeOf(id string) (checkpoint.Range, bool) {
 		return checkpoint.Range{}, false
 	}
 	from, to, _ := strings.Cut(parts[4], "--")
-	since, err := time.Parse(time.RFC3339, from)
-	if err != nil {
-		return checkpoint.Range{}, true
-	}
-	until, err := time.Parse(time.RFC3339, to)
-	if err != nil {
+	since, sinceErr := time.Parse(time.RFC3339, from)
+	until, untilErr := time.Parse(time.RFC3339, to)
+	if sinceErr != nil || untilErr != nil {
 		return checkpoint.Range{}, true
 	}
 	return checkpoint.Range{Since: since, Until: until}, true
@@ -94,8 +91,6 @@ func checkRange(service string, r checkpoint.Range, now time.Time, oldest time.D
 		return nil
 	case r.Since.IsZero() || r.Until.IsZero():
 		return errors.New(`since or until is missing: want {"since":"2026-11-01T00:00:00Z","until":"2026-11-02T00:00:00Z"}`)
-	case r.Since.After(now):
-		return fmt.Errorf("since, %s, is in the future: it is now %s", r.Since.Format(layout), now.UTC().Format(layout))
 	case !r.Since.Before(r.Until):
 		return fmt.Errorf("since, %s, is not before until, %s", r.Since.Format(layout), r.Until.Format(layout))
 	case r.Until.After(now):
@@ -109,9 +104,6 @@ func checkRange(service string, r checkpoint.Range, now time.Time, oldest time.D
 
 // wholeMilliseconds truncates a range as ids and Okta's queries do.
 func wholeMilliseconds(r checkpoint.Range) checkpoint.Range {
-	if r == (checkpoint.Range{}) {
-		return r
-	}
 	return checkpoint.Range{Since: r.Since.UTC().Truncate(time.Millisecond), Until: r.Until.UTC().Truncate(time.Millisecond)}
 }
 
@@ -130,50 +122,38 @@ func Progress(r checkpoint.Range, c checkpoint.Checkpoint) float64 {
 // cancelled, and answers the same query.
 func Backfill(ctx workflow.Context, in BackfillInput) (*State, error) {
 	in.Range = wholeMilliseconds(in.Range)
-	if err := in.validate(ctx); err != nil {
+	c, err := newCollector(ctx, BackfillID(in.Tenant, in.Service, in.Range), in.Tenant, in.Service, in.State)
+	if err != nil {
 		return nil, err
 	}
-	c := newCollector(ctx, in.Tenant, in.Service, in.State)
 	c.backfill = &in.Range
-	if err := c.answerQueries(ctx); err != nil {
-		return nil, err
+	if in.State == nil { // a run that goes on may be of a range that Okta has deleted by now
+		// The range was valid when it was requested; allow one day of delay before a worker sees it.
+		if err := checkRange(in.Service, in.Range, workflow.Now(ctx), checkpoint.MaxHistory+24*time.Hour); err != nil {
+			return nil, invalid(err.Error())
+		}
 	}
 	return c.run(ctx)
 }
 
-func (in BackfillInput) validate(ctx workflow.Context) error {
-	if in.Tenant == "" || in.Service == "" {
-		return invalid(`the input names no tenant or no service: want {"tenant":"default","service":"logs","since":"2026-11-01T00:00:00Z","until":"2026-11-02T00:00:00Z"}`)
-	}
-	if in.State == nil { // a run that goes on may be of a range that Okta has deleted by now
-		// The range was valid when it was requested; allow one day of delay before a worker sees it.
-		if err := checkRange(in.Service, in.Range, workflow.Now(ctx), checkpoint.MaxHistory+24*time.Hour); err != nil {
-			return invalid(err.Error())
-		}
-	}
-	return checkID(ctx, BackfillID(in.Tenant, in.Service, in.Range), "it is the lock that keeps a range from being backfilled twice at once")
-}
-
 // onBackfill handles the signal. Nobody waits for an answer, so an error becomes a warning.
-func (c *collector) onBackfill(ctx workflow.Context) func(receive func(any) bool) {
-	return func(receive func(any) bool) {
-		var r checkpoint.Range
-		if !receive(&r) {
-			c.warn(ctx, "the signal backfill was not understood: "+CheckRange("logs", checkpoint.Range{}, time.Time{}).Error())
-			return
-		}
-		c.starting++
-		workflow.Go(ctx, func(ctx workflow.Context) {
-			defer func() { c.starting-- }()
-			err := CheckRange(c.service, r, workflow.Now(ctx))
-			if err == nil {
-				_, err = c.startBackfill(ctx, r)
-			}
-			if err != nil {
-				c.warn(ctx, "the backfill was not started: "+err.Error())
-			}
-		})
+func (c *collector) onBackfill(ctx workflow.Context, receive func(any) bool) {
+	var r checkpoint.Range
+	if !receive(&r) {
+		c.warn(ctx, "the signal backfill was not understood: "+CheckRange("logs", checkpoint.Range{}, time.Time{}).Error())
+		return
 	}
+	c.starting++
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		defer func() { c.starting-- }()
+		err := CheckRange(c.service, r, workflow.Now(ctx))
+		if err == nil {
+			_, err = c.startBackfill(ctx, r)
+		}
+		if err != nil {
+			c.warn(ctx, "the backfill was not started: "+err.Error())
+		}
+	})
 }
 
 // startBackfill starts a [Backfill] that outlives this run, and returns its workflow id.
@@ -183,16 +163,15 @@ func (c *collector) startBackfill(ctx workflow.Context, r checkpoint.Range) (str
 	// Backfills go on when the live collection is cancelled, so their context never is.
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID:        id,
-		ParentClosePolicy: enums.PARENT_CLOSE_POLICY_ABANDON,
-		TypedSearchAttributes: temporal.NewSearchAttributes(
-			attributeTenant.ValueSet(c.tenant), attributeService.ValueSet(c.service), attributeState.ValueSet(AttributeCollecting)),
-		StaticSummary: summary("backfill of " + c.service + " of " + c.tenant),
+		WorkflowID:            id,
+		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_ABANDON,
+		TypedSearchAttributes: temporal.NewSearchAttributes(c.searchAttributes(AttributeCollecting)...),
+		StaticSummary:         summary("backfill of " + c.service + " of " + c.tenant),
 	}), BackfillName, BackfillInput{Tenant: c.tenant, Service: c.service, Range: r})
 	err := child.GetChildWorkflowExecution().Get(ctx, nil)
 	switch {
 	case errors.As(err, new(*temporal.ChildWorkflowExecutionAlreadyStartedError)):
-		return "", temporal.NewApplicationError(fmt.Sprintf("%s runs already", id), errorRunsAlready)
+		return "", temporal.NewApplicationError(id+" runs already", "RunsAlready")
 	case err != nil:
 		return "", fmt.Errorf("starting %s: %w", id, err)
 	}

@@ -6,11 +6,11 @@
 package workflows
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
 
-	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -25,36 +25,21 @@ const (
 	sliceTimeout = 10 * time.Minute
 )
 
-// Types of application errors.
-const (
-	// These two end a workflow: its input can never work.
-	errorInvalidInput   = "InvalidInput"
-	errorUnknownService = "UnknownService"
-	// errorRunsAlready answers an update: there is nothing to start.
-	errorRunsAlready = "RunsAlready"
-)
-
 // Collect collects one service of one tenant, for years. Its workflow id must be okta/<tenant>/<service>: Temporal runs at
 // most one workflow of an id, so that no service is collected twice.
 //
 // It runs slices, one after another, and continues as new when Temporal suggests it. When it is cancelled, its result is
 // its state. A later run goes on from that.
 func Collect(ctx workflow.Context, in CollectInput) (*State, error) {
-	if in.Tenant == "" || in.Service == "" {
-		return nil, invalid(`the input names no tenant or no service: want {"tenant":"default","service":"logs"}`)
-	}
-	if err := checkID(ctx, WorkflowID(in.Tenant, in.Service), "it is the lock that keeps a service from being collected twice"); err != nil {
+	c, err := newCollector(ctx, WorkflowID(in.Tenant, in.Service), in.Tenant, in.Service, in.State)
+	if err != nil {
 		return nil, err
 	}
-	c := newCollector(ctx, in.Tenant, in.Service, in.State)
 	if in.Since != nil {
 		c.state.Since = in.Since
 	}
-	if err := c.answerQueries(ctx); err != nil {
-		return nil, err
-	}
 	c.signals.on(ctx, SignalPoll, "do not wait for the next poll", ignoringInput(c.onPoll))
-	c.signals.on(ctx, SignalBackfill, describeBackfill(in.Service), c.onBackfill(ctx))
+	c.signals.on(ctx, SignalBackfill, describeBackfill(in.Service), func(receive func(any) bool) { c.onBackfill(ctx, receive) })
 	if err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateBackfill, c.startBackfill, workflow.UpdateHandlerOptions{
 		Description: describeBackfill(in.Service) + "; answers with the backfill's workflow id",
 		Validator: func(ctx workflow.Context, r checkpoint.Range) error {
@@ -66,18 +51,6 @@ func Collect(ctx workflow.Context, in CollectInput) (*State, error) {
 	return c.run(ctx)
 }
 
-// invalid is the error of an input that can never work.
-func invalid(message string) error {
-	return temporal.NewNonRetryableApplicationError(message, errorInvalidInput, nil)
-}
-
-func checkID(ctx workflow.Context, want, why string) error {
-	if id := workflow.GetInfo(ctx).WorkflowExecution.ID; id != want {
-		return invalid(fmt.Sprintf("the workflow id is %q and must be %q: %s", id, want, why))
-	}
-	return nil
-}
-
 // collector is a running Collect or Backfill.
 type collector struct {
 	tenant, service string
@@ -86,35 +59,44 @@ type collector struct {
 	state State
 	// recent is as in [Status]. It is not in the state: a run that continues as new begins without it.
 	recent  []Sample
-	log     log.Logger
 	signals *signals
-
-	// polled is set when the signal poll arrives while a slice runs.
-	polled bool
-	// running is set while a slice runs.
-	running bool
-	// attribute is the present value of the search attribute. It is only upserted when it changes.
-	attribute string
-	// starting counts the backfills that were requested and have not started yet.
+	running bool // while a slice runs
+	polled  bool // the signal poll has arrived while a slice runs
+	// starting counts the backfills that were requested by signals and have not started yet.
 	starting int
 }
 
-func newCollector(ctx workflow.Context, tenant, service string, state *State) *collector {
-	c := &collector{tenant: tenant, service: service, log: workflow.GetLogger(ctx)}
-	c.signals = newSignals(ctx, func(name string) {
-		c.warn(ctx, fmt.Sprintf("the signal %q is not known and did nothing; there are %s", cut(name, 100), strings.Join(c.signals.names, ", ")))
-	})
-	if state != nil {
-		c.state = *state
+// newCollector checks the input and the workflow id, and answers queries and the signals pause and resume.
+func newCollector(ctx workflow.Context, id, tenant, service string, state *State) (*collector, error) {
+	if tenant == "" || service == "" {
+		return nil, invalid(`the input names no tenant or no service: want {"tenant":"default","service":"logs"}`)
 	}
+	info := workflow.GetInfo(ctx)
+	if given := info.WorkflowExecution.ID; given != id {
+		return nil, invalid(fmt.Sprintf("the workflow id is %q and must be %q: it is the lock, so that nothing is collected twice at once", given, id))
+	}
+	c := &collector{tenant: tenant, service: service, state: *cmp.Or(state, &State{})}
 	if c.state.Began.IsZero() {
 		// The time is that of the start, not of the first worker, which may come later.
-		c.state.Began = workflow.GetInfo(ctx).WorkflowStartTime.UTC()
+		c.state.Began = info.WorkflowStartTime.UTC()
 	}
 	c.sample(ctx)
+	c.signals = signalsOf(ctx, func(name string) {
+		c.warn(ctx, fmt.Sprintf("the signal %q is not known and did nothing; there are %s", Cut(name, 100), strings.Join(c.signals.names, ", ")))
+	})
 	c.signals.on(ctx, SignalPause, "stop within one page; the position is kept", ignoringInput(c.onPause))
 	c.signals.on(ctx, SignalResume, "go on after pause; try again at once when blocked", ignoringInput(func() { c.onResume(ctx) }))
-	return c
+	err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (Status, error) { return c.status(), nil },
+		workflow.QueryHandlerOptions{Description: "state, checkpoint, next wake-up and its reason, totals, lag and last problem"})
+	if err != nil {
+		return nil, fmt.Errorf("setting the query handler: %w", err)
+	}
+	return c, nil
+}
+
+// invalid is the error of an input that can never work. It ends the workflow.
+func invalid(message string) error {
+	return temporal.NewNonRetryableApplicationError(message, "InvalidInput", nil)
 }
 
 // run runs slices and waits, until the workflow is cancelled, done or too long.
@@ -125,17 +107,15 @@ func (c *collector) run(ctx workflow.Context) (*State, error) {
 			return nil, err
 		}
 		over := ctx.Err() != nil || c.done()
-		if (over || workflow.GetInfo(ctx).GetContinueAsNewSuggested()) && !c.idle(ctx) {
-			// This run must not close before the backfills that it starts have started.
-			c.settle(ctx)
-			continue
-		}
+		long := workflow.GetInfo(ctx).GetContinueAsNewSuggested()
 		switch {
+		case (over || long) && !c.idle(ctx):
+			c.settle(ctx)
 		case over && c.backfill != nil && !c.done():
 			return nil, temporal.NewCanceledError(c.state) // the backfill is not complete
 		case over:
 			return &c.state, nil
-		case workflow.GetInfo(ctx).GetContinueAsNewSuggested():
+		case long:
 			return nil, c.continueAsNew(ctx)
 		case c.state.Paused || !c.state.WakeAt.IsZero():
 			c.wait(ctx)
@@ -150,15 +130,15 @@ func (c *collector) run(ctx workflow.Context) (*State, error) {
 // done reports whether a backfill is complete.
 func (c *collector) done() bool { return c.backfill != nil && c.state.Checkpoint.Totals.Pulls > 0 }
 
-// idle reports whether no backfill is being started.
+// idle reports whether no backfill is being started. A run must not close before the backfills that it starts have
+// started.
 func (c *collector) idle(ctx workflow.Context) bool {
 	return c.starting == 0 && workflow.AllHandlersFinished(ctx)
 }
 
 // settle waits until no backfill is being started.
 func (c *collector) settle(ctx workflow.Context) {
-	ctx, release := workflow.NewDisconnectedContext(ctx)
-	defer release()
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	_ = workflow.Await(ctx, func() bool { return c.idle(ctx) }) // it fails only if it is cancelled, which it never is
 }
 
@@ -178,9 +158,7 @@ func (c *collector) onResume(ctx workflow.Context) {
 }
 
 func (c *collector) onPoll() {
-	if c.running {
-		c.polled = true
-	}
+	c.polled = c.polled || c.running
 	if c.state.WakeReason == WaitPoll {
 		c.wake()
 	}
@@ -197,29 +175,24 @@ func (c *collector) wakeAfter(ctx workflow.Context, d time.Duration, reason Wait
 	c.state.WakeAt, c.state.WakeReason = workflow.Now(ctx).Add(d).UTC(), reason
 }
 
-// wait waits for a message, the wake-up time, or a cancellation.
+// wait waits for a signal, the wake-up time, or a cancellation.
 func (c *collector) wait(ctx workflow.Context) {
-	selector := workflow.NewSelector(ctx)
-	c.signals.wakes(selector)
-	selector.AddReceive(ctx.Done(), func(workflow.ReceiveChannel, bool) {})
-
+	if c.state.Paused {
+		_ = workflow.Await(ctx, c.signals.pending) // however long that takes, without a timer
+		return
+	}
+	left := c.state.WakeAt.Sub(workflow.Now(ctx))
+	if left <= 0 {
+		c.wake()
+		return
+	}
 	timerCtx, cancel := workflow.WithCancel(ctx)
 	defer cancel()
-	if !c.state.Paused {
-		// A paused collector has no timer: it waits for a message however long that takes.
-		left := c.state.WakeAt.Sub(workflow.Now(ctx))
-		if left <= 0 {
-			c.wake()
-			return
-		}
-		timer := workflow.NewTimerWithOptions(timerCtx, left, workflow.TimerOptions{Summary: summary(c.waiting())})
-		selector.AddFuture(timer, func(f workflow.Future) {
-			if f.Get(ctx, nil) == nil {
-				c.wake()
-			}
-		})
+	timer := workflow.NewTimerWithOptions(timerCtx, left, workflow.TimerOptions{Summary: summary(c.waiting())})
+	_ = workflow.Await(ctx, func() bool { return c.signals.pending() || timer.IsReady() })
+	if ctx.Err() == nil && !c.signals.pending() {
+		c.wake()
 	}
-	selector.Select(ctx)
 }
 
 // slice runs one slice and decides what follows. Its error ends the workflow.
@@ -241,23 +214,17 @@ func (c *collector) slice(ctx workflow.Context) error {
 	future := workflow.ExecuteActivity(sliceCtx, CollectSliceName, SliceInput{
 		Tenant: c.tenant, Service: c.service, Since: c.state.Since, Began: c.state.Began, Backfill: c.backfill, Checkpoint: c.state.Checkpoint,
 	})
-	selector := workflow.NewSelector(ctx)
-	done := false
-	selector.AddFuture(future, func(workflow.Future) { done = true })
-	c.signals.wakes(selector)
-	for !done {
-		// Cancelling the workflow cancels the slice with it.
-		selector.Select(ctx)
+	// Cancelling the workflow cancels the slice with it. The wait for its result goes on.
+	waitCtx, _ := workflow.NewDisconnectedContext(ctx)
+	for !future.IsReady() {
+		_ = workflow.Await(waitCtx, func() bool { return future.IsReady() || c.signals.pending() })
 		if c.signals.handleAll(); c.state.Paused {
 			cancel()
 		}
 	}
 
 	var result SliceResult
-	// A disconnected context reads the result also after a cancellation.
-	readCtx, release := workflow.NewDisconnectedContext(ctx)
-	defer release()
-	err := future.Get(readCtx, &result)
+	err := future.Get(ctx, &result)
 	c.state.Slices++
 	if err != nil {
 		return c.onFailure(ctx, err)

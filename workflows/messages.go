@@ -11,31 +11,22 @@ const TaskQueue = "okta-collector"
 
 // Names that clients use. They are part of running workflows: they never change.
 const (
-	// CollectName is the workflow type of [Collect].
-	CollectName = "Collect"
-	// BackfillName is the workflow type of [Backfill].
-	BackfillName = "Backfill"
-	// CollectSliceName is the activity type that does one slice.
-	CollectSliceName = "CollectSlice"
+	CollectName      = "Collect"      // the workflow type of [Collect]
+	BackfillName     = "Backfill"     // the workflow type of [Backfill]
+	CollectSliceName = "CollectSlice" // the activity type that does one slice
 
-	// SignalPause stops collection within one page and keeps the position.
-	SignalPause = "pause"
-	// SignalResume goes on after SignalPause, and tries again at once when blocked.
-	SignalResume = "resume"
-	// SignalPoll ends the wait for the next poll. It does not end a rate limit.
-	SignalPoll = "poll"
+	SignalPause  = "pause"  // stops collection within one page and keeps the position
+	SignalResume = "resume" // goes on after SignalPause, and tries again at once when blocked
+	SignalPoll   = "poll"   // ends the wait for the next poll, but not a rate limit
 	// SignalBackfill starts a [Backfill] of a range, beside the live collection. As an update of the same name it
 	// refuses a range that cannot be fetched, and answers with the workflow id.
 	SignalBackfill = "backfill"
 	UpdateBackfill = SignalBackfill
-	// QueryStatus answers with a [Status].
-	QueryStatus = "status"
+	QueryStatus    = "status" // answers with a [Status]
 )
 
 // WorkflowID is the workflow id of a tenant's service. It is the lock: Temporal runs at most one workflow of an id.
-func WorkflowID(tenant, service string) string {
-	return fmt.Sprintf("okta/%s/%s", tenant, service)
-}
+func WorkflowID(tenant, service string) string { return "okta/" + tenant + "/" + service }
 
 // ParseWorkflowID returns the tenant and the service of a [WorkflowID] or a [BackfillID].
 func ParseWorkflowID(id string) (tenant, service string, err error) {
@@ -64,8 +55,7 @@ type CollectInput struct {
 const (
 	AttributeTenant  = "OktaTenant"
 	AttributeService = "OktaService"
-	// AttributeState is one of the three values below.
-	AttributeState = "CollectorState"
+	AttributeState   = "CollectorState" // has one of the values below
 )
 
 // Attributes are the names of all of them.

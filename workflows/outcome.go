@@ -24,21 +24,15 @@ const (
 	// maxRestarts is how many pulls in a row may start again after a refused cursor before a person is asked. Each
 	// restart ships the same objects again.
 	maxRestarts = 5
-	// maxText limits each text of a problem or a warning in the state, and maxName each name, in bytes.
-	maxText = 1000
-	maxName = 200
 )
 
 // onResult takes over the result of a slice that did not fail, and decides what follows.
 func (c *collector) onResult(ctx workflow.Context, r SliceResult) {
-	moved := c.advance(ctx, r.Checkpoint)
+	c.advance(ctx, r.Checkpoint)
 	c.warn(ctx, r.Warning)
-	c.state.CaughtUp = r.End == EndCaughtUp
-	if moved || c.state.CaughtUp { // a slice that had no budget for a request proves nothing
-		c.state.Failures, c.state.Blocked = 0, false
-	}
-	if c.state.CaughtUp {
-		c.state.CaughtUpAt = workflow.Now(ctx).UTC()
+	c.state.CaughtUp = false
+	if r.End == EndCaughtUp {
+		c.caughtUp(ctx)
 	}
 	// A poll that was requested during the slice begins at once. A backfill has no next poll.
 	if reason := r.End.Wait(); reason != "" && (reason != WaitPoll || !c.polled && c.backfill == nil) {
@@ -47,93 +41,89 @@ func (c *collector) onResult(ctx workflow.Context, r SliceResult) {
 	c.polled = false
 }
 
-// advance takes over a slice's checkpoint and reports whether anything moved.
-func (c *collector) advance(ctx workflow.Context, next checkpoint.Checkpoint) (moved bool) {
-	moved = next.Moved(c.state.Checkpoint)
+// advance takes over a slice's checkpoint.
+func (c *collector) advance(ctx workflow.Context, next checkpoint.Checkpoint) {
+	if next.Moved(c.state.Checkpoint) { // a slice that had no budget for a request proves nothing
+		c.state.Failures, c.state.Blocked = 0, false
+	}
 	if next.Totals.Pulls != c.state.Checkpoint.Totals.Pulls {
 		c.state.Restarts = 0
 	}
 	c.state.Checkpoint = next
 	c.sample(ctx)
-	return moved
+}
+
+// caughtUp records that a slice has found the end.
+func (c *collector) caughtUp(ctx workflow.Context) {
+	c.state.CaughtUp, c.state.CaughtUpAt = true, workflow.Now(ctx).UTC()
+	c.state.Failures, c.state.Blocked = 0, false
 }
 
 // onFailure takes over what a failed slice left behind, and decides what follows. Its error ends the workflow.
 func (c *collector) onFailure(ctx workflow.Context, err error) error {
 	f, logged := c.readFailure(err)
 	pulls := c.state.Checkpoint.Totals.Pulls
-	if c.advance(ctx, f.Checkpoint) {
-		c.state.Failures, c.state.Blocked = 0, false
-	}
+	c.advance(ctx, f.Checkpoint)
 	c.warn(ctx, f.Warning)
 	if ctx.Err() != nil || temporal.IsCanceledError(err) {
 		// The slice was cancelled before a worker took it, or after its worker was lost.
 		return nil
 	}
-	c.problem(ctx, f.Problem)
+	now := workflow.Now(ctx).UTC()
+	p := f.Problem.Bounded()
+	p.At = now
+	c.state.LastProblem = &p
+	c.state.Problems++
 	if !logged {
-		c.log.Warn("problem", "tenant", c.tenant, "service", c.service, "class", f.Problem.Class, "message", f.Problem.Message)
+		workflow.GetLogger(ctx).Warn("problem", "tenant", c.tenant, "service", c.service, "class", p.Class, "message", p.Message)
 	}
 	c.state.CaughtUp = false
-	switch f.Problem.Class {
-	case ClassUnknownService:
-		if !c.state.Checkpoint.HasCollected() {
-			return temporal.NewNonRetryableApplicationError(f.Problem.String(), errorUnknownService, nil)
+	switch p.Class {
+	case ClassUnknownTenant, ClassUnknownService:
+		if p.Class == ClassUnknownService && !c.state.Checkpoint.HasCollected() {
+			return temporal.NewNonRetryableApplicationError(p.String(), "UnknownService", nil)
 		}
-		// Another worker may know the service: during an upgrade old and new workers run at the same time.
-		c.block(ctx, blockedRetry)
-	case ClassUnknownTenant:
-		c.block(ctx, blockedRetry)
+		// Another worker may know it: during an upgrade old and new workers run at the same time.
+		c.retryAfter(ctx, blockedRetry, WaitBlocked)
 	case ClassPerson:
 		if !c.state.Blocked {
 			c.state.Failures = 0 // earlier passing failures do not lengthen the first pause
 		}
-		c.block(ctx, min(blockedRetry<<min(c.state.Failures, 4), longestBlockedRetry))
+		c.retryAfter(ctx, doubled(blockedRetry, longestBlockedRetry, c.state.Failures), WaitBlocked)
 	case ClassCursorRefused:
 		c.state.Checkpoint.Position = c.state.Checkpoint.Position.BetweenPulls()
 		if c.state.Restarts++; c.state.Restarts > maxRestarts {
-			c.block(ctx, longestBlockedRetry)
+			c.retryAfter(ctx, longestBlockedRetry, WaitBlocked)
 		} else {
-			c.backOff(ctx, c.state.Restarts-1)
+			c.retryAfter(ctx, doubled(firstBackoff, longestBackoff, c.state.Restarts-1), WaitBackoff)
 		}
 	default:
-		due := c.state.Checkpoint.Due
-		if c.state.Checkpoint.Totals.Pulls > pulls && due.After(workflow.Now(ctx)) {
+		if due := c.state.Checkpoint.Due; c.state.Checkpoint.Totals.Pulls > pulls && due.After(now) {
 			// The slice failed after the last page of its pull. The next pull is not due yet.
-			c.state.CaughtUp, c.state.CaughtUpAt = true, workflow.Now(ctx).UTC()
-			c.wakeAfter(ctx, due.Sub(workflow.Now(ctx)), WaitPoll)
+			c.caughtUp(ctx)
+			c.wakeAfter(ctx, due.Sub(now), WaitPoll)
 			return nil
 		}
-		c.backOff(ctx, c.state.Failures)
+		c.retryAfter(ctx, doubled(firstBackoff, longestBackoff, c.state.Failures), WaitBackoff)
 	}
 	return nil
 }
 
-// block waits for a person, and tries again by itself after the pause.
-func (c *collector) block(ctx workflow.Context, retry time.Duration) {
-	c.state.Blocked = true
+// retryAfter waits after a failure. WaitBlocked waits for a person, and tries again by itself after the pause.
+func (c *collector) retryAfter(ctx workflow.Context, pause time.Duration, reason WaitReason) {
+	c.state.Blocked = reason == WaitBlocked
 	c.state.Failures++
-	c.wakeAfter(ctx, retry, WaitBlocked)
+	c.wakeAfter(ctx, pause, reason)
 }
 
-// backOff waits, twice as long after each failure.
-func (c *collector) backOff(ctx workflow.Context, failures int) {
-	c.state.Blocked = false
-	c.state.Failures++
-	c.wakeAfter(ctx, min(firstBackoff<<min(failures, 6), longestBackoff), WaitBackoff)
-}
-
-func (c *collector) problem(ctx workflow.Context, p Problem) {
-	c.state.Problems++
-	p.At = workflow.Now(ctx).UTC()
-	p.Message, p.Remedy = cut(p.Message, maxText), cut(p.Remedy, maxText)
-	p.Endpoint, p.RequestID = cut(p.Endpoint, maxName), cut(p.RequestID, maxName)
-	c.state.LastProblem = &p
+// doubled is a pause that was doubled so many times.
+func doubled(first, longest time.Duration, times int) time.Duration {
+	return min(first<<min(times, 6), longest)
 }
 
 func (c *collector) warn(ctx workflow.Context, message string) {
 	if message != "" {
-		c.state.LastWarning = &Warning{At: workflow.Now(ctx).UTC(), Message: cut(message, maxText)}
+		c.state.LastWarning = &Warning{At: workflow.Now(ctx).UTC(), Message: Cut(message, MaxText)}
 	}
 }
 
@@ -141,17 +131,14 @@ func (c *collector) warn(ctx workflow.Context, message string) {
 // one did. logged reports whether the worker has logged the problem.
 func (c *collector) readFailure(err error) (f Failure, logged bool) {
 	f = Failure{Checkpoint: c.state.Checkpoint, Problem: Problem{Class: ClassPassing, Message: err.Error()}}
-	var application *temporal.ApplicationError
-	var timeout *temporal.TimeoutError
-	switch {
-	case errors.As(err, &application):
+	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		var details Failure
 		if application.Details(&details) == nil && details.Problem.Class != "" {
 			return details, true
 		}
-		// A panic, or the worker does not have the activity.
-		f.Problem.Message = application.Error()
-	case errors.As(err, &timeout):
+		f.Problem.Message = application.Error() // a panic, or the worker does not have the activity
+	}
+	if timeout, ok := errors.AsType[*temporal.TimeoutError](err); ok {
 		f.Problem.Message = "the worker was lost while it ran a slice; another one goes on from its last checkpoint"
 		if timeout.TimeoutType() == enums.TIMEOUT_TYPE_START_TO_CLOSE {
 			f.Problem.Message = "the slice did not end in time; the next one goes on from its last checkpoint"

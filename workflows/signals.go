@@ -1,17 +1,15 @@
 package workflows
 
 import (
-	"slices"
-
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/workflow"
 )
 
-// The SDK gives each signal name a channel of its own, and keeps no order between channels. After an hour without a worker,
-// `pause, resume` and `resume, pause` would look the same. This interceptor sees signals in the order of the history, and
-// records their names.
-
 // Interceptors must be in the options of a worker or replayer that runs this package's workflows.
+//
+// The SDK gives each signal name a channel of its own, and keeps no order between channels. After an hour without a
+// worker, `pause, resume` and `resume, pause` would look the same. The interceptor sees signals in the order of the
+// history, and records their names.
 func Interceptors() []interceptor.WorkerInterceptor {
 	return []interceptor.WorkerInterceptor{&signalOrder{}}
 }
@@ -21,39 +19,18 @@ type signalOrder struct {
 }
 
 func (*signalOrder) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
-	o := &workflowSignalOrder{}
-	o.Next = next
-	return o
+	s := &signals{known: map[string]signal{}}
+	s.Next = next
+	return s
 }
 
-// workflowSignalOrder has the names of one run's signals that were not handled yet.
-type workflowSignalOrder struct {
-	interceptor.WorkflowInboundInterceptorBase
-	names   []string
-	arrived func() // called after each signal, unless it is nil
-}
-
-type signalOrderKey struct{}
-
-func (o *workflowSignalOrder) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
-	return o.Next.ExecuteWorkflow(workflow.WithValue(ctx, signalOrderKey{}, o), in)
-}
-
-func (o *workflowSignalOrder) HandleSignal(ctx workflow.Context, in *interceptor.HandleSignalInput) error {
-	o.names = append(o.names, in.SignalName)
-	if o.arrived != nil {
-		o.arrived()
-	}
-	return o.Next.HandleSignal(ctx, in)
-}
-
-// signals are the signals that a workflow handles.
+// signals are the signals of one run.
 type signals struct {
-	order *workflowSignalOrder
-	known map[string]signal
-	names []string // of known, in a fixed order
-	// unknown is called for a signal that is not known.
-	unknown func(name string)
+	interceptor.WorkflowInboundInterceptorBase
+	arrived []string // the names of those that were not handled yet, in the order of the history
+	known   map[string]signal
+	names   []string          // of known, in the order of on
+	unknown func(name string) // is called for any other; nil before the workflow's code has begun
 }
 
 type signal struct {
@@ -62,21 +39,28 @@ type signal struct {
 	handle func(receive func(input any) bool)
 }
 
-func newSignals(ctx workflow.Context, unknown func(name string)) *signals {
-	order, _ := ctx.Value(signalOrderKey{}).(*workflowSignalOrder)
-	if order == nil {
-		panic("workflows.Interceptors are not in the worker's options")
-	}
-	return &signals{order: order, known: map[string]signal{}, unknown: unknown}
+type signalsKey struct{}
+
+func (s *signals) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
+	return s.Next.ExecuteWorkflow(workflow.WithValue(ctx, signalsKey{}, s), in)
 }
 
-// ignoringInput handles a signal that needs no input.
-func ignoringInput(handle func()) func(receive func(any) bool) {
-	return func(receive func(any) bool) {
-		if receive(nil) {
-			handle()
-		}
+// HandleSignal drops a signal that is not known. It stays in a channel of its own that nobody reads.
+func (s *signals) HandleSignal(ctx workflow.Context, in *interceptor.HandleSignalInput) error {
+	if _, known := s.known[in.SignalName]; known || s.unknown == nil {
+		s.arrived = append(s.arrived, in.SignalName)
+	} else {
+		s.unknown(in.SignalName)
 	}
+	return s.Next.HandleSignal(ctx, in)
+}
+
+// signalsOf returns the signals of the run. It panics where [Interceptors] are not in the worker's options. Every signal
+// must be registered before the workflow waits for anything.
+func signalsOf(ctx workflow.Context, unknown func(name string)) *signals {
+	s := ctx.Value(signalsKey{}).(*signals)
+	s.unknown = unknown
+	return s
 }
 
 // on registers a signal. The Web UI shows the description.
@@ -86,31 +70,26 @@ func (s *signals) on(ctx workflow.Context, name, description string, handle func
 	s.names = append(s.names, name)
 }
 
-// wakes makes a selector wake up for each signal. handleAll then handles it.
-func (s *signals) wakes(selector workflow.Selector) {
-	for _, name := range s.names {
-		selector.AddReceive(s.known[name].channel, func(workflow.ReceiveChannel, bool) {})
+// ignoringInput handles a signal that needs no input.
+func ignoringInput(handle func()) func(receive func(any) bool) {
+	return func(receive func(any) bool) {
+		receive(nil)
+		handle()
 	}
 }
 
-// handleAll handles all signals that have arrived, in their order. Every signal must be registered before.
+// pending reports whether signals have arrived that were not handled yet.
+func (s *signals) pending() bool { return len(s.arrived) > 0 }
+
+// handleAll handles all signals that have arrived, in their order.
 func (s *signals) handleAll() {
-	s.dismiss()
-	s.order.arrived = s.dismiss // no selector wakes up for a signal that is not known
-	for len(s.order.names) > 0 {
-		known := s.known[s.order.names[0]]
-		s.order.names = s.order.names[1:]
-		known.handle(func(input any) bool { return known.channel.ReceiveAsync(input) })
-	}
-}
-
-// dismiss drops signals that are not known. They stay in channels of their own that nobody reads.
-func (s *signals) dismiss() {
-	s.order.names = slices.DeleteFunc(s.order.names, func(name string) bool {
-		_, known := s.known[name]
-		if !known {
+	for s.pending() {
+		name := s.arrived[0]
+		s.arrived = s.arrived[1:]
+		if signal, known := s.known[name]; known {
+			signal.handle(signal.channel.ReceiveAsync)
+		} else {
 			s.unknown(name)
 		}
-		return !known
-	})
+	}
 }

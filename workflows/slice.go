@@ -39,35 +39,23 @@ const (
 	EndStopped     End = "stopped"      // the worker stops, or the slice was cancelled
 )
 
+var waits = map[End]WaitReason{EndCaughtUp: WaitPoll, EndRateLimited: WaitRateLimit, EndYielded: WaitYield}
+
 // Wait is the reason for the wait that follows; empty if the next slice begins at once.
-func (e End) Wait() WaitReason {
-	switch e {
-	case EndCaughtUp:
-		return WaitPoll
-	case EndRateLimited:
-		return WaitRateLimit
-	case EndYielded:
-		return WaitYield
-	}
-	return ""
-}
+func (e End) Wait() WaitReason { return waits[e] }
 
 // Class says what the workflow does about a failed slice. It is also the type of the activity's ApplicationError, whose
 // details are a [Failure].
 type Class string
 
 const (
-	// ClassPassing is tried again with a growing pause.
-	ClassPassing Class = "passing"
-	// ClassPerson blocks the service until a person has fixed something.
-	ClassPerson Class = "blocked"
+	ClassPassing Class = "passing" // is tried again with a growing pause
+	ClassPerson  Class = "blocked" // blocks the service until a person has fixed something
 	// ClassCursorRefused starts the pull again: logs and their backfills from the newest event shipped, listings from
 	// the top.
-	ClassCursorRefused Class = "cursor refused"
-	// ClassUnknownTenant blocks: this worker has no settings for the tenant.
-	ClassUnknownTenant Class = "unknown tenant"
-	// ClassUnknownService fails a fresh workflow and blocks one that has a position.
-	ClassUnknownService Class = "unknown service"
+	ClassCursorRefused  Class = "cursor refused"
+	ClassUnknownTenant  Class = "unknown tenant"  // blocks: this worker has no settings for the tenant
+	ClassUnknownService Class = "unknown service" // fails a fresh workflow and blocks one that has a position
 )
 
 // Failure is the details of a failed slice's error.

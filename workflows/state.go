@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"strings"
 	"time"
 
 	"okta-collector/internal/checkpoint"
@@ -10,44 +11,59 @@ import (
 // stopped returns it.
 type State struct {
 	Checkpoint checkpoint.Checkpoint `json:"checkpoint"`
-	// Paused is set between the signals pause and resume.
-	Paused bool `json:"paused,omitempty"`
-	// Blocked is set while a person has to do something; see LastProblem.
-	Blocked bool `json:"blocked,omitempty"`
+	Paused     bool                  `json:"paused,omitempty"`  // between the signals pause and resume
+	Blocked    bool                  `json:"blocked,omitempty"` // a person has to do something; see LastProblem
 	// Failures counts consecutive failed slices without progress. It restarts when the service becomes blocked.
-	Failures int `json:"failures,omitempty"`
-	// Problems counts all failed slices.
-	Problems    int      `json:"problems,omitempty"`
+	Failures    int      `json:"failures,omitempty"`
+	Problems    int      `json:"problems,omitempty"` // all failed slices
 	LastProblem *Problem `json:"lastProblem,omitempty"`
+	LastWarning *Warning `json:"lastWarning,omitempty"`
 	// WakeAt is when a wait ends, and WakeReason why there is one; zero while a slice runs.
-	WakeAt      time.Time  `json:"wakeAt,omitzero"`
-	WakeReason  WaitReason `json:"wakeReason,omitempty"`
-	LastWarning *Warning   `json:"lastWarning,omitempty"`
+	WakeAt     time.Time  `json:"wakeAt,omitzero"`
+	WakeReason WaitReason `json:"wakeReason,omitempty"`
 	// Restarts counts consecutive pulls that started again because Okta refused the cursor.
 	Restarts int `json:"restarts,omitempty"`
 	// CaughtUp reports whether the last slice found the end. CaughtUpAt is when a slice last did.
-	CaughtUp   bool      `json:"caughtUp,omitempty"`
-	CaughtUpAt time.Time `json:"caughtUpAt,omitzero"`
-	// Slices counts the activities that ended.
-	Slices int64 `json:"slices"`
-	// Began is when the service, or the backfill, was first started.
-	Began time.Time `json:"began,omitzero"`
-	// Since is as in [CollectInput].
-	Since *time.Time `json:"since,omitempty"`
+	CaughtUp   bool       `json:"caughtUp,omitempty"`
+	CaughtUpAt time.Time  `json:"caughtUpAt,omitzero"`
+	Slices     int64      `json:"slices"`          // the activities that ended
+	Began      time.Time  `json:"began,omitzero"`  // when the service, or the backfill, was first started
+	Since      *time.Time `json:"since,omitempty"` // as in [CollectInput]
 }
 
 // Problem is why a slice failed.
 type Problem struct {
 	At    time.Time `json:"at,omitzero"`
 	Class Class     `json:"class"`
-	// Message says what happened, without what the other fields say. It has at most 1,000 bytes.
+	// Message says what happened, without what the other fields say.
 	Message string `json:"message"`
 	// Endpoint is the path of the request that Okta refused or did not answer, and RequestID Okta's id of it. Both are
 	// empty where the problem is not Okta's.
 	Endpoint  string `json:"endpoint,omitempty"`
 	RequestID string `json:"requestID,omitempty"`
-	// Remedy says what a person has to do; empty if nothing. It has at most 1,000 bytes.
+	// Remedy says what a person has to do; empty if nothing.
 	Remedy string `json:"remedy,omitempty"`
+}
+
+const (
+	// MaxText limits each text of a problem or a warning, and maxName each name, in bytes.
+	MaxText = 1000
+	maxName = 200
+)
+
+// Bounded returns the problem with texts that are short enough for a history.
+func (p Problem) Bounded() Problem {
+	p.Message, p.Remedy = Cut(p.Message, MaxText), Cut(p.Remedy, MaxText)
+	p.Endpoint, p.RequestID = Cut(p.Endpoint, maxName), Cut(p.RequestID, maxName)
+	return p
+}
+
+// Cut limits a text in bytes. Temporal's protocol only takes valid UTF-8.
+func Cut(text string, limit int) string {
+	if len(text) > limit {
+		text = text[:limit-len("…")] + "…"
+	}
+	return strings.ToValidUTF8(text, "")
 }
 
 // String is the problem in one text for people.
@@ -68,7 +84,7 @@ func (p Problem) String() string {
 // Warning is something unusual that stopped nothing but that somebody should read.
 type Warning struct {
 	At      time.Time `json:"at"`
-	Message string    `json:"message"` // at most 1,000 bytes
+	Message string    `json:"message"`
 }
 
 // WaitReason says why nothing is being fetched.
@@ -80,8 +96,7 @@ const (
 	WaitYield     WaitReason = "yielding"     // a backfill leaves the budget to live collection
 	WaitBackoff   WaitReason = "backoff"      // a passing problem
 	WaitBlocked   WaitReason = "blocked"      // a person is needed; tried again now and then
-	// WaitPaused is only in a [Status]: the signal resume ends it. While a slice runs it ends after the page under way.
-	WaitPaused WaitReason = "paused"
+	WaitPaused    WaitReason = "paused"       // until the signal resume; only in a [Status]
 )
 
 // CollectorState is the state in a [Status].
@@ -92,8 +107,7 @@ const (
 	StateWaiting CollectorState = "waiting"
 	StatePaused  CollectorState = "paused"
 	StateBlocked CollectorState = "blocked"
-	// StateDone is the state of a backfill that has ended.
-	StateDone CollectorState = "done"
+	StateDone    CollectorState = "done" // a backfill that has ended
 )
 
 // Status is the answer to [QueryStatus].

@@ -12,21 +12,6 @@ import (
 
 // What a running workflow tells about itself: the answer to the status query, and the search attributes.
 
-var (
-	attributeTenant  = temporal.NewSearchAttributeKeyKeyword(AttributeTenant)
-	attributeService = temporal.NewSearchAttributeKeyKeyword(AttributeService)
-	attributeState   = temporal.NewSearchAttributeKeyKeyword(AttributeState)
-)
-
-func (c *collector) answerQueries(ctx workflow.Context) error {
-	err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (Status, error) { return c.status(), nil },
-		workflow.QueryHandlerOptions{Description: "state, checkpoint, next wake-up and its reason, totals, lag and last problem"})
-	if err != nil {
-		return fmt.Errorf("setting the query handler: %w", err)
-	}
-	return nil
-}
-
 // status answers the query. A query may run long after the last workflow task, so the answer has no relative times.
 func (c *collector) status() Status {
 	s := Status{
@@ -36,18 +21,12 @@ func (c *collector) status() Status {
 		LastProblem: c.state.LastProblem, LastWarning: c.state.LastWarning,
 	}
 	if !c.state.WakeAt.IsZero() && !c.state.Paused {
-		at := c.state.WakeAt
-		s.WakeAt = &at
+		s.WakeAt = new(c.state.WakeAt)
 	}
 	if c.backfill != nil {
 		s.Backfill = c.backfillStatus()
-		return s
-	}
-	if !c.state.CaughtUp {
-		s.BehindSince = c.state.CaughtUpAt
-		if newest := c.state.Checkpoint.Position.Newest; newest.After(s.BehindSince) {
-			s.BehindSince = newest
-		}
+	} else if !c.state.CaughtUp {
+		s.BehindSince = c.state.Checkpoint.Position.Reached(c.state.CaughtUpAt)
 	}
 	return s
 }
@@ -65,7 +44,7 @@ func (c *collector) collectorState() CollectorState {
 	case c.done():
 		return StateDone
 	case c.running:
-		return StateRunning // also after a pause: the slice still delivers its last batch
+		return StateRunning // also after a pause: the slice still delivers the batch under way
 	case c.state.Paused:
 		return StatePaused
 	case c.state.Blocked:
@@ -90,20 +69,29 @@ func (c *collector) reason() WaitReason {
 	return c.state.WakeReason
 }
 
-const (
-	maxRecent   = 8
-	recentEvery = time.Minute
-)
+const maxRecent = 8
 
 // sample records the present totals in recent, at most once a minute.
 func (c *collector) sample(ctx workflow.Context) {
 	now := workflow.Now(ctx).UTC()
-	if n := len(c.recent); n > 0 && now.Sub(c.recent[n-1].At) < recentEvery {
+	if n := len(c.recent); n > 0 && now.Sub(c.recent[n-1].At) < time.Minute {
 		return
 	}
 	totals := c.state.Checkpoint.Totals
 	c.recent = append(c.recent, Sample{At: now, Events: totals.Events, Bytes: totals.Bytes})
 	c.recent = c.recent[max(0, len(c.recent)-maxRecent):]
+}
+
+var (
+	attributeTenant  = temporal.NewSearchAttributeKeyKeyword(AttributeTenant)
+	attributeService = temporal.NewSearchAttributeKeyKeyword(AttributeService)
+	attributeState   = temporal.NewSearchAttributeKeyKeyword(AttributeState)
+)
+
+func (c *collector) searchAttributes(state string) []temporal.SearchAttributeUpdate {
+	return []temporal.SearchAttributeUpdate{
+		attributeTenant.ValueSet(c.tenant), attributeService.ValueSet(c.service), attributeState.ValueSet(state),
+	}
 }
 
 // updateWebUI brings the details in the Web UI and the search attributes up to date.
@@ -116,26 +104,16 @@ func (c *collector) updateWebUI(ctx workflow.Context) error {
 	case c.state.Blocked:
 		state = AttributeBlocked
 	}
-	if state == c.attribute {
-		return nil
-	}
 	// An upsert is a billable action. The starter, or the run before, may have set the same values.
-	known := c.attribute == "" && attributesHave(ctx, c.tenant, c.service, state)
-	if c.attribute = state; known {
+	have := workflow.GetTypedSearchAttributes(ctx)
+	hasTenant, _ := have.GetKeyword(attributeTenant)
+	hasService, _ := have.GetKeyword(attributeService)
+	hasState, _ := have.GetKeyword(attributeState)
+	if hasTenant == c.tenant && hasService == c.service && hasState == state {
 		return nil
 	}
-	if err := workflow.UpsertTypedSearchAttributes(ctx,
-		attributeTenant.ValueSet(c.tenant), attributeService.ValueSet(c.service), attributeState.ValueSet(state)); err != nil {
+	if err := workflow.UpsertTypedSearchAttributes(ctx, c.searchAttributes(state)...); err != nil {
 		return fmt.Errorf("upserting search attributes: %w", err)
 	}
 	return nil
-}
-
-// attributesHave reports whether the run was started with these search attributes.
-func attributesHave(ctx workflow.Context, tenant, service, state string) bool {
-	have := workflow.GetTypedSearchAttributes(ctx)
-	t, _ := have.GetKeyword(attributeTenant)
-	s, _ := have.GetKeyword(attributeService)
-	st, _ := have.GetKeyword(attributeState)
-	return t == tenant && s == service && st == state
 }

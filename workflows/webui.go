@@ -10,9 +10,6 @@ import (
 
 // What Temporal's Web UI shows: the details above the history, and the summaries of timers and activities.
 
-// summaryLimit is what Temporal accepts as a summary, in bytes.
-const summaryLimit = 200
-
 // clock is the format of times for people. It has the day because a full pull may be a day away.
 const clock = "Jan 2 15:04:05Z"
 
@@ -20,7 +17,7 @@ const clock = "Jan 2 15:04:05Z"
 func (c *collector) waiting() string {
 	at, because := c.state.WakeAt.Format(clock), ""
 	if c.state.LastProblem != nil {
-		because = ": " + cut(c.state.LastProblem.String(), maxText)
+		because = ": " + Cut(c.state.LastProblem.String(), MaxText)
 	}
 	switch c.reason() {
 	case WaitPaused:
@@ -64,19 +61,12 @@ func (c *collector) collecting() string {
 	return fmt.Sprintf("collect %s: go on with the %s pull after %d events", c.service, p.Pull.Kind, p.Pull.Events)
 }
 
-func summary(s string) string { return cut(s, summaryLimit) }
-
-// cut limits a text in bytes. Temporal's protocol only takes valid UTF-8.
-func cut(s string, limit int) string {
-	if len(s) > limit {
-		s = s[:limit-len("…")] + "…"
-	}
-	return strings.ToValidUTF8(s, "")
-}
+// summary limits a text to what Temporal accepts as a summary, in bytes.
+func summary(s string) string { return Cut(s, 200) }
 
 // details is the Markdown that the Web UI shows above a workflow's history.
 func (c *collector) details(ctx workflow.Context) string {
-	t := c.state.Checkpoint.Totals
+	t, position := c.state.Checkpoint.Totals, c.state.Checkpoint.Position
 	what := c.service
 	if c.backfill != nil {
 		what = "backfill of " + what
@@ -88,45 +78,40 @@ func (c *collector) details(ctx workflow.Context) string {
 	lines := []string{heading, ""}
 	// The Web UI shows little of this without scrolling, so what a person has to do comes first.
 	if p := c.state.LastProblem; p != nil {
-		lines = append(lines, fmt.Sprintf("Last problem, %s (%s): %s", p.At.Format(clock), p.Class, plain(cut(p.String(), maxText))), "")
+		lines = append(lines, fmt.Sprintf("Last problem, %s (%s): %s", p.At.Format(clock), p.Class, plain(Cut(p.String(), MaxText))), "")
 	}
-	lines = append(lines, "| | |", "|---|---|",
-		fmt.Sprintf("| shipped | %d events in %d pages, %.1f MB |", t.Events, t.Pages, float64(t.Bytes)/1e6))
-	if recent := c.recent; len(recent) > 1 {
-		lines = append(lines, fmt.Sprintf("| since %s | %d events, %.1f MB |",
-			recent[0].At.Format(clock), t.Events-recent[0].Events, float64(t.Bytes-recent[0].Bytes)/1e6))
+	row := func(name, format string, args ...any) {
+		lines = append(lines, "| "+name+" | "+fmt.Sprintf(format, args...)+" |")
+	}
+	lines = append(lines, "| | |", "|---|---|")
+	row("shipped", "%d events in %d pages, %.1f MB", t.Events, t.Pages, float64(t.Bytes)/1e6)
+	if len(c.recent) > 1 {
+		oldest := c.recent[0]
+		row("since "+oldest.At.Format(clock), "%d events, %.1f MB", t.Events-oldest.Events, float64(t.Bytes-oldest.Bytes)/1e6)
 	}
 	if c.backfill != nil {
-		lines = append(lines, c.backfillDetails(ctx)...)
+		b := c.backfillStatus()
+		if b.Progress == nil {
+			row("fetches", "everything there is, once")
+		} else {
+			row("range", "%s to %s", b.Since.Format(time.RFC3339), b.Until.Format(time.RFC3339))
+			row("done", "%.1f %%", 100**b.Progress)
+		}
+		if end := b.End(workflow.Now(ctx)); !end.IsZero() && !c.done() {
+			row("estimated end", "%s", end.Format(clock))
+		}
 	}
-	position := c.state.Checkpoint.Position
 	if position.Pull != nil {
-		lines = append(lines, fmt.Sprintf("| pull under way | %s, %d events so far |", position.Pull.Kind, position.Pull.Events))
+		row("pull under way", "%s, %d events so far", position.Pull.Kind, position.Pull.Events)
 	}
 	if !position.Newest.IsZero() {
-		lines = append(lines, fmt.Sprintf("| newest event | %s |", position.Newest.Format(clock)))
+		row("newest event", "%s", position.Newest.Format(clock))
 	}
-	lines = append(lines, fmt.Sprintf("| pulls, slices, problems | %d, %d, %d |", t.Pulls, c.state.Slices, c.state.Problems))
+	row("pulls, slices, problems", "%d, %d, %d", t.Pulls, c.state.Slices, c.state.Problems)
 	if w := c.state.LastWarning; w != nil {
 		lines = append(lines, "", fmt.Sprintf("Last warning, %s: %s", w.At.Format(clock), plain(w.Message)))
 	}
 	return strings.Join(lines, "\n")
-}
-
-// backfillDetails are the rows of the table that only a backfill has.
-func (c *collector) backfillDetails(ctx workflow.Context) []string {
-	b := c.backfillStatus()
-	if b.Progress == nil {
-		return []string{"| fetches | everything there is, once |"}
-	}
-	lines := []string{
-		fmt.Sprintf("| range | %s to %s |", b.Since.Format(time.RFC3339), b.Until.Format(time.RFC3339)),
-		fmt.Sprintf("| done | %.1f %% |", 100**b.Progress),
-	}
-	if end := b.End(workflow.Now(ctx)); !end.IsZero() && !c.done() {
-		lines = append(lines, fmt.Sprintf("| estimated end | %s |", end.Format(clock)))
-	}
-	return lines
 }
 
 // plain replaces what Markdown would interpret.

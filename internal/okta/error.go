@@ -2,11 +2,14 @@ package okta
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
 	"unicode"
+
+	"okta-collector/internal/budget"
 )
 
 // Class says what kind of failure an [Error] is: what may be done about it.
@@ -49,28 +52,32 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	var b strings.Builder
-	what := "asking Okta for"
-	if e.Status == 0 && (e.Class == RateLimited || e.Class == Yields) {
-		what = "budget of" // nothing was asked
+	if errors.As(e.err, new(*budget.WaitError)) {
+		return e.err.Error() // nothing was asked
 	}
-	fmt.Fprintf(&b, "%s %s:", what, printable(e.Path, 200))
+	text := "asking Okta for " + printable(e.Path, 200) + ": " + e.Reason()
+	if e.RequestID != "" {
+		text += " [request " + e.RequestID + "]"
+	}
+	if e.Advice != "" {
+		text += "; " + e.Advice
+	}
+	return text
+}
+
+// Reason is Okta's answer, or why there was none: the error without its path, request id and advice.
+func (e *Error) Reason() string {
+	reason := e.Code
 	if e.Status != 0 {
-		fmt.Fprintf(&b, " %d %s", e.Status, http.StatusText(e.Status))
+		reason = fmt.Sprintf("%d %s %s", e.Status, http.StatusText(e.Status), e.Code)
 	}
-	add := func(format, text string) {
-		if text != "" {
-			fmt.Fprintf(&b, format, text)
-		}
+	if e.Summary != "" {
+		reason += " (" + e.Summary + ")"
 	}
-	add(" %s", e.Code)
-	add(" (%s)", e.Summary)
-	add(" [request %s]", e.RequestID)
 	if e.err != nil {
-		add(" %s", e.err.Error())
+		reason += " " + e.err.Error()
 	}
-	add("; %s", e.Advice)
-	return b.String()
+	return strings.Join(strings.Fields(reason), " ")
 }
 
 func (e *Error) Unwrap() error { return e.err }
