@@ -29,10 +29,12 @@ func ending(c status.Collector) string {
 	return "stopped after " + shipped
 }
 
-// cause says why something is missing or has ended unasked.
+// cause says why something is missing or has ended unasked; empty if neither.
 func cause(c status.Collector) string {
 	err := checkService(c.Service)
 	switch {
+	case !c.EndedUnasked():
+		return ""
 	case c.Failure != "":
 		return c.Failure
 	case c.State != status.Missing:
@@ -44,38 +46,37 @@ func cause(c status.Collector) string {
 }
 
 // endingAndRemedy also says what to do about it.
-func endingAndRemedy(c status.Collector) string {
-	if remedy := remedyFor(c); remedy != nil {
-		return ending(c) + "; " + remedy.String()
-	}
-	return ending(c)
-}
+func endingAndRemedy(c status.Collector) string { return join(ending(c), remedyFor(c).String()) }
 
-// remedy is a command that goes on with what has ended.
+// remedy is a command that goes on with what has ended; zero if nothing is left to do, or nothing can be done.
 type remedy struct {
 	// What the command is for, such as "start it with".
 	What    string `json:"what"`
 	Command string `json:"command"`
 }
 
-func (m remedy) String() string { return m.What + ": " + m.Command }
+func (m remedy) String() string {
+	if m == (remedy{}) {
+		return ""
+	}
+	return m.What + ": " + m.Command
+}
 
-// remedyFor is nil if nothing is left to do, or nothing can be done.
-func remedyFor(c status.Collector) *remedy {
+func remedyFor(c status.Collector) remedy {
 	collector := workflows.WorkflowID(c.Tenant, c.Service)
 	bounds, backfill := workflows.RangeOf(c.ID)
 	switch {
 	case !c.HasEnded(), c.State == workflows.StateDone, checkService(c.Service) != nil:
-		return nil
+		return remedy{}
 	case !backfill:
-		return &remedy{"start it with", "starter start " + collector}
+		return remedy{"start it with", "starter start " + collector}
 	case c.State == status.Missing || c.Checkpoint.IsZero():
-		return &remedy{"start it with", backfillCommand(collector, bounds)}
+		return remedy{"start it with", backfillCommand(collector, bounds)}
 	case bounds == (checkpoint.Range{}):
-		return &remedy{"fetch all again with", backfillCommand(collector, bounds)}
+		return remedy{"fetch all again with", backfillCommand(collector, bounds)}
 	}
 	bounds.Since = c.Checkpoint.Position.Reached(bounds.Since)
-	return &remedy{"fetch the rest with", backfillCommand(collector, bounds)}
+	return remedy{"fetch the rest with", backfillCommand(collector, bounds)}
 }
 
 // backfillCommand starts the backfill of a range, or of all if there is none.

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"okta-collector/internal/buildinfo"
+	"okta-collector/workflows"
 )
 
 const (
@@ -78,8 +79,10 @@ TEMPORAL_NAMESPACE and the like; start and check read the same settings as the w
 	root.PersistentFlags().String("tenant", "", "act on this tenant only")
 	root.AddCommand(
 		newStart(connect), newStatus(connect),
-		newPause(connect), newResume(connect), newPoll(connect), newBackfill(connect),
-		newStop(connect), newCheck(),
+		newSignal(connect, workflows.SignalPause, "Stop collecting within one page; the position is kept", checkSelection),
+		newSignal(connect, workflows.SignalResume, "Go on after pause, and try again at once when blocked", checkSelection),
+		newSignal(connect, workflows.SignalPoll, "Do not wait for the next poll", checkCollectors),
+		newBackfill(connect), newStop(connect), newCheck(),
 	)
 	return root
 }

@@ -17,113 +17,99 @@ import (
 // ones.
 const warningAge = time.Hour
 
-// note is said below a table, of one collector or of several.
+// note is said below a table, of one collector or of several that have the same to say.
 type note struct {
 	names []string
-	// what it is, such as a warning; may be empty.
-	what string
-	// failures counts the consecutive failed slices. In a note about several collectors it is the most of them, and
-	// fewest the least.
-	failures, fewest int
-	// Problem has the text, even if it is only a message. Its time is the latest of several; zero: not shown.
-	workflows.Problem
-	remedy *remedy // nil if there is none
+	what  string // such as a warning; may be empty
+	text  string
+	// shared is the text without what differs between services that have the same problem; empty: all of it.
+	shared string
+	remedy string // a command; may be empty
+	at     time.Time
+	// failures counts the consecutive failed slices: of several collectors the most, which upTo then says.
+	failures int
+	upTo     string
+}
+
+// problemNote is a note of one problem.
+func problemNote(name string, p workflows.Problem) note {
+	n := note{names: []string{name}, text: p.String(), at: p.At}
+	if p.Endpoint != "" {
+		p.Message = "asking Okta: " + p.Message
+	}
+	p.Endpoint, p.RequestID = "", ""
+	n.shared = p.String()
+	return n
 }
 
 // notes are what is said of a collector at length.
 func (r row) notes(now time.Time) (notes []note) {
-	add := func(what string, p workflows.Problem) *note {
-		notes = append(notes, note{names: []string{r.ID}, what: what, Problem: p})
-		return &notes[len(notes)-1]
-	}
+	names, why := []string{r.ID}, cause(r.Collector)
 	switch {
 	case r.Backfill != nil && r.State != status.Missing:
-		why := r.waits()
-		if r.EndedUnasked() {
-			why = cause(r.Collector)
+		notes = append(notes, note{names: names, text: join(r.progress(now), cmp.Or(why, r.waits())), remedy: r.Remedy.String()})
+	case why != "":
+		if r.Mistake {
+			why += "; nothing was ever collected under this id, so nobody has to do anything"
 		}
-		add("", workflows.Problem{Message: join(r.progress(now), why)}).remedy = r.Remedy
-	case r.EndedUnasked():
-		n := add(string(r.State), workflows.Problem{Message: cause(r.Collector)})
-		if n.remedy = r.Remedy; r.Mistake {
-			n.Message += "; nothing was ever collected under this id, so nobody has to do anything"
-		}
-		if r.Ended != nil {
-			n.At = *r.Ended
-		}
+		notes = append(notes, note{names: names, what: string(r.State), text: why, remedy: r.Remedy.String(), at: r.Ended})
 	}
 	if r.Unanswered != "" && !r.NoWorker {
-		add(r.silence(), workflows.Problem{Message: r.Unanswered})
+		notes = append(notes, note{names: names, what: r.silence(), text: r.Unanswered})
 	}
 	if p := r.problem(); p != nil {
-		n := add("", *p)
-		n.failures, n.fewest = r.Failures, r.Failures
+		n := problemNote(r.ID, *p)
+		n.failures = r.Failures
+		notes = append(notes, n)
 	}
 	if w := r.LastWarning; w != nil && now.Sub(w.At) < warningAge {
-		add("warning", workflows.Problem{At: w.At, Message: w.Message})
+		notes = append(notes, note{names: names, what: "warning", text: w.Message, at: w.At})
 	}
 	return notes
 }
 
-// general is a problem without what differs between the services that have it.
-func general(p workflows.Problem) workflows.Problem {
-	if p.Endpoint != "" {
-		p.Message = "asking Okta: " + p.Message
-	}
-	return workflows.Problem{Message: p.Message, Remedy: p.Remedy}
-}
-
 // together makes one note of those that say the same, such as that one token is not valid for each service.
-func together(notes []note) (all []note) {
-next:
+func together(notes []note) (all []*note) {
+	same := make(map[[3]string]*note)
 	for _, n := range notes {
-		for i := range all {
-			to := &all[i]
-			if to.what != n.what || to.remedy != n.remedy || general(to.Problem) != general(n.Problem) {
-				continue
-			}
-			at := to.At
-			if n.At.After(at) {
-				at = n.At
-			}
-			to.names, to.Problem, to.At = append(to.names, n.names...), general(n.Problem), at
-			to.failures, to.fewest = max(to.failures, n.failures), min(to.fewest, n.fewest)
-			continue next
+		key := [3]string{n.what, cmp.Or(n.shared, n.text), n.remedy}
+		to := same[key]
+		if to == nil {
+			same[key] = &n
+			all = append(all, &n)
+			continue
 		}
-		all = append(all, n)
+		to.names, to.text = append(to.names, n.names...), key[1]
+		if n.at.After(to.at) {
+			to.at = n.at
+		}
+		if n.failures != to.failures {
+			to.failures, to.upTo = max(to.failures, n.failures), "up to "
+		}
 	}
 	return all
 }
 
-// renderNotes follows a table.
+// renderNotes follows a table. Words and commands that do not fit the width are not broken.
 func renderNotes(notes []note, now time.Time, width int) (shown string) {
 	for _, n := range together(notes) {
-		shown += "\n\n" + n.render(now, width)
+		head := enumeration(n.names)
+		if n.what != "" {
+			head += ", " + n.what
+		}
+		if n.failures > 1 {
+			head += fmt.Sprintf(", %s%d failures in a row", n.upTo, n.failures)
+		}
+		if !n.at.IsZero() {
+			head += ", " + humanize.RelTime(n.at, now, "ago", "from now")
+		}
+		lines := append(terminal.Wrap(head+":", 0, width), terminal.Wrap(n.text, 2, width)...)
+		if n.remedy != "" {
+			lines = append(lines, "  "+n.remedy) // a line of its own, to be copied
+		}
+		shown += "\n\n" + strings.Join(lines, "\n")
 	}
 	return shown
-}
-
-// render wraps the note. Words and commands that do not fit the width are not broken.
-func (n note) render(now time.Time, width int) string {
-	head := enumeration(n.names)
-	if n.what != "" {
-		head += ", " + n.what
-	}
-	switch {
-	case n.failures <= 1:
-	case n.failures == n.fewest:
-		head += fmt.Sprintf(", %d failures in a row", n.failures)
-	default:
-		head += fmt.Sprintf(", up to %d failures in a row", n.failures)
-	}
-	if !n.At.IsZero() {
-		head += ", " + humanize.RelTime(n.At, now, "ago", "from now")
-	}
-	lines := append(terminal.Wrap(head+":", 0, width), terminal.Wrap(n.Problem.String(), 2, width)...)
-	if n.remedy != nil {
-		lines = append(lines, "  "+n.remedy.String()) // a line of its own, to be copied
-	}
-	return strings.Join(lines, "\n")
 }
 
 // enumeration lists ids. An id that begins like the one before it is shortened to its end.
@@ -186,8 +172,8 @@ func (r row) progress(now time.Time) string {
 	if r.Rate != nil {
 		said += ", " + perSecond(r.Rate) + "/s"
 	}
-	if r.EstimatedEnd != nil {
-		said += fmt.Sprintf(", ends in about %s, at %s", duration(max(0, r.EstimatedEnd.Sub(now))), r.EstimatedEnd.UTC().Format("Jan 2 15:04Z"))
+	if end := r.EstimatedEnd; !end.IsZero() {
+		said += fmt.Sprintf(", ends in about %s, at %s", duration(max(0, end.Sub(now))), end.UTC().Format("Jan 2 15:04Z"))
 	}
 	return said
 }

@@ -19,7 +19,6 @@ import (
 
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/config"
-	"okta-collector/internal/okta"
 	"okta-collector/internal/status"
 	"okta-collector/internal/temporalclient"
 	"okta-collector/workflows"
@@ -34,9 +33,8 @@ func newStart(connect connector) *cobra.Command {
 		Long: `Starts the collection of the ids given, or of all services in OKTA_SERVICES.
 
 It is safe to repeat: what runs already is left alone. A service that was stopped goes on
-from its position; --fresh forgets the position and begins anew. It needs no worker but for the
-first time in a namespace, where one registers the search attributes, and warns when none is there:
-nothing is collected until one is.`,
+from its position; --fresh forgets the position and begins anew. Only the first start in a
+namespace needs a worker, but nothing is collected until one runs.`,
 		Example: `  starter start
   starter start --tenant acme --since 7d
   starter start --fresh okta/default/users`,
@@ -50,13 +48,9 @@ nothing is collected until one is.`,
 			if err != nil {
 				return err
 			}
-			if !plan.Given && len(args) == 0 && tenantFlag(cmd) == "" {
-				return usagef("there are no settings of an org here, neither OKTA_URL nor COLLECTOR_TENANTS: set what the worker has, or say what to start: " +
-					"starter start --tenant default, or starter start okta/default/logs")
-			}
-			targets, err := startTargets(plan, args, tenantFlag(cmd))
+			ids, err := startIDs(plan, args, tenantFlag(cmd))
 			if err != nil {
-				return err
+				return usage(err)
 			}
 			c, err := connect(cmd.Context())
 			if err != nil {
@@ -64,7 +58,14 @@ nothing is collected until one is.`,
 			}
 			defer c.Close()
 			s := starting{c: c, taskQueue: plan.TaskQueue, fresh: fresh, since: from, queues: make(map[string]bool)}
-			return s.all(cmd, targets)
+			err = each(cmd, ids, 1, s.one)
+			for _, queue := range slices.Sorted(maps.Keys(s.queues)) {
+				if !c.Polled(cmd.Context(), queue) {
+					warn(cmd, fmt.Sprintf("no worker answers on task queue %s of namespace %s: nothing is collected until one does; "+
+						"is COLLECTOR_TASK_QUEUE the same as the worker's?", queue, c.Namespace))
+				}
+			}
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&fresh, "fresh", false, "forget where it was stopped and begin anew")
@@ -73,68 +74,73 @@ nothing is collected until one is.`,
 }
 
 // parseSince reads where logs begin. An empty text is the zero time.
-func parseSince(text string, now time.Time) (since time.Time, err error) {
-	if text == "" {
-		return since, nil
-	}
-	if since, err = parseTime("--since", text, now); err == nil {
+func parseSince(text string, now time.Time) (time.Time, error) {
+	since, err := parseTime("--since", text, now)
+	if err == nil && text != "" {
 		until := now.Add(time.Millisecond) // from now on is allowed
 		err = workflows.CheckRange("logs", checkpoint.Range{Since: since, Until: until}, until)
 	}
 	return since, err
 }
 
-// parseTime reads a time or how long ago it was.
+// parseTime reads a time or how long ago it was, in whole milliseconds as Okta's. An empty text is the zero time.
 func parseTime(flag, text string, now time.Time) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
+	if err != nil && text != "" {
 		ago, err := config.ParseDuration(text)
 		if err != nil {
-			return time.Time{}, fmt.Errorf("%s is %q; want a time such as 2026-11-01T00:00:00Z or how long ago, such as 7d", flag, text)
+			return t, fmt.Errorf("%s is %q; want a time such as 2026-11-01T00:00:00Z or how long ago, such as 7d", flag, text)
 		}
 		t = now.Add(-ago)
 	}
-	return t.UTC(), nil
+	return t.UTC().Truncate(time.Millisecond), nil
 }
 
 // loadPlan reads the settings and prints their warnings.
 func loadPlan(cmd *cobra.Command) (config.Plan, error) {
 	plan, warnings, err := config.LoadPlan()
-	for _, warning := range warnings {
-		fmt.Fprintln(cmd.ErrOrStderr(), "starter: warning:", warning)
-	}
+	warn(cmd, warnings...)
 	if err != nil {
 		return plan, usage(err)
 	}
 	return plan, nil
 }
 
-// startTargets are the services of the ids or, without any, of the settings.
-func startTargets(plan config.Plan, ids []string, tenant string) ([]config.Target, error) {
-	if len(ids) == 0 {
-		targets := slices.DeleteFunc(slices.Clone(plan.Targets), func(t config.Target) bool { return tenant != "" && t.Tenant != tenant })
-		if len(targets) == 0 {
-			return nil, usagef("tenant %q is not in COLLECTOR_TENANTS", tenant)
-		}
-		return targets, nil
+func warn(cmd *cobra.Command, warnings ...string) {
+	for _, warning := range warnings {
+		fmt.Fprintln(cmd.ErrOrStderr(), "starter: warning:", warning)
 	}
-	var known []string
+}
+
+// startIDs checks the ids given or, without any, returns those of the settings, of one tenant or of all.
+func startIDs(plan config.Plan, given []string, tenant string) ([]string, error) {
+	if !plan.Given && len(given) == 0 && tenant == "" {
+		return nil, errors.New("there are no settings of an org here, neither OKTA_URL nor COLLECTOR_TENANTS: set what the worker has, " +
+			"or say what to start: starter start --tenant default, or starter start okta/default/logs")
+	}
+	var ids, known []string
 	for _, t := range plan.Targets {
 		known = append(known, t.Tenant)
+		if tenant == "" || t.Tenant == tenant {
+			ids = append(ids, workflows.WorkflowID(t.Tenant, t.Service))
+		}
 	}
-	known = slices.Compact(known)
-	var targets []config.Target
-	for _, id := range ids {
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("tenant %q is not in COLLECTOR_TENANTS", tenant)
+	}
+	if len(given) == 0 {
+		return ids, nil
+	}
+	for _, id := range given {
 		tenant, service, _ := workflows.ParseWorkflowID(id)
 		if err := checkService(service); err != nil {
-			return nil, usagef("%s: %w", id, err)
+			return nil, fmt.Errorf("%s: %w", id, err)
 		}
 		if !slices.Contains(known, tenant) {
-			return nil, usagef("%s: no settings are for tenant %q; COLLECTOR_TENANTS has %s", id, tenant, strings.Join(known, ", "))
+			return nil, fmt.Errorf("%s: no settings are for tenant %q; COLLECTOR_TENANTS has %s", id, tenant, strings.Join(slices.Compact(known), ", "))
 		}
-		targets = append(targets, config.Target{Tenant: tenant, Service: service})
 	}
-	return targets, nil
+	return given, nil
 }
 
 // starting is one call of start.
@@ -147,46 +153,23 @@ type starting struct {
 	queues map[string]bool
 }
 
-func (s starting) all(cmd *cobra.Command, targets []config.Target) error {
-	ids := make([]string, len(targets))
-	for i, t := range targets {
-		ids[i] = workflows.WorkflowID(t.Tenant, t.Service)
-	}
-	results := newResults(cmd, ids)
-	for i, t := range targets {
-		done, err := s.one(cmd.Context(), ids[i], t)
-		results.print(ids[i], done, err)
-	}
-	for _, queue := range slices.Sorted(maps.Keys(s.queues)) {
-		if !s.c.Polled(cmd.Context(), queue) {
-			fmt.Fprintf(cmd.ErrOrStderr(), "starter: warning: no worker answers on task queue %s of namespace %s: "+
-				"nothing is collected until one does; is COLLECTOR_TASK_QUEUE the same as the worker's?\n", queue, s.c.Namespace)
-		}
-	}
-	return results.err()
-}
-
 // one starts a service unless it runs, and returns what it did.
-func (s starting) one(ctx context.Context, id string, t config.Target) (string, error) {
+func (s starting) one(ctx context.Context, id string) (string, error) {
 	const already = "running already"
-	last, err := s.c.LastRun(ctx, id, !s.fresh)
-	if errors.As(err, new(status.UnreadableError)) {
-		err = fmt.Errorf("%w: begin anew with: starter start --fresh %s", err, id)
-	}
+	last, err := s.c.Ended(ctx, id)
 	if err != nil {
 		return "", err
 	}
-	service, _ := okta.Lookup(t.Service)
-	sinceApplies := service.Polled && !s.since.IsZero()
-	aside := "" // about a --since that does nothing
-	if !service.Polled && !s.since.IsZero() {
+	sinceApplies, aside := workflows.HasRange(last.Service) && !s.since.IsZero(), ""
+	if !sinceApplies && !s.since.IsZero() {
 		aside = "; --since is for logs only"
 	}
-	if last.Running {
-		s.queues[cmp.Or(last.TaskQueue, s.taskQueue)] = true
+	if !last.HasEnded() {
+		queue := cmp.Or(last.TaskQueue, s.taskQueue)
+		s.queues[queue] = true
 		switch {
-		case last.TaskQueue != "" && last.TaskQueue != s.taskQueue:
-			return fmt.Sprintf("%s, on task queue %s and not on %s (stop it and start it again)", already, last.TaskQueue, s.taskQueue), nil
+		case queue != s.taskQueue:
+			return fmt.Sprintf("%s, on task queue %s and not on %s (stop it and start it again)", already, queue, s.taskQueue), nil
 		case sinceApplies:
 			return already + "; --since is not used (stop it and start it with --fresh)", nil
 		case s.fresh:
@@ -194,28 +177,32 @@ func (s starting) one(ctx context.Context, id string, t config.Target) (string, 
 		}
 		return already + aside, nil
 	}
-	in := workflows.CollectInput{Tenant: t.Tenant, Service: t.Service, State: last.State}
-	if sinceApplies && !last.HasCollected() {
+	in := workflows.CollectInput{Tenant: last.Tenant, Service: last.Service}
+	if !s.fresh {
+		if last.Unanswered != "" {
+			return "", fmt.Errorf("%s: begin anew with: starter start --fresh %s", ending(last), id)
+		}
+		in.State = last.Last
+	}
+	done := "started from the beginning"
+	if in.State != nil && in.State.Checkpoint.HasCollected() {
+		done = fmt.Sprintf("started after %s events", humanize.Comma(in.State.Checkpoint.Totals.Events))
+		if sinceApplies {
+			aside = "; --since is not used (--fresh would)"
+		}
+	} else if sinceApplies {
 		in.Since = &s.since
 	}
 	err = s.execute(ctx, id, in)
-	switch {
-	case temporal.IsWorkflowExecutionAlreadyStartedError(err):
-		return already + aside, nil
-	case err != nil:
-		return "", err
+	if temporal.IsWorkflowExecutionAlreadyStartedError(err) {
+		return already + aside, nil // another start was faster
 	}
-	s.queues[s.taskQueue] = true
-	switch {
-	case !last.HasCollected():
-		return "started from the beginning" + aside, nil
-	case sinceApplies:
-		aside = "; --since is not used (--fresh would)"
+	if err == nil {
+		s.queues[s.taskQueue] = true
 	}
-	return fmt.Sprintf("started after %s events", humanize.Comma(last.State.Checkpoint.Totals.Events)) + aside, nil
+	return done + aside, err
 }
 
-// execute starts the workflow. If another start was faster, that one counts.
 func (s starting) execute(ctx context.Context, id string, in workflows.CollectInput) error {
 	_, err := s.c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       id,
@@ -228,13 +215,14 @@ func (s starting) execute(ctx context.Context, id string, in workflows.CollectIn
 		),
 		StaticSummary: fmt.Sprintf("%s of %s into Devo", in.Service, in.Tenant),
 	}, workflows.CollectName, in)
-	if err == nil {
-		return nil
-	}
 	if errors.As(err, new(*serviceerror.InvalidArgument)) {
-		if missing, listErr := temporalclient.MissingAttributes(ctx, s.c.OperatorService(), s.c.Namespace); listErr == nil && len(missing) > 0 {
+		missing, listErr := temporalclient.MissingAttributes(ctx, s.c.OperatorService(), s.c.Namespace)
+		if listErr == nil && len(missing) > 0 {
 			return fmt.Errorf("the namespace does not have the search attributes yet: start a worker, which registers them, and try again (%w)", err)
 		}
 	}
-	return fmt.Errorf("starting: %w", err)
+	if err != nil {
+		return fmt.Errorf("starting: %w", err)
+	}
+	return nil
 }

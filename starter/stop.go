@@ -27,18 +27,17 @@ func newStop(connect connector) *cobra.Command {
 start goes on from the position. Backfills go on, unless their ids are given. For one that is
 stopped before it was done it prints the command that fetches the rest.
 
-It needs a worker, without which it waits until there is one. Exit code 1 if one was never there, 130
-if the waiting was interrupted.`,
+It waits for a worker. Exit code 1 if one was never there, 130 if the waiting was interrupted.`,
 		Args: checkSelection,
 		RunE: onCollectors(connect, func(cmd *cobra.Command, c *status.Reader, ids []string) error {
 			if len(ids) > 0 {
 				return stop(c, cmd, ids)
 			}
 			all, err := c.IDs(cmd.Context(), status.EverStarted, tenantFlag(cmd))
-			if err != nil {
+			switch {
+			case err != nil:
 				return err
-			}
-			if len(all) == 0 {
+			case len(all) == 0:
 				return errors.New(nothing(cmd, "was ever started"))
 			}
 			fmt.Fprintln(cmd.ErrOrStderr(), "starter:", nothing(cmd, "is running"))
@@ -50,18 +49,9 @@ if the waiting was interrupted.`,
 // stop cancels all and waits for each. A collector ends within a page, if a worker runs.
 func stop(c *status.Reader, cmd *cobra.Command, ids []string) error {
 	s := stopping{c: c}
-	results := newResults(cmd, ids)
 	patience := time.AfterFunc(stopPatience, func() { fmt.Fprint(cmd.ErrOrStderr(), s.hint()) })
 	defer patience.Stop()
-	var all sync.WaitGroup
-	for _, id := range ids {
-		all.Go(func() {
-			done, err := s.one(cmd.Context(), id)
-			results.print(id, done, err)
-		})
-	}
-	all.Wait()
-	err := results.err()
+	err := each(cmd, ids, -1, s.one)
 	if err != nil && cmd.Context().Err() != nil {
 		return exitError{err, exitInterrupted}
 	}
@@ -76,13 +66,13 @@ type stopping struct {
 
 // one stops a collector or a backfill, waits, and says how it has ended.
 func (s *stopping) one(ctx context.Context, id string) (done string, err error) {
-	collector, over, err := s.c.Ended(ctx, id)
+	collector, err := s.c.Ended(ctx, id)
 	switch {
 	case err != nil:
 		return "", err
 	case collector.State == status.Missing:
 		return "", errors.New(ending(collector))
-	case over:
+	case collector.HasEnded():
 		return "not running; " + endingAndRemedy(collector), nil
 	}
 	// One that is not found has ended at this moment.
@@ -95,11 +85,11 @@ func (s *stopping) one(ctx context.Context, id string) (done string, err error) 
 	if ctx.Err() != nil {
 		return "", errors.New("not waited for; it stops as soon as a worker runs")
 	}
-	collector, over, err = s.c.Ended(ctx, id)
+	collector, err = s.c.Ended(ctx, id)
 	switch {
 	case err != nil:
 		return "", err
-	case !over:
+	case !collector.HasEnded():
 		return "", fmt.Errorf("it was told to stop, and waiting for that failed: %w", waitErr)
 	case collector.EndedUnasked() || collector.Unanswered != "":
 		return "", errors.New(endingAndRemedy(collector))

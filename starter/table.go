@@ -44,53 +44,53 @@ func render(rows []row, now time.Time, width int) string {
 }
 
 // renderTable is a table that fits the width, with the remarks in a column or below it.
-func renderTable(rows []row, now time.Time, width int) string {
+func renderTable(rows []row, now time.Time, width int) (shown string) {
+	t := rowTable(rows, now)
+	fits := func(left int, remarks bool) bool {
+		configs := []table.ColumnConfig{{Name: "remark", Hidden: !remarks}}
+		for i, name := range expendable {
+			configs = append(configs, table.ColumnConfig{Name: name, Align: text.AlignRight, AlignHeader: text.AlignRight, Hidden: i < left})
+		}
+		t.SetColumnConfigs(configs)
+		shown = t.Render()
+		return text.LongestLineLen(shown) <= width
+	}
 	for left := range expendableForRemarks + 1 {
-		if shown := rowTable(rows, now, left, true); text.LongestLineLen(shown) <= width {
+		if fits(left, true) {
 			return shown
 		}
 	}
-	var shown string
 	for left := range len(expendable) + 1 {
-		if shown = rowTable(rows, now, left, false); text.LongestLineLen(shown) <= width {
+		if fits(left, false) {
 			break
 		}
 	}
-	return strings.TrimSuffix(shown+"\n\n"+strings.Join(remarksBelow(rows, width), "\n"), "\n\n")
-}
-
-// remarksBelow has a line for each remark, with the collectors that have it. A backfill has a note instead.
-func remarksBelow(rows []row, width int) (lines []string) {
 	var remarks []note
 	for _, r := range rows {
-		if said := r.said(); said != "" && (r.Backfill == nil || r.Unanswered != "") {
-			remarks = append(remarks, note{names: []string{r.ID}, Problem: workflows.Problem{Message: said}})
+		if said := r.said(); said != "" && (r.Backfill == nil || r.Unanswered != "") { // a backfill has a note instead
+			remarks = append(remarks, note{names: []string{r.ID}, text: said})
 		}
 	}
+	before := "\n\n"
 	for _, n := range together(remarks) {
-		lines = append(lines, terminal.Wrap(enumeration(n.names)+": "+n.Message, 0, width)...)
+		shown += before + strings.Join(terminal.Wrap(enumeration(n.names)+": "+n.text, 0, width), "\n")
+		before = "\n"
 	}
-	return lines
+	return shown
 }
 
-// rowTable is a table without the first columns of expendable.
-func rowTable(rows []row, now time.Time, left int, remarks bool) string {
+func rowTable(rows []row, now time.Time) table.Writer {
 	t := newTable("collector", "state", "events", "bytes", "last 5 min", "events/s", "lag", "budget", "next", "remark")
-	configs := []table.ColumnConfig{{Name: "remark", Hidden: !remarks}}
-	for i, name := range expendable {
-		configs = append(configs, table.ColumnConfig{Name: name, Align: text.AlignRight, AlignHeader: text.AlignRight, Hidden: i < left})
-	}
-	t.SetColumnConfigs(configs)
 	above := ""
 	for _, r := range rows {
 		name, lag, budget, next := r.ID, "-", "-", "-"
-		if r.Backfill == nil {
+		switch {
+		case r.Backfill == nil:
 			above = r.ID
-		} else { // its id is below the table
-			tenant, service, _ := workflows.ParseWorkflowID(r.ID)
-			if name = "  backfill"; workflows.WorkflowID(tenant, service) != above {
-				name = workflows.WorkflowID(tenant, service) + " backfill"
-			}
+		case strings.HasPrefix(r.ID, above+"/"):
+			name = "  backfill" // its id is below the table
+		default:
+			name = workflows.WorkflowID(r.Tenant, r.Service) + " backfill"
 		}
 		events, bytes := humanize.Comma(r.Checkpoint.Totals.Events), humanize.Bytes(uint64(r.Checkpoint.Totals.Bytes))
 		if r.State == status.Missing {
@@ -108,7 +108,7 @@ func rowTable(rows []row, now time.Time, left int, remarks bool) string {
 		}
 		t.AppendRow(table.Row{name, r.State, events, bytes, lately(r.Lately), perSecond(r.Rate), lag, budget, next, r.remark()})
 	}
-	return t.Render()
+	return t
 }
 
 // lately has the time in it if that is not about five minutes.
@@ -195,20 +195,12 @@ var reasons = map[workflows.WaitReason]string{
 	workflows.WaitPaused:  "the signal resume goes on",
 }
 
-// done is how much of its range a backfill has done, 0 to 1; nil if it has none.
-func done(c status.Collector) *float64 {
-	if c.Backfill == nil {
-		return nil
-	}
-	return c.Backfill.Progress
-}
-
-// share is the same for people; empty if there is none.
+// share is how much of its range a backfill has done; empty if it has none.
 func share(c status.Collector) string {
-	if done(c) == nil {
+	if c.Backfill == nil || c.Backfill.Progress == nil {
 		return ""
 	}
-	return fmt.Sprintf("%.1f %%", math.Floor(1000**done(c))/10) // 100 % is all of it, so it is not rounded up
+	return fmt.Sprintf("%.1f %%", math.Floor(1000**c.Backfill.Progress)/10) // 100 % is all of it, so it is not rounded up
 }
 
 // oneLine makes one line of a message from elsewhere.

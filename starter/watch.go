@@ -26,33 +26,33 @@ const (
 
 // watching reads the status again and again.
 type watching struct {
-	look  func(context.Context) ([]row, error)
-	now   func() time.Time
-	rates status.Rates
+	look func(context.Context) ([]row, error)
 
 	rows []row     // of the last look that succeeded
 	at   time.Time // of that look; zero: none did
 	err  error     // of the last look
 }
 
-// run looks and shows at once and at each tick, until it is over or the context ends.
-func (w *watching) run(ctx context.Context, tick <-chan time.Time, show func(), over func() bool) {
-	for {
+// run looks and shows at once and then as often as given, until it is over or the context ends.
+func (w *watching) run(ctx context.Context, every time.Duration, show func(), over func() bool) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for rates := (status.Rates{}); ; {
 		rows, err := w.look(ctx)
 		if ctx.Err() != nil {
 			return // a look that was interrupted says nothing
 		}
 		if w.err = err; err == nil {
-			w.rows, w.at = rows, w.now()
+			w.rows, w.at = rows, time.Now()
 			for i := range w.rows {
-				w.rates.Add(&w.rows[i].Collector, w.at)
+				rates.Add(&w.rows[i].Collector, w.at)
 			}
 		}
 		if show(); over() {
 			return
 		}
 		select {
-		case <-tick:
+		case <-tick.C:
 		case <-ctx.Done():
 			return
 		}
@@ -61,18 +61,15 @@ func (w *watching) run(ctx context.Context, tick <-chan time.Time, show func(), 
 
 // watch shows the status until the command is interrupted. Its error is that of the last look.
 func watch(cmd *cobra.Command, look func(context.Context) ([]row, error), width int) error {
-	out := cmd.OutOrStdout()
-	w := &watching{look: look, now: time.Now, rates: status.Rates{}}
-	nothing := nothing(cmd, "was ever started")
+	out, nothing := cmd.OutOrStdout(), nothing(cmd, "was ever started")
+	w := &watching{look: look}
 	picture := func() string { return w.picture(nothing, cmp.Or(width, terminal.Width(out))) }
 	every, show := printEvery, func() { fmt.Fprint(out, picture()+"\n\n") }
 	screen := terminal.Open(out)
 	if screen != nil {
 		every, show = drawEvery, func() { screen.Draw(picture()) }
 	}
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
-	err := w.until(cmd.Context(), ticker.C, show, nothing)
+	err := w.until(cmd.Context(), every, show, nothing)
 	if screen != nil {
 		screen.Close()
 		_, _ = io.WriteString(out, picture()+"\n") // stays after the screen is closed
@@ -81,8 +78,8 @@ func watch(cmd *cobra.Command, look func(context.Context) ([]row, error), width 
 }
 
 // until shows until the context ends.
-func (w *watching) until(ctx context.Context, tick <-chan time.Time, show func(), nothing string) error {
-	w.run(ctx, tick, show, func() bool { return false })
+func (w *watching) until(ctx context.Context, every time.Duration, show func(), nothing string) error {
+	w.run(ctx, every, show, func() bool { return false })
 	if w.at.IsZero() {
 		return w.err
 	}
@@ -92,7 +89,8 @@ func (w *watching) until(ctx context.Context, tick <-chan time.Time, show func()
 // picture is the result of the last look, or how old that is.
 func (w *watching) picture(nothing string, width int) string {
 	const clock = time.TimeOnly + "Z"
-	head := w.now().UTC().Format(clock)
+	now := time.Now()
+	head := now.UTC().Format(clock)
 	if w.err != nil {
 		head += "  no new status: " + oneLine(w.err.Error())
 		if w.at.IsZero() {
@@ -103,34 +101,28 @@ func (w *watching) picture(nothing string, width int) string {
 	if len(w.rows) == 0 {
 		return head + "  " + nothing
 	}
-	return head + "\n\n" + render(w.rows, w.now(), width)
+	return head + "\n\n" + render(w.rows, now, width)
 }
 
 // follow shows the progress of a backfill until it ends. It is an error if it does not end because it is done.
-func follow(ctx context.Context, c *status.Reader, out io.Writer, id string) error {
-	ticker := time.NewTicker(followEvery)
-	defer ticker.Stop()
-	w := &watching{now: time.Now, rates: status.Rates{}, look: func(ctx context.Context) ([]row, error) {
-		collector, err := c.Collector(ctx, id)
+func follow(ctx context.Context, out io.Writer, id string, look func(context.Context, string) (status.Collector, error)) error {
+	w := &watching{look: func(ctx context.Context) ([]row, error) {
+		collector, err := look(ctx, id)
 		return []row{newRow(collector, config.Plan{})}, err
 	}}
-	return w.follow(ctx, ticker.C, id, out)
-}
-
-func (w *watching) follow(ctx context.Context, tick <-chan time.Time, id string, out io.Writer) error {
 	bar := terminal.NewBar(out)
 	noted := "" // what holds the backfill up is noted once
 	over := func() bool { return w.err == nil && w.rows[0].HasEnded() }
-	w.run(ctx, tick, func() {
-		said := ""
+	w.run(ctx, followEvery, func() {
+		now, said := time.Now(), ""
 		if w.err != nil {
 			said = "no new status: " + w.err.Error()
 		} else {
-			bar.Show(w.now(), done(w.rows[0].Collector), w.rows[0].progressLine(w.now()))
+			bar.Show(now, w.rows[0].Backfill.Progress, w.rows[0].progressLine(now))
 			said = w.rows[0].obstacle()
 		}
 		if said != noted && said != "" {
-			bar.Note(w.now(), said)
+			bar.Note(now, said)
 		}
 		noted = said
 	}, over)

@@ -5,35 +5,28 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"okta-collector/internal/status"
 	"okta-collector/internal/terminal"
 	"okta-collector/workflows"
 )
 
-// watched is what a watch shows of some looks, two seconds apart, until it is interrupted.
+// watched is what a watch shows of some looks, two seconds apart from two seconds after [noon], until it is interrupted.
 func watched(t *testing.T, looks ...func() ([]row, error)) (pictures []string, err error) {
-	ctx, interrupt := context.WithCancel(t.Context())
-	tick := make(chan time.Time, len(looks))
-	now := noon
-	w := watching{
-		now: func() time.Time { return now }, rates: status.Rates{},
-		look: func(context.Context) ([]row, error) {
-			now = now.Add(2 * time.Second)
-			return looks[len(pictures)]()
-		},
-	}
-	const nothing = "no collector was ever started"
-	err = w.until(ctx, tick, func() {
-		if pictures = append(pictures, w.picture(nothing, terminal.MaxWidth)); len(pictures) == len(looks) {
-			interrupt()
-			return
-		}
-		tick <- now
-	}, nothing)
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(noon.Add(2 * time.Second)))
+		ctx, interrupt := context.WithCancel(t.Context())
+		w := watching{look: func(context.Context) ([]row, error) { return looks[len(pictures)]() }}
+		const nothing = "no collector was ever started"
+		err = w.until(ctx, 2*time.Second, func() {
+			if pictures = append(pictures, w.picture(nothing, terminal.MaxWidth)); len(pictures) == len(looks) {
+				interrupt()
+			}
+		}, nothing)
+	})
 	return pictures, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"okta-collector/internal/checkpoint"
 	"okta-collector/workflows"
@@ -21,8 +22,7 @@ const (
 // WorkDue is the reason of a workflow that waits for a worker.
 const WorkDue workflows.WaitReason = "work is due"
 
-// Collector is what is known of one collector or backfill. Its JSON is for scripts: the help of `starter status`
-// describes it.
+// Collector is what is known of one collector or backfill. Its JSON is for scripts: docs/operating.md describes it.
 type Collector struct {
 	ID string `json:"id"`
 	// Status is the workflow's own, with the checkpoint of a slice under way.
@@ -32,16 +32,19 @@ type Collector struct {
 	Unanswered string `json:"unanswered,omitempty"`
 	// NoWorker reports whether that is because no worker polls the task queue.
 	NoWorker bool `json:"noWorker,omitempty"`
-	// Ended is when the run ended; nil while it runs, or if there is none.
-	Ended *time.Time `json:"ended,omitempty"`
+	// Ended is when the run ended; zero while it runs, or if there is none.
+	Ended time.Time `json:"ended,omitzero"`
 	// Failure is the error of a run that failed.
 	Failure string `json:"failure,omitempty"`
-	// NeverCollected reports whether a run that ended unasked had no position, and no run before it had one.
-	NeverCollected bool `json:"-"`
+	// Last is what a new run of a collector that has ended goes on from; nil if nothing is known. Without a position it
+	// says when the service was first started.
+	Last *workflows.State `json:"-"`
+	// TaskQueue is that of a run that is running.
+	TaskQueue string `json:"-"`
 	// LagSeconds is how far it is behind: 0 if caught up, nil if not known.
 	LagSeconds *float64 `json:"lagSeconds,omitempty"`
-	// EstimatedEnd is when a backfill that is under way will have ended.
-	EstimatedEnd *time.Time `json:"estimatedEnd,omitempty"`
+	// EstimatedEnd is when a backfill that is under way will have ended; zero if not known.
+	EstimatedEnd time.Time `json:"estimatedEnd,omitzero"`
 	// Slice is the activity under way; nil between slices.
 	Slice *Slice `json:"slice,omitempty"`
 	// Lately is what was shipped in the last minutes; nil if not known.
@@ -62,6 +65,11 @@ func (c Collector) HasEnded() bool {
 // EndedUnasked reports whether it has ended or is missing, and nobody stopped it.
 func (c Collector) EndedUnasked() bool {
 	return c.HasEnded() && c.State != workflows.StateDone && c.State != Stopped
+}
+
+// NeverCollected reports whether a run that ended unasked had no position, and no run before it had collected anything.
+func (c Collector) NeverCollected() bool {
+	return c.Last != nil && c.EndedUnasked() && c.Checkpoint.IsZero() && !c.Last.Checkpoint.HasCollected()
 }
 
 // Derive sets what follows from the rest.
@@ -92,9 +100,7 @@ func (c *Collector) Derive(now time.Time) {
 	if c.WakeAt != nil && c.WakeAt.After(now) {
 		at = *c.WakeAt // nothing is fetched before
 	}
-	if end := c.Backfill.End(at); !end.IsZero() {
-		c.EstimatedEnd = &end
-	}
+	c.EstimatedEnd = c.Backfill.End(at)
 }
 
 // States of a slice that Temporal knows. There are others, such as paused, into which a person can bring it.
@@ -109,20 +115,27 @@ type Slice struct {
 	// Began is when a worker took it, and Heartbeat when the worker last recorded a checkpoint.
 	Began     time.Time `json:"began,omitzero"`
 	Heartbeat time.Time `json:"heartbeat,omitzero"`
+	// checkpoint is the one of the heartbeat; nil if there is none.
+	checkpoint *checkpoint.Checkpoint
 }
 
 // pendingSlice is the slice under way; nil if there is none. A collector has no other activities.
-func pendingSlice(d *workflowservice.DescribeWorkflowExecutionResponse) *Slice {
+func (r *Reader) pendingSlice(d *workflowservice.DescribeWorkflowExecutionResponse) *Slice {
 	if len(d.GetPendingActivities()) == 0 {
 		return nil
 	}
 	a := d.GetPendingActivities()[0]
-	s := &Slice{State: strings.ToLower(a.GetState().String())}
-	if t := a.GetLastStartedTime(); t != nil {
-		s.Began = t.AsTime()
-	}
-	if t := a.GetLastHeartbeatTime(); t != nil {
-		s.Heartbeat = t.AsTime()
+	s := &Slice{State: strings.ToLower(a.GetState().String()), Began: timeOf(a.GetLastStartedTime()), Heartbeat: timeOf(a.GetLastHeartbeatTime())}
+	if newest := new(checkpoint.Checkpoint); r.decode(a.GetHeartbeatDetails(), newest) {
+		s.checkpoint = newest
 	}
 	return s
+}
+
+// timeOf is zero if Temporal knows no time.
+func timeOf(t *timestamppb.Timestamp) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.AsTime()
 }

@@ -22,19 +22,30 @@ type Shipped struct {
 	Seconds float64 `json:"seconds"`
 }
 
+func sampleOf(totals checkpoint.Totals, at time.Time) workflows.Sample {
+	return workflows.Sample{At: at, Events: totals.Events, Bytes: totals.Bytes}
+}
+
+// shipped is what was shipped between two samples.
+func shipped(from, to workflows.Sample) Shipped {
+	return Shipped{Events: to.Events - from.Events, Bytes: to.Bytes - from.Bytes, Seconds: to.At.Sub(from.At).Seconds()}
+}
+
 // shippedLately is what was shipped since the newest sample that is at least five minutes old. If none is so old, it
 // counts from the oldest one. samples are in the order of time; without any, it is nil.
 func shippedLately(samples []workflows.Sample, totals checkpoint.Totals, now time.Time) *Shipped {
 	if len(samples) == 0 {
 		return nil
 	}
-	since := samples[0]
-	for _, s := range samples[1:] {
-		if now.Sub(s.At) >= lately {
-			since = s
-		}
+	return new(shipped(since(samples, lately, now)[0], sampleOf(totals, now)))
+}
+
+// since drops all samples before the newest one of at least an age. If none is so old, it drops none.
+func since(samples []workflows.Sample, age time.Duration, now time.Time) []workflows.Sample {
+	for len(samples) > 1 && now.Sub(samples[1].At) >= age {
+		samples = samples[1:]
 	}
-	return &Shipped{Events: totals.Events - since.Events, Bytes: totals.Bytes - since.Bytes, Seconds: now.Sub(since.At).Seconds()}
+	return samples
 }
 
 // Rate is how fast a collector ships.
@@ -46,31 +57,22 @@ type Rate struct {
 }
 
 // newRate is nil if no time has passed, or the counts began anew.
-func newRate(before, after checkpoint.Totals, took time.Duration) *Rate {
-	events, bytes := after.Events-before.Events, after.Bytes-before.Bytes
-	if took <= 0 || events < 0 || bytes < 0 {
+func newRate(from, to workflows.Sample) *Rate {
+	s := shipped(from, to)
+	if s.Seconds <= 0 || s.Events < 0 || s.Bytes < 0 {
 		return nil
 	}
-	return &Rate{Events: float64(events) / took.Seconds(), Bytes: float64(bytes) / took.Seconds(), Seconds: took.Seconds()}
+	return &Rate{Events: float64(s.Events) / s.Seconds, Bytes: float64(s.Bytes) / s.Seconds, Seconds: s.Seconds}
 }
 
 // Rates measure collectors that are read again and again, by their ids.
-type Rates map[string][]reading
-
-// reading is what a collector had shipped at a time.
-type reading struct {
-	at     time.Time
-	totals checkpoint.Totals
-}
+type Rates map[string][]workflows.Sample
 
 // Add records what was read at a time. From the second reading on it sets the collector's rate: that of the last minute.
 func (r Rates) Add(c *Collector, now time.Time) {
-	readings := append(r[c.ID], reading{now, c.Checkpoint.Totals})
-	for len(readings) > 2 && now.Sub(readings[1].at) >= rateWindow {
-		readings = readings[1:]
-	}
-	r[c.ID] = readings
-	if first := readings[0]; len(readings) > 1 {
-		c.Rate = newRate(first.totals, c.Checkpoint.Totals, now.Sub(first.at))
+	newest := sampleOf(c.Checkpoint.Totals, now)
+	r[c.ID] = since(append(r[c.ID], newest), rateWindow, now)
+	if len(r[c.ID]) > 1 {
+		c.Rate = newRate(r[c.ID][0], newest)
 	}
 }
