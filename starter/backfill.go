@@ -23,6 +23,7 @@ const updateTimeout = 30 * time.Second
 func newBackfill(connect connector) *cobra.Command {
 	var since, until string
 	var following bool
+	var r checkpoint.Range
 	cmd := &cobra.Command{
 		Use:   "backfill okta/<tenant>/<service>",
 		Short: "Fetch a range of logs, or all of another service, once more beside the live collection",
@@ -37,34 +38,25 @@ when it has ended, says how. Exit code 1 if it failed or was stopped, 130 if fol
   starter backfill okta/acme/logs --since 2026-11-01T00:00:00Z --until 2026-11-02T00:00:00Z
   starter backfill okta/acme/users
   starter backfill okta/acme/users/backfill/full --follow`,
-		Args: cobra.MatchAll(cobra.ExactArgs(1), checkSelection, func(_ *cobra.Command, args []string) error {
+		Args: cobra.MatchAll(cobra.ExactArgs(1), checkIDs(true), func(_ *cobra.Command, args []string) (err error) {
 			tenant, service, _ := workflows.ParseWorkflowID(args[0])
 			if err := checkService(service); err != nil {
 				return err
 			}
-			switch r, one := workflows.RangeOf(args[0]); {
+			switch bounds, one := workflows.RangeOf(args[0]); {
 			case one && since+until != "":
 				return errors.New("the times are in the backfill's id: leave --since and --until away")
 			case one && !following:
 				return usagef("%s is the id of a backfill: follow it with --follow, or start one with: %s",
-					args[0], backfillCommand(workflows.WorkflowID(tenant, service), r))
+					args[0], backfillCommand(workflows.WorkflowID(tenant, service), bounds))
 			case !one && workflows.HasRange(service) && since == "":
 				return errors.New("--since is missing: a time such as 2026-11-01T00:00:00Z or how long ago, such as 7d")
 			}
-			return nil
+			r, err = parseRange(service, since, until, time.Now())
+			return err
 		}),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: connect.run(func(cmd *cobra.Command, c *status.Reader, args []string) error {
 			ctx, out, id := cmd.Context(), cmd.OutOrStdout(), args[0]
-			tenant, service, _ := workflows.ParseWorkflowID(id)
-			r, err := parseRange(service, since, until, time.Now())
-			if err != nil {
-				return usage(err)
-			}
-			c, err := connect(ctx)
-			if err != nil {
-				return err
-			}
-			defer c.Close()
 			if isBackfill(id) {
 				collector, err := c.Ended(ctx, id)
 				switch {
@@ -75,8 +67,9 @@ when it has ended, says how. Exit code 1 if it failed or was stopped, 130 if fol
 				}
 				return follow(ctx, out, id, c.Collector)
 			}
+			tenant, service, _ := workflows.ParseWorkflowID(id)
 			id = workflows.BackfillID(tenant, service, r)
-			err = startBackfill(ctx, c, args[0], r)
+			err := startBackfill(ctx, c, args[0], r)
 			switch {
 			case err == nil:
 				fmt.Fprintln(out, id)
@@ -91,7 +84,7 @@ when it has ended, says how. Exit code 1 if it failed or was stopped, 130 if fol
 				return nil
 			}
 			return follow(ctx, out, id, c.Collector)
-		},
+		}),
 	}
 	cmd.Flags().StringVar(&since, "since", "", "the first event's time of publication: an RFC 3339 time, or how long ago (7d)")
 	cmd.Flags().StringVar(&until, "until", "", "where it ends: the first time that does not belong to it; default now")

@@ -79,9 +79,9 @@ TEMPORAL_NAMESPACE and the like; start and check read the same settings as the w
 	root.PersistentFlags().String("tenant", "", "act on this tenant only")
 	root.AddCommand(
 		newStart(connect), newStatus(connect),
-		newSignal(connect, workflows.SignalPause, "Stop collecting within one page; the position is kept", checkSelection),
-		newSignal(connect, workflows.SignalResume, "Go on after pause, and try again at once when blocked", checkSelection),
-		newSignal(connect, workflows.SignalPoll, "Do not wait for the next poll", checkCollectors),
+		newSignal(connect, workflows.SignalPause, "Stop collecting within one page; the position is kept", checkIDs(true)),
+		newSignal(connect, workflows.SignalResume, "Go on after pause, and try again at once when blocked", checkIDs(true)),
+		newSignal(connect, workflows.SignalPoll, "Do not wait for the next poll", checkIDs(false)),
 		newBackfill(connect), newStop(connect), newCheck(),
 	)
 	return root

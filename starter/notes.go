@@ -47,7 +47,7 @@ func (r row) notes(now time.Time) (notes []note) {
 	names, why := []string{r.ID}, cause(r.Collector)
 	switch {
 	case r.Backfill != nil && r.State != status.Missing:
-		notes = append(notes, note{names: names, text: join(r.progress(now), cmp.Or(why, r.waits())), remedy: r.Remedy.String()})
+		notes = append(notes, note{names: names, text: r.progress(now), remedy: r.Remedy.String()})
 	case why != "":
 		if r.Mistake {
 			why += "; nothing was ever collected under this id, so nobody has to do anything"
@@ -103,11 +103,10 @@ func renderNotes(notes []note, now time.Time, width int) (shown string) {
 		if !n.at.IsZero() {
 			head += ", " + humanize.RelTime(n.at, now, "ago", "from now")
 		}
-		lines := append(terminal.Wrap(head+":", 0, width), terminal.Wrap(n.text, 2, width)...)
+		shown += "\n\n" + terminal.Wrap(head+":", 0, width) + "\n" + terminal.Wrap(n.text, 2, width)
 		if n.remedy != "" {
-			lines = append(lines, "  "+n.remedy) // a line of its own, to be copied
+			shown += "\n  " + n.remedy // a line of its own, to be copied
 		}
-		shown += "\n\n" + strings.Join(lines, "\n")
 	}
 	return shown
 }
@@ -152,18 +151,17 @@ func (r row) waits() string {
 
 // obstacle says at length what keeps a backfill, or the view of it, from going on.
 func (r row) obstacle() string {
-	switch p := r.problem(); {
-	case r.HasEnded():
-		return ""
-	case r.Unanswered != "":
-		return r.Unanswered
-	case p != nil:
-		return strings.TrimPrefix(r.waits()+": "+p.String(), ": ")
+	said := r.waits()
+	if p := r.problem(); p != nil {
+		said = strings.TrimPrefix(said+": "+p.String(), ": ")
 	}
-	return r.waits()
+	if r.HasEnded() {
+		return ""
+	}
+	return cmp.Or(r.Unanswered, said)
 }
 
-// progress says what a backfill has done, and when it will have ended.
+// progress says what a backfill has done, when it will have ended, and why it waits or has ended.
 func (r row) progress(now time.Time) string {
 	said := humanize.Comma(r.Checkpoint.Totals.Events) + " events"
 	if done := share(r.Collector); done != "" {
@@ -175,10 +173,5 @@ func (r row) progress(now time.Time) string {
 	if end := r.EstimatedEnd; !end.IsZero() {
 		said += fmt.Sprintf(", ends in about %s, at %s", duration(max(0, end.Sub(now))), end.UTC().Format("Jan 2 15:04Z"))
 	}
-	return said
-}
-
-// progressLine is beside the bar of a backfill that is followed.
-func (r row) progressLine(now time.Time) string {
-	return oneLine(join(r.progress(now), cmp.Or(r.silence(), r.waits())))
+	return join(said, cmp.Or(cause(r.Collector), join(r.silence(), r.waits())))
 }

@@ -12,27 +12,8 @@ import (
 
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/okta"
-	"okta-collector/internal/status"
 	"okta-collector/workflows"
 )
-
-// onCollectors makes a command act on the workflow ids given or, without any, on the collectors that run: of --tenant or
-// of all. Their backfills go on.
-func onCollectors(connect connector, act func(cmd *cobra.Command, c *status.Reader, ids []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, ids []string) error {
-		c, err := connect(cmd.Context())
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		if len(ids) == 0 {
-			if ids, err = c.IDs(cmd.Context(), status.Running, tenantFlag(cmd)); err != nil {
-				return err
-			}
-		}
-		return act(cmd, c, ids)
-	}
-}
 
 // each acts on ids, on so many at once (-1: all). As soon as one is done it prints a line with the id and what was done,
 // or why that failed. It is an error if any failed.
@@ -64,28 +45,23 @@ func each(cmd *cobra.Command, ids []string, atOnce int, act func(ctx context.Con
 	return nil
 }
 
-// checkSelection refuses arguments that are no workflow ids of collectors or backfills.
-func checkSelection(cmd *cobra.Command, ids []string) error {
-	for _, id := range ids {
-		if !isCollector(id) && !isBackfill(id) {
-			return fmt.Errorf("%q is not a workflow id of this collector: want okta/<tenant>/<service>, such as okta/default/logs, or that of a backfill, "+
-				"such as okta/default/logs/backfill/2026-11-01T00:00:00.000Z--2026-11-02T00:00:00.000Z or okta/default/users/backfill/full", id)
+// checkIDs refuses arguments that are no workflow ids of collectors or, where these are allowed, of backfills.
+func checkIDs(backfills bool) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, ids []string) error {
+		for _, id := range ids {
+			switch {
+			case isBackfill(id) && !backfills:
+				return fmt.Errorf("%s is a backfill, which %s does not know; see starter backfill --help", id, cmd.Name())
+			case !isCollector(id) && !isBackfill(id):
+				return fmt.Errorf("%q is not a workflow id of this collector: want okta/<tenant>/<service>, such as okta/default/logs, or that of a backfill, "+
+					"such as okta/default/logs/backfill/2026-11-01T00:00:00.000Z--2026-11-02T00:00:00.000Z or okta/default/users/backfill/full", id)
+			}
 		}
-	}
-	if len(ids) > 0 && tenantFlag(cmd) != "" {
-		return errors.New("give workflow ids or --tenant, not both")
-	}
-	return nil
-}
-
-// checkCollectors also refuses the ids of backfills.
-func checkCollectors(cmd *cobra.Command, ids []string) error {
-	for _, id := range ids {
-		if isBackfill(id) {
-			return fmt.Errorf("%s is a backfill, which %s does not know; see starter backfill --help", id, cmd.Name())
+		if len(ids) > 0 && tenantFlag(cmd) != "" {
+			return errors.New("give workflow ids or --tenant, not both")
 		}
+		return nil
 	}
-	return checkSelection(cmd, ids)
 }
 
 func isCollector(id string) bool {

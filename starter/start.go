@@ -25,7 +25,7 @@ import (
 )
 
 func newStart(connect connector) *cobra.Command {
-	var fresh bool
+	s := starting{queues: make(map[string]bool)}
 	var since string
 	cmd := &cobra.Command{
 		Use:   "start [okta/<tenant>/<service>...]",
@@ -38,27 +38,26 @@ namespace needs a worker, but nothing is collected until one runs.`,
 		Example: `  starter start
   starter start --tenant acme --since 7d
   starter start --fresh okta/default/users`,
-		Args: checkCollectors,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			from, err := parseSince(since, time.Now())
+		Args: cobra.MatchAll(checkIDs(false), func(cmd *cobra.Command, args []string) (err error) {
+			now := time.Now()
+			if s.since, err = parseTime("--since", since, now); err == nil && since != "" {
+				until := now.Add(time.Millisecond) // from now on is allowed
+				err = workflows.CheckRange("logs", checkpoint.Range{Since: s.since, Until: until}, until)
+			}
 			if err != nil {
-				return usage(err)
+				return err
 			}
 			plan, err := loadPlan(cmd)
 			if err != nil {
 				return err
 			}
-			ids, err := startIDs(plan, args, tenantFlag(cmd))
-			if err != nil {
-				return usage(err)
-			}
-			c, err := connect(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			s := starting{c: c, taskQueue: plan.TaskQueue, fresh: fresh, since: from, queues: make(map[string]bool)}
-			err = each(cmd, ids, 1, s.one)
+			s.taskQueue = plan.TaskQueue
+			s.ids, err = startIDs(plan, args, tenantFlag(cmd))
+			return err
+		}),
+		RunE: connect.run(func(cmd *cobra.Command, c *status.Reader, _ []string) error {
+			s.c = c
+			err := each(cmd, s.ids, 1, s.one)
 			for _, queue := range slices.Sorted(maps.Keys(s.queues)) {
 				if !c.Polled(cmd.Context(), queue) {
 					warn(cmd, fmt.Sprintf("no worker answers on task queue %s of namespace %s: nothing is collected until one does; "+
@@ -66,21 +65,11 @@ namespace needs a worker, but nothing is collected until one runs.`,
 				}
 			}
 			return err
-		},
+		}),
 	}
-	cmd.Flags().BoolVar(&fresh, "fresh", false, "forget where it was stopped and begin anew")
+	cmd.Flags().BoolVar(&s.fresh, "fresh", false, "forget where it was stopped and begin anew")
 	cmd.Flags().StringVar(&since, "since", "", "where logs begin in a first or fresh run: an RFC 3339 time, or how long ago (7d); default OKTA_LOGS_HISTORY")
 	return cmd
-}
-
-// parseSince reads where logs begin. An empty text is the zero time.
-func parseSince(text string, now time.Time) (time.Time, error) {
-	since, err := parseTime("--since", text, now)
-	if err == nil && text != "" {
-		until := now.Add(time.Millisecond) // from now on is allowed
-		err = workflows.CheckRange("logs", checkpoint.Range{Since: since, Until: until}, until)
-	}
-	return since, err
 }
 
 // parseTime reads a time or how long ago it was, in whole milliseconds as Okta's. An empty text is the zero time.
@@ -146,6 +135,7 @@ func startIDs(plan config.Plan, given []string, tenant string) ([]string, error)
 // starting is one call of start.
 type starting struct {
 	c         *status.Reader
+	ids       []string
 	taskQueue string
 	fresh     bool
 	since     time.Time
@@ -154,56 +144,54 @@ type starting struct {
 }
 
 // one starts a service unless it runs, and returns what it did.
-func (s starting) one(ctx context.Context, id string) (string, error) {
-	const already = "running already"
+func (s *starting) one(ctx context.Context, id string) (done string, err error) {
 	last, err := s.c.Ended(ctx, id)
 	if err != nil {
 		return "", err
 	}
-	sinceApplies, aside := workflows.HasRange(last.Service) && !s.since.IsZero(), ""
-	if !sinceApplies && !s.since.IsZero() {
-		aside = "; --since is for logs only"
-	}
-	if !last.HasEnded() {
-		queue := cmp.Or(last.TaskQueue, s.taskQueue)
-		s.queues[queue] = true
-		switch {
-		case queue != s.taskQueue:
-			return fmt.Sprintf("%s, on task queue %s and not on %s (stop it and start it again)", already, queue, s.taskQueue), nil
-		case sinceApplies:
-			return already + "; --since is not used (stop it and start it with --fresh)", nil
-		case s.fresh:
-			return already + "; --fresh is not used (stop it first)" + aside, nil
-		}
-		return already + aside, nil
-	}
 	in := workflows.CollectInput{Tenant: last.Tenant, Service: last.Service}
-	if !s.fresh {
-		if last.Unanswered != "" {
-			return "", fmt.Errorf("%s: begin anew with: starter start --fresh %s", ending(last), id)
-		}
+	running, queue := !last.HasEnded(), cmp.Or(last.TaskQueue, s.taskQueue)
+	switch {
+	case running || s.fresh:
+	case last.Unanswered != "":
+		return "", fmt.Errorf("%s: begin anew with: starter start --fresh %s", ending(last), id)
+	default:
 		in.State = last.Last
 	}
-	done := "started from the beginning"
-	if in.State != nil && in.State.Checkpoint.HasCollected() {
+	collected := in.State != nil && in.State.Checkpoint.HasCollected()
+	switch {
+	case running && queue != s.taskQueue:
+		done = fmt.Sprintf("running already, on task queue %s and not on %s (stop it and start it again)", queue, s.taskQueue)
+	case running && s.fresh:
+		done = "running already; --fresh is not used (stop it first)"
+	case running:
+		done = "running already"
+	case collected:
 		done = fmt.Sprintf("started after %s events", humanize.Comma(in.State.Checkpoint.Totals.Events))
-		if sinceApplies {
-			aside = "; --since is not used (--fresh would)"
-		}
-	} else if sinceApplies {
+	default:
+		done = "started from the beginning"
+	}
+	switch {
+	case s.since.IsZero():
+	case !workflows.HasRange(last.Service):
+		done += "; --since is for logs only"
+	case running || collected:
+		done += "; --since is not used (stop it and start it with --fresh)"
+	default:
 		in.Since = &s.since
 	}
-	err = s.execute(ctx, id, in)
-	if temporal.IsWorkflowExecutionAlreadyStartedError(err) {
-		return already + aside, nil // another start was faster
+	if !running {
+		if err = s.execute(ctx, id, in); temporal.IsWorkflowExecutionAlreadyStartedError(err) {
+			done, err = "running already", nil // another start was faster
+		}
 	}
 	if err == nil {
-		s.queues[s.taskQueue] = true
+		s.queues[queue] = true
 	}
-	return done + aside, err
+	return done, err
 }
 
-func (s starting) execute(ctx context.Context, id string, in workflows.CollectInput) error {
+func (s *starting) execute(ctx context.Context, id string, in workflows.CollectInput) error {
 	_, err := s.c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       id,
 		TaskQueue:                                s.taskQueue,

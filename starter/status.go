@@ -34,38 +34,33 @@ terminal has fewer columns, and the remarks below them too. "At a glance" in doc
 explains the columns, the states, and the fields of -o json, which prints an array of objects.`,
 		Example: `  starter status --tenant acme --watch
   starter status -o json | jq '.[] | select(.healthy | not) | .id'`,
-		Args: checkSelection,
+		Args: checkIDs(true),
 	}
 	asJSON := outputFlag(cmd)
 	cmd.Flags().BoolVarP(&watched, "watch", "w", false, "go on until Ctrl-C: drawn anew every 2 s on a terminal, printed every 10 s elsewhere")
 	cmd.Flags().IntVar(&width, "width", 0, "of the table, in characters; default the terminal's, without one as wide as it gets")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.RunE = connect.run(func(cmd *cobra.Command, c *status.Reader, args []string) error {
 		if watched && *asJSON {
 			return usagef("--watch draws a table; give it or --output json, not both")
 		}
-		c, err := connect(cmd.Context())
-		if err != nil {
-			return err
-		}
-		defer c.Close()
 		// Settings say what is wanted. Without settings, or with wrong ones, everything is.
 		plan, _, _ := config.LoadPlan()
 		look := func(ctx context.Context) ([]row, error) { return look(ctx, c, args, tenantFlag(cmd), plan) }
+		out, nothing := cmd.OutOrStdout(), nothing(cmd, "was ever started")
 		if watched {
-			return watch(cmd, look, width)
+			return watch(cmd.Context(), out, width, nothing, look)
 		}
 		rows, err := look(cmd.Context())
 		if err != nil {
 			return err
 		}
-		out := cmd.OutOrStdout()
 		if *asJSON {
 			err = printJSON(out, rows)
 		} else if len(rows) > 0 {
 			fmt.Fprintln(out, render(rows, time.Now(), cmp.Or(width, terminal.Width(out))))
 		}
-		return cmp.Or(err, attention(rows, nothing(cmd, "was ever started")))
-	}
+		return cmp.Or(err, attention(rows, nothing))
+	})
 	return cmd
 }
 

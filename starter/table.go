@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,24 +47,22 @@ func render(rows []row, now time.Time, width int) string {
 // renderTable is a table that fits the width, with the remarks in a column or below it.
 func renderTable(rows []row, now time.Time, width int) (shown string) {
 	t := rowTable(rows, now)
-	fits := func(left int, remarks bool) bool {
-		configs := []table.ColumnConfig{{Name: "remark", Hidden: !remarks}}
+	inColumn := true
+	for left := 0; left <= len(expendable); left++ {
+		if inColumn && left > expendableForRemarks {
+			left, inColumn = 0, false
+		}
+		configs := []table.ColumnConfig{{Name: "remark", Hidden: !inColumn}}
 		for i, name := range expendable {
 			configs = append(configs, table.ColumnConfig{Name: name, Align: text.AlignRight, AlignHeader: text.AlignRight, Hidden: i < left})
 		}
 		t.SetColumnConfigs(configs)
-		shown = t.Render()
-		return text.LongestLineLen(shown) <= width
-	}
-	for left := range expendableForRemarks + 1 {
-		if fits(left, true) {
-			return shown
-		}
-	}
-	for left := range len(expendable) + 1 {
-		if fits(left, false) {
+		if shown = t.Render(); text.LongestLineLen(shown) <= width {
 			break
 		}
+	}
+	if inColumn {
+		return shown
 	}
 	var remarks []note
 	for _, r := range rows {
@@ -73,7 +72,7 @@ func renderTable(rows []row, now time.Time, width int) (shown string) {
 	}
 	before := "\n\n"
 	for _, n := range together(remarks) {
-		shown += before + strings.Join(terminal.Wrap(enumeration(n.names)+": "+n.text, 0, width), "\n")
+		shown += before + terminal.Wrap(enumeration(n.names)+": "+n.text, 0, width)
 		before = "\n"
 	}
 	return shown
@@ -154,7 +153,7 @@ func (r row) remark() string {
 }
 
 // said is whether a collector answers, how far a backfill is, and the activity.
-func (r row) said() string { return join(r.silence(), join(share(r.Collector), r.activity())) }
+func (r row) said() string { return join(r.silence(), share(r.Collector), r.activity()) }
 
 // silence says that a workflow did not answer.
 func (r row) silence() string {
@@ -206,5 +205,7 @@ func share(c status.Collector) string {
 // oneLine makes one line of a message from elsewhere.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// join joins two texts, each of which may be empty.
-func join(a, b string) string { return strings.TrimPrefix(strings.TrimSuffix(a+"; "+b, "; "), "; ") }
+// join joins texts, each of which may be empty.
+func join(texts ...string) string {
+	return strings.Join(slices.DeleteFunc(texts, func(s string) bool { return s == "" }), "; ")
+}

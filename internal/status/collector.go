@@ -115,21 +115,18 @@ type Slice struct {
 	// Began is when a worker took it, and Heartbeat when the worker last recorded a checkpoint.
 	Began     time.Time `json:"began,omitzero"`
 	Heartbeat time.Time `json:"heartbeat,omitzero"`
-	// checkpoint is the one of the heartbeat; nil if there is none.
-	checkpoint *checkpoint.Checkpoint
 }
 
-// pendingSlice is the slice under way; nil if there is none. A collector has no other activities.
-func (r *Reader) pendingSlice(d *workflowservice.DescribeWorkflowExecutionResponse) *Slice {
-	if len(d.GetPendingActivities()) == 0 {
-		return nil
+// pendingSlice is the slice under way, with the checkpoint of its heartbeat; nil if there is none. A collector has no
+// other activities.
+func (r *Reader) pendingSlice(d *workflowservice.DescribeWorkflowExecutionResponse) (s *Slice, newest checkpoint.Checkpoint) {
+	for _, a := range d.GetPendingActivities() {
+		s = &Slice{State: strings.ToLower(a.GetState().String()), Began: timeOf(a.GetLastStartedTime()), Heartbeat: timeOf(a.GetLastHeartbeatTime())}
+		if !r.decode(a.GetHeartbeatDetails(), &newest) {
+			newest = checkpoint.Checkpoint{}
+		}
 	}
-	a := d.GetPendingActivities()[0]
-	s := &Slice{State: strings.ToLower(a.GetState().String()), Began: timeOf(a.GetLastStartedTime()), Heartbeat: timeOf(a.GetLastHeartbeatTime())}
-	if newest := new(checkpoint.Checkpoint); r.decode(a.GetHeartbeatDetails(), newest) {
-		s.checkpoint = newest
-	}
-	return s
+	return s, newest
 }
 
 // timeOf is zero if Temporal knows no time.

@@ -72,7 +72,8 @@ func (r *Reader) read(ctx context.Context, id string, query bool) (c Collector, 
 	case latest.GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
 		err = r.closed(ctx, &c, latest)
 	default:
-		c.State, c.TaskQueue, c.Slice = Unknown, d.GetExecutionConfig().GetTaskQueue().GetName(), r.pendingSlice(d)
+		c.State, c.TaskQueue = Unknown, d.GetExecutionConfig().GetTaskQueue().GetName()
+		c.Slice, c.Checkpoint = r.pendingSlice(d)
 		if query {
 			err = r.query(ctx, &c, d)
 		}
@@ -81,7 +82,7 @@ func (r *Reader) read(ctx context.Context, id string, query bool) (c Collector, 
 	return c, err
 }
 
-// query adds the workflow's own status, and the checkpoint of a slice under way, which is newer than any that the
+// query adds the workflow's own status. It keeps the checkpoint of a slice under way, which is newer than any that the
 // workflow knows.
 func (r *Reader) query(ctx context.Context, c *Collector, d *workflowservice.DescribeWorkflowExecutionResponse) error {
 	var answer workflows.Status
@@ -93,12 +94,12 @@ func (r *Reader) query(ctx context.Context, c *Collector, d *workflowservice.Des
 	}
 	switch serviceerror.ToStatus(err).Code() {
 	case codes.OK:
+		newest := c.Checkpoint
 		c.Status = answer
 		// The workflow may answer after the end of the slice whose heartbeat was described.
-		before, s := answer.Checkpoint.Totals, c.Slice
-		if s != nil && s.checkpoint != nil && s.checkpoint.Totals.Events >= before.Events {
-			c.Rate = newRate(sampleOf(before, s.Began), sampleOf(s.checkpoint.Totals, s.Heartbeat))
-			c.Checkpoint = *s.checkpoint
+		if !newest.IsZero() && newest.Totals.Events >= answer.Checkpoint.Totals.Events {
+			c.Rate = newRate(sampleOf(answer.Checkpoint.Totals, c.Slice.Began), sampleOf(newest.Totals, c.Slice.Heartbeat))
+			c.Checkpoint = newest
 		}
 		return nil
 	case codes.DeadlineExceeded, codes.FailedPrecondition: // the latter if no worker has polled for a while
@@ -115,11 +116,10 @@ func (r *Reader) unanswered(ctx context.Context, c *Collector, run *workflow.Wor
 	if err != nil {
 		return err
 	}
-	c.Checkpoint, c.LastProblem = last.Checkpoint, last.LastProblem
-	if c.Slice != nil && c.Slice.checkpoint != nil {
-		c.Checkpoint = *c.Slice.checkpoint
+	if c.Checkpoint.IsZero() {
+		c.Checkpoint = last.Checkpoint
 	}
-	c.BehindSince = c.Checkpoint.Position.Newest
+	c.LastProblem, c.BehindSince = last.LastProblem, c.Checkpoint.Position.Newest
 	state, waits := State(run, r.Data), !last.WakeAt.IsZero()
 	if waits {
 		c.State, c.WakeAt, c.Reason = workflows.StateWaiting, &last.WakeAt, last.WakeReason

@@ -28,26 +28,25 @@ type Bar struct {
 }
 
 // NewBar makes a bar on an output.
-func NewBar(out io.Writer) *Bar { return &Bar{out: out, drawn: Is(out)} }
+func NewBar(out io.Writer) *Bar { return &Bar{out: out, drawn: Width(out) != Endless} }
 
 // Show shows how much is done, 0 to 1, or nil if that is not known, and a text beside it.
 func (b *Bar) Show(now time.Time, done *float64, said string) {
-	if !b.drawn {
-		if now.Sub(b.printed) >= printEvery {
-			b.printed = now
-			b.Note(now, said)
+	switch {
+	case b.drawn:
+		b.shown++
+		n, block := b.shown%(barLength-2), "▒█▒" // it moves
+		bar := strings.Repeat("░", n) + block + strings.Repeat("░", barLength-3-n)
+		if done != nil {
+			n = int(barLength * *done)
+			bar = strings.Repeat("█", n) + strings.Repeat("░", barLength-n)
 		}
-		return
+		b.line = text.Trim("║"+bar+"║  "+said, Width(b.out)-1)
+		fmt.Fprint(b.out, "\r"+clearLine+b.line)
+	case now.Sub(b.printed) >= printEvery:
+		b.printed = now
+		b.Note(now, said)
 	}
-	b.shown++
-	n, block := b.shown%(barLength-2), "▒█▒" // it moves
-	before, after := "░", barLength-3-n
-	if done != nil {
-		n = int(barLength * *done)
-		before, block, after = "█", "", barLength-n
-	}
-	b.line = text.Trim("║"+strings.Repeat(before, n)+block+strings.Repeat("░", after)+"║  "+said, Width(b.out)-1)
-	fmt.Fprint(b.out, "\r"+clearLine+b.line)
 }
 
 // Note prints a text that stays.
@@ -57,8 +56,7 @@ func (b *Bar) Note(now time.Time, said string) {
 		fmt.Fprintln(b.out, at+strings.Join(strings.Fields(said), " "))
 		return
 	}
-	lines := strings.Join(Wrap(said, len(at), Width(b.out)), "\n")
-	fmt.Fprint(b.out, "\r"+clearLine+at+lines[len(at):]+"\n"+b.line)
+	fmt.Fprint(b.out, "\r"+clearLine+at+Wrap(said, len(at), Width(b.out))[len(at):]+"\n"+b.line)
 }
 
 // End leaves the bar visible, without the ^C that a terminal shows.
@@ -69,15 +67,14 @@ func (b *Bar) End() {
 }
 
 // Wrap wraps a text between words, and indents each line. Words are not broken, so that they can be copied.
-func Wrap(said string, indent, width int) (lines []string) {
-	width = min(width, MaxWidth) - indent
-	before := strings.Repeat(" ", indent)
-	line := ""
+func Wrap(said string, indent, width int) string {
+	var lines []string
+	line, margin := "", strings.Repeat(" ", indent)
 	for _, word := range strings.Fields(said) {
-		if line != "" && len([]rune(line))+1+len([]rune(word)) > width {
-			lines, line = append(lines, before+line), ""
+		if line != "" && text.StringWidthWithoutEscSequences(margin+line+" "+word) > min(width, MaxWidth) {
+			lines, line = append(lines, margin+line), ""
 		}
 		line = strings.TrimPrefix(line+" "+word, " ")
 	}
-	return append(lines, before+line)
+	return strings.Join(append(lines, margin+line), "\n")
 }

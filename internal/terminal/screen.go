@@ -22,37 +22,16 @@ const (
 	endUpdate   = "\x1b[?2026l" // shows everything since beginUpdate at once, so that nothing flickers
 )
 
-// Screen is the alternate screen of a terminal, on which one picture after another is drawn. Closing it brings back what
-// was there before.
-type Screen struct {
-	out  io.Writer
-	size func() (width, height int)
-}
-
-// Open opens the screen; nil if the output is no terminal.
-func Open(out io.Writer) *Screen {
-	if !Is(out) {
-		return nil
-	}
-	_, _ = io.WriteString(out, enterScreen)
-	return &Screen{out: out, size: func() (int, int) { return Size(out) }}
-}
-
-// Is reports whether an output is a terminal.
-func Is(out io.Writer) bool {
-	file, ok := out.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
-}
-
 // Endless is the width of an output that is no terminal: programs read lines, and each row is one.
 const Endless = math.MaxInt32
 
 // Size is that of a terminal. It is Endless, 0 if the output is none.
 func Size(out io.Writer) (width, height int) {
-	if !Is(out) {
+	file, ok := out.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return Endless, 0
 	}
-	width, height, err := term.GetSize(int(out.(*os.File).Fd()))
+	width, height, err := term.GetSize(int(file.Fd()))
 	if err != nil || width == 0 || height == 0 {
 		return 80, 24 // a terminal that does not know its size
 	}
@@ -65,10 +44,29 @@ func Width(out io.Writer) int {
 	return width
 }
 
+// Screen is the alternate screen of a terminal, on which one picture after another is drawn. Closing it brings back what
+// was there before.
+type Screen struct {
+	out  io.Writer
+	size func(io.Writer) (width, height int)
+}
+
+// Open opens the screen; nil if the output is no terminal.
+func Open(out io.Writer) *Screen {
+	if Width(out) == Endless {
+		return nil
+	}
+	_, _ = io.WriteString(out, enterScreen)
+	return &Screen{out: out, size: Size}
+}
+
+// Close leaves the screen.
+func (s *Screen) Close() { _, _ = io.WriteString(s.out, leaveScreen) }
+
 // Draw replaces the picture. The terminal wraps a line that is too long, so that it is copied as one line. Lines that do
 // not fit at the bottom are left out.
 func (s *Screen) Draw(picture string) {
-	width, height := s.size()
+	width, height := s.size(s.out)
 	var b strings.Builder
 	b.WriteString(beginUpdate + home)
 	for i, line := range strings.Split(picture, "\n") {
@@ -93,6 +91,3 @@ func (s *Screen) Draw(picture string) {
 	}
 	_, _ = io.WriteString(s.out, b.String()+endUpdate)
 }
-
-// Close leaves the screen.
-func (s *Screen) Close() { _, _ = io.WriteString(s.out, leaveScreen) }

@@ -1,6 +1,7 @@
 package terminal
 
 import (
+	"io"
 	"strings"
 	"testing"
 
@@ -16,7 +17,7 @@ func TestAScreenIsDrawnOverAndFitsTheTerminal(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out strings.Builder
-			s := Screen{out: &out, size: func() (int, int) { return 6, 3 }}
+			s := Screen{out: &out, size: func(io.Writer) (int, int) { return 6, 3 }}
 			s.Draw(test.picture)
 			require.Equal(t, beginUpdate+home+test.want+endUpdate, out.String())
 		})

@@ -15,6 +15,39 @@ import (
 	"okta-collector/internal/status"
 )
 
+// newSignal is a command that sends a signal. Temporal keeps it until a worker is there.
+func newSignal(connect connector, signal, short string, args cobra.PositionalArgs) *cobra.Command {
+	return &cobra.Command{
+		Use:   signal + " [okta/<tenant>/<service>...]",
+		Short: short,
+		Args:  args,
+		RunE: connect.runOn(func(cmd *cobra.Command, c *status.Reader, ids []string) error {
+			if len(ids) == 0 {
+				return errors.New(nothing(cmd, "is running"))
+			}
+			return each(cmd, ids, 1, func(ctx context.Context, id string) (string, error) {
+				err := c.SignalWorkflow(ctx, id, "", signal, nil)
+				if errors.As(err, new(*serviceerror.NotFound)) {
+					err = notRunning(ctx, c, id)
+				}
+				return signal + " sent", err
+			})
+		}),
+	}
+}
+
+// notRunning is the error of an id that does not run: how it has ended, and what goes on with it.
+func notRunning(ctx context.Context, c *status.Reader, id string) error {
+	collector, err := c.Ended(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case !collector.HasEnded():
+		return errors.New("it was started at this moment; try again")
+	}
+	return errors.New("not running; " + endingAndRemedy(collector))
+}
+
 // stopPatience is how long a stop waits before it says what it waits for. With a worker a stop takes a second, and a few
 // more if Devo is slow to confirm.
 const stopPatience = 5 * time.Second
@@ -28,8 +61,8 @@ start goes on from the position. Backfills go on, unless their ids are given. Fo
 stopped before it was done it prints the command that fetches the rest.
 
 It waits for a worker. Exit code 1 if one was never there, 130 if the waiting was interrupted.`,
-		Args: checkSelection,
-		RunE: onCollectors(connect, func(cmd *cobra.Command, c *status.Reader, ids []string) error {
+		Args: checkIDs(true),
+		RunE: connect.runOn(func(cmd *cobra.Command, c *status.Reader, ids []string) error {
 			if len(ids) > 0 {
 				return stop(c, cmd, ids)
 			}
