@@ -58,11 +58,7 @@ Devo, without Temporal and without collecting anything. Exit code 1 if something
 			t.AppendRow(table.Row{r.Tenant, r.Check, said})
 		}
 		out := cmd.OutOrStdout()
-		if *asJSON {
-			err = printJSON(out, results)
-		} else {
-			fmt.Fprintln(out, t.Render()+renderNotes(failed, time.Now(), terminal.Width(out)))
-		}
+		err = show(out, *asJSON, results, t.Render()+renderNotes(failed, time.Now(), terminal.Width(out)))
 		if err == nil && failed != nil {
 			err = fmt.Errorf("%d of %d checks failed", len(failed), len(results))
 		}

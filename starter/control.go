@@ -28,24 +28,14 @@ func newSignal(connect connector, signal, short string, args cobra.PositionalArg
 			return each(cmd, ids, 1, func(ctx context.Context, id string) (string, error) {
 				err := c.SignalWorkflow(ctx, id, "", signal, nil)
 				if errors.As(err, new(*serviceerror.NotFound)) {
-					err = notRunning(ctx, c, id)
+					if collector, readErr := c.Ended(ctx, id); readErr == nil && collector.HasEnded() {
+						err = errors.New("not running; " + endingAndRemedy(collector))
+					}
 				}
 				return signal + " sent", err
 			})
 		}),
 	}
-}
-
-// notRunning is the error of an id that does not run: how it has ended, and what goes on with it.
-func notRunning(ctx context.Context, c *status.Reader, id string) error {
-	collector, err := c.Ended(ctx, id)
-	switch {
-	case err != nil:
-		return err
-	case !collector.HasEnded():
-		return errors.New("it was started at this moment; try again")
-	}
-	return errors.New("not running; " + endingAndRemedy(collector))
 }
 
 // stopPatience is how long a stop waits before it says what it waits for. With a worker a stop takes a second, and a few
@@ -63,32 +53,25 @@ stopped before it was done it prints the command that fetches the rest.
 It waits for a worker. Exit code 1 if one was never there, 130 if the waiting was interrupted.`,
 		Args: checkIDs(true),
 		RunE: connect.runOn(func(cmd *cobra.Command, c *status.Reader, ids []string) error {
-			if len(ids) > 0 {
-				return stop(c, cmd, ids)
-			}
-			all, err := c.IDs(cmd.Context(), status.EverStarted, tenantFlag(cmd))
-			switch {
-			case err != nil:
+			if len(ids) == 0 {
+				all, err := c.IDs(cmd.Context(), status.EverStarted, tenantFlag(cmd))
+				if err == nil && len(all) == 0 {
+					err = errors.New(nothing(cmd, "was ever started"))
+				} else if err == nil {
+					fmt.Fprintln(cmd.ErrOrStderr(), "starter:", nothing(cmd, "is running"))
+				}
 				return err
-			case len(all) == 0:
-				return errors.New(nothing(cmd, "was ever started"))
 			}
-			fmt.Fprintln(cmd.ErrOrStderr(), "starter:", nothing(cmd, "is running"))
-			return nil
+			s := stopping{c: c}
+			patience := time.AfterFunc(stopPatience, func() { fmt.Fprint(cmd.ErrOrStderr(), s.hint()) })
+			defer patience.Stop()
+			err := each(cmd, ids, -1, s.one)
+			if err != nil && cmd.Context().Err() != nil {
+				return exitError{err, exitInterrupted}
+			}
+			return err
 		}),
 	}
-}
-
-// stop cancels all and waits for each. A collector ends within a page, if a worker runs.
-func stop(c *status.Reader, cmd *cobra.Command, ids []string) error {
-	s := stopping{c: c}
-	patience := time.AfterFunc(stopPatience, func() { fmt.Fprint(cmd.ErrOrStderr(), s.hint()) })
-	defer patience.Stop()
-	err := each(cmd, ids, -1, s.one)
-	if err != nil && cmd.Context().Err() != nil {
-		return exitError{err, exitInterrupted}
-	}
-	return err
 }
 
 // stopping is one call of stop.

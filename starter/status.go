@@ -54,10 +54,8 @@ explains the columns, the states, and the fields of -o json, which prints an arr
 		if err != nil {
 			return err
 		}
-		if *asJSON {
-			err = printJSON(out, rows)
-		} else if len(rows) > 0 {
-			fmt.Fprintln(out, render(rows, time.Now(), cmp.Or(width, terminal.Width(out))))
+		if *asJSON || len(rows) > 0 {
+			err = show(out, *asJSON, rows, render(rows, time.Now(), cmp.Or(width, terminal.Width(out))))
 		}
 		return cmp.Or(err, attention(rows, nothing))
 	})
@@ -77,13 +75,17 @@ func outputFlag(cmd *cobra.Command) (asJSON *bool) {
 	return asJSON
 }
 
-func printJSON(out io.Writer, v any) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(v); err != nil {
-		return fmt.Errorf("writing the output: %w", err)
+// show prints a value as JSON, or else a text.
+func show(out io.Writer, asJSON bool, v any, text string) error {
+	if asJSON {
+		b, err := json.MarshalIndent(v, "", "  ")
+		if err != nil {
+			return fmt.Errorf("writing the output: %w", err)
+		}
+		text = string(b)
 	}
-	return nil
+	_, err := fmt.Fprintln(out, text)
+	return err
 }
 
 // row is a collector or backfill as the status shows it.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -26,10 +25,8 @@ const expendableForRemarks = 2
 // newTable is a table without lines.
 func newTable(header ...any) table.Writer {
 	t := table.NewWriter()
-	style := table.StyleDefault
-	style.Options = table.OptionsNoBordersAndSeparators
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
-	t.SetStyle(style)
+	t.Style().Options = table.OptionsNoBordersAndSeparators
+	t.Style().Box.PaddingLeft, t.Style().Box.PaddingRight = "", "  "
 	t.SuppressTrailingSpaces()
 	t.AppendHeader(header)
 	return t
@@ -144,68 +141,80 @@ func duration(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// remark is what the table says of a collector, and whether there is a note.
-func (r row) remark() string {
-	if r.EndedUnasked() || r.problem() != nil || r.Unanswered != "" && !r.NoWorker {
-		return strings.TrimPrefix(r.said()+", see below", ", ")
+// note is said below a table, of one collector or of several that have the same to say.
+type note struct {
+	names []string
+	what  string // such as a warning; may be empty
+	text  string
+	// shared is the text without what differs between services that have the same problem; empty: all of it.
+	shared string
+	remedy string // a command; may be empty
+	at     time.Time
+	// failures counts the consecutive failed slices: of several collectors the most, which upTo then says.
+	failures int
+	upTo     string
+}
+
+// problemNote is a note of one problem.
+func problemNote(name string, p workflows.Problem) note {
+	n := note{names: []string{name}, text: p.String(), at: p.At}
+	if p.Endpoint != "" {
+		p.Message = "asking Okta: " + p.Message
 	}
-	return r.said()
+	p.Endpoint, p.RequestID = "", ""
+	n.shared = p.String()
+	return n
 }
 
-// said is whether a collector answers, how far a backfill is, and the activity.
-func (r row) said() string { return join(r.silence(), share(r.Collector), r.activity()) }
-
-// silence says that a workflow did not answer.
-func (r row) silence() string {
-	switch {
-	case r.NoWorker:
-		return "no worker answers"
-	case r.Unanswered != "":
-		return "does not answer"
+// together makes one note of those that say the same, such as that one token is not valid for each service.
+func together(notes []note) (all []*note) {
+	same := make(map[[3]string]*note)
+	for _, n := range notes {
+		key := [3]string{n.what, cmp.Or(n.shared, n.text), n.remedy}
+		to := same[key]
+		if to == nil {
+			same[key] = &n
+			all = append(all, &n)
+			continue
+		}
+		to.names, to.text = append(to.names, n.names...), key[1]
+		if n.at.After(to.at) {
+			to.at = n.at
+		}
+		if n.failures != to.failures {
+			to.failures, to.upTo = max(to.failures, n.failures), "up to "
+		}
 	}
-	return ""
+	return all
 }
 
-// activity says in a few words what a collector does, or why it waits.
-func (r row) activity() string {
-	running := r.State == workflows.StateRunning
-	switch {
-	case r.HasEnded():
-		return ""
-	case running && r.Reason == workflows.WaitPaused:
-		return "pausing after the page under way"
-	case r.Reason != "":
-		return cmp.Or(reasons[r.Reason], string(r.Reason))
-	case running && r.Slice != nil && r.Slice.State == status.SliceScheduled:
-		return "waits for a worker"
-	case running && r.Slice != nil && r.Slice.State != status.SliceStarted:
-		return "its activity is " + strings.ReplaceAll(r.Slice.State, "_", " ") // a person did that, with Temporal's CLI
-	case running && r.Backfill == nil && r.Checkpoint.Position.Pull != nil:
-		return fmt.Sprintf("%s pull under way", r.Checkpoint.Position.Pull.Kind)
+// renderNotes follows a table. Words and commands that do not fit the width are not broken.
+func renderNotes(notes []note, now time.Time, width int) (shown string) {
+	for _, n := range together(notes) {
+		head := enumeration(n.names)
+		if n.what != "" {
+			head += ", " + n.what
+		}
+		if n.failures > 1 {
+			head += fmt.Sprintf(", %s%d failures in a row", n.upTo, n.failures)
+		}
+		if !n.at.IsZero() {
+			head += ", " + humanize.RelTime(n.at, now, "ago", "from now")
+		}
+		shown += "\n\n" + terminal.Wrap(head+":", 0, width) + "\n" + terminal.Wrap(n.text, 2, width)
+		if n.remedy != "" {
+			shown += "\n  " + n.remedy // a line of its own, to be copied
+		}
 	}
-	return ""
+	return shown
 }
 
-// reasons are the words for why a collector waits. The table has the state and the time in columns of their own.
-var reasons = map[workflows.WaitReason]string{
-	workflows.WaitPoll:    "caught up",
-	workflows.WaitYield:   "live collection first",
-	workflows.WaitBackoff: "tries again",
-	workflows.WaitPaused:  "the signal resume goes on",
-}
-
-// share is how much of its range a backfill has done; empty if it has none.
-func share(c status.Collector) string {
-	if c.Backfill == nil || c.Backfill.Progress == nil {
-		return ""
+// enumeration lists ids. An id that begins like the one before it is shortened to its end.
+func enumeration(names []string) string {
+	beginning := func(name string) string { return name[:strings.LastIndexAny(name, "/ ")+1] }
+	list := names[:1:1]
+	for i, name := range names[1:] {
+		list = append(list, cmp.Or(strings.TrimPrefix(name, beginning(names[i])), name))
 	}
-	return fmt.Sprintf("%.1f %%", math.Floor(1000**c.Backfill.Progress)/10) // 100 % is all of it, so it is not rounded up
-}
-
-// oneLine makes one line of a message from elsewhere.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
-// join joins texts, each of which may be empty.
-func join(texts ...string) string {
-	return strings.Join(slices.DeleteFunc(texts, func(s string) bool { return s == "" }), "; ")
+	return strings.Join(list, ", ")
 }

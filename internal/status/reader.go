@@ -120,23 +120,21 @@ func (r *Reader) unanswered(ctx context.Context, c *Collector, run *workflow.Wor
 		c.Checkpoint = last.Checkpoint
 	}
 	c.LastProblem, c.BehindSince = last.LastProblem, c.Checkpoint.Position.Newest
-	state, waits := State(run, r.Data), !last.WakeAt.IsZero()
-	if waits {
-		c.State, c.WakeAt, c.Reason = workflows.StateWaiting, &last.WakeAt, last.WakeReason
-	}
-	switch {
+	waits := !last.WakeAt.IsZero()
+	switch attribute := State(run, r.Data); {
 	// A worker that was lost is noticed only after the heartbeat timeout.
 	case c.Slice != nil && c.Slice.State != SliceScheduled:
 		c.State = workflows.StateRunning
-	case state == workflows.AttributePaused:
+	case attribute == workflows.AttributePaused:
 		c.State = workflows.StatePaused
-	case state == workflows.AttributeBlocked:
-		c.State = workflows.StateBlocked
+	case attribute == workflows.AttributeBlocked:
+		c.State, last.WakeReason = workflows.StateBlocked, workflows.WaitBlocked
+	case waits:
+		c.State = workflows.StateWaiting
 	}
-	switch {
-	case waits && state == workflows.AttributeBlocked:
-		c.Reason = workflows.WaitBlocked
-	case !waits && c.State != workflows.StateRunning && (due || c.Slice != nil):
+	if waits {
+		c.WakeAt, c.Reason = &last.WakeAt, last.WakeReason
+	} else if c.State != workflows.StateRunning && (due || c.Slice != nil) {
 		c.Reason = WorkDue
 	}
 	return nil
