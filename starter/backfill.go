@@ -29,15 +29,14 @@ func newBackfill(connect connector) *cobra.Command {
 		Short: "Fetch a range of logs, or all of another service, once more beside the live collection",
 		Long: `Fetches once more what was collected before, or should have been: of logs the events that were
 published from --since on and before --until, of any other service everything, without times. The
-live collection goes on meanwhile, and goes first where Okta's limits are short.
+live collection goes on and goes first. It must be running, and a worker.
 
-The collector must be running, and a worker. Prints the workflow id of the backfill, which pause,
-resume, stop and status take. With --follow and such an id it starts nothing: it follows that one or,
-when it has ended, says how. Exit code 1 if it failed or was stopped, 130 if following was interrupted.`,
+Prints the workflow id of the backfill, which pause, resume, stop and status take. With such an id
+--follow starts nothing: it follows that one or, when it has ended, says how. Exit code 1 if the
+backfill failed or was stopped, 130 if following it was interrupted.`,
 		Example: `  starter backfill okta/acme/logs --since 7d --follow
   starter backfill okta/acme/logs --since 2026-11-01T00:00:00Z --until 2026-11-02T00:00:00Z
-  starter backfill okta/acme/users
-  starter backfill okta/acme/users/backfill/full --follow`,
+  starter backfill okta/acme/users`,
 		Args: cobra.MatchAll(cobra.ExactArgs(1), checkIDs(true), func(_ *cobra.Command, args []string) (err error) {
 			tenant, service, _ := workflows.ParseWorkflowID(args[0])
 			if err := checkService(service); err != nil {

@@ -46,11 +46,10 @@ func newStop(connect connector) *cobra.Command {
 	return &cobra.Command{
 		Use:   "stop [okta/<tenant>/<service>...]",
 		Short: "End collecting and wait until it has ended; start goes on from the position",
-		Long: `Ends the collection of the ids given, of --tenant or of all, and waits until it has ended;
-start goes on from the position. Backfills go on, unless their ids are given. For one that is
-stopped before it was done it prints the command that fetches the rest.
-
-It waits for a worker. Exit code 1 if one was never there, 130 if the waiting was interrupted.`,
+		Long: `Ends the collection of the ids given, of --tenant or of all, and waits until it has ended, for
+which a worker must run. Backfills go on, unless their ids are given. For one that is stopped before
+it was done it prints the command that fetches the rest. Exit code 1 if an id was never there, 130 if
+the waiting was interrupted.`,
 		Args: checkIDs(true),
 		RunE: connect.runOn(func(cmd *cobra.Command, c *status.Reader, ids []string) error {
 			if len(ids) == 0 {

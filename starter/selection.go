@@ -12,8 +12,22 @@ import (
 
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/okta"
+	"okta-collector/internal/status"
 	"okta-collector/workflows"
 )
+
+// runOn makes a command act on the workflow ids given or, without any, on the collectors that run: of --tenant or of all.
+// Their backfills go on.
+func (connect connector) runOn(act func(cmd *cobra.Command, c *status.Reader, ids []string) error) func(*cobra.Command, []string) error {
+	return connect.run(func(cmd *cobra.Command, c *status.Reader, ids []string) (err error) {
+		if len(ids) == 0 {
+			if ids, err = c.IDs(cmd.Context(), status.Running, tenantFlag(cmd)); err != nil {
+				return err
+			}
+		}
+		return act(cmd, c, ids)
+	})
+}
 
 // each acts on ids, on so many at once (-1: all). As soon as one is done it prints a line with the id and what was done,
 // or why that failed. It is an error if any failed.

@@ -30,11 +30,9 @@ func newStart(connect connector) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "start [okta/<tenant>/<service>...]",
 		Short: "Start collecting, from where it was stopped; what runs already is left alone",
-		Long: `Starts the collection of the ids given, or of all services in OKTA_SERVICES.
-
-It is safe to repeat: what runs already is left alone. A service that was stopped goes on
-from its position; --fresh forgets the position and begins anew. Only the first start in a
-namespace needs a worker, but nothing is collected until one runs.`,
+		Long: `Starts the collection of the ids given, or of all services in OKTA_SERVICES. It is safe to repeat.
+A service that was stopped goes on from its position; --fresh forgets the position and begins anew.
+Only the first start in a namespace needs a worker, but nothing is collected until one runs.`,
 		Example: `  starter start
   starter start --tenant acme --since 7d
   starter start --fresh okta/default/users`,

@@ -25,13 +25,11 @@ func newStatus(connect connector) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [okta/<tenant>/<service>...]",
 		Short: "Show where each collector is; exit code 1 if one needs attention",
-		Long: `Shows the collectors and backfills of the ids given; without ids all collectors that were
-ever started, of --tenant or of all, each with the backfills that it has running.
-
-LAG is 0s when caught up, and BUDGET is the requests sent in the present minute, of Okta's limit.
-Below the table is what keeps one from collecting, and for an hour what it last warned of. A narrow
-terminal has fewer columns, and the remarks below them too. "At a glance" in docs/operating.md
-explains the columns, the states, and the fields of -o json, which prints an array of objects.`,
+		Long: `Shows the collectors and backfills of the ids given; without ids all collectors that were ever
+started, of --tenant or of all, each with the backfills that it has running. Below the table is what
+keeps one from collecting, and for an hour what it last warned of. A narrow terminal has fewer
+columns, and the remarks below them. docs/operating.md, "At a glance", explains the columns, the
+states, and the fields of the objects that -o json prints.`,
 		Example: `  starter status --tenant acme --watch
   starter status -o json | jq '.[] | select(.healthy | not) | .id'`,
 		Args: checkIDs(true),

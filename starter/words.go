@@ -219,10 +219,8 @@ func remedyFor(c status.Collector) remedy {
 		return remedy{}
 	case !backfill:
 		return remedy{"start it with", "starter start " + collector}
-	case c.State == status.Missing || c.Checkpoint.IsZero():
+	case c.State == status.Missing, c.Checkpoint.IsZero(), bounds == (checkpoint.Range{}):
 		return remedy{"start it with", backfillCommand(collector, bounds)}
-	case bounds == (checkpoint.Range{}):
-		return remedy{"fetch all again with", backfillCommand(collector, bounds)}
 	}
 	bounds.Since = c.Checkpoint.Position.Reached(bounds.Since)
 	return remedy{"fetch the rest with", backfillCommand(collector, bounds)}
