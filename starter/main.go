@@ -62,8 +62,6 @@ type exitError struct {
 	code int
 }
 
-func (e exitError) Unwrap() error { return e.error }
-
 func usage(err error) error { return exitError{err, exitUsage} }
 
 func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
@@ -92,10 +90,7 @@ settings. docs/operating.md has more.`,
 	return root
 }
 
-// tenantFlag is the value of --tenant.
-func tenantFlag(cmd *cobra.Command) string {
-	return cmd.Flag("tenant").Value.String()
-}
+func tenantFlag(cmd *cobra.Command) string { return cmd.Flag("tenant").Value.String() }
 
 // dialTimeout bounds the wait for Temporal. It is short because a person waits at a terminal.
 const dialTimeout = 10 * time.Second

@@ -63,10 +63,11 @@ func each(cmd *cobra.Command, ids []string, atOnce int, act func(ctx context.Con
 func checkIDs(backfills bool) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, ids []string) error {
 		for _, id := range ids {
+			tenant, service, err := workflows.ParseWorkflowID(id)
 			switch {
 			case isBackfill(id) && !backfills:
 				return fmt.Errorf("%s is a backfill, which %s does not know; see starter backfill --help", id, cmd.Name())
-			case !isCollector(id) && !isBackfill(id):
+			case err != nil, !isBackfill(id) && id != workflows.WorkflowID(tenant, service):
 				return fmt.Errorf("%q is not a workflow id of this collector: want okta/<tenant>/<service>, such as okta/default/logs, or that of a backfill, "+
 					"such as okta/default/logs/backfill/2026-11-01T00:00:00.000Z--2026-11-02T00:00:00.000Z or okta/default/users/backfill/full", id)
 			}
@@ -76,11 +77,6 @@ func checkIDs(backfills bool) cobra.PositionalArgs {
 		}
 		return nil
 	}
-}
-
-func isCollector(id string) bool {
-	tenant, service, err := workflows.ParseWorkflowID(id)
-	return err == nil && id == workflows.WorkflowID(tenant, service)
 }
 
 // isBackfill reports whether a backfill of its service can have the id.

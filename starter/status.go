@@ -104,17 +104,13 @@ const manyFailures = 6
 
 func newRow(c status.Collector, plan config.Plan) row {
 	r := row{Collector: c, Remedy: remedyFor(c)}
-	if c.NeverCollected() {
+	if c.EndedUnasked() && c.Last != nil && c.Checkpoint.IsZero() && !c.Last.Checkpoint.HasCollected() {
 		planned := slices.ContainsFunc(plan.Targets, func(t config.Target) bool { return t.Tenant == c.Tenant })
 		r.Mistake = checkService(c.Service) != nil ||
 			plan.Given && planned && !slices.Contains(plan.Targets, config.Target{Tenant: c.Tenant, Service: c.Service})
 	}
-	switch c.State {
-	case workflows.StateRunning, workflows.StateWaiting, workflows.StatePaused, workflows.StateDone, status.Stopped:
-		r.Healthy = c.Unanswered == "" && c.Failures < manyFailures
-	default:
-		r.Healthy = r.Mistake
-	}
+	r.Healthy = r.Mistake ||
+		!c.EndedUnasked() && c.State != workflows.StateBlocked && c.Unanswered == "" && c.Failures < manyFailures
 	return r
 }
 

@@ -107,7 +107,6 @@ type Bar struct {
 	out     io.Writer
 	drawn   bool
 	line    string // on the terminal
-	shown   int    // how many times
 	printed time.Time
 }
 
@@ -118,8 +117,7 @@ func NewBar(out io.Writer) *Bar { return &Bar{out: out, drawn: Width(out) != End
 func (b *Bar) Show(now time.Time, done *float64, said string) {
 	switch {
 	case b.drawn:
-		b.shown++
-		n, block := b.shown%(barLength-2), "▒█▒" // it moves
+		n, block := int(now.Unix()%(barLength-2)), "▒█▒" // it moves
 		bar := strings.Repeat("░", n) + block + strings.Repeat("░", barLength-3-n)
 		if done != nil {
 			n = int(barLength * *done)
