@@ -58,26 +58,26 @@ backfill failed or was stopped, 130 if following it was interrupted.`,
 			ctx, out, id := cmd.Context(), cmd.OutOrStdout(), args[0]
 			if isBackfill(id) {
 				collector, err := c.Ended(ctx, id)
-				switch {
-				case err != nil:
+				if err != nil {
 					return err
-				case collector.HasEnded():
+				}
+				if collector.HasEnded() {
 					return outcome(out, collector)
 				}
-				return follow(ctx, out, id, c.Collector)
-			}
-			tenant, service, _ := workflows.ParseWorkflowID(id)
-			id = workflows.BackfillID(tenant, service, r)
-			err := startBackfill(ctx, c, args[0], r)
-			switch {
-			case err == nil:
-				fmt.Fprintln(out, id)
-			case following && isRunning(ctx, c, id):
-				fmt.Fprintln(out, id, "runs already")
-			case errors.As(err, new(*serviceerror.NotFound)):
-				return notCollected(cmd, args[0], id, r)
-			default:
-				return err
+			} else {
+				tenant, service, _ := workflows.ParseWorkflowID(id)
+				id = workflows.BackfillID(tenant, service, r)
+				err := startBackfill(ctx, c, args[0], r)
+				switch {
+				case err == nil:
+					fmt.Fprintln(out, id)
+				case following && isRunning(ctx, c, id):
+					fmt.Fprintln(out, id, "runs already")
+				case errors.As(err, new(*serviceerror.NotFound)):
+					return notCollected(cmd, args[0], id, r)
+				default:
+					return err
+				}
 			}
 			if !following {
 				return nil

@@ -73,7 +73,6 @@ the waiting was interrupted.`,
 	}
 }
 
-// stopping is one call of stop.
 type stopping struct {
 	c       *status.Reader
 	waiting sync.Map // the ids that were cancelled and have not ended

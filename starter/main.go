@@ -70,11 +70,11 @@ func newRoot(connect connector) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "starter",
 		Short: "Starts, watches and controls the collection of Okta orgs",
-		Long: `Commands act on the workflow ids given, such as okta/default/users, on those of --tenant, or on
-all; start on those of the settings. pause, resume, stop and status know backfills too, by the ids
-that status shows. Commands that act print a line for each id: what came of it, or FAILED: and why.
-TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and the like name Temporal; start and check read the worker's
-settings. docs/operating.md has more.`,
+		Long: `Starts, watches and controls the collection of Okta orgs. Commands act on the workflow ids given, such
+as okta/default/users, on those of --tenant, or on all; start on those of the settings. pause, resume,
+stop and status know backfills too, by the ids that status shows. Commands that act print a line for
+each id: what came of it, or FAILED: and why. TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and the like name
+Temporal; start and check read the same settings as the worker. docs/operating.md has more.`,
 		Version:       buildinfo.Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -95,7 +95,6 @@ func tenantFlag(cmd *cobra.Command) string { return cmd.Flag("tenant").Value.Str
 // dialTimeout bounds the wait for Temporal. It is short because a person waits at a terminal.
 const dialTimeout = 10 * time.Second
 
-// connector connects to Temporal.
 type connector func(ctx context.Context) (*status.Reader, error)
 
 // connect is the connector for TEMPORAL_* and its profiles.

@@ -83,7 +83,6 @@ func parseTime(flag, text string, now time.Time) (time.Time, error) {
 	return t.UTC().Truncate(time.Millisecond), nil
 }
 
-// loadPlan reads the settings and prints their warnings.
 func loadPlan(cmd *cobra.Command) (config.Plan, error) {
 	plan, warnings, err := config.LoadPlan()
 	warn(cmd, warnings...)
@@ -130,7 +129,6 @@ func startIDs(plan config.Plan, given []string, tenant string) ([]string, error)
 	return given, nil
 }
 
-// starting is one call of start.
 type starting struct {
 	c         *status.Reader
 	ids       []string
@@ -201,14 +199,14 @@ func (s *starting) execute(ctx context.Context, id string, in workflows.CollectI
 		),
 		StaticSummary: fmt.Sprintf("%s of %s into Devo", in.Service, in.Tenant),
 	}, workflows.CollectName, in)
-	if errors.As(err, new(*serviceerror.InvalidArgument)) {
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, new(*serviceerror.InvalidArgument)):
 		missing, listErr := temporalclient.MissingAttributes(ctx, s.c.OperatorService(), s.c.Namespace)
 		if listErr == nil && len(missing) > 0 {
 			return fmt.Errorf("the namespace does not have the search attributes yet: start a worker, which registers them, and try again (%w)", err)
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("starting: %w", err)
-	}
-	return nil
+	return fmt.Errorf("starting: %w", err)
 }

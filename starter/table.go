@@ -155,7 +155,6 @@ type note struct {
 	upTo     string
 }
 
-// problemNote is a note of one problem.
 func problemNote(name string, p workflows.Problem) note {
 	n := note{names: []string{name}, text: p.String(), at: p.At}
 	if p.Endpoint != "" {

@@ -15,8 +15,6 @@ import (
 	"okta-collector/workflows"
 )
 
-// What is said of a collector or a backfill: in a word or two in the table, and at length below it and by other commands.
-
 // remark is what the table says of a collector, and whether there is a note.
 func (r row) remark() string {
 	if r.EndedUnasked() || r.problem() != nil || r.Unanswered != "" && !r.NoWorker {

@@ -160,11 +160,11 @@ func shippedLately(samples []workflows.Sample, totals checkpoint.Totals, now tim
 	if len(samples) == 0 {
 		return nil
 	}
-	return new(shipped(since(samples, lately, now)[0], sampleOf(totals, now)))
+	return new(shipped(dropOlder(samples, lately, now)[0], sampleOf(totals, now)))
 }
 
-// since drops all samples before the newest one of at least an age. If none is so old, it drops none.
-func since(samples []workflows.Sample, age time.Duration, now time.Time) []workflows.Sample {
+// dropOlder drops all samples before the newest one of at least an age. If none is so old, it drops none.
+func dropOlder(samples []workflows.Sample, age time.Duration, now time.Time) []workflows.Sample {
 	for len(samples) > 1 && now.Sub(samples[1].At) >= age {
 		samples = samples[1:]
 	}
@@ -194,7 +194,7 @@ type Rates map[string][]workflows.Sample
 // Add records what was read at a time. From the second reading on it sets the collector's rate: that of the last minute.
 func (r Rates) Add(c *Collector, now time.Time) {
 	newest := sampleOf(c.Checkpoint.Totals, now)
-	r[c.ID] = since(append(r[c.ID], newest), rateWindow, now)
+	r[c.ID] = dropOlder(append(r[c.ID], newest), rateWindow, now)
 	if len(r[c.ID]) > 1 {
 		c.Rate = newRate(r[c.ID][0], newest)
 	}
