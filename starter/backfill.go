@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,78 +23,67 @@ const updateTimeout = 30 * time.Second
 func newBackfill(connect connector) *cobra.Command {
 	var since, until string
 	var following bool
+	var r checkpoint.Range
 	cmd := &cobra.Command{
 		Use:   "backfill okta/<tenant>/<service>",
 		Short: "Fetch a range of logs, or all of another service, once more beside the live collection",
 		Long: `Fetches once more what was collected before, or should have been: of logs the events that were
-published from --since on and before --until, of any other service everything there is, without
-times. The live collection goes on meanwhile, and goes first where Okta's limits are short.
+published from --since on and before --until, of any other service everything, without times. The
+live collection goes on and goes first. It must be running, and a worker.
 
-The collector must be running, and a worker. Prints the workflow id of the backfill, which pause,
-resume, stop and status take. With --follow it shows the progress until the end; exit code 1 if the
-backfill failed or was stopped, 130 if the following was interrupted. With --follow and the id of a
-backfill it starts nothing: it follows that one or, when it has ended, says how.`,
+Prints the workflow id of the backfill, which pause, resume, stop and status take. With such an id
+--follow starts nothing: it follows that one or, when it has ended, says how. Exit code 1 if the
+backfill failed or was stopped, 130 if following it was interrupted.`,
 		Example: `  starter backfill okta/acme/logs --since 7d --follow
   starter backfill okta/acme/logs --since 2026-11-01T00:00:00Z --until 2026-11-02T00:00:00Z
-  starter backfill okta/acme/users
-  starter backfill okta/acme/users/backfill/full --follow`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if err := cobra.ExactArgs(1)(cmd, args); err != nil {
-				return err
-			}
-			if err := checkSelection(cmd, args); err != nil {
-				return err
-			}
+  starter backfill okta/acme/users`,
+		Args: cobra.MatchAll(cobra.ExactArgs(1), checkIDs(true), func(_ *cobra.Command, args []string) (err error) {
 			tenant, service, _ := workflows.ParseWorkflowID(args[0])
 			if err := checkService(service); err != nil {
 				return err
 			}
-			switch r, one := workflows.RangeOf(args[0]); {
+			switch bounds, one := workflows.RangeOf(args[0]); {
 			case one && since+until != "":
 				return errors.New("the times are in the backfill's id: leave --since and --until away")
 			case one && !following:
 				return usagef("%s is the id of a backfill: follow it with --follow, or start one with: %s",
-					args[0], backfillCommand(workflows.WorkflowID(tenant, service), r))
+					args[0], backfillCommand(workflows.WorkflowID(tenant, service), bounds))
 			case !one && workflows.HasRange(service) && since == "":
 				return errors.New("--since is missing: a time such as 2026-11-01T00:00:00Z or how long ago, such as 7d")
 			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, id := cmd.Context(), args[0]
-			tenant, service, _ := workflows.ParseWorkflowID(id)
-			r, err := parseRange(service, since, until, time.Now())
-			if err != nil {
-				return usage(err)
-			}
-			c, err := connect(ctx)
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			if !isBackfill(id) {
+			r, err = parseRange(service, since, until, time.Now())
+			return err
+		}),
+		RunE: connect.run(func(cmd *cobra.Command, c *status.Reader, args []string) error {
+			ctx, out, id := cmd.Context(), cmd.OutOrStdout(), args[0]
+			if isBackfill(id) {
+				collector, err := c.Ended(ctx, id)
+				if err != nil {
+					return err
+				}
+				if collector.HasEnded() {
+					return outcome(out, collector)
+				}
+			} else {
+				tenant, service, _ := workflows.ParseWorkflowID(id)
 				id = workflows.BackfillID(tenant, service, r)
 				err := startBackfill(ctx, c, args[0], r)
 				switch {
 				case err == nil:
-					fmt.Fprintln(cmd.OutOrStdout(), id)
+					fmt.Fprintln(out, id)
 				case following && isRunning(ctx, c, id):
-					fmt.Fprintln(cmd.OutOrStdout(), id, "runs already")
+					fmt.Fprintln(out, id, "runs already")
 				case errors.As(err, new(*serviceerror.NotFound)):
 					return notCollected(cmd, args[0], id, r)
 				default:
 					return err
 				}
-			} else if collector, over, err := c.Ended(ctx, id); err != nil {
-				return err
-			} else if over {
-				return outcome(cmd.OutOrStdout(), collector)
 			}
 			if !following {
 				return nil
 			}
-			return follow(ctx, c, cmd.OutOrStdout(), id)
-		},
+			return follow(ctx, out, id, c.Collector)
+		}),
 	}
 	cmd.Flags().StringVar(&since, "since", "", "the first event's time of publication: an RFC 3339 time, or how long ago (7d)")
 	cmd.Flags().StringVar(&until, "until", "", "where it ends: the first time that does not belong to it; default now")
@@ -103,19 +91,15 @@ backfill it starts nothing: it follows that one or, when it has ended, says how.
 	return cmd
 }
 
-// parseRange reads the times, in whole milliseconds. The collector checks the range.
+// parseRange reads the times. The collector checks the range.
 func parseRange(service, since, until string, now time.Time) (r checkpoint.Range, err error) {
-	if since != "" {
-		if r.Since, err = parseTime("--since", since, now); err != nil {
-			return r, err
-		}
+	if until == "" && workflows.HasRange(service) {
+		until = "0s"
 	}
-	if until != "" || workflows.HasRange(service) {
-		if r.Until, err = parseTime("--until", cmp.Or(until, "0s"), now); err != nil {
-			return r, err
-		}
+	if r.Since, err = parseTime("--since", since, now); err == nil {
+		r.Until, err = parseTime("--until", until, now)
 	}
-	return checkpoint.Range{Since: r.Since.Truncate(time.Millisecond), Until: r.Until.Truncate(time.Millisecond)}, nil
+	return r, err
 }
 
 // startBackfill asks a collector to start a backfill.
@@ -143,8 +127,8 @@ func startBackfill(ctx context.Context, c *status.Reader, collector string, r ch
 
 // isRunning reports whether Temporal runs an id. It is false if Temporal does not say.
 func isRunning(ctx context.Context, c *status.Reader, id string) bool {
-	_, over, err := c.Ended(ctx, id)
-	return err == nil && !over
+	collector, err := c.Ended(ctx, id)
+	return err == nil && !collector.HasEnded()
 }
 
 // notCollected is the error of a service whose collector does not run. It says how to backfill all the same.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/mock"
@@ -15,7 +16,6 @@ import (
 	temporalsdk "go.temporal.io/sdk/temporal"
 
 	"okta-collector/internal/checkpoint"
-	"okta-collector/internal/config"
 	"okta-collector/internal/status"
 	"okta-collector/workflows"
 )
@@ -151,27 +151,27 @@ func TestFollowingTakesWhatRunsAlready(t *testing.T) {
 	require.Contains(t, stdout, "is done: 700 events")
 }
 
-// followed is following the backfill of the day, as it was seen look by look.
+// followed is following the backfill of the day from a second after [noon], as it was seen look by look.
 func followed(t *testing.T, looks ...func() (status.Collector, error)) (shown string, err error) {
-	ctx, interrupt := context.WithCancel(t.Context())
-	tick := make(chan time.Time, len(looks))
-	now, n := noon, 0
-	var out strings.Builder
-	w := &watching{rates: status.Rates{}, now: func() time.Time { return now }, look: func(context.Context) ([]row, error) {
-		now = now.Add(time.Second)
-		if n == len(looks) {
-			interrupt()
-			return nil, ctx.Err()
-		}
-		tick <- now
-		n++
-		c, err := looks[n-1]()
-		c.ID, c.Tenant, c.Service = dayID, "acme", "logs"
-		c.Derive(now)
-		return []row{newRow(c, config.Plan{})}, err
-	}}
-	err = w.follow(ctx, tick, dayID, &out)
-	return out.String(), err
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(noon.Add(time.Second)))
+		ctx, interrupt := context.WithCancel(t.Context())
+		n := 0
+		var out strings.Builder
+		err = follow(ctx, &out, dayID, func(_ context.Context, id string) (status.Collector, error) {
+			if n == len(looks) {
+				interrupt()
+				return status.Collector{}, ctx.Err()
+			}
+			n++
+			c, err := looks[n-1]()
+			c.ID, c.Tenant, c.Service = id, "acme", "logs"
+			c.Derive(time.Now())
+			return c, err
+		})
+		shown = out.String()
+	})
+	return shown, err
 }
 
 func seen(state workflows.CollectorState, reason workflows.WaitReason, c checkpoint.Checkpoint) func() (status.Collector, error) {

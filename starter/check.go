@@ -21,56 +21,48 @@ import (
 const checkTimeout = 30 * time.Second
 
 func newCheck() *cobra.Command {
-	var output string
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Ask Okta one cheap request for each service and connect to Devo; say what is missing",
-		Long: `Checks the settings, the permission for each service in OKTA_SERVICES, and the way to
-Devo, without Temporal and without collecting anything. Exit code 1 if something is missing.
-
--o json prints an array of objects: tenant, check (what was asked), ok, and error where it is not.`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if err := checkOutput(output); err != nil {
-				return err
-			}
-			return cobra.NoArgs(cmd, args)
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, warnings, err := config.Load()
-			for _, warning := range warnings {
-				fmt.Fprintln(cmd.ErrOrStderr(), "starter: warning:", warning)
-			}
-			if err != nil {
-				return usage(err)
-			}
-			wanted := tenantFlag(cmd)
-			var results []result
-			for _, tenant := range cfg.Tenants {
-				if wanted == "" || tenant.Name == wanted {
-					results = append(results, checkTenant(cmd.Context(), tenant)...)
-				}
-			}
-			if results == nil {
-				return usagef("tenant %q is not in COLLECTOR_TENANTS", wanted)
-			}
-			if output == outputTable {
-				fmt.Fprintln(cmd.OutOrStdout(), renderResults(results, terminal.Width(cmd.OutOrStdout())))
-			} else if err := printJSON(cmd.OutOrStdout(), results); err != nil {
-				return err
-			}
-			failed := 0
-			for _, r := range results {
-				if !r.OK {
-					failed++
-				}
-			}
-			if failed > 0 {
-				return fmt.Errorf("%d of %d checks failed", failed, len(results))
-			}
-			return nil
-		},
+		Long: `Checks the settings, the permission for each service in OKTA_SERVICES, and the way to Devo, without
+Temporal and without collecting anything. Exit code 1 if something is missing. -o json prints an array
+of objects: tenant, check (what was asked), ok, and error where it is not.`,
+		Args: cobra.NoArgs,
 	}
-	outputFlag(cmd, &output)
+	asJSON := outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, warnings, err := config.Load()
+		warn(cmd, warnings...)
+		if err != nil {
+			return usage(err)
+		}
+		wanted := tenantFlag(cmd)
+		var results []result
+		for _, tenant := range cfg.Tenants {
+			if wanted == "" || tenant.Name == wanted {
+				results = append(results, checkTenant(cmd.Context(), tenant)...)
+			}
+		}
+		if results == nil {
+			return usagef("tenant %q is not in COLLECTOR_TENANTS", wanted)
+		}
+		t := newTable("tenant", "what", "result")
+		var failed []note
+		for _, r := range results {
+			said := "ok"
+			if !r.OK {
+				said = "FAILED, see below"
+				failed = append(failed, problemNote(r.Tenant+" "+r.Check, r.problem))
+			}
+			t.AppendRow(table.Row{r.Tenant, r.Check, said})
+		}
+		out := cmd.OutOrStdout()
+		err = show(out, *asJSON, results, t.Render()+renderNotes(failed, time.Now(), terminal.Width(out)))
+		if err == nil && failed != nil {
+			err = fmt.Errorf("%d of %d checks failed", len(failed), len(results))
+		}
+		return err
+	}
 	return cmd
 }
 
@@ -83,21 +75,6 @@ type result struct {
 	Error string `json:"error,omitempty"`
 	// problem is the error in fields.
 	problem workflows.Problem
-}
-
-// renderResults is a table, and below it why checks have failed.
-func renderResults(results []result, width int) string {
-	t := newTable("tenant", "what", "result")
-	var failed []note
-	for _, r := range results {
-		said := "ok"
-		if !r.OK {
-			said = "FAILED, see below"
-			failed = append(failed, note{names: []string{r.Tenant + " " + r.Check}, Problem: r.problem})
-		}
-		t.AppendRow(table.Row{r.Tenant, r.Check, said})
-	}
-	return t.Render() + renderNotes(failed, time.Now(), width)
 }
 
 // checkTenant checks every service and the sink. It goes on after a failure.

@@ -6,17 +6,25 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/log"
 
 	"okta-collector/internal/buildinfo"
+	"okta-collector/internal/status"
+	"okta-collector/internal/temporalclient"
+	"okta-collector/workflows"
 )
 
 const (
@@ -42,7 +50,7 @@ func execute(ctx context.Context, root *cobra.Command) int {
 	message, exit := err.Error(), exitError{code: exitFailed}
 	if !errors.As(err, &exit) && !called {
 		// Cobra refused the arguments, perhaps in several lines.
-		message, exit.code = strings.Join(strings.Fields(message), " ")+"; see "+root.Name()+" --help", exitUsage
+		message, exit.code = oneLine(message)+"; see "+root.Name()+" --help", exitUsage
 	}
 	fmt.Fprintln(root.ErrOrStderr(), root.Name()+": "+message)
 	return exit.code
@@ -54,8 +62,6 @@ type exitError struct {
 	code int
 }
 
-func (e exitError) Unwrap() error { return e.error }
-
 func usage(err error) error { return exitError{err, exitUsage} }
 
 func usagef(format string, args ...any) error { return usage(fmt.Errorf(format, args...)) }
@@ -64,13 +70,11 @@ func newRoot(connect connector) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "starter",
 		Short: "Starts, watches and controls the collection of Okta orgs",
-		Long: `Starts, watches and controls the collection of Okta orgs.
-
-Commands act on the workflow ids given, such as okta/default/users, on those of
---tenant, or on all; start on those of the settings. pause, resume, stop and status
-know backfills too, by their ids, which status shows. Commands that act print a line
-for each id: what came of it, or FAILED: and why. Temporal is found by TEMPORAL_ADDRESS,
-TEMPORAL_NAMESPACE and the like; start and check read the same settings as the worker.`,
+		Long: `Starts, watches and controls the collection of Okta orgs. Commands act on the workflow ids given, such
+as okta/default/users, on those of --tenant, or on all; start on those of the settings. pause, resume,
+stop and status know backfills too, by the ids that status shows. Commands that act print a line for
+each id: what came of it, or FAILED: and why. TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and the like name
+Temporal; start and check read the same settings as the worker. docs/operating.md has more.`,
 		Version:       buildinfo.Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -78,13 +82,46 @@ TEMPORAL_NAMESPACE and the like; start and check read the same settings as the w
 	root.PersistentFlags().String("tenant", "", "act on this tenant only")
 	root.AddCommand(
 		newStart(connect), newStatus(connect),
-		newPause(connect), newResume(connect), newPoll(connect), newBackfill(connect),
-		newStop(connect), newCheck(),
+		newSignal(connect, workflows.SignalPause, "Stop collecting within one page; the position is kept", checkIDs(true)),
+		newSignal(connect, workflows.SignalResume, "Go on after pause, and try again at once when blocked", checkIDs(true)),
+		newSignal(connect, workflows.SignalPoll, "Do not wait for the next poll", checkIDs(false)),
+		newBackfill(connect), newStop(connect), newCheck(),
 	)
 	return root
 }
 
-// tenantFlag is the value of --tenant.
-func tenantFlag(cmd *cobra.Command) string {
-	return cmd.Flag("tenant").Value.String()
+func tenantFlag(cmd *cobra.Command) string { return cmd.Flag("tenant").Value.String() }
+
+// dialTimeout bounds the wait for Temporal. It is short because a person waits at a terminal.
+const dialTimeout = 10 * time.Second
+
+type connector func(ctx context.Context) (*status.Reader, error)
+
+// connect is the connector for TEMPORAL_* and its profiles.
+func connect(ctx context.Context) (*status.Reader, error) {
+	options, err := temporalclient.Options()
+	if err != nil {
+		return nil, usage(err)
+	}
+	options.DataConverter = cmp.Or(options.DataConverter, converter.GetDefaultDataConverter())
+	options.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler)) // errors are returned
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	c, err := client.DialContext(ctx, options)
+	if err != nil {
+		return nil, fmt.Errorf("cannot reach Temporal at %s; is it running, and TEMPORAL_ADDRESS right? %w", options.HostPort, err)
+	}
+	return &status.Reader{Client: c, Namespace: options.Namespace, Data: options.DataConverter}, nil
+}
+
+// run makes a command run with a connection.
+func (connect connector) run(run func(*cobra.Command, *status.Reader, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		c, err := connect(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return run(cmd, c, args)
+	}
 }

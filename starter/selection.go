@@ -1,13 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/okta"
@@ -15,61 +16,77 @@ import (
 	"okta-collector/workflows"
 )
 
-// onCollectors makes a command act on the workflow ids given or, without any, on the collectors that run: of --tenant or
-// of all. Their backfills go on.
-func onCollectors(connect connector, act func(cmd *cobra.Command, c *status.Reader, ids []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, ids []string) error {
-		c, err := connect(cmd.Context())
-		if err != nil {
-			return err
-		}
-		defer c.Close()
+// runOn makes a command act on the workflow ids given or, without any, on the collectors that run: of --tenant or of all.
+// Their backfills go on.
+func (connect connector) runOn(act func(cmd *cobra.Command, c *status.Reader, ids []string) error) func(*cobra.Command, []string) error {
+	return connect.run(func(cmd *cobra.Command, c *status.Reader, ids []string) (err error) {
 		if len(ids) == 0 {
 			if ids, err = c.IDs(cmd.Context(), status.Running, tenantFlag(cmd)); err != nil {
 				return err
 			}
 		}
 		return act(cmd, c, ids)
-	}
+	})
 }
 
-// checkSelection refuses arguments that are no workflow ids of collectors or backfills.
-func checkSelection(cmd *cobra.Command, args []string) error {
-	for _, id := range args {
-		if !isCollector(id) && !isBackfill(id) {
-			return fmt.Errorf("%q is not a workflow id of this collector: want okta/<tenant>/<service>, such as okta/default/logs, or that of a backfill, "+
-				"such as okta/default/logs/backfill/2026-11-01T00:00:00.000Z--2026-11-02T00:00:00.000Z or okta/default/users/backfill/full", id)
-		}
+// each acts on ids, on so many at once (-1: all). As soon as one is done it prints a line with the id and what was done,
+// or why that failed. It is an error if any failed.
+func each(cmd *cobra.Command, ids []string, atOnce int, act func(ctx context.Context, id string) (done string, err error)) error {
+	width, failed := 0, 0
+	for _, id := range ids {
+		width = max(width, len(id))
 	}
-	if len(args) > 0 && tenantFlag(cmd) != "" {
-		return errors.New("give workflow ids or --tenant, not both")
+	var mu sync.Mutex
+	var all errgroup.Group
+	all.SetLimit(atOnce)
+	for _, id := range ids {
+		all.Go(func() error {
+			done, err := act(cmd.Context(), id)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failed++
+				done = "FAILED: " + err.Error()
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%-*s  %s\n", width, id, oneLine(done))
+			return nil
+		})
+	}
+	_ = all.Wait()
+	if failed > 0 {
+		return fmt.Errorf("failed for %d of %d", failed, len(ids))
 	}
 	return nil
 }
 
-// checkCollectors also refuses the ids of backfills.
-func checkCollectors(cmd *cobra.Command, args []string) error {
-	for _, id := range args {
-		if isBackfill(id) {
-			return fmt.Errorf("%s is a backfill, which %s does not know; see starter backfill --help", id, cmd.Name())
+// checkIDs refuses arguments that are no workflow ids of collectors or, where these are allowed, of backfills.
+func checkIDs(backfills bool) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, ids []string) error {
+		for _, id := range ids {
+			tenant, service, err := workflows.ParseWorkflowID(id)
+			switch {
+			case isBackfill(id) && !backfills:
+				return fmt.Errorf("%s is a backfill, which %s does not know; see starter backfill --help", id, cmd.Name())
+			case err != nil, !isBackfill(id) && id != workflows.WorkflowID(tenant, service):
+				return fmt.Errorf("%q is not a workflow id of this collector: want okta/<tenant>/<service>, such as okta/default/logs, or that of a backfill, "+
+					"such as okta/default/logs/backfill/2026-11-01T00:00:00.000Z--2026-11-02T00:00:00.000Z or okta/default/users/backfill/full", id)
+			}
 		}
+		if len(ids) > 0 && tenantFlag(cmd) != "" {
+			return errors.New("give workflow ids or --tenant, not both")
+		}
+		return nil
 	}
-	return checkSelection(cmd, args)
-}
-
-func isCollector(id string) bool {
-	tenant, service, err := workflows.ParseWorkflowID(id)
-	return err == nil && id == workflows.WorkflowID(tenant, service)
 }
 
 // isBackfill reports whether a backfill of its service can have the id.
 func isBackfill(id string) bool {
-	_, service, _ := workflows.ParseWorkflowID(id)
+	_, service, err := workflows.ParseWorkflowID(id)
 	r, backfill := workflows.RangeOf(id)
 	if workflows.HasRange(service) {
 		return backfill && r != (checkpoint.Range{})
 	}
-	return backfill && strings.HasSuffix(id, "/full")
+	return err == nil && strings.HasSuffix(id, "/backfill/full")
 }
 
 // checkService refuses a name that is no service, and says which ones there are.
@@ -87,40 +104,4 @@ func nothing(cmd *cobra.Command, what string) string {
 		of = " of tenant " + tenant
 	}
 	return fmt.Sprintf("no collector%s %s; 'starter start' starts them", of, what)
-}
-
-// results prints what happened to each collector: a line with its id and a text, in two columns. It is safe for
-// concurrent use.
-type results struct {
-	out    io.Writer
-	ids    []string
-	mu     sync.Mutex
-	failed int
-}
-
-func newResults(cmd *cobra.Command, ids []string) *results {
-	return &results{out: cmd.OutOrStdout(), ids: ids}
-}
-
-// print prints what was done, or why that failed.
-func (r *results) print(id, done string, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err != nil {
-		r.failed++
-		done = "FAILED: " + err.Error()
-	}
-	width := 0
-	for _, id := range r.ids {
-		width = max(width, len(id))
-	}
-	fmt.Fprintf(r.out, "%-*s  %s\n", width, id, oneLine(done))
-}
-
-// err is the command's error if it failed for any.
-func (r *results) err() error {
-	if r.failed == 0 {
-		return nil
-	}
-	return fmt.Errorf("failed for %d of %d", r.failed, len(r.ids))
 }

@@ -19,127 +19,119 @@ import (
 
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/config"
-	"okta-collector/internal/okta"
 	"okta-collector/internal/status"
 	"okta-collector/internal/temporalclient"
 	"okta-collector/workflows"
 )
 
 func newStart(connect connector) *cobra.Command {
-	var fresh bool
+	s := starting{queues: make(map[string]bool)}
 	var since string
 	cmd := &cobra.Command{
 		Use:   "start [okta/<tenant>/<service>...]",
 		Short: "Start collecting, from where it was stopped; what runs already is left alone",
-		Long: `Starts the collection of the ids given, or of all services in OKTA_SERVICES.
-
-It is safe to repeat: what runs already is left alone. A service that was stopped goes on
-from its position; --fresh forgets the position and begins anew. It needs no worker but for the
-first time in a namespace, where one registers the search attributes, and warns when none is there:
-nothing is collected until one is.`,
+		Long: `Starts the collection of the ids given, or of all services in OKTA_SERVICES. It is safe to repeat.
+A service that was stopped goes on from its position; --fresh forgets the position and begins anew.
+Only the first start in a namespace needs a worker, but nothing is collected until one runs.`,
 		Example: `  starter start
   starter start --tenant acme --since 7d
   starter start --fresh okta/default/users`,
-		Args: checkCollectors,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			from, err := parseSince(since, time.Now())
+		Args: cobra.MatchAll(checkIDs(false), func(cmd *cobra.Command, args []string) (err error) {
+			now := time.Now()
+			if s.since, err = parseTime("--since", since, now); err == nil && since != "" {
+				until := now.Add(time.Millisecond) // from now on is allowed
+				err = workflows.CheckRange("logs", checkpoint.Range{Since: s.since, Until: until}, until)
+			}
 			if err != nil {
-				return usage(err)
+				return err
 			}
 			plan, err := loadPlan(cmd)
 			if err != nil {
 				return err
 			}
-			if !plan.Given && len(args) == 0 && tenantFlag(cmd) == "" {
-				return usagef("there are no settings of an org here, neither OKTA_URL nor COLLECTOR_TENANTS: set what the worker has, or say what to start: " +
-					"starter start --tenant default, or starter start okta/default/logs")
+			s.taskQueue = plan.TaskQueue
+			s.ids, err = startIDs(plan, args, tenantFlag(cmd))
+			return err
+		}),
+		RunE: connect.run(func(cmd *cobra.Command, c *status.Reader, _ []string) error {
+			s.c = c
+			err := each(cmd, s.ids, 1, s.one)
+			for _, queue := range slices.Sorted(maps.Keys(s.queues)) {
+				if !c.Polled(cmd.Context(), queue) {
+					warn(cmd, fmt.Sprintf("no worker answers on task queue %s of namespace %s: nothing is collected until one does; "+
+						"is COLLECTOR_TASK_QUEUE the same as the worker's?", queue, c.Namespace))
+				}
 			}
-			targets, err := startTargets(plan, args, tenantFlag(cmd))
-			if err != nil {
-				return err
-			}
-			c, err := connect(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			s := starting{c: c, taskQueue: plan.TaskQueue, fresh: fresh, since: from, queues: make(map[string]bool)}
-			return s.all(cmd, targets)
-		},
+			return err
+		}),
 	}
-	cmd.Flags().BoolVar(&fresh, "fresh", false, "forget where it was stopped and begin anew")
+	cmd.Flags().BoolVar(&s.fresh, "fresh", false, "forget where it was stopped and begin anew")
 	cmd.Flags().StringVar(&since, "since", "", "where logs begin in a first or fresh run: an RFC 3339 time, or how long ago (7d); default OKTA_LOGS_HISTORY")
 	return cmd
 }
 
-// parseSince reads where logs begin. An empty text is the zero time.
-func parseSince(text string, now time.Time) (since time.Time, err error) {
-	if text == "" {
-		return since, nil
-	}
-	if since, err = parseTime("--since", text, now); err == nil {
-		until := now.Add(time.Millisecond) // from now on is allowed
-		err = workflows.CheckRange("logs", checkpoint.Range{Since: since, Until: until}, until)
-	}
-	return since, err
-}
-
-// parseTime reads a time or how long ago it was.
+// parseTime reads a time or how long ago it was, in whole milliseconds as Okta's. An empty text is the zero time.
 func parseTime(flag, text string, now time.Time) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
+	if err != nil && text != "" {
 		ago, err := config.ParseDuration(text)
 		if err != nil {
-			return time.Time{}, fmt.Errorf("%s is %q; want a time such as 2026-11-01T00:00:00Z or how long ago, such as 7d", flag, text)
+			return t, fmt.Errorf("%s is %q; want a time such as 2026-11-01T00:00:00Z or how long ago, such as 7d", flag, text)
 		}
 		t = now.Add(-ago)
 	}
-	return t.UTC(), nil
+	return t.UTC().Truncate(time.Millisecond), nil
 }
 
-// loadPlan reads the settings and prints their warnings.
 func loadPlan(cmd *cobra.Command) (config.Plan, error) {
 	plan, warnings, err := config.LoadPlan()
-	for _, warning := range warnings {
-		fmt.Fprintln(cmd.ErrOrStderr(), "starter: warning:", warning)
-	}
+	warn(cmd, warnings...)
 	if err != nil {
 		return plan, usage(err)
 	}
 	return plan, nil
 }
 
-// startTargets are the services of the ids or, without any, of the settings.
-func startTargets(plan config.Plan, ids []string, tenant string) ([]config.Target, error) {
-	if len(ids) == 0 {
-		targets := slices.DeleteFunc(slices.Clone(plan.Targets), func(t config.Target) bool { return tenant != "" && t.Tenant != tenant })
-		if len(targets) == 0 {
-			return nil, usagef("tenant %q is not in COLLECTOR_TENANTS", tenant)
-		}
-		return targets, nil
+func warn(cmd *cobra.Command, warnings ...string) {
+	for _, warning := range warnings {
+		fmt.Fprintln(cmd.ErrOrStderr(), "starter: warning:", warning)
 	}
-	var known []string
-	for _, t := range plan.Targets {
-		known = append(known, t.Tenant)
-	}
-	known = slices.Compact(known)
-	var targets []config.Target
-	for _, id := range ids {
-		tenant, service, _ := workflows.ParseWorkflowID(id)
-		if err := checkService(service); err != nil {
-			return nil, usagef("%s: %w", id, err)
-		}
-		if !slices.Contains(known, tenant) {
-			return nil, usagef("%s: no settings are for tenant %q; COLLECTOR_TENANTS has %s", id, tenant, strings.Join(known, ", "))
-		}
-		targets = append(targets, config.Target{Tenant: tenant, Service: service})
-	}
-	return targets, nil
 }
 
-// starting is one call of start.
+// startIDs checks the ids given or, without any, returns those of the settings, of one tenant or of all.
+func startIDs(plan config.Plan, given []string, tenant string) ([]string, error) {
+	if !plan.Given && len(given) == 0 && tenant == "" {
+		return nil, errors.New("there are no settings of an org here, neither OKTA_URL nor COLLECTOR_TENANTS: set what the worker has, " +
+			"or say what to start: starter start --tenant default, or starter start okta/default/logs")
+	}
+	var ids, known []string
+	for _, t := range plan.Targets {
+		known = append(known, t.Tenant)
+		if tenant == "" || t.Tenant == tenant {
+			ids = append(ids, workflows.WorkflowID(t.Tenant, t.Service))
+		}
+	}
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("tenant %q is not in COLLECTOR_TENANTS", tenant)
+	}
+	if len(given) == 0 {
+		return ids, nil
+	}
+	for _, id := range given {
+		tenant, service, _ := workflows.ParseWorkflowID(id)
+		if err := checkService(service); err != nil {
+			return nil, fmt.Errorf("%s: %w", id, err)
+		}
+		if !slices.Contains(known, tenant) {
+			return nil, fmt.Errorf("%s: no settings are for tenant %q; COLLECTOR_TENANTS has %s", id, tenant, strings.Join(slices.Compact(known), ", "))
+		}
+	}
+	return given, nil
+}
+
 type starting struct {
 	c         *status.Reader
+	ids       []string
 	taskQueue string
 	fresh     bool
 	since     time.Time
@@ -147,76 +139,55 @@ type starting struct {
 	queues map[string]bool
 }
 
-func (s starting) all(cmd *cobra.Command, targets []config.Target) error {
-	ids := make([]string, len(targets))
-	for i, t := range targets {
-		ids[i] = workflows.WorkflowID(t.Tenant, t.Service)
-	}
-	results := newResults(cmd, ids)
-	for i, t := range targets {
-		done, err := s.one(cmd.Context(), ids[i], t)
-		results.print(ids[i], done, err)
-	}
-	for _, queue := range slices.Sorted(maps.Keys(s.queues)) {
-		if !s.c.Polled(cmd.Context(), queue) {
-			fmt.Fprintf(cmd.ErrOrStderr(), "starter: warning: no worker answers on task queue %s of namespace %s: "+
-				"nothing is collected until one does; is COLLECTOR_TASK_QUEUE the same as the worker's?\n", queue, s.c.Namespace)
-		}
-	}
-	return results.err()
-}
-
 // one starts a service unless it runs, and returns what it did.
-func (s starting) one(ctx context.Context, id string, t config.Target) (string, error) {
-	const already = "running already"
-	last, err := s.c.LastRun(ctx, id, !s.fresh)
-	if errors.As(err, new(status.UnreadableError)) {
-		err = fmt.Errorf("%w: begin anew with: starter start --fresh %s", err, id)
-	}
+func (s *starting) one(ctx context.Context, id string) (done string, err error) {
+	last, err := s.c.Ended(ctx, id)
 	if err != nil {
 		return "", err
 	}
-	service, _ := okta.Lookup(t.Service)
-	sinceApplies := service.Polled && !s.since.IsZero()
-	aside := "" // about a --since that does nothing
-	if !service.Polled && !s.since.IsZero() {
-		aside = "; --since is for logs only"
+	in := workflows.CollectInput{Tenant: last.Tenant, Service: last.Service}
+	running, queue := !last.HasEnded(), cmp.Or(last.TaskQueue, s.taskQueue)
+	switch {
+	case running || s.fresh:
+	case last.Unanswered != "":
+		return "", fmt.Errorf("%s: begin anew with: starter start --fresh %s", ending(last), id)
+	default:
+		in.State = last.Last
 	}
-	if last.Running {
-		s.queues[cmp.Or(last.TaskQueue, s.taskQueue)] = true
-		switch {
-		case last.TaskQueue != "" && last.TaskQueue != s.taskQueue:
-			return fmt.Sprintf("%s, on task queue %s and not on %s (stop it and start it again)", already, last.TaskQueue, s.taskQueue), nil
-		case sinceApplies:
-			return already + "; --since is not used (stop it and start it with --fresh)", nil
-		case s.fresh:
-			return already + "; --fresh is not used (stop it first)" + aside, nil
-		}
-		return already + aside, nil
+	collected := in.State != nil && in.State.Checkpoint.HasCollected()
+	switch {
+	case running && queue != s.taskQueue:
+		done = fmt.Sprintf("running already, on task queue %s and not on %s (stop it and start it again)", queue, s.taskQueue)
+	case running && s.fresh:
+		done = "running already; --fresh is not used (stop it first)"
+	case running:
+		done = "running already"
+	case collected:
+		done = fmt.Sprintf("started after %s events", humanize.Comma(in.State.Checkpoint.Totals.Events))
+	default:
+		done = "started from the beginning"
 	}
-	in := workflows.CollectInput{Tenant: t.Tenant, Service: t.Service, State: last.State}
-	if sinceApplies && !last.HasCollected() {
+	switch {
+	case s.since.IsZero():
+	case !workflows.HasRange(last.Service):
+		done += "; --since is for logs only"
+	case running || collected:
+		done += "; --since is not used (stop it and start it with --fresh)"
+	default:
 		in.Since = &s.since
 	}
-	err = s.execute(ctx, id, in)
-	switch {
-	case temporal.IsWorkflowExecutionAlreadyStartedError(err):
-		return already + aside, nil
-	case err != nil:
-		return "", err
+	if !running {
+		if err = s.execute(ctx, id, in); temporal.IsWorkflowExecutionAlreadyStartedError(err) {
+			done, err = "running already", nil // another start was faster
+		}
 	}
-	s.queues[s.taskQueue] = true
-	switch {
-	case !last.HasCollected():
-		return "started from the beginning" + aside, nil
-	case sinceApplies:
-		aside = "; --since is not used (--fresh would)"
+	if err == nil {
+		s.queues[queue] = true
 	}
-	return fmt.Sprintf("started after %s events", humanize.Comma(last.State.Checkpoint.Totals.Events)) + aside, nil
+	return done, err
 }
 
-// execute starts the workflow. If another start was faster, that one counts.
-func (s starting) execute(ctx context.Context, id string, in workflows.CollectInput) error {
+func (s *starting) execute(ctx context.Context, id string, in workflows.CollectInput) error {
 	_, err := s.c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       id,
 		TaskQueue:                                s.taskQueue,
@@ -228,11 +199,12 @@ func (s starting) execute(ctx context.Context, id string, in workflows.CollectIn
 		),
 		StaticSummary: fmt.Sprintf("%s of %s into Devo", in.Service, in.Tenant),
 	}, workflows.CollectName, in)
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
-	}
-	if errors.As(err, new(*serviceerror.InvalidArgument)) {
-		if missing, listErr := temporalclient.MissingAttributes(ctx, s.c.OperatorService(), s.c.Namespace); listErr == nil && len(missing) > 0 {
+	case errors.As(err, new(*serviceerror.InvalidArgument)):
+		missing, listErr := temporalclient.MissingAttributes(ctx, s.c.OperatorService(), s.c.Namespace)
+		if listErr == nil && len(missing) > 0 {
 			return fmt.Errorf("the namespace does not have the search attributes yet: start a worker, which registers them, and try again (%w)", err)
 		}
 	}

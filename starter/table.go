@@ -25,10 +25,8 @@ const expendableForRemarks = 2
 // newTable is a table without lines.
 func newTable(header ...any) table.Writer {
 	t := table.NewWriter()
-	style := table.StyleDefault
-	style.Options = table.OptionsNoBordersAndSeparators
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
-	t.SetStyle(style)
+	t.Style().Options = table.OptionsNoBordersAndSeparators
+	t.Style().Box.PaddingLeft, t.Style().Box.PaddingRight = "", "  "
 	t.SuppressTrailingSpaces()
 	t.AppendHeader(header)
 	return t
@@ -44,53 +42,51 @@ func render(rows []row, now time.Time, width int) string {
 }
 
 // renderTable is a table that fits the width, with the remarks in a column or below it.
-func renderTable(rows []row, now time.Time, width int) string {
-	for left := range expendableForRemarks + 1 {
-		if shown := rowTable(rows, now, left, true); text.LongestLineLen(shown) <= width {
-			return shown
+func renderTable(rows []row, now time.Time, width int) (shown string) {
+	t := rowTable(rows, now)
+	inColumn := true
+	for left := 0; left <= len(expendable); left++ {
+		if inColumn && left > expendableForRemarks {
+			left, inColumn = 0, false
 		}
-	}
-	var shown string
-	for left := range len(expendable) + 1 {
-		if shown = rowTable(rows, now, left, false); text.LongestLineLen(shown) <= width {
+		configs := []table.ColumnConfig{{Name: "remark", Hidden: !inColumn}}
+		for i, name := range expendable {
+			configs = append(configs, table.ColumnConfig{Name: name, Align: text.AlignRight, AlignHeader: text.AlignRight, Hidden: i < left})
+		}
+		t.SetColumnConfigs(configs)
+		if shown = t.Render(); text.LongestLineLen(shown) <= width {
 			break
 		}
 	}
-	return strings.TrimSuffix(shown+"\n\n"+strings.Join(remarksBelow(rows, width), "\n"), "\n\n")
-}
-
-// remarksBelow has a line for each remark, with the collectors that have it. A backfill has a note instead.
-func remarksBelow(rows []row, width int) (lines []string) {
+	if inColumn {
+		return shown
+	}
 	var remarks []note
 	for _, r := range rows {
-		if said := r.said(); said != "" && (r.Backfill == nil || r.Unanswered != "") {
-			remarks = append(remarks, note{names: []string{r.ID}, Problem: workflows.Problem{Message: said}})
+		if said := r.said(); said != "" && (r.Backfill == nil || r.Unanswered != "") { // a backfill has a note instead
+			remarks = append(remarks, note{names: []string{r.ID}, text: said})
 		}
 	}
+	before := "\n\n"
 	for _, n := range together(remarks) {
-		lines = append(lines, terminal.Wrap(enumeration(n.names)+": "+n.Message, 0, width)...)
+		shown += before + terminal.Wrap(enumeration(n.names)+": "+n.text, 0, width)
+		before = "\n"
 	}
-	return lines
+	return shown
 }
 
-// rowTable is a table without the first columns of expendable.
-func rowTable(rows []row, now time.Time, left int, remarks bool) string {
+func rowTable(rows []row, now time.Time) table.Writer {
 	t := newTable("collector", "state", "events", "bytes", "last 5 min", "events/s", "lag", "budget", "next", "remark")
-	configs := []table.ColumnConfig{{Name: "remark", Hidden: !remarks}}
-	for i, name := range expendable {
-		configs = append(configs, table.ColumnConfig{Name: name, Align: text.AlignRight, AlignHeader: text.AlignRight, Hidden: i < left})
-	}
-	t.SetColumnConfigs(configs)
 	above := ""
 	for _, r := range rows {
 		name, lag, budget, next := r.ID, "-", "-", "-"
-		if r.Backfill == nil {
+		switch {
+		case r.Backfill == nil:
 			above = r.ID
-		} else { // its id is below the table
-			tenant, service, _ := workflows.ParseWorkflowID(r.ID)
-			if name = "  backfill"; workflows.WorkflowID(tenant, service) != above {
-				name = workflows.WorkflowID(tenant, service) + " backfill"
-			}
+		case strings.HasPrefix(r.ID, above+"/"):
+			name = "  backfill" // its id is below the table
+		default:
+			name = workflows.WorkflowID(r.Tenant, r.Service) + " backfill"
 		}
 		events, bytes := humanize.Comma(r.Checkpoint.Totals.Events), humanize.Bytes(uint64(r.Checkpoint.Totals.Bytes))
 		if r.State == status.Missing {
@@ -108,7 +104,7 @@ func rowTable(rows []row, now time.Time, left int, remarks bool) string {
 		}
 		t.AppendRow(table.Row{name, r.State, events, bytes, lately(r.Lately), perSecond(r.Rate), lag, budget, next, r.remark()})
 	}
-	return t.Render()
+	return t
 }
 
 // lately has the time in it if that is not about five minutes.
@@ -145,74 +141,79 @@ func duration(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// remark is what the table says of a collector, and whether there is a note.
-func (r row) remark() string {
-	if r.EndedUnasked() || r.problem() != nil || r.Unanswered != "" && !r.NoWorker {
-		return strings.TrimPrefix(r.said()+", see below", ", ")
+// note is said below a table, of one collector or of several that have the same to say.
+type note struct {
+	names []string
+	what  string // such as a warning; may be empty
+	text  string
+	// shared is the text without what differs between services that have the same problem; empty: all of it.
+	shared string
+	remedy string // a command; may be empty
+	at     time.Time
+	// failures counts the consecutive failed slices: of several collectors the most, which upTo then says.
+	failures int
+	upTo     string
+}
+
+func problemNote(name string, p workflows.Problem) note {
+	n := note{names: []string{name}, text: p.String(), at: p.At}
+	if p.Endpoint != "" {
+		p.Message = "asking Okta: " + p.Message
 	}
-	return r.said()
+	p.Endpoint, p.RequestID = "", ""
+	n.shared = p.String()
+	return n
 }
 
-// said is whether a collector answers, how far a backfill is, and the activity.
-func (r row) said() string { return join(r.silence(), join(share(r.Collector), r.activity())) }
-
-// silence says that a workflow did not answer.
-func (r row) silence() string {
-	switch {
-	case r.NoWorker:
-		return "no worker answers"
-	case r.Unanswered != "":
-		return "does not answer"
+// together makes one note of those that say the same, such as that one token is not valid for each service.
+func together(notes []note) (all []*note) {
+	same := make(map[[3]string]*note)
+	for _, n := range notes {
+		key := [3]string{n.what, cmp.Or(n.shared, n.text), n.remedy}
+		to := same[key]
+		if to == nil {
+			same[key] = &n
+			all = append(all, &n)
+			continue
+		}
+		to.names, to.text = append(to.names, n.names...), key[1]
+		if n.at.After(to.at) {
+			to.at = n.at
+		}
+		if n.failures != to.failures {
+			to.failures, to.upTo = max(to.failures, n.failures), "up to "
+		}
 	}
-	return ""
+	return all
 }
 
-// activity says in a few words what a collector does, or why it waits.
-func (r row) activity() string {
-	running := r.State == workflows.StateRunning
-	switch {
-	case r.HasEnded():
-		return ""
-	case running && r.Reason == workflows.WaitPaused:
-		return "pausing after the page under way"
-	case r.Reason != "":
-		return cmp.Or(reasons[r.Reason], string(r.Reason))
-	case running && r.Slice != nil && r.Slice.State == status.SliceScheduled:
-		return "waits for a worker"
-	case running && r.Slice != nil && r.Slice.State != status.SliceStarted:
-		return "its activity is " + strings.ReplaceAll(r.Slice.State, "_", " ") // a person did that, with Temporal's CLI
-	case running && r.Backfill == nil && r.Checkpoint.Position.Pull != nil:
-		return fmt.Sprintf("%s pull under way", r.Checkpoint.Position.Pull.Kind)
+// renderNotes follows a table. Words and commands that do not fit the width are not broken.
+func renderNotes(notes []note, now time.Time, width int) (shown string) {
+	for _, n := range together(notes) {
+		head := enumeration(n.names)
+		if n.what != "" {
+			head += ", " + n.what
+		}
+		if n.failures > 1 {
+			head += fmt.Sprintf(", %s%d failures in a row", n.upTo, n.failures)
+		}
+		if !n.at.IsZero() {
+			head += ", " + humanize.RelTime(n.at, now, "ago", "from now")
+		}
+		shown += "\n\n" + terminal.Wrap(head+":", 0, width) + "\n" + terminal.Wrap(n.text, 2, width)
+		if n.remedy != "" {
+			shown += "\n  " + n.remedy // a line of its own, to be copied
+		}
 	}
-	return ""
+	return shown
 }
 
-// reasons are the words for why a collector waits. The table has the state and the time in columns of their own.
-var reasons = map[workflows.WaitReason]string{
-	workflows.WaitPoll:    "caught up",
-	workflows.WaitYield:   "live collection first",
-	workflows.WaitBackoff: "tries again",
-	workflows.WaitPaused:  "the signal resume goes on",
-}
-
-// done is how much of its range a backfill has done, 0 to 1; nil if it has none.
-func done(c status.Collector) *float64 {
-	if c.Backfill == nil {
-		return nil
+// enumeration lists ids. An id that begins like the one before it is shortened to its end.
+func enumeration(names []string) string {
+	beginning := func(name string) string { return name[:strings.LastIndexAny(name, "/ ")+1] }
+	list := names[:1:1]
+	for i, name := range names[1:] {
+		list = append(list, cmp.Or(strings.TrimPrefix(name, beginning(names[i])), name))
 	}
-	return c.Backfill.Progress
+	return strings.Join(list, ", ")
 }
-
-// share is the same for people; empty if there is none.
-func share(c status.Collector) string {
-	if done(c) == nil {
-		return ""
-	}
-	return fmt.Sprintf("%.1f %%", math.Floor(1000**done(c))/10) // 100 % is all of it, so it is not rounded up
-}
-
-// oneLine makes one line of a message from elsewhere.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
-// join joins two texts, each of which may be empty.
-func join(a, b string) string { return strings.TrimPrefix(strings.TrimSuffix(a+"; "+b, "; "), "; ") }

@@ -220,7 +220,7 @@ func TestABackfillThatGivesWaySaysToWhom(t *testing.T) {
 	lines := strings.Split(render([]row{yielding}, noon, terminal.MaxWidth), "\n")
 	require.Contains(t, lines[1], "  50.0 %; live collection first")
 	require.Contains(t, oneLine(strings.Join(lines[3:], " ")), "live collection first until Nov 22 12:00:30Z")
-	require.Equal(t, "50.0 %, 500 events; live collection first until Nov 22 12:00:30Z", yielding.progressLine(noon))
+	require.Equal(t, "50.0 %, 500 events; live collection first until Nov 22 12:00:30Z", yielding.progress(noon))
 }
 
 func TestWarningsOfTheLastHourAreBelowTheTable(t *testing.T) {

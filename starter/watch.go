@@ -6,9 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"time"
-
-	"github.com/spf13/cobra"
 
 	"okta-collector/internal/config"
 	"okta-collector/internal/status"
@@ -24,121 +23,101 @@ const (
 	followEvery = time.Second
 )
 
-// watching reads the status again and again.
-type watching struct {
-	look  func(context.Context) ([]row, error)
-	now   func() time.Time
-	rates status.Rates
-
-	rows []row     // of the last look that succeeded
-	at   time.Time // of that look; zero: none did
-	err  error     // of the last look
-}
-
-// run looks and shows at once and at each tick, until it is over or the context ends.
-func (w *watching) run(ctx context.Context, tick <-chan time.Time, show func(), over func() bool) {
-	for {
-		rows, err := w.look(ctx)
-		if ctx.Err() != nil {
-			return // a look that was interrupted says nothing
-		}
-		if w.err = err; err == nil {
-			w.rows, w.at = rows, w.now()
-			for i := range w.rows {
-				w.rates.Add(&w.rows[i].Collector, w.at)
+// looks reads the status at once and then as often as given, until ctx ends. From the second look on the rows have rates.
+func looks(ctx context.Context, every time.Duration, look func(context.Context) ([]row, error)) iter.Seq2[[]row, error] {
+	return func(yield func([]row, error) bool) {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for rates := (status.Rates{}); ; {
+			rows, err := look(ctx)
+			for i := range rows {
+				rates.Add(&rows[i].Collector, time.Now())
 			}
-		}
-		if show(); over() {
-			return
-		}
-		select {
-		case <-tick:
-		case <-ctx.Done():
-			return
+			if ctx.Err() != nil || !yield(rows, err) { // a look that was interrupted says nothing
+				return
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
 		}
 	}
 }
 
-// watch shows the status until the command is interrupted. Its error is that of the last look.
-func watch(cmd *cobra.Command, look func(context.Context) ([]row, error), width int) error {
-	out := cmd.OutOrStdout()
-	w := &watching{look: look, now: time.Now, rates: status.Rates{}}
-	nothing := nothing(cmd, "was ever started")
-	picture := func() string { return w.picture(nothing, cmp.Or(width, terminal.Width(out))) }
+// watch shows the status until ctx ends; a width of 0 is the terminal's. Its error is that of the last look.
+func watch(ctx context.Context, out io.Writer, width int, nothing string, look func(context.Context) ([]row, error)) error {
+	var rows []row    // of the last look that succeeded
+	var at time.Time  // of that look; zero: none did
+	var lookErr error // of the last look
+	picture := func() string { return picture(rows, at, lookErr, nothing, cmp.Or(width, terminal.Width(out))) }
 	every, show := printEvery, func() { fmt.Fprint(out, picture()+"\n\n") }
 	screen := terminal.Open(out)
 	if screen != nil {
 		every, show = drawEvery, func() { screen.Draw(picture()) }
 	}
-	ticker := time.NewTicker(every)
-	defer ticker.Stop()
-	err := w.until(cmd.Context(), ticker.C, show, nothing)
+	for seen, err := range looks(ctx, every, look) {
+		if lookErr = err; err == nil {
+			rows, at = seen, time.Now()
+		}
+		show()
+	}
 	if screen != nil {
 		screen.Close()
-		_, _ = io.WriteString(out, picture()+"\n") // stays after the screen is closed
+		fmt.Fprintln(out, picture()) // stays after the screen is closed
 	}
-	return err
-}
-
-// until shows until the context ends.
-func (w *watching) until(ctx context.Context, tick <-chan time.Time, show func(), nothing string) error {
-	w.run(ctx, tick, show, func() bool { return false })
-	if w.at.IsZero() {
-		return w.err
+	if at.IsZero() {
+		return lookErr
 	}
-	return attention(w.rows, nothing)
+	return attention(rows, nothing)
 }
 
 // picture is the result of the last look, or how old that is.
-func (w *watching) picture(nothing string, width int) string {
+func picture(rows []row, at time.Time, lookErr error, nothing string, width int) string {
 	const clock = time.TimeOnly + "Z"
-	head := w.now().UTC().Format(clock)
-	if w.err != nil {
-		head += "  no new status: " + oneLine(w.err.Error())
-		if w.at.IsZero() {
+	now := time.Now()
+	head := now.UTC().Format(clock)
+	if lookErr != nil {
+		head += "  no new status: " + oneLine(lookErr.Error())
+		if at.IsZero() {
 			return head
 		}
-		head += "\nthis is as of " + w.at.UTC().Format(clock)
+		head += "\nthis is as of " + at.UTC().Format(clock)
 	}
-	if len(w.rows) == 0 {
+	if len(rows) == 0 {
 		return head + "  " + nothing
 	}
-	return head + "\n\n" + render(w.rows, w.now(), width)
+	return head + "\n\n" + render(rows, now, width)
 }
 
 // follow shows the progress of a backfill until it ends. It is an error if it does not end because it is done.
-func follow(ctx context.Context, c *status.Reader, out io.Writer, id string) error {
-	ticker := time.NewTicker(followEvery)
-	defer ticker.Stop()
-	w := &watching{now: time.Now, rates: status.Rates{}, look: func(ctx context.Context) ([]row, error) {
-		collector, err := c.Collector(ctx, id)
-		return []row{newRow(collector, config.Plan{})}, err
-	}}
-	return w.follow(ctx, ticker.C, id, out)
-}
-
-func (w *watching) follow(ctx context.Context, tick <-chan time.Time, id string, out io.Writer) error {
-	bar := terminal.NewBar(out)
-	noted := "" // what holds the backfill up is noted once
-	over := func() bool { return w.err == nil && w.rows[0].HasEnded() }
-	w.run(ctx, tick, func() {
-		said := ""
-		if w.err != nil {
-			said = "no new status: " + w.err.Error()
-		} else {
-			bar.Show(w.now(), done(w.rows[0].Collector), w.rows[0].progressLine(w.now()))
-			said = w.rows[0].obstacle()
+func follow(ctx context.Context, out io.Writer, id string, look func(context.Context, string) (status.Collector, error)) error {
+	bar, noted := terminal.NewBar(out), "" // what holds the backfill up is noted once
+	for rows, err := range looks(ctx, followEvery, func(ctx context.Context) ([]row, error) {
+		collector, err := look(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		return []row{newRow(collector, config.Plan{})}, nil
+	}) {
+		now, said := time.Now(), ""
+		if err != nil {
+			said = "no new status: " + err.Error()
+		}
+		for _, r := range rows {
+			bar.Show(now, r.Backfill.Progress, oneLine(r.progress(now)))
+			if said = r.obstacle(); r.HasEnded() {
+				bar.End()
+				return outcome(out, r.Collector)
+			}
 		}
 		if said != noted && said != "" {
-			bar.Note(w.now(), said)
+			bar.Note(now, said)
 		}
 		noted = said
-	}, over)
-	bar.End()
-	if w.at.IsZero() || !over() {
-		return exitError{fmt.Errorf("not followed any longer; the backfill goes on: starter backfill %s --follow", id), exitInterrupted}
 	}
-	return outcome(out, w.rows[0].Collector)
+	bar.End()
+	return exitError{fmt.Errorf("not followed any longer; the backfill goes on: starter backfill %s --follow", id), exitInterrupted}
 }
 
 // outcome says how a backfill has ended.

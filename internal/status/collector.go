@@ -1,10 +1,12 @@
 package status
 
 import (
+	"slices"
 	"strings"
 	"time"
 
 	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"okta-collector/internal/checkpoint"
 	"okta-collector/workflows"
@@ -21,8 +23,7 @@ const (
 // WorkDue is the reason of a workflow that waits for a worker.
 const WorkDue workflows.WaitReason = "work is due"
 
-// Collector is what is known of one collector or backfill. Its JSON is for scripts: the help of `starter status`
-// describes it.
+// Collector is what is known of one collector or backfill. Its JSON is for scripts: docs/operating.md describes it.
 type Collector struct {
 	ID string `json:"id"`
 	// Status is the workflow's own, with the checkpoint of a slice under way.
@@ -32,16 +33,19 @@ type Collector struct {
 	Unanswered string `json:"unanswered,omitempty"`
 	// NoWorker reports whether that is because no worker polls the task queue.
 	NoWorker bool `json:"noWorker,omitempty"`
-	// Ended is when the run ended; nil while it runs, or if there is none.
-	Ended *time.Time `json:"ended,omitempty"`
+	// Ended is when the run ended; zero while it runs, or if there is none.
+	Ended time.Time `json:"ended,omitzero"`
 	// Failure is the error of a run that failed.
 	Failure string `json:"failure,omitempty"`
-	// NeverCollected reports whether a run that ended unasked had no position, and no run before it had one.
-	NeverCollected bool `json:"-"`
+	// Last is what a new run of a collector that has ended goes on from; nil if nothing is known. Without a position it
+	// says when the service was first started.
+	Last *workflows.State `json:"-"`
+	// TaskQueue is that of a run that is running.
+	TaskQueue string `json:"-"`
 	// LagSeconds is how far it is behind: 0 if caught up, nil if not known.
 	LagSeconds *float64 `json:"lagSeconds,omitempty"`
-	// EstimatedEnd is when a backfill that is under way will have ended.
-	EstimatedEnd *time.Time `json:"estimatedEnd,omitempty"`
+	// EstimatedEnd is when a backfill that is under way will have ended; zero if not known.
+	EstimatedEnd time.Time `json:"estimatedEnd,omitzero"`
 	// Slice is the activity under way; nil between slices.
 	Slice *Slice `json:"slice,omitempty"`
 	// Lately is what was shipped in the last minutes; nil if not known.
@@ -52,11 +56,8 @@ type Collector struct {
 
 // HasEnded reports whether there is nothing more to wait for.
 func (c Collector) HasEnded() bool {
-	switch c.State {
-	case workflows.StateRunning, workflows.StateWaiting, workflows.StatePaused, workflows.StateBlocked, Unknown:
-		return false
-	}
-	return true
+	going := []workflows.CollectorState{workflows.StateRunning, workflows.StateWaiting, workflows.StatePaused, workflows.StateBlocked, Unknown}
+	return !slices.Contains(going, c.State)
 }
 
 // EndedUnasked reports whether it has ended or is missing, and nobody stopped it.
@@ -92,9 +93,7 @@ func (c *Collector) Derive(now time.Time) {
 	if c.WakeAt != nil && c.WakeAt.After(now) {
 		at = *c.WakeAt // nothing is fetched before
 	}
-	if end := c.Backfill.End(at); !end.IsZero() {
-		c.EstimatedEnd = &end
-	}
+	c.EstimatedEnd = c.Backfill.End(at)
 }
 
 // States of a slice that Temporal knows. There are others, such as paused, into which a person can bring it.
@@ -111,18 +110,92 @@ type Slice struct {
 	Heartbeat time.Time `json:"heartbeat,omitzero"`
 }
 
-// pendingSlice is the slice under way; nil if there is none. A collector has no other activities.
-func pendingSlice(d *workflowservice.DescribeWorkflowExecutionResponse) *Slice {
-	if len(d.GetPendingActivities()) == 0 {
+// pendingSlice is the slice under way, with the checkpoint of its heartbeat; nil if there is none. A collector has no
+// other activities.
+func (r *Reader) pendingSlice(d *workflowservice.DescribeWorkflowExecutionResponse) (s *Slice, newest checkpoint.Checkpoint) {
+	for _, a := range d.GetPendingActivities() {
+		s = &Slice{State: strings.ToLower(a.GetState().String()), Began: timeOf(a.GetLastStartedTime()), Heartbeat: timeOf(a.GetLastHeartbeatTime())}
+		if !r.decode(a.GetHeartbeatDetails(), &newest) {
+			newest = checkpoint.Checkpoint{}
+		}
+	}
+	return s, newest
+}
+
+// timeOf is zero if Temporal knows no time.
+func timeOf(t *timestamppb.Timestamp) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.AsTime()
+}
+
+const (
+	// lately is the time that [Collector.Lately] is about.
+	lately = 5 * time.Minute
+	// rateWindow is how far back [Rates] look.
+	rateWindow = time.Minute
+)
+
+// Shipped is what a collector has shipped within a time.
+type Shipped struct {
+	Events int64 `json:"events"`
+	Bytes  int64 `json:"bytes"`
+	// Seconds is about 300. It is more if the workflow has no totals of five minutes ago, and less if its run is younger.
+	Seconds float64 `json:"seconds"`
+}
+
+func sampleOf(totals checkpoint.Totals, at time.Time) workflows.Sample {
+	return workflows.Sample{At: at, Events: totals.Events, Bytes: totals.Bytes}
+}
+
+// shipped is what was shipped between two samples.
+func shipped(from, to workflows.Sample) Shipped {
+	return Shipped{Events: to.Events - from.Events, Bytes: to.Bytes - from.Bytes, Seconds: to.At.Sub(from.At).Seconds()}
+}
+
+// shippedLately is what was shipped since the newest sample that is at least five minutes old. If none is so old, it
+// counts from the oldest one. samples are in the order of time; without any, it is nil.
+func shippedLately(samples []workflows.Sample, totals checkpoint.Totals, now time.Time) *Shipped {
+	if len(samples) == 0 {
 		return nil
 	}
-	a := d.GetPendingActivities()[0]
-	s := &Slice{State: strings.ToLower(a.GetState().String())}
-	if t := a.GetLastStartedTime(); t != nil {
-		s.Began = t.AsTime()
+	return new(shipped(dropOlder(samples, lately, now)[0], sampleOf(totals, now)))
+}
+
+// dropOlder drops all samples before the newest one of at least an age. If none is so old, it drops none.
+func dropOlder(samples []workflows.Sample, age time.Duration, now time.Time) []workflows.Sample {
+	for len(samples) > 1 && now.Sub(samples[1].At) >= age {
+		samples = samples[1:]
 	}
-	if t := a.GetLastHeartbeatTime(); t != nil {
-		s.Heartbeat = t.AsTime()
+	return samples
+}
+
+// Rate is how fast a collector ships.
+type Rate struct {
+	Events float64 `json:"eventsPerSecond"`
+	Bytes  float64 `json:"bytesPerSecond"`
+	// Seconds is the time over which it was measured.
+	Seconds float64 `json:"seconds"`
+}
+
+// newRate is nil if no time has passed, or the counts began anew.
+func newRate(from, to workflows.Sample) *Rate {
+	s := shipped(from, to)
+	if s.Seconds <= 0 || s.Events < 0 || s.Bytes < 0 {
+		return nil
 	}
-	return s
+	return &Rate{Events: float64(s.Events) / s.Seconds, Bytes: float64(s.Bytes) / s.Seconds, Seconds: s.Seconds}
+}
+
+// Rates measure collectors that are read again and again, by their ids.
+type Rates map[string][]workflows.Sample
+
+// Add records what was read at a time. From the second reading on it sets the collector's rate: that of the last minute.
+func (r Rates) Add(c *Collector, now time.Time) {
+	newest := sampleOf(c.Checkpoint.Totals, now)
+	r[c.ID] = dropOlder(append(r[c.ID], newest), rateWindow, now)
+	if len(r[c.ID]) > 1 {
+		c.Rate = newRate(r[c.ID][0], newest)
+	}
 }

@@ -76,12 +76,7 @@ func catalogOrder(a, b string) int {
 	tenantA, serviceA, _ := workflows.ParseWorkflowID(a)
 	tenantB, serviceB, _ := workflows.ParseWorkflowID(b)
 	place := func(service string) uint { return uint(slices.Index(okta.ServiceNames(), service)) } // -1 becomes the largest
-	return cmp.Or(
-		cmp.Compare(tenantA, tenantB),
-		cmp.Compare(place(serviceA), place(serviceB)),
-		cmp.Compare(serviceA, serviceB),
-		cmp.Compare(a, b),
-	)
+	return cmp.Or(cmp.Compare(tenantA, tenantB), cmp.Compare(place(serviceA), place(serviceB)), cmp.Compare(a, b))
 }
 
 // State is the search attribute CollectorState of a run. A run that no worker has seen yet has none, and is to be

@@ -11,13 +11,13 @@ import (
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/codes"
 
-	"okta-collector/internal/checkpoint"
 	"okta-collector/workflows"
 )
 
@@ -52,53 +52,39 @@ func (r *Reader) Collectors(ctx context.Context, ids []string) ([]Collector, err
 
 // Collector reads one collector or backfill. Temporal must answer; the workflow need not.
 func (r *Reader) Collector(ctx context.Context, id string) (Collector, error) {
-	c, d, err := r.withoutQuery(ctx, id)
-	if err == nil && !c.HasEnded() {
-		err = r.query(ctx, &c, d)
+	return r.read(ctx, id, true)
+}
+
+// Ended reads how a collector or backfill has ended. One that runs is not queried: its state is [Unknown].
+func (r *Reader) Ended(ctx context.Context, id string) (Collector, error) {
+	return r.read(ctx, id, false)
+}
+
+func (r *Reader) read(ctx context.Context, id string, query bool) (c Collector, err error) {
+	c.ID = id
+	c.Tenant, c.Service, _ = workflows.ParseWorkflowID(id)
+	d, err := r.DescribeWorkflowExecution(ctx, id, "")
+	switch latest := d.GetWorkflowExecutionInfo(); {
+	case errors.As(err, new(*serviceerror.NotFound)):
+		c.State, err = Missing, nil
+	case err != nil:
+		return c, fmt.Errorf("asking Temporal about %s: %w", id, err)
+	case latest.GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
+		err = r.closed(ctx, &c, latest)
+	default:
+		c.State, c.TaskQueue = Unknown, d.GetExecutionConfig().GetTaskQueue().GetName()
+		c.Slice, c.Checkpoint = r.pendingSlice(d)
+		if query {
+			err = r.query(ctx, &c, d)
+		}
 	}
 	c.Derive(time.Now())
 	return c, err
 }
 
-// Ended reads how a collector or backfill has ended; false if it runs, which is then not queried.
-func (r *Reader) Ended(ctx context.Context, id string) (Collector, bool, error) {
-	c, _, err := r.withoutQuery(ctx, id)
-	c.Derive(time.Now())
-	return c, err == nil && c.HasEnded(), err
-}
-
-// withoutQuery reads what Temporal says without the workflow: all there is to know of one that has ended.
-func (r *Reader) withoutQuery(ctx context.Context, id string) (Collector, *workflowservice.DescribeWorkflowExecutionResponse, error) {
-	c := Collector{ID: id}
-	c.Tenant, c.Service, _ = workflows.ParseWorkflowID(id)
-	d, err := r.describe(ctx, id)
-	switch execution := d.GetWorkflowExecutionInfo(); {
-	case err != nil:
-	case d == nil:
-		c.State = Missing
-	case execution.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
-		c.State, c.Slice = Unknown, pendingSlice(d)
-	default:
-		r.closed(ctx, &c, execution)
-	}
-	return c, d, err
-}
-
-// describe describes the latest run of an id; nil if there is none.
-func (r *Reader) describe(ctx context.Context, id string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
-	d, err := r.DescribeWorkflowExecution(ctx, id, "")
-	if errors.As(err, new(*serviceerror.NotFound)) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("asking Temporal about %s: %w", id, err)
-	}
-	return d, nil
-}
-
-// query adds the workflow's own status, and the checkpoint of a slice under way.
+// query adds the workflow's own status. It keeps the checkpoint of a slice under way, which is newer than any that the
+// workflow knows.
 func (r *Reader) query(ctx context.Context, c *Collector, d *workflowservice.DescribeWorkflowExecutionResponse) error {
-	newest, beats := r.heartbeat(d)
 	var answer workflows.Status
 	timed, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
@@ -108,10 +94,11 @@ func (r *Reader) query(ctx context.Context, c *Collector, d *workflowservice.Des
 	}
 	switch serviceerror.ToStatus(err).Code() {
 	case codes.OK:
+		newest := c.Checkpoint
 		c.Status = answer
 		// The workflow may answer after the end of the slice whose heartbeat was described.
-		if beats && newest.Totals.Events >= answer.Checkpoint.Totals.Events {
-			c.Rate = newRate(answer.Checkpoint.Totals, newest.Totals, c.Slice.Heartbeat.Sub(c.Slice.Began))
+		if !newest.IsZero() && newest.Totals.Events >= answer.Checkpoint.Totals.Events {
+			c.Rate = newRate(sampleOf(answer.Checkpoint.Totals, c.Slice.Began), sampleOf(newest.Totals, c.Slice.Heartbeat))
 			c.Checkpoint = newest
 		}
 		return nil
@@ -120,51 +107,35 @@ func (r *Reader) query(ctx context.Context, c *Collector, d *workflowservice.Des
 	default:
 		c.Unanswered = err.Error()
 	}
-	if err := r.unanswered(ctx, c, d); err != nil {
-		return err
-	}
-	if beats {
-		c.Checkpoint = newest
-	}
-	c.BehindSince = c.Checkpoint.Position.Newest
-	return nil
+	return r.unanswered(ctx, c, d.GetWorkflowExecutionInfo(), d.GetPendingWorkflowTask() != nil)
 }
 
-// unanswered adds what Temporal alone knows of a run.
-func (r *Reader) unanswered(ctx context.Context, c *Collector, d *workflowservice.DescribeWorkflowExecutionResponse) error {
-	h, err := r.history(ctx, c.ID, d.GetWorkflowExecutionInfo().GetExecution().GetRunId())
+// unanswered adds what Temporal alone knows of a run. due reports whether the workflow waits for a worker.
+func (r *Reader) unanswered(ctx context.Context, c *Collector, run *workflow.WorkflowExecutionInfo, due bool) error {
+	last, err := r.history(ctx, c.ID, run.GetExecution().GetRunId())
 	if err != nil {
 		return err
 	}
-	c.Checkpoint, c.LastProblem = h.checkpoint, h.problem
-	state, waits := State(d.GetWorkflowExecutionInfo(), r.Data), !h.wakeAt.IsZero()
-	if waits {
-		c.State, c.WakeAt, c.Reason = workflows.StateWaiting, &h.wakeAt, h.reason
+	if c.Checkpoint.IsZero() {
+		c.Checkpoint = last.Checkpoint
 	}
-	switch {
+	c.LastProblem, c.BehindSince = last.LastProblem, c.Checkpoint.Position.Newest
+	waits := !last.WakeAt.IsZero()
+	switch attribute := State(run, r.Data); {
 	// A worker that was lost is noticed only after the heartbeat timeout.
 	case c.Slice != nil && c.Slice.State != SliceScheduled:
 		c.State = workflows.StateRunning
-	case state == workflows.AttributePaused:
+	case attribute == workflows.AttributePaused:
 		c.State = workflows.StatePaused
-	case state == workflows.AttributeBlocked:
-		c.State = workflows.StateBlocked
+	case attribute == workflows.AttributeBlocked:
+		c.State, last.WakeReason = workflows.StateBlocked, workflows.WaitBlocked
+	case waits:
+		c.State = workflows.StateWaiting
 	}
-	switch {
-	case waits && state == workflows.AttributeBlocked:
-		c.Reason = workflows.WaitBlocked
-	case !waits && c.State != workflows.StateRunning && (d.GetPendingWorkflowTask() != nil || c.Slice != nil):
+	if waits {
+		c.WakeAt, c.Reason = &last.WakeAt, last.WakeReason
+	} else if c.State != workflows.StateRunning && (due || c.Slice != nil) {
 		c.Reason = WorkDue
 	}
 	return nil
-}
-
-// heartbeat is the checkpoint of the slice under way, which is newer than any that the workflow knows.
-func (r *Reader) heartbeat(d *workflowservice.DescribeWorkflowExecutionResponse) (newest checkpoint.Checkpoint, ok bool) {
-	for _, activity := range d.GetPendingActivities() {
-		if activity.GetActivityType().GetName() == workflows.CollectSliceName && r.decode(activity.GetHeartbeatDetails(), &newest) {
-			return newest, true
-		}
-	}
-	return checkpoint.Checkpoint{}, false
 }

@@ -10,6 +10,7 @@ import (
 
 	"go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/history/v1"
 	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/temporal"
@@ -20,155 +21,191 @@ import (
 // maxRuns is how many consecutive runs may have ended without a position. Nobody starts that many by mistake.
 const maxRuns = 20
 
-// LastRun is the latest run of a collector.
-type LastRun struct {
-	Running   bool
-	TaskQueue string // of a run that is running
-	// State is what a new run goes on from; nil if there is nothing. Without a position it says when the service was
-	// first started.
-	State *workflows.State
-}
-
-// HasCollected reports whether the runs have delivered anything or begun a listing.
-func (l LastRun) HasCollected() bool { return l.State != nil && l.State.Checkpoint.HasCollected() }
-
-// UnreadableError is the error of a position that may exist but cannot be read.
-type UnreadableError struct{ error }
-
-// LastRun reads the latest run of a collector. The state is left out if it is not wanted.
-func (r *Reader) LastRun(ctx context.Context, id string, wantState bool) (last LastRun, err error) {
-	d, err := r.describe(ctx, id)
-	switch execution := d.GetWorkflowExecutionInfo(); {
-	case d == nil:
-	case execution.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
-		last.Running, last.TaskQueue = true, d.GetExecutionConfig().GetTaskQueue().GetName()
-	case wantState:
-		last.State, err = r.lastState(ctx, id, execution)
-	}
-	return last, err
-}
-
-// lastState is what a new run of a collector goes on from. A run that ended unasked before it had a position, such as one
-// with a mistake in its input, hides the position of the run before it. If no run had one, the latest says where to
-// begin.
-func (r *Reader) lastState(ctx context.Context, id string, latest *workflow.WorkflowExecutionInfo) (*workflows.State, error) {
-	enough := func(s *workflows.State, run *workflow.WorkflowExecutionInfo) bool { // a run that was stopped is, also without a position
-		return !s.Checkpoint.IsZero() || run.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED
-	}
-	first, err := r.resumable(ctx, id, latest)
-	if err != nil || enough(first, latest) {
-		return first, err
-	}
-	runs, err := List(ctx, r, fmt.Sprintf(`WorkflowId = %q AND ExecutionStatus != "ContinuedAsNew"`, id))
-	if err != nil {
-		return nil, err
-	}
-	for i, run := range runs {
-		if i == maxRuns {
-			return nil, UnreadableError{fmt.Errorf("none of the last %d runs had a position", maxRuns)}
-		}
-		if state, err := r.resumable(ctx, id, run); err != nil || enough(state, run) {
-			return state, err
-		}
-	}
-	return first, nil
-}
-
-// resumable is the state of a closed run, to start with: without a pause or a block, and with the next poll due when it
-// was, so that a start does not pull everything again.
-func (r *Reader) resumable(ctx context.Context, id string, execution *workflow.WorkflowExecutionInfo) (*workflows.State, error) {
-	run, status := execution.GetExecution().GetRunId(), execution.GetStatus()
-	s, err := r.finalState(ctx, id, run, status)
-	if err == nil && status != enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
-		s.Began, s.Since, err = r.beginning(ctx, id, run)
-	}
-	if err != nil {
-		return nil, UnreadableError{fmt.Errorf("the run %s was %s and its position cannot be read (%w)", run, lower(status), err)}
-	}
-	s.Paused, s.Blocked, s.Failures = false, false, 0
-	switch s.WakeReason {
-	case workflows.WaitBlocked, workflows.WaitBackoff:
-		s.WakeAt, s.WakeReason = time.Time{}, ""
-	}
-	return &s, nil
-}
-
-// beginning is when a run's collection was first started and where it was to begin, by the first event of its history.
-func (r *Reader) beginning(ctx context.Context, id, run string) (began time.Time, since *time.Time, err error) {
-	page, err := r.WorkflowService().GetWorkflowExecutionHistory(ctx, &workflowservice.GetWorkflowExecutionHistoryRequest{
-		Namespace: r.Namespace, Execution: &common.WorkflowExecution{WorkflowId: id, RunId: run}, MaximumPageSize: 1,
-	})
-	if err != nil {
-		return began, nil, fmt.Errorf("reading the history of %s: %w", id, err)
-	}
-	events := page.GetHistory().GetEvents()
-	if len(events) == 0 {
-		return began, nil, fmt.Errorf("the history of %s is empty", id)
-	}
-	began = events[0].GetEventTime().AsTime()
-	var in workflows.CollectInput
-	if !r.decode(events[0].GetWorkflowExecutionStartedEventAttributes().GetInput(), &in) {
-		return began, nil, nil // nothing could begin with that
-	}
-	if since = in.Since; in.State != nil {
-		since = cmp.Or(since, in.State.Since)
-		if !in.State.Began.IsZero() {
-			began = in.State.Began
-		}
-	}
-	return began, since, nil
-}
-
-// closed adds what a run left behind when it ended.
-func (r *Reader) closed(ctx context.Context, c *Collector, execution *workflow.WorkflowExecutionInfo) {
-	run, status := execution.GetExecution().GetRunId(), execution.GetStatus()
-	c.State = Stopped
-	if at := execution.GetCloseTime(); at != nil {
-		c.Ended = new(at.AsTime())
-	}
+// closed adds what the latest run left behind when it ended.
+func (r *Reader) closed(ctx context.Context, c *Collector, latest *workflow.WorkflowExecutionInfo) error {
+	status := latest.GetStatus()
 	bounds, backfill := workflows.RangeOf(c.ID)
-	asked := status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED || backfill && status == enums.WORKFLOW_EXECUTION_STATUS_CANCELED
-	if !asked {
-		c.State = workflows.CollectorState(lower(status))
+	c.State, c.Ended = Stopped, timeOf(latest.GetCloseTime())
+	if status != enums.WORKFLOW_EXECUTION_STATUS_COMPLETED && !(backfill && status == enums.WORKFLOW_EXECUTION_STATUS_CANCELED) {
+		c.State = workflows.CollectorState(strings.ToLower(status.String()))
+	}
+	if status == enums.WORKFLOW_EXECUTION_STATUS_FAILED {
 		var failure *temporal.ApplicationError
-		if err := r.GetWorkflow(ctx, c.ID, run).Get(ctx, nil); errors.As(err, &failure) {
+		if err := r.GetWorkflow(ctx, c.ID, latest.GetExecution().GetRunId()).Get(ctx, nil); errors.As(err, &failure) {
 			c.Failure = failure.Message()
 		}
 	}
-	state, err := r.finalState(ctx, c.ID, run, status)
+	state, err := r.finalState(ctx, c.ID, latest)
 	if err != nil {
 		c.Unanswered = err.Error()
-		return
-	}
-	if !asked && !backfill && state.Checkpoint.IsZero() {
-		last, err := r.lastState(ctx, c.ID, execution)
-		c.NeverCollected = err == nil && !LastRun{State: last}.HasCollected()
+		return nil
 	}
 	c.Checkpoint, c.CaughtUp = state.Checkpoint, state.CaughtUp
 	c.Slices, c.Problems, c.LastProblem, c.LastWarning = state.Slices, state.Problems, state.LastProblem, state.LastWarning
-	if backfill {
-		c.Backfill = &workflows.BackfillStatus{Range: bounds, Began: state.Began}
-		if state.Checkpoint.Totals.Pulls > 0 {
-			c.State = workflows.StateDone
+	if !backfill {
+		return r.last(ctx, c, state, latest)
+	}
+	c.Backfill = &workflows.BackfillStatus{Range: bounds, Began: state.Began}
+	if state.Checkpoint.Totals.Pulls > 0 {
+		c.State = workflows.StateDone
+	}
+	return nil
+}
+
+// last sets [Collector.Last]. A run that ended unasked before it had a position, such as one with a mistake in its input,
+// hides the position of the run before it. If no run had one, the latest says where to begin.
+func (r *Reader) last(ctx context.Context, c *Collector, state workflows.State, latest *workflow.WorkflowExecutionInfo) error {
+	// A run that was stopped counts, also without a position.
+	enough := func(s workflows.State, run *workflow.WorkflowExecutionInfo) bool {
+		return !s.Checkpoint.IsZero() || run.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED
+	}
+	if !enough(state, latest) {
+		runs, err := List(ctx, r, fmt.Sprintf(`WorkflowId = %q AND ExecutionStatus != "ContinuedAsNew"`, c.ID))
+		if err != nil {
+			return err
+		}
+		for i, run := range runs {
+			if i == maxRuns {
+				c.Unanswered = fmt.Sprintf("none of the last %d runs had a position", maxRuns)
+				return nil
+			}
+			before, err := r.finalState(ctx, c.ID, run)
+			if err != nil {
+				c.Unanswered = err.Error()
+				return nil
+			}
+			if enough(before, run) {
+				state = before
+				break
+			}
 		}
 	}
+	// A start means to collect, and not to pull everything again: the next poll is due when it was.
+	state.Paused, state.Blocked, state.Failures = false, false, 0
+	if state.WakeReason == workflows.WaitBlocked || state.WakeReason == workflows.WaitBackoff {
+		state.WakeAt, state.WakeReason = time.Time{}, ""
+	}
+	c.Last = &state
+	return nil
 }
 
 // finalState is the state in which a closed run ended. It is the run's result or, for a backfill that was stopped, in its
-// error. A run that did not end by itself has only the position in its history.
-func (r *Reader) finalState(ctx context.Context, id, run string, status enums.WorkflowExecutionStatus) (state workflows.State, err error) {
-	switch status {
+// error. Of a run that did not end by itself, its history has the position and the beginning.
+func (r *Reader) finalState(ctx context.Context, id string, execution *workflow.WorkflowExecutionInfo) (state workflows.State, err error) {
+	run := execution.GetExecution().GetRunId()
+	switch execution.GetStatus() {
 	case enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, enums.WORKFLOW_EXECUTION_STATUS_CANCELED:
 		err = r.GetWorkflow(ctx, id, run).Get(ctx, &state)
 		var canceled *temporal.CanceledError
 		if errors.As(err, &canceled) && canceled.HasDetails() {
 			err = canceled.Details(&state)
 		}
-		return state, err
+	default:
+		var last workflows.State
+		if last, err = r.history(ctx, id, run); err == nil {
+			state.Checkpoint = last.Checkpoint
+			err = r.beginning(ctx, id, run, &state)
+		}
 	}
-	h, err := r.history(ctx, id, run)
-	return workflows.State{Checkpoint: h.checkpoint}, err
+	if err != nil {
+		err = fmt.Errorf("run %s: %w", run, err)
+	}
+	return state, err
 }
 
-// lower is Temporal's word for how a run ended.
-func lower(status enums.WorkflowExecutionStatus) string { return strings.ToLower(status.String()) }
+// history reads a run's history backwards, to the newest event that has a checkpoint. That is among the last dozen, unless
+// a person has sent many signals since. Of the state it knows the checkpoint, when and why the workflow goes on if a timer
+// is pending, and the problem if the last slice failed.
+func (r *Reader) history(ctx context.Context, id, run string) (last workflows.State, err error) {
+	decided := false // by the newest event of a timer: a workflow has at most one
+	request := &workflowservice.GetWorkflowExecutionHistoryReverseRequest{
+		Namespace: r.Namespace,
+		Execution: &common.WorkflowExecution{WorkflowId: id, RunId: run},
+	}
+	for {
+		page, err := r.WorkflowService().GetWorkflowExecutionHistoryReverse(ctx, request)
+		if err != nil {
+			return last, fmt.Errorf("reading the history of %s: %w", id, err)
+		}
+		for _, event := range page.GetHistory().GetEvents() {
+			if r.checkpoint(event, &last) || event.GetEventType() == enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED {
+				return last, nil
+			}
+			switch event.GetEventType() {
+			case enums.EVENT_TYPE_TIMER_FIRED, enums.EVENT_TYPE_TIMER_CANCELED:
+				decided = true
+			case enums.EVENT_TYPE_TIMER_STARTED:
+				if !decided {
+					last.WakeAt = event.GetEventTime().AsTime().Add(event.GetTimerStartedEventAttributes().GetStartToFireTimeout().AsDuration())
+				}
+				decided = true
+			}
+		}
+		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
+			return last, fmt.Errorf("there is no position in the history of %s", id)
+		}
+	}
+}
+
+// checkpoint reads the checkpoint that an event has, with why the workflow waits after it. A run and a slice are given
+// one, and a slice returns one however it ends.
+func (r *Reader) checkpoint(event *history.HistoryEvent, s *workflows.State) bool {
+	switch event.GetEventType() {
+	case enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
+		var in workflows.CollectInput
+		if !r.decode(event.GetWorkflowExecutionStartedEventAttributes().GetInput(), &in) || in.State == nil {
+			return false
+		}
+		s.Checkpoint, s.WakeReason = in.State.Checkpoint, in.State.WakeReason
+		return true
+	case enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+		var in workflows.SliceInput
+		ok := r.decode(event.GetActivityTaskScheduledEventAttributes().GetInput(), &in)
+		s.Checkpoint = in.Checkpoint
+		return ok
+	case enums.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+		var result workflows.SliceResult
+		ok := r.decode(event.GetActivityTaskCompletedEventAttributes().GetResult(), &result)
+		s.Checkpoint, s.WakeReason = result.Checkpoint, result.End.Wait()
+		return ok
+	case enums.EVENT_TYPE_ACTIVITY_TASK_FAILED:
+		failure := event.GetActivityTaskFailedEventAttributes().GetFailure()
+		var details workflows.Failure
+		ok := r.decode(failure.GetApplicationFailureInfo().GetDetails(), &details)
+		if !ok { // a panic
+			details.Problem = workflows.Problem{Class: workflows.ClassPassing, Message: failure.GetMessage()}
+		}
+		details.Problem.At = event.GetEventTime().AsTime()
+		s.Checkpoint, s.LastProblem, s.WakeReason = details.Checkpoint, &details.Problem, workflows.WaitBackoff
+		return ok
+	case enums.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT:
+		s.WakeReason = workflows.WaitBackoff
+		return r.decode(event.GetActivityTaskTimedOutEventAttributes().GetFailure().GetTimeoutFailureInfo().GetLastHeartbeatDetails(), &s.Checkpoint)
+	}
+	return false
+}
+
+// beginning sets when a run's collection was first started and where it was to begin, by the first event of its history.
+func (r *Reader) beginning(ctx context.Context, id, run string, s *workflows.State) error {
+	page, err := r.WorkflowService().GetWorkflowExecutionHistory(ctx, &workflowservice.GetWorkflowExecutionHistoryRequest{
+		Namespace: r.Namespace, Execution: &common.WorkflowExecution{WorkflowId: id, RunId: run}, MaximumPageSize: 1,
+	})
+	if err != nil {
+		return fmt.Errorf("reading the history of %s: %w", id, err)
+	}
+	for _, event := range page.GetHistory().GetEvents() {
+		var in workflows.CollectInput
+		r.decode(event.GetWorkflowExecutionStartedEventAttributes().GetInput(), &in) // else nothing could begin with it
+		before := cmp.Or(in.State, &workflows.State{})
+		s.Began, s.Since = before.Began, cmp.Or(in.Since, before.Since)
+		if s.Began.IsZero() {
+			s.Began = event.GetEventTime().AsTime()
+		}
+	}
+	return nil
+}
+
+// decode reports whether there was anything to decode, and it was decoded.
+func (r *Reader) decode(payloads *common.Payloads, into any) bool {
+	return len(payloads.GetPayloads()) > 0 && r.Data.FromPayloads(payloads, into) == nil
+}

@@ -15,6 +15,29 @@ import (
 	"okta-collector/internal/status"
 )
 
+// newSignal is a command that sends a signal. Temporal keeps it until a worker is there.
+func newSignal(connect connector, signal, short string, args cobra.PositionalArgs) *cobra.Command {
+	return &cobra.Command{
+		Use:   signal + " [okta/<tenant>/<service>...]",
+		Short: short,
+		Args:  args,
+		RunE: connect.runOn(func(cmd *cobra.Command, c *status.Reader, ids []string) error {
+			if len(ids) == 0 {
+				return errors.New(nothing(cmd, "is running"))
+			}
+			return each(cmd, ids, 1, func(ctx context.Context, id string) (string, error) {
+				err := c.SignalWorkflow(ctx, id, "", signal, nil)
+				if errors.As(err, new(*serviceerror.NotFound)) {
+					if collector, readErr := c.Ended(ctx, id); readErr == nil && collector.HasEnded() {
+						err = errors.New("not running; " + endingAndRemedy(collector))
+					}
+				}
+				return signal + " sent", err
+			})
+		}),
+	}
+}
+
 // stopPatience is how long a stop waits before it says what it waits for. With a worker a stop takes a second, and a few
 // more if Devo is slow to confirm.
 const stopPatience = 5 * time.Second
@@ -23,52 +46,33 @@ func newStop(connect connector) *cobra.Command {
 	return &cobra.Command{
 		Use:   "stop [okta/<tenant>/<service>...]",
 		Short: "End collecting and wait until it has ended; start goes on from the position",
-		Long: `Ends the collection of the ids given, of --tenant or of all, and waits until it has ended;
-start goes on from the position. Backfills go on, unless their ids are given. For one that is
-stopped before it was done it prints the command that fetches the rest.
-
-It needs a worker, without which it waits until there is one. Exit code 1 if one was never there, 130
-if the waiting was interrupted.`,
-		Args: checkSelection,
-		RunE: onCollectors(connect, func(cmd *cobra.Command, c *status.Reader, ids []string) error {
-			if len(ids) > 0 {
-				return stop(c, cmd, ids)
-			}
-			all, err := c.IDs(cmd.Context(), status.EverStarted, tenantFlag(cmd))
-			if err != nil {
+		Long: `Ends the collection of the ids given, of --tenant or of all, and waits until it has ended, for
+which a worker must run. Backfills go on, unless their ids are given. For one that is stopped before
+it was done it prints the command that fetches the rest. Exit code 1 if an id was never there, 130 if
+the waiting was interrupted.`,
+		Args: checkIDs(true),
+		RunE: connect.runOn(func(cmd *cobra.Command, c *status.Reader, ids []string) error {
+			if len(ids) == 0 {
+				all, err := c.IDs(cmd.Context(), status.EverStarted, tenantFlag(cmd))
+				if err == nil && len(all) == 0 {
+					err = errors.New(nothing(cmd, "was ever started"))
+				} else if err == nil {
+					fmt.Fprintln(cmd.ErrOrStderr(), "starter:", nothing(cmd, "is running"))
+				}
 				return err
 			}
-			if len(all) == 0 {
-				return errors.New(nothing(cmd, "was ever started"))
+			s := stopping{c: c}
+			patience := time.AfterFunc(stopPatience, func() { fmt.Fprint(cmd.ErrOrStderr(), s.hint()) })
+			defer patience.Stop()
+			err := each(cmd, ids, -1, s.one)
+			if err != nil && cmd.Context().Err() != nil {
+				return exitError{err, exitInterrupted}
 			}
-			fmt.Fprintln(cmd.ErrOrStderr(), "starter:", nothing(cmd, "is running"))
-			return nil
+			return err
 		}),
 	}
 }
 
-// stop cancels all and waits for each. A collector ends within a page, if a worker runs.
-func stop(c *status.Reader, cmd *cobra.Command, ids []string) error {
-	s := stopping{c: c}
-	results := newResults(cmd, ids)
-	patience := time.AfterFunc(stopPatience, func() { fmt.Fprint(cmd.ErrOrStderr(), s.hint()) })
-	defer patience.Stop()
-	var all sync.WaitGroup
-	for _, id := range ids {
-		all.Go(func() {
-			done, err := s.one(cmd.Context(), id)
-			results.print(id, done, err)
-		})
-	}
-	all.Wait()
-	err := results.err()
-	if err != nil && cmd.Context().Err() != nil {
-		return exitError{err, exitInterrupted}
-	}
-	return err
-}
-
-// stopping is one call of stop.
 type stopping struct {
 	c       *status.Reader
 	waiting sync.Map // the ids that were cancelled and have not ended
@@ -76,13 +80,13 @@ type stopping struct {
 
 // one stops a collector or a backfill, waits, and says how it has ended.
 func (s *stopping) one(ctx context.Context, id string) (done string, err error) {
-	collector, over, err := s.c.Ended(ctx, id)
+	collector, err := s.c.Ended(ctx, id)
 	switch {
 	case err != nil:
 		return "", err
 	case collector.State == status.Missing:
 		return "", errors.New(ending(collector))
-	case over:
+	case collector.HasEnded():
 		return "not running; " + endingAndRemedy(collector), nil
 	}
 	// One that is not found has ended at this moment.
@@ -95,11 +99,11 @@ func (s *stopping) one(ctx context.Context, id string) (done string, err error) 
 	if ctx.Err() != nil {
 		return "", errors.New("not waited for; it stops as soon as a worker runs")
 	}
-	collector, over, err = s.c.Ended(ctx, id)
+	collector, err = s.c.Ended(ctx, id)
 	switch {
 	case err != nil:
 		return "", err
-	case !over:
+	case !collector.HasEnded():
 		return "", fmt.Errorf("it was told to stop, and waiting for that failed: %w", waitErr)
 	case collector.EndedUnasked() || collector.Unanswered != "":
 		return "", errors.New(endingAndRemedy(collector))

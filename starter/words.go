@@ -1,0 +1,242 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/status"
+	"okta-collector/workflows"
+)
+
+// remark is what the table says of a collector, and whether there is a note.
+func (r row) remark() string {
+	if r.EndedUnasked() || r.problem() != nil || r.Unanswered != "" && !r.NoWorker {
+		return strings.TrimPrefix(r.said()+", see below", ", ")
+	}
+	return r.said()
+}
+
+// said is whether a collector answers, how far a backfill is, and the activity.
+func (r row) said() string { return join(r.silence(), share(r.Collector), r.activity()) }
+
+// silence says that a workflow did not answer.
+func (r row) silence() string {
+	switch {
+	case r.NoWorker:
+		return "no worker answers"
+	case r.Unanswered != "":
+		return "does not answer"
+	}
+	return ""
+}
+
+// activity says in a few words what a collector does, or why it waits.
+func (r row) activity() string {
+	running := r.State == workflows.StateRunning
+	switch {
+	case r.HasEnded():
+		return ""
+	case running && r.Reason == workflows.WaitPaused:
+		return "pausing after the page under way"
+	case r.Reason != "":
+		return cmp.Or(reasons[r.Reason], string(r.Reason))
+	case running && r.Slice != nil && r.Slice.State == status.SliceScheduled:
+		return "waits for a worker"
+	case running && r.Slice != nil && r.Slice.State != status.SliceStarted:
+		return "its activity is " + strings.ReplaceAll(r.Slice.State, "_", " ") // a person did that, with Temporal's CLI
+	case running && r.Backfill == nil && r.Checkpoint.Position.Pull != nil:
+		return fmt.Sprintf("%s pull under way", r.Checkpoint.Position.Pull.Kind)
+	}
+	return ""
+}
+
+// reasons are the words for why a collector waits. The table has the state and the time in columns of their own.
+var reasons = map[workflows.WaitReason]string{
+	workflows.WaitPoll:    "caught up",
+	workflows.WaitYield:   "live collection first",
+	workflows.WaitBackoff: "tries again",
+	workflows.WaitPaused:  "the signal resume goes on",
+}
+
+// waits says why a collector waits, and until when; empty if it does not.
+func (r row) waits() string {
+	switch {
+	case r.Reason == "":
+		return ""
+	case r.State == workflows.StatePaused:
+		return join("paused", r.activity())
+	case r.WakeAt == nil:
+		return r.activity()
+	}
+	at := r.WakeAt.UTC().Format("Jan 2 15:04:05Z")
+	switch r.Reason {
+	case workflows.WaitBackoff:
+		return "tries again " + at
+	case workflows.WaitBlocked:
+		return "blocked, tries again " + at
+	}
+	return r.activity() + " until " + at
+}
+
+// problem is what keeps a collector from collecting; nil if nothing does.
+func (r row) problem() *workflows.Problem {
+	if r.State == workflows.StateBlocked || r.Failures > 0 || r.Unanswered != "" {
+		return r.LastProblem
+	}
+	return nil
+}
+
+// warningAge is for how long a warning is shown. A cause that persists warns again. JSON, the Web UI and Devo keep older
+// ones.
+const warningAge = time.Hour
+
+// notes are what is said of a collector at length.
+func (r row) notes(now time.Time) (notes []note) {
+	names, why := []string{r.ID}, cause(r.Collector)
+	switch {
+	case r.Backfill != nil && r.State != status.Missing:
+		notes = append(notes, note{names: names, text: r.progress(now), remedy: r.Remedy.String()})
+	case why != "":
+		if r.Mistake {
+			why += "; nothing was ever collected under this id, so nobody has to do anything"
+		}
+		notes = append(notes, note{names: names, what: string(r.State), text: why, remedy: r.Remedy.String(), at: r.Ended})
+	}
+	if r.Unanswered != "" && !r.NoWorker {
+		notes = append(notes, note{names: names, what: r.silence(), text: r.Unanswered})
+	}
+	if p := r.problem(); p != nil {
+		n := problemNote(r.ID, *p)
+		n.failures = r.Failures
+		notes = append(notes, n)
+	}
+	if w := r.LastWarning; w != nil && now.Sub(w.At) < warningAge {
+		notes = append(notes, note{names: names, what: "warning", text: w.Message, at: w.At})
+	}
+	return notes
+}
+
+// obstacle says at length what keeps a backfill, or the view of it, from going on.
+func (r row) obstacle() string {
+	said := r.waits()
+	if p := r.problem(); p != nil {
+		said = strings.TrimPrefix(said+": "+p.String(), ": ")
+	}
+	if r.HasEnded() {
+		return ""
+	}
+	return cmp.Or(r.Unanswered, said)
+}
+
+// progress says what a backfill has done, when it will have ended, and why it waits or has ended.
+func (r row) progress(now time.Time) string {
+	said := humanize.Comma(r.Checkpoint.Totals.Events) + " events"
+	if done := share(r.Collector); done != "" {
+		said = done + ", " + said
+	}
+	if r.Rate != nil {
+		said += ", " + perSecond(r.Rate) + "/s"
+	}
+	if end := r.EstimatedEnd; !end.IsZero() {
+		said += fmt.Sprintf(", ends in about %s, at %s", duration(max(0, end.Sub(now))), end.UTC().Format("Jan 2 15:04Z"))
+	}
+	return join(said, cmp.Or(cause(r.Collector), join(r.silence(), r.waits())))
+}
+
+// share is how much of its range a backfill has done; empty if it has none.
+func share(c status.Collector) string {
+	if c.Backfill == nil || c.Backfill.Progress == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.1f %%", math.Floor(1000**c.Backfill.Progress)/10) // 100 % is all of it, so it is not rounded up
+}
+
+// ending says how a collector or a backfill has ended.
+func ending(c status.Collector) string {
+	shipped := fmt.Sprintf("%s events, %s", humanize.Comma(c.Checkpoint.Totals.Events), humanize.Bytes(uint64(c.Checkpoint.Totals.Bytes)))
+	switch {
+	case c.State == status.Missing:
+		return cause(c)
+	case c.Unanswered != "":
+		return fmt.Sprintf("%s, and its position cannot be read: %s", c.State, c.Unanswered)
+	case c.EndedUnasked():
+		return fmt.Sprintf("%s: %s", c.State, cause(c))
+	case c.State == workflows.StateDone:
+		return "done: " + shipped
+	case share(c) != "":
+		return fmt.Sprintf("stopped at %s, after %s", share(c), shipped)
+	}
+	return "stopped after " + shipped
+}
+
+// cause says why something is missing or has ended unasked; empty if neither.
+func cause(c status.Collector) string {
+	err := checkService(c.Service)
+	switch {
+	case !c.EndedUnasked():
+		return ""
+	case c.Failure != "":
+		return c.Failure
+	case c.State != status.Missing:
+		return "ended without being stopped"
+	case err != nil:
+		return err.Error()
+	}
+	return "never started, or ended longer ago than the namespace keeps closed workflows"
+}
+
+// endingAndRemedy also says what to do about it.
+func endingAndRemedy(c status.Collector) string { return join(ending(c), remedyFor(c).String()) }
+
+// remedy is a command that goes on with what has ended; zero if nothing is left to do, or nothing can be done.
+type remedy struct {
+	// What the command is for, such as "start it with".
+	What    string `json:"what"`
+	Command string `json:"command"`
+}
+
+func (m remedy) String() string {
+	if m == (remedy{}) {
+		return ""
+	}
+	return m.What + ": " + m.Command
+}
+
+func remedyFor(c status.Collector) remedy {
+	collector := workflows.WorkflowID(c.Tenant, c.Service)
+	bounds, backfill := workflows.RangeOf(c.ID)
+	switch {
+	case !c.HasEnded(), c.State == workflows.StateDone, checkService(c.Service) != nil:
+		return remedy{}
+	case !backfill:
+		return remedy{"start it with", "starter start " + collector}
+	case c.State == status.Missing, c.Checkpoint.IsZero(), bounds == (checkpoint.Range{}):
+		return remedy{"start it with", backfillCommand(collector, bounds)}
+	}
+	bounds.Since = c.Checkpoint.Position.Reached(bounds.Since)
+	return remedy{"fetch the rest with", backfillCommand(collector, bounds)}
+}
+
+// backfillCommand starts the backfill of a range, or of all if there is none.
+func backfillCommand(collector string, r checkpoint.Range) string {
+	command := "starter backfill " + collector
+	if r == (checkpoint.Range{}) {
+		return command
+	}
+	return fmt.Sprintf("%s --since %s --until %s", command, r.Since.Format(time.RFC3339Nano), r.Until.Format(time.RFC3339Nano))
+}
+
+// oneLine makes one line of a message from elsewhere.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// join joins texts, each of which may be empty.
+func join(texts ...string) string {
+	return strings.Join(slices.DeleteFunc(texts, func(s string) bool { return s == "" }), "; ")
+}
