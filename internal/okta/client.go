@@ -161,6 +161,7 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 	if err != nil {
 		return nil, false, waits(err)
 	}
+	defer ticket.Lost() // unless there was an answer; after a panic too
 	if q.sent != nil {
 		*q.sent++
 	}
@@ -169,7 +170,6 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 	started := time.Now()
 	resp, err := o.http.Do(req.WithContext(timed))
 	if err != nil {
-		ticket.Lost()
 		o.cfg.Metrics.request(o.cfg.Tenant, c, 0)
 		return nil, false, o.unread(timed, ctx, &Error{Path: path, err: err})
 	}
