@@ -9,6 +9,7 @@ package budget
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -17,8 +18,8 @@ import (
 type Endpoint struct {
 	// Path is its template, such as /api/v1/apps/{id}/users.
 	Path string
-	// Window names the window that the endpoint shares until its own answers show another. Empty: Path, which names the
-	// endpoint's own.
+	// Window is the path of the collection above, whose window the endpoint shares until its own answers show another one.
+	// Empty: the endpoint begins in a window of its own.
 	Window string
 }
 
@@ -32,8 +33,6 @@ const (
 	BackfillPerObject
 )
 
-func (p Priority) backfill() bool { return p >= BackfillList }
-
 // A Budget is the budget of one org. It is safe for concurrent use.
 type Budget struct {
 	share float64
@@ -45,7 +44,6 @@ type Budget struct {
 	members   map[*Member]bool     // those that are joined
 	waiters   map[string]*waiter   // by the member's name
 	arrivals  int                  // counts the waiters
-	changed   chan struct{}        // closed when a member that waits may go on; nil if none waits
 }
 
 // New returns the budget of an org. share is the part of each limit that the collector lets itself use.
@@ -79,7 +77,6 @@ func (m *Member) Leave() {
 	m.budget.mu.Lock()
 	defer m.budget.mu.Unlock()
 	delete(m.budget.members, m)
-	m.budget.wake()
 }
 
 // joined counts the members that may send a request in w. live says whether live collection is among them.
@@ -87,92 +84,74 @@ func (b *Budget) joined(w *window) (n int, live bool) {
 	for m := range b.members {
 		if m.windows[w] {
 			n++
-			live = live || !m.priority.backfill()
+			live = live || m.priority < BackfillList
 		}
 	}
 	return n, live
 }
 
 const (
-	// longestYield is how long a backfill waits in Acquire for live collection, and then outside of it: a slice must not
-	// outlive its time.
+	// recheck is how often Acquire looks whether it has to wait any longer. Few wait, and answers, times and other members
+	// can all let one go on.
+	recheck = 100 * time.Millisecond
+	// longestYield is how long a backfill waits for live collection in Acquire, since a slice must not outlive its time,
+	// and then outside of it.
 	longestYield = 15 * time.Second
-	// headStart is how much later than live collection a backfill looks at a new window.
-	headStart = 2 * time.Second
 )
 
 // Acquire takes one request to an endpoint. The caller sends it and then calls one method of the ticket. The error is a
-// [*WaitError], or why ctx ended. Acquire itself waits only for the first answer in a window, for members that go
-// first, and as a backfill for live collection.
+// [*WaitError], or why ctx ended. Acquire itself waits only for an answer that shows how much is left, for members that
+// go first, and as a backfill for live collection.
 func (m *Member) Acquire(ctx context.Context, e Endpoint) (*Ticket, error) {
-	b := m.budget
-	for began := b.now(); ctx.Err() == nil; {
-		b.mu.Lock()
-		t, wait, err := b.take(m, e, began)
-		if b.changed == nil {
-			b.changed = make(chan struct{})
-		}
-		changed := b.changed
-		b.mu.Unlock()
-		if t != nil || err != nil {
+	for began := m.budget.now(); ctx.Err() == nil; {
+		if t, err := m.take(e, began); t != nil || err != nil {
 			return t, err
 		}
 		select {
-		case <-changed:
-		case <-time.After(wait):
+		case <-time.After(recheck):
 		case <-ctx.Done():
 		}
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.waiters, m.name)
-	b.wake()
 	return nil, context.Cause(ctx)
 }
 
-// take takes a request, or returns how long to wait at most before trying again. began is when the member asked.
-func (b *Budget) take(m *Member, asked Endpoint, began time.Time) (*Ticket, time.Duration, error) {
+// take takes a request. It returns nothing if the member has to wait in Acquire, which began at a time.
+func (m *Member) take(asked Endpoint, began time.Time) (*Ticket, error) {
+	b := m.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	e := b.endpoint(asked)
 	w := e.window
 	w.roll()
 	m.windows[w] = true
-	me := b.enqueue(m, w)
-	ahead, lapse := b.ahead(me)
-	_, live := b.joined(w)
+	place, ahead := b.enqueue(m, w)
 	_, inFlight := w.requests()
-	reserve := 0
-	if m.priority.backfill() {
+	reserve, yields := 0, false
+	if m.priority >= BackfillList {
 		reserve = w.reserve()
+		_, yields = b.joined(w)
 	}
-	patience := began.Add(longestYield).Sub(b.now())
+	unknown := w.limit == 0 || w.restored != 0
+	left := max(w.ends.Sub(b.now()), margin)
 	switch {
-	case w.unsure && inFlight > 0, !e.answered && e.inFlight > 0:
-		return nil, windowLength, nil // one request asks, the others wait for its answer
+	case inFlight > 0 && unknown, e.inFlight > 0 && e.said.Limit == 0, w.ends.IsZero() && !w.allows(reserve):
+		return nil, nil // an answer under way shows how much is left
 	case !w.allows(0):
-		w.endIn(windowLength + margin) // no answer told the end if all were refused or lost
-		w.counts.waits++
-		return nil, 0, b.turnAway(me, ShareUsed, w.left(), 0)
-	case m.priority.backfill() && live && patience <= 0:
-		return nil, 0, b.turnAway(me, Yielding, longestYield, 0)
-	case m.priority.backfill() && live:
-		return nil, patience, nil
+		w.waits++
+		return nil, b.turnAway(place, WaitError{Reason: ShareUsed, Wait: left})
+	case yields && b.now().Before(began.Add(longestYield)):
+		return nil, nil
+	case yields:
+		return nil, b.turnAway(place, WaitError{Reason: Yielding, Wait: longestYield})
 	case !w.allows(reserve):
-		return nil, 0, b.turnAway(me, Yielding, w.left()+headStart, reserve)
+		return nil, b.turnAway(place, WaitError{Reason: Yielding, Wait: left, Reserved: reserve})
 	case !w.allows(reserve + ahead):
-		return nil, lapse, nil
+		return nil, nil
 	}
 	delete(b.waiters, m.name)
 	e.sent++
 	e.inFlight++
-	return &Ticket{member: m, endpoint: e}, 0, nil
-}
-
-// wake lets all members that wait try again.
-func (b *Budget) wake() {
-	if b.changed != nil {
-		close(b.changed)
-		b.changed = nil
-	}
+	return &Ticket{member: m, endpoint: e}, nil
 }
 
 // A Ticket is one request. The first call of one of its methods counts.
@@ -183,55 +162,38 @@ type Ticket struct {
 }
 
 // Answered records an answer that is no 429.
-func (t *Ticket) Answered(l Limits) {
-	t.end(func(*window) { t.learn(l) })
-}
+func (t *Ticket) Answered(l Limits) { t.end(func() { t.endpoint.learn(l) }) }
+
+// Lost records that no answer came. Okta may have counted the request all the same.
+func (t *Ticket) Lost() { t.end(func() { t.endpoint.window.remaining-- }) }
 
 // Refused records a 429 and returns how long to wait.
 func (t *Ticket) Refused(l Limits) time.Duration {
-	wait := l.Left
-	if l.Concurrency() {
-		wait = concurrencyWait()
+	if l.Concurrency() { // its numbers are not the window's
+		t.end(func() { t.endpoint.window.crowded++ })
+		return time.Second + rand.N(3*time.Second) // keeps colliding workers apart
 	}
-	t.end(func(w *window) {
-		if l.Concurrency() {
-			w.counts.crowded++
-			return // its numbers are not the window's
-		}
-		w.counts.refused++
-		t.learn(l)
+	t.end(func() {
+		t.endpoint.window.refused++
+		t.endpoint.learn(l)
 		// Even with Remaining above 0: a token may have a cap that the headers do not show.
 		t.endpoint.window.remaining = 0
-		t.endpoint.window.endIn(l.Left)
 	})
-	return wait
+	return l.Left
 }
 
-// Lost records that no answer came. Okta may have counted the request all the same.
-func (t *Ticket) Lost() {
-	t.end(func(w *window) {
-		w.remaining--
-		w.endIn(windowLength + margin)
-	})
-}
-
-func (t *Ticket) end(record func(*window)) {
-	b := t.member.budget
+func (t *Ticket) end(record func()) {
+	b, e := t.member.budget, t.endpoint
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if t.ended {
 		return
 	}
 	t.ended = true
-	t.endpoint.inFlight--
-	record(t.endpoint.window)
-	b.wake()
-}
-
-// learn records an answer in the window that it shows to be the endpoint's.
-func (t *Ticket) learn(l Limits) {
-	t.member.budget.place(t.endpoint, l)
-	t.endpoint.answered = true
-	t.endpoint.window.learn(t.endpoint, l, t.member.budget.now())
-	t.member.windows[t.endpoint.window] = true
+	e.inFlight--
+	record()
+	t.member.windows[e.window] = true
+	if e.window.ends.IsZero() {
+		e.window.ends = b.now().Add(windowLength + margin) // no answer has said when
+	}
 }

@@ -440,6 +440,22 @@ func TestBudgetRestoresWhatWasUsedOfTheSameWindowOnly(t *testing.T) {
 	})
 }
 
+func TestBudgetRestoresThePreviousWorkersRequestsAfterALostOneToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &bucket{limit: 12}
+		m, previous := live(0.5), live(0.5)
+		ask(t, m).Answered(o.request(true))
+		time.Sleep(2 * time.Minute)
+		ask(t, m).Lost()
+		for range 4 {
+			ask(t, previous).Answered(o.request(true))
+		}
+		m.Restore([]checkpoint.Window{saved(t, previous)}, time.Now())
+		n, _ := allowed(t, m)
+		require.Equal(t, 2, n)
+	})
+}
+
 func TestBudgetThatRestoredTooMuchLearnsBetter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &bucket{limit: 12}

@@ -5,27 +5,26 @@ import (
 	"time"
 )
 
-// An endpoint is what is known of a list endpoint. Its home is the window that it begins in. If its answers show another
-// one, it moves to the window of an endpoint of the same home with the same numbers, or to one of its own. It moves back
-// when its answers agree with its home's again.
+// An endpoint is what is known of a list endpoint. It begins in its home, the window of the collection above.
 type endpoint struct {
 	path, home string
 	window     *window
 	// sent counts the collector's requests in the window, those under way included. inFlight have no answer yet.
 	sent, inFlight int
-	answered       bool
 	// said are the limits of its last answer that named one, at when it came.
 	said Limits
 	at   time.Time
 }
+
+// owner says whether the endpoint is in the window that has its path for a name.
+func (e *endpoint) owner() bool { return e.window.name == e.path }
 
 func (b *Budget) endpoint(asked Endpoint) *endpoint {
 	e := b.endpoints[asked.Path]
 	if e == nil {
 		e = &endpoint{path: asked.Path, home: cmp.Or(asked.Window, asked.Path)}
 		b.endpoints[e.path] = e
-		e.window = b.windows[e.path] // of a checkpoint, if the endpoint had its own
-		if e.window == nil {
+		if e.window = b.windows[e.path]; e.window == nil { // none of a checkpoint
 			e.window = b.window(e.home)
 		}
 		e.window.endpoints[e] = true
@@ -33,88 +32,68 @@ func (b *Budget) endpoint(asked Endpoint) *endpoint {
 	return e
 }
 
-// place moves endpoints to the windows that an answer of e shows to be theirs.
-func (b *Budget) place(e *endpoint, l Limits) {
+// learn records an answer, in the window that it shows to be the endpoint's:
+//   - If the answer contradicts the owner of the window, or the owner's answer an endpoint, that one gets its own.
+//   - If it agrees with the owner of another window of the same home, or the owner's answer with an endpoint, that one
+//     moves there. Of two owners the one moves whose path sorts last, never the home.
+func (e *endpoint) learn(l Limits) {
+	w, b := e.window, e.window.budget
 	if !l.Known || l.Limit == 0 {
+		if w.limit == 0 {
+			w.limit, w.remaining = unknownLimit, unknownLimit
+		}
+		w.remaining--
 		return
 	}
-	for _, other := range b.endpoints {
+	for other := range w.endpoints {
 		switch {
-		case e.path != e.home || other.home != e.home: // only the answers of a home move others
-		case other.agrees(e, l):
-			b.move(other, e.window)
-		case other.window == e.window && other.differs(e, l):
-			b.move(other, b.window(other.path))
+		case other == e:
+		case other.path == w.name && other.contradicted(e, l):
+			e.move(b.window(e.path))
+		case e.path == w.name && other.contradicted(e, l):
+			other.move(b.window(other.path))
 			other.window.learn(other, other.said, other.at)
-			e.window.reset = 0 // may be that of the other: this answer tells it anew
+		case e.said.Limit != 0 && e.said.Limit != l.Limit:
+			other.said, other.at = Limits{}, time.Time{} // outdated: the org's limit was changed
 		}
-	}
-	if to := b.agreeing(e, l); to != nil {
-		b.move(e, to)
-	} else if e.window.differs(e, l) {
-		b.move(e, b.window(e.path))
 	}
 	e.said, e.at = l, b.now()
-}
-
-func (b *Budget) move(e *endpoint, to *window) {
-	// Requests of previous workers are not known by endpoint. They count in both windows, as far as answers allow.
-	to.previous = max(to.previous, e.window.previous)
-	delete(e.window.endpoints, e)
-	e.window = to
-	to.endpoints[e] = true
-}
-
-// agreeing returns the window of another endpoint that agrees with an answer of e, that of the home first; nil if there
-// is none. The home's own endpoint stays.
-func (b *Budget) agreeing(e *endpoint, l Limits) (found *window) {
 	for _, other := range b.endpoints {
-		w := other.window
-		if e.path != e.home && other.agrees(e, l) && !w.differs(e, l) && (found == nil || w.name == e.home) {
-			found = w
+		from, to := e, other
+		if e.owner() && (!other.owner() || e.path < other.path) {
+			from, to = other, e
+		}
+		agree := other.home == e.home && other.said.Limit == l.Limit && near(other.said.Reset, l.Reset)
+		if agree && to.owner() && from.window != to.window {
+			from.move(to.window)
 		}
 	}
-	return found
+	e.window.learn(e, l, e.at)
 }
 
-// agrees says whether the last answer of another endpoint of the same home has the limit and the end of an answer of e.
-func (other *endpoint) agrees(e *endpoint, l Limits) bool {
-	return other != e && other.home == e.home && other.said.Limit == l.Limit && l.Reset != 0 && apart(other.said, l) <= jitter
+// contradicted says whether an answer of e is about another window than the last answer of other. Either their ends are
+// neither of one window nor of different ones that follow each other. Or e repeats its limit although other has named
+// another in between: a new limit alone could mean that the org's limit was changed.
+func (other *endpoint) contradicted(e *endpoint, l Limits) bool {
+	a, b := l.Reset, other.said.Reset
+	return !near(a, b) && !later(a, b) && !later(b, a) ||
+		l.Limit == e.said.Limit && l.Limit != other.said.Limit && e.at.Before(other.at)
 }
 
-// differs says whether an answer of e shows another window than the last answer of other.
-func (other *endpoint) differs(e *endpoint, l Limits) bool {
-	if other == e || other.said.Limit == 0 {
-		return false
-	}
-	if l.Reset != 0 && other.said.Reset != 0 && apart(other.said, l) > jitter && !later(l.Reset, other.said.Reset) && !later(other.said.Reset, l.Reset) {
-		return true // neither the same window nor one before or after it
-	}
-	// One answer with another limit could mean that the org's limit was changed. But e repeats its own.
-	return other.said.Limit != l.Limit && e.said.Limit == l.Limit && e.at.Before(other.at)
-}
-
-// differs says whether an answer of e shows another window than w. At home only the home's own endpoint is asked: those
-// below it may be of several windows.
-func (w *window) differs(e *endpoint, l Limits) bool {
-	for other := range w.endpoints {
-		if (w.name != e.home || other.path == e.home) && other.differs(e, l) {
-			return true
+// move takes along what the endpoint used, and an owner all others in its window. Requests of previous workers are not
+// known by endpoint: they count in both windows, as far as answers allow.
+func (e *endpoint) move(to *window) {
+	from := e.window
+	to.roll()
+	to.previous = max(to.previous, from.previous)
+	for other := range from.endpoints {
+		if other == e || from.name == e.path {
+			delete(from.endpoints, other)
+			other.window = to
+			to.endpoints[other] = true
 		}
 	}
-	return false
-}
-
-// smallestLimit is the smallest limit that the endpoints of a window named within the hour. Until it is known whether the
-// org's limit was changed or they have two windows, this is safe for both.
-func (w *window) smallestLimit(l Limits) int {
-	limit := l.Limit
-	for e := range w.endpoints {
-		if e.said.Limit != 0 && w.budget.now().Sub(e.at) < time.Hour {
-			limit = min(limit, e.said.Limit)
-		}
+	if from.name == e.path {
+		from.limit = 0 // nobody uses it any more
 	}
-	return limit
 }
-
-func apart(a, b Limits) int64 { return max(a.Reset-b.Reset, b.Reset-a.Reset) }

@@ -213,6 +213,21 @@ func TestAChangedLimitIsNotTakenForAnotherWindow(t *testing.T) {
 	}
 }
 
+func TestAnEndpointThatAsksNoMoreDoesNotHoldARaisedLimitDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &bucket{limit: 12}
+		p := newPair(budget.New(0.5, time.Now))
+		require.True(t, askIn(t, p.above, apps, o))
+		require.True(t, askIn(t, p.below, appUsers, o))
+		o.limit = 40
+		require.True(t, askIn(t, p.below, appUsers, o))
+		for range 5 {
+			time.Sleep(62 * time.Second)
+			require.Equal(t, 20, most(t, p.below, appUsers, o))
+		}
+	})
+}
+
 func TestAnEndpointComesBackToAWindowThatTurnsOutToBeItsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &bucket{limit: 12}
@@ -223,6 +238,7 @@ func TestAnEndpointComesBackToAWindowThatTurnsOutToBeItsOwn(t *testing.T) {
 		askFor(t, p.below, appUsers).Answered(odd) // one odd answer
 		require.Contains(t, names(p.below), appUsers.Path)
 		require.True(t, askIn(t, p.below, appUsers, o))
+		require.Equal(t, []string{apps.Path}, names(p.below))
 		require.Equal(t, 3, most(t, p.above, apps, o))
 		require.Zero(t, most(t, p.below, appUsers, o))
 	})

@@ -1,7 +1,6 @@
 package budget
 
 import (
-	"math/rand/v2"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,6 +12,8 @@ const (
 	windowLength = time.Minute
 	// margin is added to every wait for a reset: Reset and Date are whole seconds.
 	margin = time.Second
+	// jitter is how many seconds Okta's servers may differ in what they say of the end of one window.
+	jitter = 3
 	// maxWait bounds the wait that an odd header can cause.
 	maxWait = 15 * time.Minute
 	// unknownLimit is assumed if no answer names a limit, in requests a minute: the smallest limit that Okta publishes,
@@ -35,14 +36,12 @@ type Limits struct {
 // worker's own clock does not matter.
 func ReadLimits(h http.Header) Limits {
 	l := Limits{Left: windowLength + margin}
-	limit, okLimit := number(h.Values("X-Rate-Limit-Limit"), false)
-	remaining, okRemaining := number(h.Values("X-Rate-Limit-Remaining"), false)
-	if okLimit && okRemaining {
+	limit, remaining := number(h.Values("X-Rate-Limit-Limit"), false), number(h.Values("X-Rate-Limit-Remaining"), false)
+	if limit >= 0 && remaining >= 0 {
 		l.Known, l.Limit, l.Remaining = true, int(limit), int(remaining)
 	}
-	reset, okReset := number(h.Values("X-Rate-Limit-Reset"), true)
-	date, err := http.ParseTime(h.Get("Date"))
-	if okReset && err == nil {
+	reset := number(h.Values("X-Rate-Limit-Reset"), true)
+	if date, err := http.ParseTime(h.Get("Date")); err == nil && reset >= 0 {
 		// Compared in seconds: a Duration could overflow.
 		left := min(max(reset-date.Unix(), 0), int64(maxWait/time.Second))
 		l.Reset = min(reset, date.Unix()+left)
@@ -55,19 +54,15 @@ func ReadLimits(h http.Header) Limits {
 // a suggestion of Okta's.
 func (l Limits) Concurrency() bool { return l.Known && l.Limit == 0 }
 
-// concurrencyWait returns a short pause that keeps colliding workers apart.
-func concurrencyWait() time.Duration {
-	return time.Second + rand.N(3*time.Second)
-}
-
-// number reads a header of numbers between 0 and 2^40. It may occur twice, folded or not: the more careful reading counts,
-// which is the smallest number or the largest.
-func number(values []string, largest bool) (n int64, ok bool) {
-	for _, text := range strings.Split(strings.Join(values, ","), ",") {
+// number reads a header of numbers between 0 and 2^40; -1 if there is none. It may occur twice, folded or not: the more
+// careful reading counts, which is the smallest number or the largest.
+func number(values []string, largest bool) int64 {
+	n := int64(-1)
+	for text := range strings.SplitSeq(strings.Join(values, ","), ",") {
 		v, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
-		if err == nil && v >= 0 && v < 1<<40 && (!ok || (v > n) == largest) {
-			n, ok = v, true
+		if err == nil && v >= 0 && v < 1<<40 && (n < 0 || (v > n) == largest) {
+			n = v
 		}
 	}
-	return n, ok
+	return n
 }

@@ -1,45 +1,28 @@
 package budget
 
-import (
-	"sync"
+import "github.com/prometheus/client_golang/prometheus"
 
-	"github.com/prometheus/client_golang/prometheus"
-)
+// Metrics are the metrics of the budgets of all tenants.
+type Metrics struct{ reg prometheus.Registerer }
 
-// Metrics are the metrics of the budgets of all tenants. A nil *Metrics shows nothing.
-type Metrics struct {
-	mu      sync.Mutex
-	budgets map[string]*Budget // by tenant
-}
-
-// NewMetrics registers the metrics of budgets.
-func NewMetrics(reg prometheus.Registerer) *Metrics {
-	m := &Metrics{budgets: map[string]*Budget{}}
-	reg.MustRegister(m)
-	return m
-}
+// NewMetrics returns metrics that appear in a registry.
+func NewMetrics(reg prometheus.Registerer) *Metrics { return &Metrics{reg} }
 
 // Watch shows the budget of a tenant. The counters of the named windows begin at 0: a counter that begins with its first
 // event has no increase that an alert could see.
 func (m *Metrics) Watch(tenant string, b *Budget, windows []string) {
-	if m == nil {
-		return
-	}
 	b.mu.Lock()
 	for _, name := range windows {
 		b.window(name)
 	}
 	b.mu.Unlock()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.budgets[tenant] = b
+	reg := prometheus.WrapRegistererWith(prometheus.Labels{"tenant": tenant}, m.reg)
+	reg.Unregister(collector{b}) // if the tenant had another budget
+	reg.MustRegister(collector{b})
 }
 
-// counts are what is counted of a window since the worker started.
-type counts struct{ waits, refused, crowded int }
-
 func desc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("okta_collector_okta_"+name, help, append([]string{"tenant", "window"}, labels...), nil)
+	return prometheus.NewDesc("okta_collector_okta_"+name, help, append([]string{"window"}, labels...), nil)
 }
 
 var (
@@ -52,46 +35,38 @@ var (
 	windowEnd       = desc("window_end_timestamp_seconds", "When the rate-limit window under way ends, in seconds since the epoch by this machine's clock; absent between windows.")
 )
 
+// A collector shows a budget's windows.
+type collector struct{ *Budget }
+
 // Describe implements prometheus.Collector.
-func (m *Metrics) Describe(c chan<- *prometheus.Desc) {
+func (collector) Describe(c chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{waitsTotal, refusedTotal, budgetUsed, budgetLimit, windowLimit, windowRemaining, windowEnd} {
 		c <- d
 	}
 }
 
-// Collect implements prometheus.Collector. It looks at the windows when it is asked: one that is over shows as over,
-// whether or not a request begins the next one.
-func (m *Metrics) Collect(c chan<- prometheus.Metric) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for tenant, b := range m.budgets {
-		b.mu.Lock()
-		for _, w := range b.windows {
-			w.collect(func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
-				c <- prometheus.MustNewConstMetric(d, kind, v, append([]string{tenant, w.name}, labels...)...)
-			})
+// Collect implements prometheus.Collector. A window that is over shows as over, whether or not a request begins the
+// next one.
+func (b collector) Collect(c chan<- prometheus.Metric) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, w := range b.windows {
+		send := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
+			c <- prometheus.MustNewConstMetric(d, kind, v, append([]string{w.name}, labels...)...)
 		}
-		b.mu.Unlock()
+		w.roll()
+		send(waitsTotal, prometheus.CounterValue, float64(w.waits))
+		send(refusedTotal, prometheus.CounterValue, float64(w.refused), "window")
+		send(refusedTotal, prometheus.CounterValue, float64(w.crowded), "concurrency")
+		if w.limit == 0 {
+			continue
+		}
+		send(budgetUsed, prometheus.GaugeValue, float64(w.used()))
+		send(budgetLimit, prometheus.GaugeValue, float64(w.allowed()))
+		send(windowLimit, prometheus.GaugeValue, float64(w.limit))
+		send(windowRemaining, prometheus.GaugeValue, float64(max(w.remaining, 0)))
+		if !w.ends.IsZero() {
+			send(windowEnd, prometheus.GaugeValue, float64(w.ends.UnixMilli())/1000)
+		}
 	}
-}
-
-// collect changes nothing: looking on does not begin a window.
-func (w *window) collect(send func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string)) {
-	send(waitsTotal, prometheus.CounterValue, float64(w.counts.waits))
-	send(refusedTotal, prometheus.CounterValue, float64(w.counts.refused), "window")
-	send(refusedTotal, prometheus.CounterValue, float64(w.counts.crowded), "concurrency")
-	if w.limit == 0 {
-		return
-	}
-	used, remaining := w.used(), max(w.remaining, 0)
-	if w.over() {
-		_, used = w.requests()
-		remaining = w.limit
-	} else if !w.ends.IsZero() {
-		send(windowEnd, prometheus.GaugeValue, float64(w.ends.UnixMilli())/1000)
-	}
-	send(budgetUsed, prometheus.GaugeValue, float64(used))
-	send(budgetLimit, prometheus.GaugeValue, float64(w.allowed()))
-	send(windowLimit, prometheus.GaugeValue, float64(w.limit))
-	send(windowRemaining, prometheus.GaugeValue, float64(remaining))
 }

@@ -227,6 +227,37 @@ func TestABackfillWaitsForLiveCollectionOnItsWindowOnly(t *testing.T) {
 	})
 }
 
+func TestABackfillThatIsAloneIsNotHeldForEver(t *testing.T) {
+	for name, test := range map[string]struct {
+		limit int
+		share float64
+		end   func(*budget.Ticket, *bucket)
+	}{
+		"answers without an end": {12, 0.5, func(k *budget.Ticket, _ *bucket) { k.Refused(budget.Limits{Known: true, Left: time.Second}) }},
+		"answers that are late":  {12, 0.5, func(k *budget.Ticket, _ *bucket) { k.Answered(budget.Limits{Known: true, Limit: 12, Reset: 1}) }},
+		"the smallest limit":     {2, 1, func(k *budget.Ticket, o *bucket) { k.Answered(o.request(true)) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := &bucket{limit: test.limit}
+				m := budget.New(test.share, time.Now).Join("backfill", budget.BackfillList)
+				ask(t, m).Answered(o.request(true))
+				sent := 0
+				for start := time.Now(); time.Since(start) < 10*time.Minute; {
+					ticket, err := m.Acquire(context.Background(), logs)
+					if err != nil {
+						time.Sleep(turnedAway(t, err).Wait)
+						continue
+					}
+					sent++
+					test.end(ticket, o)
+				}
+				require.GreaterOrEqual(t, sent, 9)
+			})
+		})
+	}
+}
+
 // Over an hour with services that come and go at random, the budget uses its whole share in each window, no more, and
 // leaves nobody out.
 func TestNobodyStarves(t *testing.T) {

@@ -38,37 +38,31 @@ func (m *Member) Windows(at time.Time) []checkpoint.Window {
 // Restore counts the requests of previous workers, or of this one before it was killed, from the member's checkpoint.
 // at is the present by the clock of the checkpoint.
 func (m *Member) Restore(windows []checkpoint.Window, at time.Time) {
-	m.budget.mu.Lock()
-	defer m.budget.mu.Unlock()
+	b := m.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	for _, saved := range windows {
-		w := m.budget.window(saved.Name)
+		w, left := b.window(saved.Name), saved.Ends.Sub(at)
 		m.windows[w] = true
-		if e := m.budget.endpoints[saved.Name]; e != nil && e.window != w && saved.Ends.After(at) {
-			m.budget.move(e, w) // another worker found out that the endpoint has a window of its own
+		w.roll()
+		if left <= 0 {
+			if w.limit == 0 && left > -windowLength {
+				w.restored = saved.Limit // over, but the worker may have begun the next window before it was killed
+			}
+			continue
 		}
-		w.restore(saved, saved.Ends.Sub(at))
-	}
-}
-
-// restore counts what a checkpoint says of the window. left is how long until the window ends.
-func (w *window) restore(saved checkpoint.Window, left time.Duration) {
-	w.roll()
-	switch {
-	case saved.Limit <= 0 || left <= -windowLength:
-		return
-	case left <= 0:
-		if w.limit == 0 {
-			w.restored = saved.Limit // over, but the worker may have begun the next window before it was killed
+		if e := b.endpoints[saved.Name]; e != nil && e.window != w {
+			e.move(w) // another worker found out that the endpoint has a window of its own
 		}
-		return
-	case w.limit == 0 || w.ends.IsZero():
-		w.limit, w.remaining, w.reset = saved.Limit, saved.Remaining, saved.Reset
-		w.ends = w.budget.now().Add(min(left, maxWait))
-		w.restored, w.unsure = saved.Used+saved.Remaining, true
-	case later(w.reset, saved.Reset), later(saved.Reset, w.reset):
-		return // another window
+		if w.limit == 0 || w.ends.IsZero() {
+			w.limit, w.remaining, w.reset = saved.Limit, saved.Remaining, saved.Reset
+			w.ends = b.now().Add(min(left, maxWait))
+			w.restored = saved.Used + saved.Remaining
+		} else if w.reset != 0 && (later(w.reset, saved.Reset) || later(saved.Reset, w.reset)) {
+			continue // another window
+		}
+		sent, _ := w.requests()
+		w.previous = max(w.previous, saved.Used-sent)
+		w.remaining = min(w.remaining, saved.Remaining)
 	}
-	sent, _ := w.requests()
-	w.previous = max(w.previous, saved.Used-sent)
-	w.remaining = min(w.remaining, saved.Remaining)
 }

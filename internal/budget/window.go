@@ -1,6 +1,9 @@
 package budget
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // A window is what is known of one of Okta's rate-limit windows. When it ends, the same value stands for the next one.
 type window struct {
@@ -12,23 +15,21 @@ type window struct {
 	limit, remaining int
 	// previous counts the requests that previous workers may have sent in this window. The share is theirs too.
 	previous int
-	// restored is Used + Remaining of a previous worker's checkpoint, 0 if there is none.
+	// restored is Used + Remaining of a previous worker's checkpoint until the first answer, otherwise 0.
 	restored int
-	// unsure: no answer has told yet how much is used.
-	unsure bool
 	// reset names the window: its end in seconds of Okta's clock, 0 until an answer told it. past is the reset of the
 	// window before.
 	reset, past int64
-	// ends is when the window is over by our clock, zero until something told it.
-	ends   time.Time
-	counts counts
+	ends        time.Time // when the window is over by our clock, zero before the first answer
+	// These are counted since the worker started.
+	waits, refused, crowded int
 }
 
 // window returns the window of a name, a new one if there is none.
 func (b *Budget) window(name string) *window {
 	w := b.windows[name]
 	if w == nil {
-		w = &window{budget: b, name: name, unsure: true, endpoints: map[*endpoint]bool{}}
+		w = &window{budget: b, name: name, endpoints: map[*endpoint]bool{}}
 		b.windows[name] = w
 	}
 	return w
@@ -36,35 +37,19 @@ func (b *Budget) window(name string) *window {
 
 // roll begins a new window if the old one is over.
 func (w *window) roll() {
-	if !w.over() {
-		return
+	if !w.ends.IsZero() && !w.budget.now().Before(w.ends) {
+		w.renew()
+		w.remaining, w.reset, w.ends = w.limit, 0, time.Time{}
 	}
-	if w.reset != 0 {
-		w.past = w.reset
-	}
-	w.renew()
-	w.remaining, w.reset, w.ends = w.limit, 0, time.Time{}
 }
-
-func (w *window) over() bool { return !w.ends.IsZero() && !w.budget.now().Before(w.ends) }
 
 // renew forgets what was used of the window before. Requests under way may be counted in the new one.
 func (w *window) renew() {
 	for e := range w.endpoints {
 		e.sent = e.inFlight
 	}
-	w.previous, w.restored = 0, 0
+	w.previous, w.restored, w.past = 0, 0, cmp.Or(w.reset, w.past)
 }
-
-// endIn sets when the window is over if nothing is known of that.
-func (w *window) endIn(left time.Duration) {
-	if w.ends.IsZero() {
-		w.ends = w.budget.now().Add(left)
-	}
-}
-
-// left is how long to wait for the next window.
-func (w *window) left() time.Duration { return max(w.ends.Sub(w.budget.now()), margin) }
 
 // requests counts this worker's requests in the window. inFlight of them have no answer yet.
 func (w *window) requests() (sent, inFlight int) {
@@ -80,10 +65,13 @@ func (w *window) used() int {
 	return sent + w.previous
 }
 
+// lastTenth is what stays free for the org. A limit of 1 would otherwise allow nothing.
+func (w *window) lastTenth() int { return min((w.limit+9)/10, w.limit-1) }
+
 // allowed is how many requests in the window the collector lets itself use.
 func (w *window) allowed() int {
 	// The small term keeps 0.29 × 100 from being 28.999….
-	return max(1, int(w.budget.share*float64(w.limit)+1e-9))
+	return max(1, min(int(w.budget.share*float64(w.limit)+1e-9), w.limit-w.lastTenth()))
 }
 
 // reserve is how many of the allowed requests a backfill leaves to live collection: a quarter.
@@ -95,61 +83,49 @@ func (w *window) allows(reserved int) bool {
 		return reserved == 0 // unknown: one request asks
 	}
 	_, inFlight := w.requests()
-	lastTenth := min((w.limit+9)/10, w.limit-1) // a limit of 1 would otherwise allow nothing
-	return w.used()+reserved < w.allowed() && w.remaining-inFlight-reserved > lastTenth
+	return w.used()+reserved < w.allowed() && w.remaining-inFlight-reserved > w.lastTenth()
 }
 
-// learn records an answer of e that came at a time.
+// learn records an answer of e, whose window it is, that came at a time.
 func (w *window) learn(e *endpoint, l Limits, at time.Time) {
-	w.unsure = false
-	if !l.Known || l.Limit == 0 {
-		if w.limit == 0 {
-			w.limit, w.remaining = unknownLimit, unknownLimit
-		}
-		w.remaining--
-		w.endIn(windowLength + margin)
-		return
+	if w.limit == 0 {
+		w.remaining = l.Remaining
 	}
 	ends := at.Add(l.Left)
 	switch {
 	case l.Reset == 0:
-		if w.limit == 0 || w.ends.IsZero() {
-			w.remaining = l.Remaining
+		if w.ends.IsZero() {
+			w.ends = ends
 		}
-		w.endIn(l.Left)
-	case w.past != 0 && !later(l.Reset, w.past), w.reset != 0 && later(w.reset, l.Reset):
+	case w.past != 0 && l.Reset <= w.past+jitter, later(w.reset, l.Reset):
 		return // a late answer from a window that is over
 	case w.reset == 0 || later(l.Reset, w.reset):
 		if w.reset != 0 {
 			// Okta began a new window before ours was over. It counts this request, but none that was answered earlier.
-			w.past = w.reset
 			w.renew()
 			e.sent++
 		}
 		w.reset, w.remaining, w.ends = l.Reset, l.Remaining, ends
-	default:
-		// Dates are whole seconds: among several estimates of one end the latest is safe.
-		if ends.After(w.ends) {
-			w.ends = ends
+	case ends.After(w.ends):
+		w.ends = ends // Dates are whole seconds: among several estimates the latest is safe
+	}
+	w.limit, w.remaining = l.Limit, min(w.remaining, l.Remaining)
+	for other := range w.endpoints {
+		if other.said.Limit != 0 {
+			w.limit = min(w.limit, other.said.Limit) // safe until it is known whether these are two windows
 		}
 	}
-	w.limit, w.remaining = w.smallestLimit(l), min(w.remaining, l.Remaining)
-	w.correct()
-}
-
-// correct corrects previous after an answer. A previous worker may have sent more than its checkpoint says: all that was
-// taken since. But all workers together have not used more than limit − remaining.
-func (w *window) correct() {
+	// A previous worker may have sent more than its checkpoint says: all that was taken since. But all workers together
+	// have not used more than limit − remaining.
 	sent, inFlight := w.requests()
 	answered := sent - inFlight
-	if w.restored != 0 {
-		w.previous = max(w.previous, w.restored-w.remaining-answered)
-	}
-	w.previous = max(min(w.previous, w.limit-w.remaining-answered), 0)
+	most := w.limit - w.remaining - answered
+	w.previous = max(min(max(w.previous, w.restored-w.remaining-answered), most), 0)
+	w.restored = 0
 }
 
-// jitter is how many seconds Okta's servers may differ in what they say of the end of one window.
-const jitter = 3
+// near says that two resets may be of one window.
+func near(a, b int64) bool { return max(a-b, b-a) <= jitter }
 
 // later says that reset a names a later window than reset b. Windows are at least a minute apart.
 func later(a, b int64) bool { return a-b >= int64(windowLength/time.Second)-jitter }

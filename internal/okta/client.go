@@ -163,13 +163,13 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 	if err != nil {
 		return nil, false, waits(err)
 	}
+	defer ticket.Lost() // unless there was an answer; after a panic too
 	*q.sent++
 	timed, cancel := context.WithTimeoutCause(ctx, requestTimeout, fmt.Errorf("no whole answer within %s", requestTimeout))
 	defer cancel()
 	started := time.Now()
 	resp, err := o.http.Do(req.WithContext(timed))
 	if err != nil {
-		ticket.Lost()
 		o.cfg.Metrics.request(o.cfg.Tenant, c, 0)
 		return nil, false, o.unread(timed, ctx, &Error{Path: path, err: err})
 	}

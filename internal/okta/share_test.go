@@ -1,7 +1,9 @@
 package okta_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"sync"
@@ -156,4 +158,22 @@ func TestServicesThatShareABucketUseTheirShareOfItAndNoMore(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A slice makes an error of a panic, and its service goes on.
+func TestARequestThatPanickedIsNoLongerUnderWay(t *testing.T) {
+	panicked := false
+	org, _ := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if !panicked {
+			panicked = true
+			panic("a bug")
+		}
+		fmt.Fprint(w, "[]")
+	}))
+	r := org.Reader(service(t, "apps"), okta.Begin{}, time.Now)
+	require.Panics(t, func() { _, _ = r.Next(t.Context(), checkpoint.Position{}) })
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	_, err := r.Next(ctx, checkpoint.Position{})
+	require.NoError(t, err)
 }
