@@ -29,7 +29,7 @@ func newBackfill(connect connector) *cobra.Command {
 		Short: "Fetch a range of logs, or all of another service, once more beside the live collection",
 		Long: `Fetches once more what was collected before, or should have been: of logs the events that were
 published from --since on and before --until, of any other service everything, without times. The
-live collection goes on and goes first. It must be running, and a worker.
+live collection goes on, and goes first. It must be running, and so must a worker.
 
 Prints the workflow id of the backfill, which pause, resume, stop and status take. With such an id
 --follow starts nothing: it follows that one or, when it has ended, says how. Exit code 1 if the

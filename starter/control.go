@@ -38,8 +38,8 @@ func newSignal(connect connector, signal, short string, args cobra.PositionalArg
 	}
 }
 
-// stopPatience is how long a stop waits before it says what it waits for. With a worker a stop takes a second, and a few
-// more if Devo is slow to confirm.
+// stopPatience is how long a stop waits before it says what it waits for. With a worker a stop takes a second, and a
+// few more if Devo is slow to confirm.
 const stopPatience = 5 * time.Second
 
 func newStop(connect connector) *cobra.Command {

@@ -127,3 +127,15 @@ func TestStartDoesNotLookForAPositionBehindAnyNumberOfMistakes(t *testing.T) {
 	require.Equal(t, 1, code)
 	require.Contains(t, stdout, "none of the last 20 runs had a position: begin anew with: starter start --fresh "+users)
 }
+
+func TestStartDoesNotAdviseToForgetAPositionBecauseTemporalDoesNotList(t *testing.T) {
+	o := newAcme(t)
+	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_FAILED)
+	o.ended(users, workflows.State{})
+	o.history(&history.HistoryEvent{EventType: enums.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED}, started(t, workflows.CollectInput{}))
+	o.On("ListWorkflow", mock.Anything, mock.Anything).Return(nil, serviceerror.NewUnavailable("connection refused"))
+	code, stdout, _ := o.call("start", users)
+
+	require.Equal(t, 1, code)
+	require.Equal(t, users+"  FAILED: listing the collectors: connection refused\n", stdout)
+}

@@ -1,8 +1,8 @@
 // Command starter starts, watches and controls the collector's workflows.
 //
 // It talks to Temporal, which the TEMPORAL_* variables and profiles name. Only start and check need the collector's own
-// settings. It exits with 0 if all is well, with 1 after a failure or if a service needs attention, with 2 if it was called
-// wrongly, and with 130 if it was interrupted.
+// settings. It exits with 0 if all is well, with 1 after a failure or if a service needs attention, with 2 if it was
+// called wrongly, and with 130 if it was interrupted.
 package main
 
 import (

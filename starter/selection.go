@@ -16,8 +16,8 @@ import (
 	"okta-collector/workflows"
 )
 
-// runOn makes a command act on the workflow ids given or, without any, on the collectors that run: of --tenant or of all.
-// Their backfills go on.
+// runOn makes a command act on the workflow ids given. Without any it acts on the collectors that run, of --tenant or of
+// all, and their backfills go on.
 func (connect connector) runOn(act func(cmd *cobra.Command, c *status.Reader, ids []string) error) func(*cobra.Command, []string) error {
 	return connect.run(func(cmd *cobra.Command, c *status.Reader, ids []string) (err error) {
 		if len(ids) == 0 {
@@ -29,8 +29,8 @@ func (connect connector) runOn(act func(cmd *cobra.Command, c *status.Reader, id
 	})
 }
 
-// each acts on ids, on so many at once (-1: all). As soon as one is done it prints a line with the id and what was done,
-// or why that failed. It is an error if any failed.
+// each acts on ids, on so many at once (-1: all). As soon as one is done it prints a line with the id and what was
+// done, or why that failed. It is an error if any failed.
 func each(cmd *cobra.Command, ids []string, atOnce int, act func(ctx context.Context, id string) (done string, err error)) error {
 	width, failed := 0, 0
 	for _, id := range ids {

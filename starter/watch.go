@@ -23,7 +23,7 @@ const (
 	followEvery = time.Second
 )
 
-// looks reads the status at once and then as often as given, until ctx ends. From the second look on the rows have rates.
+// looks reads the status at once and then as often as given, until ctx ends. From the second look on, rows have rates.
 func looks(ctx context.Context, every time.Duration, look func(context.Context) ([]row, error)) iter.Seq2[[]row, error] {
 	return func(yield func([]row, error) bool) {
 		tick := time.NewTicker(every)

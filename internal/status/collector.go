@@ -12,8 +12,8 @@ import (
 	"okta-collector/workflows"
 )
 
-// States of a collector that does not name one itself. A run that ended otherwise has Temporal's word for it as its
-// state, such as failed or terminated.
+// States of a collector that does not name one itself. A run that ended otherwise has the state that
+// Temporal names, such as failed or terminated.
 const (
 	Stopped workflows.CollectorState = "stopped"
 	Unknown workflows.CollectorState = "unknown"
@@ -28,8 +28,8 @@ type Collector struct {
 	ID string `json:"id"`
 	// Status is the workflow's own, with the checkpoint of a slice under way.
 	workflows.Status
-	// Unanswered is why the workflow did not answer, or why the position of one that has ended cannot be read. Then only
-	// what Temporal knows without it is set: no counts of slices and problems.
+	// Unanswered is why the workflow did not answer, or why the position of one that has ended cannot be read. Then
+	// only what Temporal knows without it is set: no counts of slices and problems.
 	Unanswered string `json:"unanswered,omitempty"`
 	// NoWorker reports whether that is because no worker polls the task queue.
 	NoWorker bool `json:"noWorker,omitempty"`
@@ -50,7 +50,7 @@ type Collector struct {
 	Slice *Slice `json:"slice,omitempty"`
 	// Lately is what was shipped in the last minutes; nil if not known.
 	Lately *Shipped `json:"lately,omitempty"`
-	// Rate is how fast the slice under way ships or, after [Rates.Add], the collector in the last minute; nil if not known.
+	// Rate is that of the slice under way or, after [Rates.Add], of the last minute; nil if not known.
 	Rate *Rate `json:"rate,omitempty"`
 }
 
@@ -141,7 +141,7 @@ const (
 type Shipped struct {
 	Events int64 `json:"events"`
 	Bytes  int64 `json:"bytes"`
-	// Seconds is about 300. It is more if the workflow has no totals of five minutes ago, and less if its run is younger.
+	// Seconds is about 300. It is more if the workflow has no totals of five minutes ago, less if its run is younger.
 	Seconds float64 `json:"seconds"`
 }
 
@@ -163,7 +163,7 @@ func shippedLately(samples []workflows.Sample, totals checkpoint.Totals, now tim
 	return new(shipped(dropOlder(samples, lately, now)[0], sampleOf(totals, now)))
 }
 
-// dropOlder drops all samples before the newest one of at least an age. If none is so old, it drops none.
+// dropOlder drops the samples before the newest one that is at least so old. If none is, it drops none.
 func dropOlder(samples []workflows.Sample, age time.Duration, now time.Time) []workflows.Sample {
 	for len(samples) > 1 && now.Sub(samples[1].At) >= age {
 		samples = samples[1:]
@@ -191,7 +191,7 @@ func newRate(from, to workflows.Sample) *Rate {
 // Rates measure collectors that are read again and again, by their ids.
 type Rates map[string][]workflows.Sample
 
-// Add records what was read at a time. From the second reading on it sets the collector's rate: that of the last minute.
+// Add records what was read at a time. From the second reading on it sets the collector's rate in the last minute.
 func (r Rates) Add(c *Collector, now time.Time) {
 	newest := sampleOf(c.Checkpoint.Totals, now)
 	r[c.ID] = dropOlder(append(r[c.ID], newest), rateWindow, now)

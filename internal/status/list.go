@@ -70,8 +70,8 @@ func (r *Reader) IDs(ctx context.Context, query, tenant string) ([]string, error
 	return slices.Compact(ids), err
 }
 
-// catalogOrder compares ids by tenant, and by the order of services in the catalog. A service comes before its backfills,
-// and what is no service comes last.
+// catalogOrder compares ids by tenant, and by the order of services in the catalog. A service comes before its
+// backfills, and what is no service comes last.
 func catalogOrder(a, b string) int {
 	tenantA, serviceA, _ := workflows.ParseWorkflowID(a)
 	tenantB, serviceB, _ := workflows.ParseWorkflowID(b)

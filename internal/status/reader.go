@@ -1,6 +1,6 @@
 // Package status reads what Temporal knows of the collectors: runs, positions, heartbeats, backfills and workers.
 //
-// It returns data. Words are for whoever shows it.
+// It returns data. Whoever shows it makes the texts.
 package status
 
 import (

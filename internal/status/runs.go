@@ -52,8 +52,8 @@ func (r *Reader) closed(ctx context.Context, c *Collector, latest *workflow.Work
 	return nil
 }
 
-// last sets [Collector.Last]. A run that ended unasked before it had a position, such as one with a mistake in its input,
-// hides the position of the run before it. If no run had one, the latest says where to begin.
+// last sets [Collector.Last]. A run may have ended unasked before it had a position, such as one with a mistake in its
+// input. Then the run before it has the position. If no run has one, the latest says where to begin.
 func (r *Reader) last(ctx context.Context, c *Collector, state workflows.State, latest *workflow.WorkflowExecutionInfo) error {
 	// A run that was stopped counts, also without a position.
 	enough := func(s workflows.State, run *workflow.WorkflowExecutionInfo) bool {
@@ -89,8 +89,8 @@ func (r *Reader) last(ctx context.Context, c *Collector, state workflows.State, 
 	return nil
 }
 
-// finalState is the state in which a closed run ended. It is the run's result or, for a backfill that was stopped, in its
-// error. Of a run that did not end by itself, its history has the position and the beginning.
+// finalState is the state in which a closed run ended. It is the run's result or, for a backfill that was stopped, in
+// its error. Of a run that did not end by itself, its history has the position and the beginning.
 func (r *Reader) finalState(ctx context.Context, id string, execution *workflow.WorkflowExecutionInfo) (state workflows.State, err error) {
 	run := execution.GetExecution().GetRunId()
 	switch execution.GetStatus() {
@@ -113,9 +113,9 @@ func (r *Reader) finalState(ctx context.Context, id string, execution *workflow.
 	return state, err
 }
 
-// history reads a run's history backwards, to the newest event that has a checkpoint. That is among the last dozen, unless
-// a person has sent many signals since. Of the state it knows the checkpoint, when and why the workflow goes on if a timer
-// is pending, and the problem if the last slice failed.
+// history reads a run's history backwards, to the newest event that has a checkpoint. That is among the last dozen,
+// unless a person has sent many signals since. It sets only the checkpoint, the wake-up time of a pending timer, the
+// reason for waiting, and the problem if the last slice failed.
 func (r *Reader) history(ctx context.Context, id, run string) (last workflows.State, err error) {
 	decided := false // by the newest event of a timer: a workflow has at most one
 	request := &workflowservice.GetWorkflowExecutionHistoryReverseRequest{
@@ -185,7 +185,7 @@ func (r *Reader) checkpoint(event *history.HistoryEvent, s *workflows.State) boo
 	return false
 }
 
-// beginning sets when a run's collection was first started and where it was to begin, by the first event of its history.
+// beginning sets when a collection was first started and where it was to begin, by the first event of a run's history.
 func (r *Reader) beginning(ctx context.Context, id, run string, s *workflows.State) error {
 	page, err := r.WorkflowService().GetWorkflowExecutionHistory(ctx, &workflowservice.GetWorkflowExecutionHistoryRequest{
 		Namespace: r.Namespace, Execution: &common.WorkflowExecution{WorkflowId: id, RunId: run}, MaximumPageSize: 1,

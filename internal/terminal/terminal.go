@@ -54,8 +54,8 @@ func Width(out io.Writer) int {
 	return width
 }
 
-// Screen is the alternate screen of a terminal, on which one picture after another is drawn. Closing it brings back what
-// was there before.
+// Screen is the alternate screen of a terminal, on which one picture after another is drawn. Closing it brings back
+// what was there before.
 type Screen struct {
 	out  io.Writer
 	size func(io.Writer) (width, height int)
@@ -73,8 +73,8 @@ func Open(out io.Writer) *Screen {
 // Close leaves the screen.
 func (s *Screen) Close() { _, _ = io.WriteString(s.out, leaveScreen) }
 
-// Draw replaces the picture. The terminal wraps a line that is too long, so that it is copied as one line. Lines that do
-// not fit at the bottom are left out.
+// Draw replaces the picture. The terminal wraps a line that is too long, so that it is copied as one line. Lines that
+// do not fit at the bottom are left out.
 func (s *Screen) Draw(picture string) {
 	width, height := s.size(s.out)
 	var b strings.Builder
@@ -89,8 +89,8 @@ func (s *Screen) Draw(picture string) {
 		if i > 0 {
 			b.WriteString("\r\n")
 		}
-		// The row is cleared before the line is written: after the last column the cursor is still on it and would clear
-		// that. The rest of a line's last row is filled with blanks.
+		// The row is cleared before the line is written: after the last column the cursor is still on it and would
+		// clear that. The rest of a line's last row is filled with blanks.
 		b.WriteString(clearLine + line)
 		if rows > 1 {
 			b.WriteString(strings.Repeat(" ", rows*width-length))

@@ -57,7 +57,7 @@ func (r row) activity() string {
 	return ""
 }
 
-// reasons are the words for why a collector waits. The table has the state and the time in columns of their own.
+// reasons say why a collector waits. The table has the state and the time in columns of their own.
 var reasons = map[workflows.WaitReason]string{
 	workflows.WaitPoll:    "caught up",
 	workflows.WaitYield:   "live collection first",
@@ -93,8 +93,7 @@ func (r row) problem() *workflows.Problem {
 	return nil
 }
 
-// warningAge is for how long a warning is shown. A cause that persists warns again. JSON, the Web UI and Devo keep older
-// ones.
+// warningAge is how long a warning is shown. A lasting cause warns again. JSON, the Web UI and Devo keep older ones.
 const warningAge = time.Hour
 
 // notes are what is said of a collector at length.
