@@ -40,7 +40,7 @@ var built = []string{"./worker", "./starter", "./internal/oktasim/cmd/oktasim", 
 // newStage builds the programs, as make build does, and starts Temporal, which ends with ctx.
 func newStage(ctx context.Context, dir string) (*stage, error) {
 	s := &stage{launcher: launcher{dir: dir}}
-	root, err := product.Build(ctx, dir, built...)
+	root, err := product.Build(ctx, filepath.Join(dir, "bin"), built...)
 	if err != nil {
 		return nil, err
 	}
