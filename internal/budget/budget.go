@@ -1,10 +1,11 @@
-// Package budget keeps the requests to an Okta org within the collector's share of the org's rate limits.
+// Package budget keeps the requests to an Okta org within the collector's share of the org's rate limits. A [Budget]
+// counts the requests of one org. A [Member] reserves each request with a [Ticket] before it sends it.
 //
-// Okta counts requests in fixed windows of 60 s. A window belongs to one endpoint, or to several, and begins with the
-// first request after the last one ended. A request is sent only if all of this holds:
+// Okta counts requests in fixed windows of 60 s. A window belongs to one or more endpoints. It begins with the first
+// request after the previous window. A request is sent only if all of this holds:
 //   - The collector's own requests in the window stay within share × limit. One request is always allowed.
-//   - The last tenth of the limit stays free for the org, whoever used the rest.
-//   - Enough is left for everybody who goes first: see queue.go.
+//   - The last tenth of the limit stays free for the org. Okta's count of what is left includes other clients.
+//   - Enough requests are left for the members that go first: see queue.go.
 package budget
 
 import (
@@ -18,12 +19,12 @@ import (
 type Endpoint struct {
 	// Path is its template, such as /api/v1/apps/{id}/users.
 	Path string
-	// Window is the path of the collection above, whose window the endpoint shares until its own answers show another one.
-	// Empty: the endpoint begins in a window of its own.
+	// Window is the path of the parent collection. The endpoint shares its window until answers show that it has another.
+	// Empty: the endpoint starts in a window of its own.
 	Window string
 }
 
-// A Priority is the order of members within a window. The lower one goes first.
+// A Priority orders the members that wait for a request in one window. The lower value goes first.
 type Priority int
 
 const (
@@ -41,12 +42,12 @@ type Budget struct {
 	mu        sync.Mutex
 	windows   map[string]*window   // by name
 	endpoints map[string]*endpoint // by path
-	members   map[*Member]bool     // those that are joined
+	members   map[*Member]bool     // those that have joined and not left
 	waiters   map[string]*waiter   // by the member's name
-	arrivals  int                  // counts the waiters
+	arrivals  int                  // how many waiters there have been
 }
 
-// New returns the budget of an org. share is the part of each limit that the collector lets itself use.
+// New returns the budget of an org. share is the part of each limit that the collector may use, above 0 and at most 1.
 func New(share float64, now func() time.Time) *Budget {
 	return &Budget{
 		share: share, now: now, windows: map[string]*window{}, endpoints: map[string]*endpoint{},
@@ -54,7 +55,7 @@ func New(share float64, now func() time.Time) *Budget {
 	}
 }
 
-// A Member sends requests, one at a time: the reader of one service or of one backfill, for one slice.
+// A Member is the reader of one service or one backfill, for one slice. It sends one request at a time.
 type Member struct {
 	budget   *Budget
 	name     string
@@ -62,8 +63,7 @@ type Member struct {
 	windows  map[*window]bool // those that it has used
 }
 
-// Join returns a member that may send requests before what it sent is durable. Members of one name are one in the order
-// of those who wait, also if the first has left.
+// Join adds a member. Members with the same name share one place in the queue, even after the first has left.
 func (b *Budget) Join(name string, p Priority) *Member {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -72,14 +72,14 @@ func (b *Budget) Join(name string, p Priority) *Member {
 	return m
 }
 
-// Leave says that all that the member sent is durable with its next Windows.
+// Leave removes the member. It sends no more requests, so its next Windows count all that it has sent.
 func (m *Member) Leave() {
 	m.budget.mu.Lock()
 	defer m.budget.mu.Unlock()
 	delete(m.budget.members, m)
 }
 
-// joined counts the members that may send a request in w. live says whether live collection is among them.
+// joined counts the members that may send a request in w. live: at least one of them is live collection.
 func (b *Budget) joined(w *window) (n int, live bool) {
 	for m := range b.members {
 		if m.windows[w] {
@@ -91,17 +91,17 @@ func (b *Budget) joined(w *window) (n int, live bool) {
 }
 
 const (
-	// recheck is how often Acquire looks whether it has to wait any longer. Few wait, and answers, times and other members
-	// can all let one go on.
+	// recheck is how often Acquire tries again. It polls because an answer, the clock or another member may end the wait,
+	// and few members wait.
 	recheck = 100 * time.Millisecond
-	// longestYield is how long a backfill waits for live collection in Acquire, since a slice must not outlive its time,
-	// and then outside of it.
+	// longestYield bounds how long a backfill waits in Acquire for live collection. It is short because a slice must end
+	// in time. The backfill then waits as long again outside of the slice.
 	longestYield = 15 * time.Second
 )
 
-// Acquire takes one request to an endpoint. The caller sends it and then calls one method of the ticket. The error is a
-// [*WaitError], or why ctx ended. Acquire itself waits only for an answer that shows how much is left, for members that
-// go first, and as a backfill for live collection.
+// Acquire reserves one request to an endpoint. The caller sends the request and then calls one method of the ticket.
+// The error is a [*WaitError] or the cause of ctx. Acquire itself waits only for an answer that shows how much is left,
+// for members that go first and, in a backfill, for live collection.
 func (m *Member) Acquire(ctx context.Context, e Endpoint) (*Ticket, error) {
 	for began := m.budget.now(); ctx.Err() == nil; {
 		if t, err := m.take(e, began); t != nil || err != nil {
@@ -115,7 +115,7 @@ func (m *Member) Acquire(ctx context.Context, e Endpoint) (*Ticket, error) {
 	return nil, context.Cause(ctx)
 }
 
-// take takes a request. It returns nothing if the member has to wait in Acquire, which began at a time.
+// take reserves a request if one may be sent now. It returns nil and no error if Acquire, called at began, has to wait.
 func (m *Member) take(asked Endpoint, began time.Time) (*Ticket, error) {
 	b := m.budget
 	b.mu.Lock()
@@ -134,17 +134,17 @@ func (m *Member) take(asked Endpoint, began time.Time) (*Ticket, error) {
 	unknown := w.limit == 0 || w.restored != 0
 	left := max(w.ends.Sub(b.now()), margin)
 	switch {
-	case inFlight > 0 && unknown, e.inFlight > 0 && e.said.Limit == 0, w.ends.IsZero() && !w.allows(reserve):
-		return nil, nil // an answer under way shows how much is left
+	case inFlight > 0 && unknown, e.inFlight > 0 && e.last.Limit == 0, w.ends.IsZero() && !w.allows(reserve):
+		return nil, nil // the answer under way will show how much is left
 	case !w.allows(0):
 		w.waits++
-		return nil, b.turnAway(place, WaitError{Reason: ShareUsed, Wait: left})
+		return nil, b.deny(place, WaitError{Reason: ShareUsed, Wait: left})
 	case yields && b.now().Before(began.Add(longestYield)):
 		return nil, nil
 	case yields:
-		return nil, b.turnAway(place, WaitError{Reason: Yielding, Wait: longestYield})
+		return nil, b.deny(place, WaitError{Reason: Yielding, Wait: longestYield})
 	case !w.allows(reserve):
-		return nil, b.turnAway(place, WaitError{Reason: Yielding, Wait: left, Reserved: reserve})
+		return nil, b.deny(place, WaitError{Reason: Yielding, Wait: left, Reserved: reserve})
 	case !w.allows(reserve + ahead):
 		return nil, nil
 	}
@@ -154,29 +154,29 @@ func (m *Member) take(asked Endpoint, began time.Time) (*Ticket, error) {
 	return &Ticket{member: m, endpoint: e}, nil
 }
 
-// A Ticket is one request. The first call of one of its methods counts.
+// A Ticket is one reserved request. Only the first call of one of its methods has an effect.
 type Ticket struct {
 	member   *Member
 	endpoint *endpoint
 	ended    bool
 }
 
-// Answered records an answer that is no 429.
+// Answered records an answer other than 429.
 func (t *Ticket) Answered(l Limits) { t.end(func() { t.endpoint.learn(l) }) }
 
-// Lost records that no answer came. Okta may have counted the request all the same.
+// Lost records that no answer came. The request is counted, because Okta may have counted it.
 func (t *Ticket) Lost() { t.end(func() { t.endpoint.window.remaining-- }) }
 
 // Refused records a 429 and returns how long to wait.
 func (t *Ticket) Refused(l Limits) time.Duration {
-	if l.Concurrency() { // its numbers are not the window's
-		t.end(func() { t.endpoint.window.crowded++ })
-		return time.Second + rand.N(3*time.Second) // keeps colliding workers apart
+	if l.Concurrency() { // such an answer has no numbers of the window
+		t.end(func() { t.endpoint.window.concurrent++ })
+		return time.Second + rand.N(3*time.Second) // random, so that workers do not collide again
 	}
 	t.end(func() {
 		t.endpoint.window.refused++
 		t.endpoint.learn(l)
-		// Even with Remaining above 0: a token may have a cap that the headers do not show.
+		// Remaining may be above 0: a token can have a cap that the headers do not show.
 		t.endpoint.window.remaining = 0
 	})
 	return l.Left
@@ -194,6 +194,6 @@ func (t *Ticket) end(record func()) {
 	record()
 	t.member.windows[e.window] = true
 	if e.window.ends.IsZero() {
-		e.window.ends = b.now().Add(windowLength + margin) // no answer has said when
+		e.window.ends = b.now().Add(windowLength + margin) // no answer has told the end
 	}
 }

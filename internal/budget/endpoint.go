@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// An endpoint is what is known of a list endpoint. It begins in its home, the window of the collection above.
+// An endpoint is the state of one list endpoint. It starts in the window home: the parent collection's or its own.
 type endpoint struct {
 	path, home string
 	window     *window
-	// sent counts the collector's requests in the window, those under way included. inFlight have no answer yet.
+	// sent counts this worker's requests in the window, those under way included. inFlight counts those without an answer.
 	sent, inFlight int
-	// said are the limits of its last answer that named one, at when it came.
-	said Limits
+	// last has the limits of the newest answer that named any. at is when that answer came.
+	last Limits
 	at   time.Time
 }
 
-// owner says whether the endpoint is in the window that has its path for a name.
+// owner reports whether the endpoint's window is named after the endpoint.
 func (e *endpoint) owner() bool { return e.window.name == e.path }
 
 func (b *Budget) endpoint(asked Endpoint) *endpoint {
@@ -24,7 +24,7 @@ func (b *Budget) endpoint(asked Endpoint) *endpoint {
 	if e == nil {
 		e = &endpoint{path: asked.Path, home: cmp.Or(asked.Window, asked.Path)}
 		b.endpoints[e.path] = e
-		if e.window = b.windows[e.path]; e.window == nil { // none of a checkpoint
+		if e.window = b.windows[e.path]; e.window == nil { // no checkpoint has restored one
 			e.window = b.window(e.home)
 		}
 		e.window.endpoints[e] = true
@@ -32,10 +32,10 @@ func (b *Budget) endpoint(asked Endpoint) *endpoint {
 	return e
 }
 
-// learn records an answer, in the window that it shows to be the endpoint's:
-//   - If the answer contradicts the owner of the window, or the owner's answer an endpoint, that one gets its own.
-//   - If it agrees with the owner of another window of the same home, or the owner's answer with an endpoint, that one
-//     moves there. Of two owners the one moves whose path sorts last, never the home.
+// learn records an answer. First it puts endpoints into the windows that the answer shows:
+//   - An endpoint that contradicts the owner of its window moves to a window of its own.
+//   - An endpoint that agrees with the owner of another window of the same home moves there. Of two owners, the one
+//     whose path sorts last moves. The owner of the home sorts first.
 func (e *endpoint) learn(l Limits) {
 	w, b := e.window, e.window.budget
 	if !l.Known || l.Limit == 0 {
@@ -52,18 +52,18 @@ func (e *endpoint) learn(l Limits) {
 			e.move(b.window(e.path))
 		case e.path == w.name && other.contradicted(e, l):
 			other.move(b.window(other.path))
-			other.window.learn(other, other.said, other.at)
-		case e.said.Limit != 0 && e.said.Limit != l.Limit:
-			other.said, other.at = Limits{}, time.Time{} // outdated: the org's limit was changed
+			other.window.learn(other, other.last, other.at)
+		case e.last.Limit != 0 && e.last.Limit != l.Limit:
+			other.last, other.at = Limits{}, time.Time{} // outdated: the org's limit has changed
 		}
 	}
-	e.said, e.at = l, b.now()
+	e.last, e.at = l, b.now()
 	for _, other := range b.endpoints {
 		from, to := e, other
 		if e.owner() && (!other.owner() || e.path < other.path) {
 			from, to = other, e
 		}
-		agree := other.home == e.home && other.said.Limit == l.Limit && near(other.said.Reset, l.Reset)
+		agree := other.home == e.home && other.last.Limit == l.Limit && near(other.last.Reset, l.Reset)
 		if agree && to.owner() && from.window != to.window {
 			from.move(to.window)
 		}
@@ -71,17 +71,17 @@ func (e *endpoint) learn(l Limits) {
 	e.window.learn(e, l, e.at)
 }
 
-// contradicted says whether an answer of e is about another window than the last answer of other. Either their ends are
-// neither of one window nor of different ones that follow each other. Or e repeats its limit although other has named
-// another in between: a new limit alone could mean that the org's limit was changed.
+// contradicted reports whether an answer of e proves that e and other have different windows. It does if their resets
+// differ too much for one window and too little for two consecutive ones. It also does if e repeats its limit after
+// other has named a different one. One new limit proves nothing, because the org's limit may have been changed.
 func (other *endpoint) contradicted(e *endpoint, l Limits) bool {
-	a, b := l.Reset, other.said.Reset
+	a, b := l.Reset, other.last.Reset
 	return !near(a, b) && !later(a, b) && !later(b, a) ||
-		l.Limit == e.said.Limit && l.Limit != other.said.Limit && e.at.Before(other.at)
+		l.Limit == e.last.Limit && l.Limit != other.last.Limit && e.at.Before(other.at)
 }
 
-// move takes along what the endpoint used, and an owner all others in its window. Requests of previous workers are not
-// known by endpoint: they count in both windows, as far as answers allow.
+// move moves the endpoint and its counts to another window. An owner takes all endpoints of its window along. Requests
+// of previous workers are not known by endpoint. So both windows count them until answers correct that.
 func (e *endpoint) move(to *window) {
 	from := e.window
 	to.roll()
@@ -94,6 +94,6 @@ func (e *endpoint) move(to *window) {
 		}
 	}
 	if from.name == e.path {
-		from.limit = 0 // nobody uses it any more
+		from.limit = 0 // no endpoint is in it any more
 	}
 }

@@ -10,30 +10,29 @@ import (
 const (
 	// windowLength is the length of Okta's rate-limit windows.
 	windowLength = time.Minute
-	// margin is added to every wait for a reset: Reset and Date are whole seconds.
+	// margin is added to every wait for a reset, because Reset and Date are whole seconds.
 	margin = time.Second
-	// jitter is how many seconds Okta's servers may differ in what they say of the end of one window.
+	// jitter is how far the resets of one window may differ between Okta's servers, in seconds.
 	jitter = 3
-	// maxWait bounds the wait that an odd header can cause.
+	// maxWait bounds the wait that a wrong header can cause.
 	maxWait = 15 * time.Minute
-	// unknownLimit is assumed if no answer names a limit, in requests a minute: the smallest limit that Okta publishes,
-	// that of /api/v1/logs in a free org.
+	// unknownLimit is assumed if no answer names a limit, in requests a minute. It is the smallest limit that Okta
+	// publishes: that of /api/v1/logs in a free org.
 	unknownLimit = 20
 )
 
-// Limits are what an answer says about its window.
+// Limits are the rate-limit headers of an answer.
 type Limits struct {
 	// Known: the answer has Limit and Remaining.
 	Known            bool
 	Limit, Remaining int
-	// Reset is when the window ends in seconds of Okta's clock, 0 if unknown.
+	// Reset is the end of the window in Unix seconds by Okta's clock; 0 if unknown.
 	Reset int64
-	// Left is how long to wait after the answer for the end of the window, a margin included.
+	// Left is the time from the answer to the end of the window, with margin.
 	Left time.Duration
 }
 
-// ReadLimits reads the headers of an answer. Left is the difference of two times of Okta's clock, Reset and Date, so the
-// worker's own clock does not matter.
+// ReadLimits reads the headers of an answer. Left is Reset − Date, so only Okta's clock matters.
 func ReadLimits(h http.Header) Limits {
 	l := Limits{Left: windowLength + margin}
 	limit, remaining := number(h.Values("X-Rate-Limit-Limit"), false), number(h.Values("X-Rate-Limit-Remaining"), false)
@@ -50,12 +49,12 @@ func ReadLimits(h http.Header) Limits {
 	return l
 }
 
-// Concurrency says that a 429 with these limits is about too many requests at once. Its limit is 0, and its reset only
-// a suggestion of Okta's.
+// Concurrency reports whether a 429 with these limits means too many requests at once. Its limit is 0, and its reset is
+// only Okta's suggestion.
 func (l Limits) Concurrency() bool { return l.Known && l.Limit == 0 }
 
-// number reads a header of numbers between 0 and 2^40; -1 if there is none. It may occur twice, folded or not: the more
-// careful reading counts, which is the smallest number or the largest.
+// number reads a header whose value is at least 0 and below 2^40; -1 if there is none. A proxy may repeat or fold the
+// header. Then the largest or the smallest value counts: the caller names the safer one.
 func number(values []string, largest bool) int64 {
 	n := int64(-1)
 	for text := range strings.SplitSeq(strings.Join(values, ","), ",") {

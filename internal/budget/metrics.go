@@ -5,11 +5,11 @@ import "github.com/prometheus/client_golang/prometheus"
 // Metrics are the metrics of the budgets of all tenants.
 type Metrics struct{ reg prometheus.Registerer }
 
-// NewMetrics returns metrics that appear in a registry.
+// NewMetrics returns metrics that Watch registers with reg.
 func NewMetrics(reg prometheus.Registerer) *Metrics { return &Metrics{reg} }
 
-// Watch shows the budget of a tenant. The counters of the named windows begin at 0: a counter that begins with its first
-// event has no increase that an alert could see.
+// Watch exports the budget of a tenant. The counters of the named windows exist from the start, at 0. A counter that
+// appears with its first event has no increase that an alert could see.
 func (m *Metrics) Watch(tenant string, b *Budget, windows []string) {
 	b.mu.Lock()
 	for _, name := range windows {
@@ -27,15 +27,15 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	waitsTotal      = desc("budget_waits_total", "Requests that were not sent because the share of a rate limit was used up.")
-	refusedTotal    = desc("rate_limited_total", "Answers 429: reason is window where a minute's requests were used up, concurrency where too many were under way at once.", "reason")
-	budgetUsed      = desc("budget_used", "Requests of this worker's in the rate-limit window under way; 0 between windows.")
-	budgetLimit     = desc("budget_limit", "Requests in a window that this worker lets itself use: OKTA_RATE_SHARE of Okta's limit.")
-	windowLimit     = desc("window_limit", "Requests in a window that Okta allows the whole org.")
-	windowRemaining = desc("window_remaining", "Requests that Okta still allows the org in the window under way, as of the last answer; all of them between windows.")
-	windowEnd       = desc("window_end_timestamp_seconds", "When the rate-limit window under way ends, in seconds since the epoch by this machine's clock; absent between windows.")
+	refusedTotal    = desc("rate_limited_total", "429 answers, by reason: window (the requests of the minute were used up) or concurrency (too many at once).", "reason")
+	budgetUsed      = desc("budget_used", "Requests of this worker and of previous ones in the current rate-limit window; 0 between windows.")
+	budgetLimit     = desc("budget_limit", "Requests that this worker may send in a window: OKTA_RATE_SHARE of Okta's limit.")
+	windowLimit     = desc("window_limit", "Requests that Okta allows the whole org in a window.")
+	windowRemaining = desc("window_remaining", "Requests that Okta still allows the org in the current window, as of the last answer; the whole limit between windows.")
+	windowEnd       = desc("window_end_timestamp_seconds", "End of the current rate-limit window, in Unix seconds by this machine's clock; absent between windows.")
 )
 
-// A collector shows a budget's windows.
+// A collector exports the windows of a budget.
 type collector struct{ *Budget }
 
 // Describe implements prometheus.Collector.
@@ -45,8 +45,8 @@ func (collector) Describe(c chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect implements prometheus.Collector. A window that is over shows as over, whether or not a request begins the
-// next one.
+// Collect implements prometheus.Collector. It first ends the windows that are over, because no request may have done
+// that yet.
 func (b collector) Collect(c chan<- prometheus.Metric) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -57,7 +57,7 @@ func (b collector) Collect(c chan<- prometheus.Metric) {
 		w.roll()
 		send(waitsTotal, prometheus.CounterValue, float64(w.waits))
 		send(refusedTotal, prometheus.CounterValue, float64(w.refused), "window")
-		send(refusedTotal, prometheus.CounterValue, float64(w.crowded), "concurrency")
+		send(refusedTotal, prometheus.CounterValue, float64(w.concurrent), "concurrency")
 		if w.limit == 0 {
 			continue
 		}

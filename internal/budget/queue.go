@@ -6,21 +6,20 @@ import (
 	"time"
 )
 
-// A waiter is the place in the order of a member that wants a request: it waits in Acquire, where it renews its place, or
-// was told when to come again. Whoever has the higher priority goes first, then whoever has waited longest.
+// A waiter is a member's place in the queue. The member waits in Acquire, which renews the place, or outside after a
+// [WaitError]. The lower Priority goes first, then the earlier arrival.
 type waiter struct {
 	priority Priority
 	arrival  int // its number among all waiters
 	window   *window
-	until    time.Time // the place lapses then
+	until    time.Time // when the place lapses
 }
 
-// grace is how long before and after it is to come again a request is left to a waiter. Then its place lapses: its
-// service may be paused or stopped, or run at another worker.
+// grace: a request is kept for a waiter from this long before the end of its wait until this long after. Then its place
+// lapses, because its service may be paused, stopped or on another worker.
 const grace = 5 * time.Second
 
-// enqueue returns the member's place in the order: the one that it has, or a new one at the end. ahead counts the
-// waiters to whom a request is left before.
+// enqueue returns the member's place, or a new one at the end of the queue. ahead counts the waiters that go first.
 func (b *Budget) enqueue(m *Member, w *window) (me *waiter, ahead int) {
 	me = b.waiters[m.name]
 	if me == nil {
@@ -53,7 +52,7 @@ const (
 	Yielding
 )
 
-// A WaitError says that a request was not sent. Its text does not repeat the window.
+// A WaitError says why a request was not sent, and how long to wait. Its text does not name the window.
 type WaitError struct {
 	Reason Reason
 	Wait   time.Duration
@@ -77,8 +76,8 @@ func (e *WaitError) Error() string {
 	}
 }
 
-// turnAway makes the error of a member that has to wait, and keeps its place until it comes again.
-func (b *Budget) turnAway(place *waiter, e WaitError) error {
+// deny completes the error for a member that has to wait, and keeps its place until the wait is over.
+func (b *Budget) deny(place *waiter, e WaitError) error {
 	w := place.window
 	place.until = b.now().Add(e.Wait + grace)
 	e.Window, e.Share, e.Used, e.Limit, e.Remaining = w.name, b.share, w.used(), w.limit, max(w.remaining, 0)

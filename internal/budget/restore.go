@@ -8,9 +8,9 @@ import (
 	"okta-collector/internal/checkpoint"
 )
 
-// Windows returns the state of all windows that the member has used, for its checkpoint. at is the present by the clock
-// of the checkpoint. Until the member has left, Used also counts one request for each joined member of the window:
-// they may be sent before the checkpoint is durable, and all members are killed together.
+// Windows returns the windows that the member has used, for its checkpoint. at is the present by the checkpoint's
+// clock. Until Leave, Used includes one more request for each joined member of the window. The worker may send those
+// and be killed before the checkpoint is durable.
 func (m *Member) Windows(at time.Time) []checkpoint.Window {
 	b := m.budget
 	b.mu.Lock()
@@ -35,8 +35,8 @@ func (m *Member) Windows(at time.Time) []checkpoint.Window {
 	return all
 }
 
-// Restore counts the requests of previous workers, or of this one before it was killed, from the member's checkpoint.
-// at is the present by the clock of the checkpoint.
+// Restore adds the requests that previous workers sent, or this one before it was killed, as the checkpoint counts
+// them. at is the present by the checkpoint's clock.
 func (m *Member) Restore(windows []checkpoint.Window, at time.Time) {
 	b := m.budget
 	b.mu.Lock()
@@ -47,7 +47,7 @@ func (m *Member) Restore(windows []checkpoint.Window, at time.Time) {
 		w.roll()
 		if left <= 0 {
 			if w.limit == 0 && left > -windowLength {
-				w.restored = saved.Limit // over, but the worker may have begun the next window before it was killed
+				w.restored = saved.Limit // the worker may have begun the next window before it was killed
 			}
 			continue
 		}
@@ -59,7 +59,7 @@ func (m *Member) Restore(windows []checkpoint.Window, at time.Time) {
 			w.ends = b.now().Add(min(left, maxWait))
 			w.restored = saved.Used + saved.Remaining
 		} else if w.reset != 0 && (later(w.reset, saved.Reset) || later(saved.Reset, w.reset)) {
-			continue // another window
+			continue // the saved window is an earlier or a later one
 		}
 		sent, _ := w.requests()
 		w.previous = max(w.previous, saved.Used-sent)

@@ -5,27 +5,26 @@ import (
 	"time"
 )
 
-// A window is what is known of one of Okta's rate-limit windows. When it ends, the same value stands for the next one.
+// A window is the state of one of Okta's rate-limit windows. When it ends, the same value serves the next one.
 type window struct {
 	budget    *Budget
 	name      string
 	endpoints map[*endpoint]bool // whose requests it counts
-	// limit and remaining are Okta's numbers. limit is 0 until an answer told it. remaining does not count requests
-	// under way.
+	// limit and remaining are Okta's numbers. limit is 0 before the first answer. remaining excludes requests under way.
 	limit, remaining int
-	// previous counts the requests that previous workers may have sent in this window. The share is theirs too.
+	// previous counts the requests that previous workers may have sent in this window. They use the same share.
 	previous int
-	// restored is Used + Remaining of a previous worker's checkpoint until the first answer, otherwise 0.
+	// restored is Used + Remaining of the restored checkpoint; 0 after the first answer.
 	restored int
-	// reset names the window: its end in seconds of Okta's clock, 0 until an answer told it. past is the reset of the
-	// window before.
+	// reset identifies the window: its end in Unix seconds by Okta's clock; 0 before the first answer. past is the reset
+	// of the window before.
 	reset, past int64
-	ends        time.Time // when the window is over by our clock, zero before the first answer
-	// These are counted since the worker started.
-	waits, refused, crowded int
+	ends        time.Time // the end of the window by our clock; zero before the first answer
+	// Since the start: requests not sent, 429s for the window, and 429s for too many at once.
+	waits, refused, concurrent int
 }
 
-// window returns the window of a name, a new one if there is none.
+// window returns the window with this name, and creates it if there is none.
 func (b *Budget) window(name string) *window {
 	w := b.windows[name]
 	if w == nil {
@@ -43,7 +42,7 @@ func (w *window) roll() {
 	}
 }
 
-// renew forgets what was used of the window before. Requests under way may be counted in the new one.
+// renew drops the counts of the window that is over. The new one may count the requests under way.
 func (w *window) renew() {
 	for e := range w.endpoints {
 		e.sent = e.inFlight
@@ -51,7 +50,7 @@ func (w *window) renew() {
 	w.previous, w.restored, w.past = 0, 0, cmp.Or(w.reset, w.past)
 }
 
-// requests counts this worker's requests in the window. inFlight of them have no answer yet.
+// requests counts this worker's requests in the window. inFlight is the number of those without an answer.
 func (w *window) requests() (sent, inFlight int) {
 	for e := range w.endpoints {
 		sent += e.sent
@@ -65,10 +64,10 @@ func (w *window) used() int {
 	return sent + w.previous
 }
 
-// lastTenth is what stays free for the org. A limit of 1 would otherwise allow nothing.
+// lastTenth is how many requests stay free for the org. With a limit of 1, one request must still be allowed.
 func (w *window) lastTenth() int { return min((w.limit+9)/10, w.limit-1) }
 
-// allowed is how many requests in the window the collector lets itself use.
+// allowed is how many requests the collector may send in the window.
 func (w *window) allowed() int {
 	// The small term keeps 0.29 × 100 from being 28.999….
 	return max(1, min(int(w.budget.share*float64(w.limit)+1e-9), w.limit-w.lastTenth()))
@@ -77,16 +76,16 @@ func (w *window) allowed() int {
 // reserve is how many of the allowed requests a backfill leaves to live collection: a quarter.
 func (w *window) reserve() int { return min((w.allowed()+3)/4, w.allowed()-1) }
 
-// allows says whether one more request may be sent, and then still as many as are reserved.
+// allows reports whether one request may be sent so that the reserved ones are still left.
 func (w *window) allows(reserved int) bool {
 	if w.limit == 0 {
-		return reserved == 0 // unknown: one request asks
+		return reserved == 0 // unknown: one request finds out
 	}
 	_, inFlight := w.requests()
 	return w.used()+reserved < w.allowed() && w.remaining-inFlight-reserved > w.lastTenth()
 }
 
-// learn records an answer of e, whose window it is, that came at a time.
+// learn records an answer of e, an endpoint of the window. at is when the answer came.
 func (w *window) learn(e *endpoint, l Limits, at time.Time) {
 	if w.limit == 0 {
 		w.remaining = l.Remaining
@@ -101,7 +100,7 @@ func (w *window) learn(e *endpoint, l Limits, at time.Time) {
 		return // a late answer from a window that is over
 	case w.reset == 0 || later(l.Reset, w.reset):
 		if w.reset != 0 {
-			// Okta began a new window before ours was over. It counts this request, but none that was answered earlier.
+			// Okta began a new window before ours was over. The new one counts this request, but no earlier ones.
 			w.renew()
 			e.sent++
 		}
@@ -111,12 +110,12 @@ func (w *window) learn(e *endpoint, l Limits, at time.Time) {
 	}
 	w.limit, w.remaining = l.Limit, min(w.remaining, l.Remaining)
 	for other := range w.endpoints {
-		if other.said.Limit != 0 {
-			w.limit = min(w.limit, other.said.Limit) // safe until it is known whether these are two windows
+		if other.last.Limit != 0 {
+			w.limit = min(w.limit, other.last.Limit) // the safe choice while these may be two windows
 		}
 	}
-	// A previous worker may have sent more than its checkpoint says: all that was taken since. But all workers together
-	// have not used more than limit − remaining.
+	// A previous worker may have sent more than its checkpoint says: up to everything that Okta has counted since. But all
+	// workers together cannot have used more than limit − remaining.
 	sent, inFlight := w.requests()
 	answered := sent - inFlight
 	most := w.limit - w.remaining - answered
@@ -124,8 +123,8 @@ func (w *window) learn(e *endpoint, l Limits, at time.Time) {
 	w.restored = 0
 }
 
-// near says that two resets may be of one window.
+// near reports whether two resets may belong to one window.
 func near(a, b int64) bool { return max(a-b, b-a) <= jitter }
 
-// later says that reset a names a later window than reset b. Windows are at least a minute apart.
+// later reports whether reset a belongs to a later window than reset b. Two windows end at least a minute apart.
 func later(a, b int64) bool { return a-b >= int64(windowLength/time.Second)-jitter }

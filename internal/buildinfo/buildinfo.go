@@ -6,8 +6,8 @@ import (
 	"runtime/debug"
 )
 
-// Version returns the version of the module that the program was built from: a tag or, between tags, a version made of
-// the time and the revision of the last commit. It ends with +dirty if there were changes since. It is "(devel)" if the
+// Version returns the version of the module that the program was built from: a tag or, between tags, a version with the
+// time and the revision of the last commit. It ends with +dirty if there were later changes. It is "(devel)" if the
 // build had no repository.
 func Version() string {
 	info, ok := debug.ReadBuildInfo()

@@ -1,7 +1,8 @@
-// Package config reads every setting from the environment once. It reports all problems together, so that nobody has to
-// correct a deployment one restart at a time.
+// Package config reads every setting from the environment once. [Load] returns the [Config] of a worker, and [LoadPlan]
+// the [Plan] of what to start. Both report all [Problems] together, so that nobody has to correct a deployment one
+// restart at a time.
 //
-// The settings themselves are in variables.go; [Usage] lists them.
+// The settings are declared in variables.go; [Usage] lists them.
 package config
 
 import (
@@ -38,7 +39,7 @@ type Tenant struct {
 	Services []string
 	// Tables has the Devo table of every service in the catalog.
 	Tables map[string]string
-	// Report says whether Devo is told about the collector itself.
+	// Report: the collector also reports about itself to Devo.
 	Report bool
 }
 
@@ -51,8 +52,8 @@ const (
 	LogJSON    LogFormat = "json"
 )
 
-// Plan is the part of the settings that says what to start. It needs no addresses and no credentials: they
-// need not be where services are started.
+// Plan is the part of the settings that says what to start. It needs no addresses and no credentials, because the
+// starter may run where these are absent.
 type Plan struct {
 	// Given: at least one tenant setting is present. Without one, the plan holds only defaults that nobody asked for.
 	Given     bool
@@ -63,8 +64,8 @@ type Plan struct {
 // Target is one service of one tenant.
 type Target struct{ Tenant, Service string }
 
-// Load reads and checks all settings. Its error is [Problems]. The warnings are about variables that look like settings
-// and are none, and about settings that nothing uses. There may be warnings beside an error.
+// Load reads and checks all settings. Its error is [Problems]. The warnings name variables that look like settings but
+// are not, and settings that nothing uses. Load can return warnings together with an error.
 func Load() (Config, []string, error) {
 	var found Problems
 	process, tenants := read(&found)
@@ -79,7 +80,7 @@ func Load() (Config, []string, error) {
 			Report:   t.report(),
 		})
 	}
-	warnings := append(unknown(tenants), unused(tenants)...)
+	warnings := append(unknownVariables(tenants), unusedCertificates(tenants)...)
 	if len(found) > 0 {
 		return Config{}, warnings, found
 	}
@@ -99,7 +100,7 @@ func LoadPlan() (Plan, []string, error) {
 			p.Targets = append(p.Targets, Target{Tenant: t.name, Service: s})
 		}
 	}
-	warnings := unknown(tenants)
+	warnings := unknownVariables(tenants)
 	if len(found) > 0 {
 		return Plan{}, warnings, found
 	}

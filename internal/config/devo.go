@@ -18,7 +18,7 @@ import (
 // devoEndpoint matches Devo's own endpoints. They refuse every client without a certificate.
 var devoEndpoint = regexp.MustCompile(`^tls://[^/]+\.devo\.io(:|/|$)`)
 
-// devo returns the destination of the tenant's events. The sink checks its own settings.
+// devo returns the destination of the tenant's events. devo.New checks these settings.
 func (t tenant) devo() devo.Config {
 	c := devo.Config{
 		URL:         t.DevoURL,
@@ -54,7 +54,7 @@ func (t tenant) devo() devo.Config {
 	return c
 }
 
-// devoToken chooses between DEVO_TOKEN and DEVO_TOKEN_FILE. A tenant that sets one of them does not inherit the other.
+// devoToken chooses between DEVO_TOKEN and DEVO_TOKEN_FILE. A tenant that sets one does not inherit the other.
 func (t tenant) devoToken() secret.Secret {
 	value, file := t.DevoToken, t.DevoTokenFile
 	ownValue, ownFile := os.Getenv(t.prefix+"DEVO_TOKEN") != "", os.Getenv(t.prefix+"DEVO_TOKEN_FILE") != ""
@@ -67,18 +67,18 @@ func (t tenant) devoToken() secret.Secret {
 	return t.secret("DEVO_TOKEN", value, file)
 }
 
-// maxEvent reads a number of bytes such as 1MiB, 64KiB or 65536.
+// maxEvent reads a size in bytes such as 1MiB, 64KiB or 65536.
 func (t tenant) maxEvent() int {
 	n, err := humanize.ParseBytes(t.DevoMaxEvent)
 	if err != nil || n == 0 || n > math.MaxInt32 {
 		t.wrong("DEVO_MAX_EVENT", "is %q; want a size such as 1MiB or 65536", t.DevoMaxEvent)
-		return 0 // the sink takes it for its default, and reports no second problem
+		return 0 // devo.New then uses its default, and reports no second problem
 	}
 	return int(n)
 }
 
-// report says whether Devo is told about the collector itself. The default for files and stdout is off: there
-// the reports would be between the events.
+// report resolves DEVO_REPORT. auto is off for files and stdout, because there the reports would stand between the
+// events.
 func (t tenant) report() bool {
 	if !slices.Contains([]string{"auto", "on", "off"}, t.DevoReport) {
 		t.wrong("DEVO_REPORT", "is %q; want auto, on or off", t.DevoReport)
@@ -87,7 +87,7 @@ func (t tenant) report() bool {
 	return t.DevoReport == "on" || t.DevoReport == "auto" && !isLocal
 }
 
-// tables returns the Devo table of every service: that of DEVO_TABLES, such as app_users=my.app.acme.users, or else the
+// tables returns the Devo table of every service: the one in DEVO_TABLES, such as app_users=my.app.acme.users, or the
 // catalog's.
 func (t tenant) tables() map[string]string {
 	tables := make(map[string]string)
@@ -104,7 +104,7 @@ func (t tenant) tables() map[string]string {
 		service, tag = strings.TrimSpace(service), strings.TrimSpace(tag)
 		switch {
 		case tables[service] == "":
-			t.wrong("DEVO_TABLES", "has %q, which is no service; want service=table,... with services of %s",
+			t.wrong("DEVO_TABLES", "has %q, which is not a service; want service=table,... with services of %s",
 				service, strings.Join(okta.ServiceNames(), ", "))
 		case given[service]:
 			t.wrong("DEVO_TABLES", "has %s twice", service)

@@ -18,7 +18,7 @@ import (
 	"okta-collector/internal/secret"
 )
 
-// okta returns the tenant's org.
+// okta returns the settings of the tenant's org.
 func (t tenant) okta() okta.Config {
 	for _, setting := range unsupported {
 		if os.Getenv(t.prefix+setting) != "" {
@@ -49,8 +49,8 @@ func (t tenant) okta() okta.Config {
 
 var hostName = regexp.MustCompile(`^[a-z0-9._-]{1,253}$`)
 
-// parseOrgURL checks an org's address and removes a slash from its end. Its errors do not repeat the address, which may
-// have a password in it.
+// parseOrgURL checks an org's address, and removes a slash at its end. Its errors do not repeat the address, which may
+// contain a password.
 func parseOrgURL(text string) (string, error) {
 	if text == "" {
 		return "", errors.New("is missing")
@@ -113,7 +113,7 @@ func (t tenant) services() []string {
 	}
 	for _, name := range names {
 		if !slices.Contains(all, name) {
-			t.wrong("OKTA_SERVICES", "has %q, which is no service; want some of %s, or all", name, strings.Join(all, ", "))
+			t.wrong("OKTA_SERVICES", "has %q, which is not a service; want some of %s, or all", name, strings.Join(all, ", "))
 		}
 	}
 	return slices.DeleteFunc(all, func(service string) bool { return !slices.Contains(names, service) })

@@ -7,10 +7,10 @@ import (
 
 // Problem is one thing that is wrong with the settings.
 type Problem struct {
-	// Setting is the variable, with its tenant's prefix: ACME_OKTA_URL, for instance.
+	// Setting is the variable with its tenant's prefix, such as ACME_OKTA_URL.
 	Setting string
-	// Text says what is wrong and what is allowed. It follows the variable's name in a sentence. It quotes values,
-	// but never a credential.
+	// Text says what is wrong and what is allowed. It continues a sentence that begins with the variable. It may quote a
+	// value, but never a credential.
 	Text string
 }
 
@@ -20,7 +20,7 @@ func (p Problem) String() string { return p.Setting + " " + p.Text }
 // Problems is everything that is wrong with the settings.
 type Problems []Problem
 
-// Error lists the problems, each on a line of its own.
+// Error lists the problems, one a line.
 func (p Problems) Error() string {
 	if len(p) == 1 {
 		return "a setting is wrong: " + p[0].String()
@@ -32,7 +32,7 @@ func (p Problems) Error() string {
 	return text
 }
 
-// add adds a problem unless it is there already: several tenants may inherit the same variable.
+// add adds a problem once. Several tenants may inherit the same variable, and so have the same problem.
 func (p *Problems) add(setting, format string, args ...any) {
 	problem := Problem{Setting: setting, Text: fmt.Sprintf(format, args...)}
 	if !slices.Contains(*p, problem) {

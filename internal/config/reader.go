@@ -15,19 +15,19 @@ import (
 	"okta-collector/internal/secret"
 )
 
-// maxVariable bounds a variable's text in bytes. A list of a hundred names is shorter. Errors do not repeat a longer
-// text, which may be a whole file.
+// maxVariable bounds a variable's text in bytes. A list of a hundred names is shorter. A longer text may be a whole
+// file, so errors do not quote it.
 const maxVariable = 8 << 10
 
-// reader reads the settings of the process or of a tenant, and collects what is wrong with them.
+// reader reads the settings of the process or of one tenant, and collects the problems that it finds.
 type reader struct {
 	prefix string // ACME_EU_ for tenant acme-eu; empty for the process and for the default tenant
 	found  *Problems
 }
 
-// fill reads a struct of variables. It removes the white space around values that files and templates leave behind.
-// Empty variables get their default: envconfig gives it only to absent ones, but a Compose file cannot leave a variable
-// out.
+// fill reads a struct of variables. It removes white space around values, which files and templates leave behind. It
+// gives empty variables their default. envconfig does that only for absent ones, but a Compose file cannot leave a
+// variable out.
 func (r reader) fill(variables any) {
 	if err := envconfig.Process(strings.TrimSuffix(r.prefix, "_"), variables); err != nil {
 		r.found.add(r.prefix+"*", "cannot be read: %v", err)
@@ -47,8 +47,8 @@ func (r reader) fill(variables any) {
 	}
 }
 
-// variable returns the variable that a setting was read from: the one without a prefix if the setting is shared and has
-// only that one.
+// variable returns the name of the variable that a setting was read from. A shared setting may have been read from the
+// one without the prefix.
 func (r reader) variable(setting string) string {
 	_, own := os.LookupEnv(r.prefix + setting)
 	_, shared := os.LookupEnv(setting)
@@ -58,13 +58,13 @@ func (r reader) variable(setting string) string {
 	return r.prefix + setting
 }
 
-// wrong adds a problem with the variable that a setting was read from.
+// wrong adds a problem of the variable that a setting was read from.
 func (r reader) wrong(setting, format string, args ...any) {
 	r.found.add(r.variable(setting), format, args...)
 }
 
-// secret makes a secret of a setting's value, or of the file that the setting with _FILE names. Both are a problem. With
-// neither, the secret is unset.
+// secret returns the secret in a setting's value, or in the file that the setting with _FILE names. It is a problem if
+// both are set. If neither is, the secret is unset.
 func (r reader) secret(setting string, value credential, file string) secret.Secret {
 	if file == "" {
 		return value.Secret
@@ -75,7 +75,7 @@ func (r reader) secret(setting string, value credential, file string) secret.Sec
 	return secret.File(file)
 }
 
-// duration reads a setting of one second to most.
+// duration reads a setting between one second and most.
 func (r reader) duration(setting, text string, most time.Duration) time.Duration {
 	d, err := ParseDuration(text)
 	if err != nil || d < time.Second || d > most {
@@ -96,8 +96,8 @@ func ParseDuration(text string) (time.Duration, error) {
 // maxItems bounds a list. There are ten services, and a worker runs a hundred slices at once.
 const maxItems = 100
 
-// splitList splits a text at its commas. It drops blanks around items, and empty items. It is an error if there are
-// more than maxItems.
+// splitList splits a text at its commas. It drops blanks around items, and empty items. It fails if there are more than
+// maxItems.
 func splitList(text string) ([]string, error) {
 	var items []string
 	for item := range strings.SplitSeq(text, ",") {
@@ -111,5 +111,5 @@ func splitList(text string) ([]string, error) {
 	return items, nil
 }
 
-// isSet reports whether a variable has more than blanks in it.
+// isSet reports whether a variable has more than white space in it.
 func isSet(variable string) bool { return strings.TrimSpace(os.Getenv(variable)) != "" }

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// tenantName begins with a letter because a variable's name cannot begin with a digit. It is short because workflow ids
-// and metric labels have it.
+// tenantName begins with a letter, because the name of a variable cannot begin with a digit. It is short, because
+// workflow ids and metric labels contain it.
 var tenantName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
-// tenantNames splits COLLECTOR_TENANTS. It replaces a wrong name such as Acme_EU by acme-eu, which was probably meant, so
-// that the other settings of that tenant are checked too.
+// tenantNames splits COLLECTOR_TENANTS. It reports a wrong name such as Acme_EU, and continues with acme-eu, which was
+// probably meant. So the other settings of that tenant are checked too.
 func tenantNames(list string, found *Problems) []string {
 	var names []string
 	items, err := splitList(list)
@@ -22,7 +22,7 @@ func tenantNames(list string, found *Problems) []string {
 		if slices.Contains(names, name) {
 			found.add("COLLECTOR_TENANTS", "has %q twice", name)
 		} else if !tenantName.MatchString(name) {
-			found.add("COLLECTOR_TENANTS", "has %q; want names of a-z, 0-9 and -, from a letter on, at most 63 characters", name)
+			found.add("COLLECTOR_TENANTS", "has %q; want names of a-z, 0-9 and - that begin with a letter, at most 63 characters", name)
 		}
 		meant := strings.NewReplacer("_", "-", ".", "-", " ", "-").Replace(strings.ToLower(name))
 		if tenantName.MatchString(meant) && !slices.Contains(names, meant) {
@@ -35,7 +35,7 @@ func tenantNames(list string, found *Problems) []string {
 	return names
 }
 
-// tenant has one tenant's variables as text.
+// tenant has the variables of one tenant as text.
 type tenant struct {
 	name string
 	reader

@@ -11,8 +11,8 @@ import (
 	"okta-collector/internal/secret"
 )
 
-// All values are read as text and interpreted later, because envconfig stops at the first value that it cannot convert,
-// and all problems have to be reported together.
+// All values are read as text and interpreted later. envconfig stops at the first value that it cannot convert, but all
+// problems have to be reported together.
 //
 // docs/settings.md repeats the names, defaults and descriptions. A test compares them.
 
@@ -25,8 +25,8 @@ type processVariables struct {
 	LogFormat string `envconfig:"COLLECTOR_LOG_FORMAT" default:"auto" desc:"console, json, or auto: console on a terminal, json elsewhere"`
 }
 
-// ownVariables are the settings that a tenant never inherits. They must not have an `envconfig:"NAME"` tag: with one,
-// envconfig falls back to NAME without the prefix, and one org would be asked with another one's token.
+// ownVariables are the settings that a tenant never inherits. They must not have an `envconfig:"NAME"` tag. With it,
+// envconfig would fall back to NAME without the prefix, and one org would get another org's token.
 type ownVariables struct {
 	OktaURL          string     `split_words:"true" desc:"https://acme.okta.com"`
 	OktaAPIToken     credential `split_words:"true" desc:"API token of the org, or:"`
@@ -58,8 +58,8 @@ type sharedVariables struct {
 	DevoReport      string     `envconfig:"DEVO_REPORT" default:"auto" desc:"reports to Devo about the collector: on, off, or auto (on for tls, tcp and https)"`
 }
 
-// unsupported are settings that do not exist yet. They are refused and not ignored: somebody who sets them expects the
-// collector to sign in with them.
+// unsupported are settings that do not exist yet. They are an error, because whoever sets them expects the collector to
+// sign in with them.
 var unsupported = []string{"OKTA_CLIENT_ID", "OKTA_CLIENT_SECRET", "OKTA_PRIVATE_KEY", "OKTA_PRIVATE_KEY_FILE", "OKTA_PRIVATE_KEY_ID", "OKTA_SCOPES"}
 
 // The names of the settings, without a tenant's prefix.
@@ -69,15 +69,15 @@ var (
 	sharedNames  = names(&sharedVariables{})
 )
 
-// names returns the names of a struct's variables in the order of its fields.
+// names returns the variables of a struct, in the order of its fields.
 func names(variables any) []string {
 	var list strings.Builder
-	// Usagef fails only on what is not a pointer to a struct.
+	// Usagef fails only if it is not given a pointer to a struct.
 	_ = envconfig.Usagef("", variables, &list, "{{range .}}{{usage_key .}} {{end}}")
 	return strings.Fields(list.String())
 }
 
-// credential is a variable that is secret from the moment it is read.
+// credential is a variable that is never held as plain text.
 type credential struct{ secret.Secret }
 
 // Decode implements envconfig.Decoder.
@@ -86,7 +86,7 @@ func (c *credential) Decode(value string) error {
 	return nil
 }
 
-// Usage writes the names of all settings, their defaults and what they are for. It shows no values.
+// Usage writes the names, defaults and descriptions of all settings. It writes no values.
 func Usage(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	err := list(table, "{{range .}}  {{usage_key .}}\t{{usage_default .}}\t{{usage_description .}}\n{{end}}")

@@ -10,9 +10,9 @@ import (
 	"github.com/agnivade/levenshtein"
 )
 
-// unknown warns about variables that look like settings and are none. They cannot be errors: for a service named
-// devo-relay, Kubernetes sets DEVO_RELAY_PORT and more in every container.
-func unknown(tenants []tenant) []string {
+// unknownVariables warns about variables that look like settings but are not. They cannot be errors: for a service
+// named devo-relay, Kubernetes sets DEVO_RELAY_PORT and more in every container.
+func unknownVariables(tenants []tenant) []string {
 	own, settings := slices.Concat(ownNames, unsupported), slices.Concat(ownNames, sharedNames)
 	families := []string{"COLLECTOR_", "OKTA_", "DEVO_"}
 	known := slices.Concat(sharedNames, processNames)
@@ -22,7 +22,7 @@ func unknown(tenants []tenant) []string {
 		}
 		families = append(families, t.prefix+"OKTA_", t.prefix+"DEVO_")
 	}
-	if len(tenants) == 0 { // COLLECTOR_TENANTS is wrong, and these may be right
+	if len(tenants) == 0 { // COLLECTOR_TENANTS is wrong, so any of these may be right
 		known = append(known, own...)
 	}
 
@@ -35,7 +35,7 @@ func unknown(tenants []tenant) []string {
 		switch {
 		case slices.Contains(known, name):
 		case strings.HasPrefix(name, "TEMPORAL_"):
-			// Other programs have variables with this prefix too. A name that is not nearly one of ours is theirs.
+			// Other programs have variables with this prefix too. So only a name with one or two typos is reported.
 			if meant, typos := nearest(name, temporalNames); typos > 0 && typos <= 2 {
 				warn("%s is not a setting; did you mean %s?", name, meant)
 			}
@@ -52,7 +52,7 @@ func unknown(tenants []tenant) []string {
 	return warnings
 }
 
-// temporalNames are the variables of Temporal's SDK that say where the server is and who its client is.
+// temporalNames are the variables of Temporal's SDK that name the server and identify its client.
 var temporalNames = []string{
 	"TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_API_KEY", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE", "TEMPORAL_CLIENT_AUTHORITY",
 	"TEMPORAL_TLS", "TEMPORAL_TLS_SERVER_NAME", "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION",
@@ -60,8 +60,8 @@ var temporalNames = []string{
 	"TEMPORAL_TLS_SERVER_CA_CERT_PATH", "TEMPORAL_TLS_SERVER_CA_CERT_DATA", "TEMPORAL_CODEC_ENDPOINT", "TEMPORAL_CODEC_AUTH",
 }
 
-// suggestion names the known variable that somebody probably meant: the nearest one with all words of the name, such as
-// OKTA_API_TOKEN for OKTA_TOKEN, or else the nearest one. It is empty if more than a third of the name is wrong.
+// suggestion names the known variable that was probably meant. It prefers one with all words of the name, such as
+// OKTA_API_TOKEN for OKTA_TOKEN. Otherwise it is the nearest one, unless more than a third of the name differs.
 func suggestion(name string, known []string) string {
 	longer := slices.DeleteFunc(slices.Clone(known), func(variable string) bool { return !hasWords(variable, name) })
 	if len(longer) > 0 {
@@ -74,7 +74,7 @@ func suggestion(name string, known []string) string {
 	return "; did you mean " + meant + "?"
 }
 
-// hasWords reports whether a variable has all words of a name, in their order.
+// hasWords reports whether a variable has all words of a name, in the same order.
 func hasWords(variable, name string) bool {
 	words := strings.Split(name, "_")
 	for word := range strings.SplitSeq(variable, "_") {
@@ -92,9 +92,9 @@ func nearest(name string, known []string) (meant string, typos int) {
 	return meant, distance(meant)
 }
 
-// unused warns about certificates that are set for tenants none of which ships over TLS. They suggest that the
-// delivery is encrypted, and it is not.
-func unused(tenants []tenant) []string {
+// unusedCertificates warns about certificate settings that no tenant uses, because none ships over TLS. Such settings
+// suggest an encrypted delivery that does not happen.
+func unusedCertificates(tenants []tenant) []string {
 	var used, warnings []string
 	reasons := make(map[string]string) // by each variable that some tenant does not use
 	for _, t := range tenants {

@@ -24,14 +24,14 @@ const (
 	maxEnvironment  = 256
 )
 
-// Confirm is the proof that a syslog server has read what was sent to it.
+// Confirm is what proves that a syslog server has read everything that was sent to it.
 type Confirm string
 
 const (
 	// ConfirmClose: the server closes its side of the connection after ours was closed.
 	ConfirmClose Confirm = "close"
-	// ConfirmKernel: the server's kernel has acknowledged every byte. It is for servers that do not close. Bytes that
-	// the server, or a proxy before it, has not read when it dies are lost. Linux only.
+	// ConfirmKernel: the server's kernel acknowledges every byte. It is for servers that do not close. If the server, or a
+	// proxy before it, dies with unread bytes, they are lost. Linux only.
 	ConfirmKernel Confirm = "kernel"
 )
 
@@ -39,10 +39,10 @@ const (
 type Config struct {
 	// URL is tls://host:port, tcp://host:port, https://host (http only for loopback), file:///dir or stdout:.
 	URL string
-	// ChainFile, CertFile and KeyFile are PEM files. They are read again for each connection, so that certificates can
-	// be rotated.
+	// ChainFile, CertFile and KeyFile are PEM files. They are read for each connection, so that certificates can be
+	// rotated.
 	ChainFile, CertFile, KeyFile string
-	// ServerName is the name in the server's certificate; default: the URL's host.
+	// ServerName is the name to verify in the server's certificate; default: the URL's host.
 	ServerName string
 	// Domain and Token are for https.
 	Domain string
@@ -53,17 +53,17 @@ type Config struct {
 	Confirm Confirm
 	// Hostname is the host of each record; default: the machine's name.
 	Hostname string
-	// MaxEvent is the size in bytes of the largest object that is shipped whole, added members included: 4 KiB to
-	// 16 MiB, default 1 MiB. A larger object is cut.
+	// MaxEvent is the largest size of an object that is shipped whole, in bytes with added members: 4 KiB to 16 MiB,
+	// default 1 MiB. A larger object is cut.
 	MaxEvent int
 
 	Log     *zap.Logger
 	Metrics *Metrics
-	// Now returns the date of a record; default time.Now.
+	// Now returns the date of a record; default: time.Now.
 	Now func() time.Time
 }
 
-// New checks cfg and returns the sink that it describes. It connects to nothing. Its error is [SettingErrors].
+// New checks cfg and returns its sink. It opens no connection. Its error is [SettingErrors].
 func New(cfg Config) (Sink, error) {
 	var wrong SettingErrors
 	cfg.Log = cmp.Or(cfg.Log, zap.NewNop())
@@ -82,7 +82,7 @@ func New(cfg Config) (Sink, error) {
 	wrong.unless(validHost.MatchString(cfg.Hostname), "DEVO_HOSTNAME", "must be letters, digits and . _ : -, at most 256")
 	wrong.unless(len(cfg.Environment) <= maxEnvironment, "DEVO_ENVIRONMENT", "is longer than %d bytes", maxEnvironment)
 
-	// The messages do not repeat the URL, because somebody may have put a token into it.
+	// The messages do not repeat the URL, because it may contain a token.
 	u, err := url.Parse(cfg.URL)
 	if err != nil {
 		u = &url.URL{}
@@ -127,14 +127,14 @@ func New(cfg Config) (Sink, error) {
 }
 
 var (
-	// validHost allows no character that separates a record's fields or a URL's segments. It allows no dot at the
-	// beginning, so that a host is not "..".
+	// validHost allows no character that separates the fields of a record or the segments of a URL. It allows no dot at
+	// the beginning, so that a host cannot be "..".
 	validHost   = regexp.MustCompile(`^[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,255}$`)
 	notInHost   = regexp.MustCompile(`[^A-Za-z0-9._:-]`)
 	validDomain = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._@-]{0,255}$`)
 )
 
-// machineName returns the machine's name with - for every character that validHost does not allow.
+// machineName returns the machine's name. It replaces characters that validHost does not allow by -.
 func machineName() string {
 	name, _ := os.Hostname()
 	name = notInHost.ReplaceAllString(strings.TrimLeft(name, "."), "-")
@@ -144,7 +144,7 @@ func machineName() string {
 	return name
 }
 
-// IsLoopback reports whether a host is localhost or a loopback address. A token may be sent there in the clear.
+// IsLoopback reports whether a host is localhost or a loopback address. Only there may a token be sent in the clear.
 func IsLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && ip.IsLoopback()

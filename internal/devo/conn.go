@@ -14,64 +14,64 @@ import (
 	"time"
 )
 
-// timeouts bound everything that waits for the other side.
+// timeouts bound every wait for the peer.
 type timeouts struct {
 	dial, stall, close, kernelAck, fin, acceptMin, acceptMax, check, abort, standby time.Duration
 }
 
 var defaultTimeouts = timeouts{
 	dial:      10 * time.Second, // connecting, with the TLS handshake
-	stall:     30 * time.Second, // a write of which the peer takes nothing
-	close:     30 * time.Second, // the peer's close, while the peer acknowledges no more bytes
-	kernelAck: time.Second,      // the same where DEVO_CONFIRM=kernel
-	// fin is how long after our close_notify a FIN follows, for peers that wait for one. It does not follow at once:
-	// some proxies take a FIN for the end of both directions, and then the peer's close is lost.
+	stall:     30 * time.Second, // a write that makes no progress
+	close:     30 * time.Second, // one wait for the peer's close; repeated while it acknowledges more bytes
+	kernelAck: time.Second,      // the same with DEVO_CONFIRM=kernel
+	// fin is how long after our close_notify a FIN follows, for peers that wait for one. It does not follow at once,
+	// because some proxies take a FIN for the end of both directions. Then the peer's close is lost.
 	fin: 2 * time.Second,
-	// acceptMin and acceptMax bound how long a server may take to hang up on a certificate after a TLS 1.3 handshake.
-	// Within them it is twice the duration of the handshake.
+	// acceptMin and acceptMax bound the wait after a TLS 1.3 handshake, in which a server may hang up because of the
+	// certificate. The wait is twice the duration of the handshake.
 	acceptMin: 2 * time.Millisecond,
 	acceptMax: 300 * time.Millisecond,
-	check:     500 * time.Millisecond, // how long Check waits for a server to hang up on a certificate
-	// abort is how long a write may go on after it was cancelled, so that it normally ends with a whole record.
+	check:     500 * time.Millisecond, // the same wait in Check
+	// abort is how long a cancelled write may continue, so that it normally ends with a whole record.
 	abort:   200 * time.Millisecond,
-	standby: 10 * time.Second, // the age of a standby connection; Devo's balancer closes an idle one after 30 s
+	standby: 10 * time.Second, // the maximum age of a standby connection; Devo's balancer closes an idle one after 30 s
 }
 
-// maxWrite bounds one write in bytes, and so the lowest speed that is not a stall. A block is written as a whole unless
-// it has a very large object in it, so that an aborted write ends with a whole record.
+// maxWrite bounds one write in bytes. Together with stall it sets the lowest accepted speed. A block without a very
+// large object is one write, so that an aborted write normally ends with a whole record.
 const maxWrite = 2 * blockSize
 
-// useKernel is the remedy for a server that does not close its connections in order.
-const useKernel = "if the server never closes in order, set DEVO_CONFIRM=kernel: its kernel's acknowledgement is enough then"
+// useKernel is the remedy for a server that never closes in order.
+const useKernel = "if the server never closes in order, set DEVO_CONFIRM=kernel: then its kernel's acknowledgement counts as delivery"
 
 var (
 	errHungUp = errors.New("the peer closed the connection")
 	errFIN    = &Error{
 		Remedy: useKernel,
 		Err: errors.New("the connection ended without close_notify, and only after our FIN: a proxy may have ended it, " +
-			"and it is not known what the server has read"),
+			"and it is unknown what the server has read"),
 	}
 	errCut = errors.New("the connection ended without the close_notify that this server sends: something on the way has cut it, " +
-		"and it is not known what the server has read")
+		"and it is unknown what the server has read")
 )
 
-// peerClose is how a peer closed its side of a connection after we had closed ours. A larger one proves more.
+// peerClose is how a peer closed its side of a connection after we had closed ours. A larger value proves more.
 type peerClose int32
 
 const (
-	// notClosed: not in time.
+	// notClosed: the peer did not close in time.
 	notClosed peerClose = iota
-	// bareFIN: anything on the way can send a FIN, although it has taken all bytes itself and the peer none.
+	// bareFIN: a FIN alone. Any machine on the way can send it after it took all bytes, even if the peer got none.
 	bareFIN
-	// closeNotify: as TLS demands. Nobody but the peer can send it.
+	// closeNotify: the close that TLS requires. Only the peer can send it.
 	closeNotify
 )
 
-// tcpConn is the TCP connection below TLS. It records a FIN, because crypto/tls returns io.EOF both for a connection
-// that just ended and for one that ended with close_notify.
+// tcpConn is the TCP connection below TLS. It records whether a FIN came, because crypto/tls returns io.EOF both after
+// a FIN alone and after close_notify.
 type tcpConn struct {
 	*net.TCPConn
-	fin bool // for the reader only
+	fin bool // used by the reader's goroutine only
 }
 
 func (t *tcpConn) Read(b []byte) (int, error) {
@@ -82,21 +82,21 @@ func (t *tcpConn) Read(b []byte) (int, error) {
 
 // conn is one TCP or TLS connection to a server that only reads.
 type conn struct {
-	net.Conn           // secured, or else tcp
+	net.Conn           // secured, or tcp without TLS
 	secured  *tls.Conn // nil without TLS
 	tcp      *tcpConn
 	timeouts timeouts
 	unacked  func(syscall.Conn) (int, error)
 	opened   time.Time
-	wrote    bool // the peer may have received something
-	sentFIN  bool // by sendFIN
+	wrote    bool // the peer may have received bytes
+	sentFIN  bool // sendFIN was called
 
 	notified atomic.Bool   // the peer has sent close_notify
 	ended    chan struct{} // closed when nothing more can be read
-	cause    error         // why; valid after ended
+	cause    error         // why the connection ended; valid after ended is closed
 }
 
-// newConn starts the connection's reader. The connection must be released.
+// newConn starts the connection's reader. The caller must release the connection.
 func newConn(tcp *tcpConn, secured *tls.Conn, t timeouts, unacked func(syscall.Conn) (int, error)) *conn {
 	c := &conn{
 		Conn: tcp, secured: secured, tcp: tcp, timeouts: t, unacked: unacked,
@@ -109,26 +109,26 @@ func newConn(tcp *tcpConn, secured *tls.Conn, t timeouts, unacked func(syscall.C
 	return c
 }
 
-// read reads until the connection ends. The server has nothing to say, but it may hang up or refuse: then the next write
-// need not find out. And a byte that was left unread would turn our close into a reset, which destroys what the
-// server has not read yet.
+// read reads until the connection ends, for two reasons. The server sends no data, but a hang-up or an alert must be
+// known before the next write. And an unread byte would turn our close into a reset, which destroys what the server has
+// not read yet.
 func (c *conn) read() {
 	defer close(c.ended)
 	_, err := io.Copy(io.Discard, c)
 	if err == nil && c.secured != nil && !c.tcp.fin {
-		// A server process that is stopped sends close_notify too, whatever it has not read. But then its kernel resets
-		// the connection, where the kernel of a server that has read everything sends a FIN.
+		// A server process that is stopped sends close_notify too, even with unread data. But then its kernel resets the
+		// connection. The kernel of a server that has read everything sends a FIN.
 		c.notified.Store(true)
 		_ = c.tcp.CloseWrite()
 		_, err = io.Copy(io.Discard, struct{ io.Reader }{c.tcp})
 	}
 	c.cause = errHungUp
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // which is a FIN in the middle of a TLS record
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // that error is a FIN inside a TLS record
 		c.cause = explain(err)
 	}
 }
 
-// alive returns nil, or why the connection has ended.
+// alive returns nil while the connection is open, then why it ended.
 func (c *conn) alive() error {
 	select {
 	case <-c.ended:
@@ -141,10 +141,9 @@ func (c *conn) alive() error {
 	return nil
 }
 
-// accepted waits long enough to believe that the server accepts the client's certificate. A session ticket does not
-// prove that: some servers verify the certificate after they sent it, and some of them, such as rsyslog, then hang up
-// without an alert. A balancer with nothing behind it hangs up too, so this is not ErrRefused. After an error the
-// connection is released.
+// accepted waits long enough to assume that the server accepts the client's certificate. A session ticket is no proof:
+// some servers send it before they verify the certificate, and then hang up, rsyslog even without an alert. A balancer
+// without a server hangs up too, so the error is not ErrRefused. After an error the connection is released.
 func (c *conn) accepted(ctx context.Context, wait time.Duration) error {
 	var err error
 	select {
@@ -171,7 +170,7 @@ func (c *conn) write(ctx context.Context, records []byte) error {
 		if err := c.alive(); err != nil {
 			return err
 		}
-		// The deadline is set before ctx is looked at: abortWrite may shorten it at any time after.
+		// The deadline is set before ctx is checked, because abortWrite may shorten it at any time afterwards.
 		if err := c.SetWriteDeadline(time.Now().Add(c.timeouts.stall)); err != nil {
 			return err
 		}
@@ -188,11 +187,11 @@ func (c *conn) write(ctx context.Context, records []byte) error {
 	return nil
 }
 
-// abortWrite ends a write that is under way, soon.
+// abortWrite lets a write under way continue for the time abort at most.
 func (c *conn) abortWrite() { _ = c.SetWriteDeadline(time.Now().Add(c.timeouts.abort)) }
 
-// writeError finds out why a write failed. The reader often knows better: it has seen the alert that came before the
-// reset. It returns nil for nil.
+// writeError returns why a write failed. The reader often knows more than err, because it has seen the alert before the
+// reset. writeError returns nil for nil.
 func (c *conn) writeError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -201,7 +200,7 @@ func (c *conn) writeError(ctx context.Context, err error) error {
 		return ctx.Err()
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("the peer has read nothing for %s: %w", c.timeouts.stall, err)
+		return fmt.Errorf("the peer has accepted no data for %s: %w", c.timeouts.stall, err)
 	}
 	select {
 	case <-c.ended:
@@ -211,10 +210,10 @@ func (c *conn) writeError(ctx context.Context, err error) error {
 	}
 }
 
-// closeWrite closes our side of the connection, with close_notify where there is TLS.
+// closeWrite closes our side of the connection, over TLS with close_notify.
 func (c *conn) closeWrite(ctx context.Context) error {
 	if err := c.alive(); err != nil {
-		return err // the peer's close does not answer ours
+		return err // the peer has closed first, so its close proves nothing
 	}
 	if c.secured == nil {
 		return c.sendFIN(ctx)
@@ -227,9 +226,9 @@ func (c *conn) sendFIN(ctx context.Context) error {
 	return c.writeError(ctx, c.tcp.CloseWrite())
 }
 
-// awaitClose is called after closeWrite. It waits for the peer to close its side, which the peer does when it has read
-// everything. It goes on as long as the peer acknowledges more bytes in each wait. After an error it is not known what
-// the peer has read. The connection is released.
+// awaitClose is called after closeWrite. It waits until the peer closes its side, which the peer does after it has read
+// everything. The wait starts again as long as the peer acknowledges more bytes. After an error it is unknown what the
+// peer has read. The connection is released.
 func (c *conn) awaitClose(ctx context.Context, wait time.Duration) (peerClose, error) {
 	defer c.release()
 	var fin <-chan time.Time
@@ -262,14 +261,14 @@ func (c *conn) awaitClose(ctx context.Context, wait time.Duration) (peerClose, e
 	}
 }
 
-// closed says how the connection ended after closeWrite.
+// closed returns how the peer closed after closeWrite.
 func (c *conn) closed() (peerClose, error) {
 	notified, fins := c.notified.Load(), 0
 	if notified || c.sentFIN {
 		fins = 1
 	}
-	// A close that answers ours also acknowledges it. A peer that hung up by itself, perhaps without having read
-	// everything, has not seen our close yet.
+	// A close that answers ours also acknowledges our close. A peer that hung up by itself, perhaps with unread data, has
+	// not acknowledged it yet.
 	n, err := c.unacked(c.tcp)
 	switch {
 	case !errors.Is(c.cause, errHungUp):
@@ -284,14 +283,14 @@ func (c *conn) closed() (peerClose, error) {
 	return bareFIN, nil
 }
 
-// release closes the socket and not TLS: close_notify was sent, or there is no time for it. What was written and not
-// confirmed stays unknown.
+// release closes the socket without TLS: close_notify was sent, or there is no time for it. It stays unknown whether
+// the peer has read unconfirmed data.
 func (c *conn) release() {
 	_ = c.tcp.Close()
 	<-c.ended
 }
 
-// closeUnused closes a connection over which nothing was sent.
+// closeUnused closes a connection that has sent nothing.
 func (c *conn) closeUnused() {
 	if c.secured != nil {
 		_ = c.secured.CloseWrite()

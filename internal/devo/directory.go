@@ -10,14 +10,14 @@ import (
 	"regexp"
 )
 
-// idFile has the id of its directory. A path does not identify a directory: two machines may use the same path on disks
-// of their own, and another disk may be mounted there tomorrow. No stream's file has this name.
+// idFile contains the id of its directory. A path does not identify a directory: two machines may use the same path on
+// different disks, and the disk at a path may be replaced. No stream's file has this name.
 const idFile = ".okta-collector-id"
 
-// validID is the content of idFile: a [rand.Text] and a line end, 27 bytes together.
+// validID matches the content of idFile: a [rand.Text] and a line end, together 27 bytes.
 var validID = regexp.MustCompile(`^[A-Z2-7]{26}\n$`)
 
-// readID returns the directory's id. The error is fs.ErrNotExist if the directory has none.
+// readID returns the directory's id. Its error is fs.ErrNotExist if the directory has none.
 func readID(root *os.Root) (string, error) {
 	info, err := root.Lstat(idFile)
 	if err != nil {
@@ -31,25 +31,25 @@ func readID(root *os.Root) (string, error) {
 	}
 	if !validID.Match(text) {
 		return "", refused("remove "+idFile+": the collector makes a new one",
-			fmt.Errorf("%s in it is not as the collector has made it", idFile))
+			fmt.Errorf("%s does not contain an id of the collector", idFile))
 	}
 	return string(text[:len(text)-1]), nil
 }
 
-// ensureID gives the directory an id unless it has one. The caller syncs the directory.
+// ensureID creates the directory's id if there is none. The caller syncs the directory.
 func ensureID(root *os.Root) error {
 	if _, err := readID(root); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	id := rand.Text()
-	// The file is written under another name first, so that nobody ever reads a part of an id, not even after a crash.
+	// The file is first written under another name, so that nobody ever reads a part of an id, even after a crash.
 	temporary := idFile + "-" + id
 	defer func() { _ = root.Remove(temporary) }()
 	if err := create(root, temporary, id+"\n"); err != nil {
 		return err
 	}
-	// If several workers race, the first link wins. On a file system without hard links the last rename wins: then the
-	// offsets that the others recorded belong to no directory, and nothing is truncated.
+	// If several workers race, the first link wins. On a file system without hard links, the last rename wins. The offsets
+	// that other workers recorded then belong to no directory, and nothing is truncated.
 	if err := root.Link(temporary, idFile); err == nil || errors.Is(err, fs.ErrExist) {
 		return nil
 	}
@@ -66,7 +66,7 @@ func create(root *os.Root, name, text string) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// syncDirs makes the names of a new file and of its directories durable. It syncs dir and those above it.
+// syncDirs makes a new file and its directories durable. It syncs dir and its parents up to root.
 func syncDirs(root *os.Root, dir string) error {
 	for {
 		d, err := root.Open(dir)

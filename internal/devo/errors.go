@@ -10,16 +10,16 @@ import (
 type SettingError struct {
 	// Setting is a variable without a tenant's prefix, such as DEVO_URL.
 	Setting string
-	// Or is a second variable, if the mistake may be in either.
+	// Or is a second variable; empty unless the mistake may be in either.
 	Or string
-	// Problem says what is wrong. It follows the variables' names in a sentence: "is not a URL".
+	// Problem says what is wrong. It continues a sentence that begins with the variables: "is not a URL".
 	Problem string
 }
 
 // SettingErrors is everything that is wrong with a [Config].
 type SettingErrors []SettingError
 
-// Error has a line for each of them.
+// Error lists the problems, one a line.
 func (e SettingErrors) Error() string {
 	var lines []string
 	for _, one := range e {
@@ -43,20 +43,20 @@ func (e *SettingErrors) unless(ok bool, setting, format string, args ...any) {
 	}
 }
 
-// addEither adds a problem that is with one of two settings.
+// addEither adds a problem of one of two settings.
 func (e *SettingErrors) addEither(setting, or, format string, args ...any) {
 	*e = append(*e, SettingError{Setting: setting, Or: or, Problem: fmt.Sprintf(format, args...)})
 }
 
-// Error is a failure that somebody can do something about.
+// Error is a failure with a known remedy.
 type Error struct {
-	// Remedy says what to do, as "see DEVO_URL". Its settings have no tenant's prefix. Err's text does not repeat it.
+	// Remedy says what to do: "see DEVO_URL". Its settings have no tenant's prefix. Err's text does not contain it.
 	Remedy string
-	// Err is what happened. It wraps [ErrRefused] if retrying does not help until somebody has acted.
+	// Err is what happened. It wraps [ErrRefused] if no retry can succeed until somebody has acted.
 	Err error
 }
 
-// Error says what happened, and not what to do about it.
+// Error returns what happened, without the remedy.
 func (e *Error) Error() string { return e.Err.Error() }
 
 // Unwrap returns what happened.
@@ -70,7 +70,7 @@ func Remedy(err error) string {
 	return ""
 }
 
-// refused returns an error that only a person can end, as remedy says.
+// refused returns an error that lasts until somebody does what remedy says.
 func refused(remedy string, err error) error {
 	return &Error{Remedy: remedy, Err: fmt.Errorf("%w: %w", ErrRefused, err)}
 }

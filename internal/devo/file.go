@@ -18,8 +18,8 @@ import (
 )
 
 // fileSink appends JSON objects to one file for each stream, one object a line. A batch is confirmed when it is synced.
-// The file is truncated to the checkpoint's offset before anything is written, so each batch is in it exactly once. If
-// the directory is another one now, the batch that was under way may be in both.
+// Opening a stream truncates its file to the checkpoint's offset, so each batch is in the file exactly once. If the
+// directory was replaced, the batch under way may be in the old and in the new one.
 type fileSink struct {
 	cfg Config
 	dir string
@@ -65,7 +65,7 @@ func (s *fileSink) open(ctx context.Context, target Target) (*fileSender, error)
 	return sender, nil
 }
 
-// root opens the directory. Nothing leads out of an os.Root, symbolic links included.
+// root opens the directory. Through an os.Root no path leads out of it, not even a symbolic link.
 func (s *fileSink) root() (*os.Root, error) {
 	if err := os.MkdirAll(s.dir, 0o750); err != nil {
 		return nil, err
@@ -73,8 +73,8 @@ func (s *fileSink) root() (*os.Root, error) {
 	return os.OpenRoot(s.dir)
 }
 
-// OffsetOf is the directory's path and id. If the id cannot be read, OffsetOf uses a new one, which no offset was ever
-// recorded with, so that nothing is truncated.
+// OffsetOf returns the directory's path and id. If the id cannot be read, it uses a new one. No offset was recorded
+// with that, so nothing is truncated.
 func (s *fileSink) OffsetOf() string {
 	id := rand.Text()
 	if root, err := os.OpenRoot(s.dir); err == nil {
@@ -86,7 +86,7 @@ func (s *fileSink) OffsetOf() string {
 	return s.dir + "#" + id
 }
 
-// Check writes a file into the directory and removes it.
+// Check writes a file to the directory, and removes it.
 func (s *fileSink) Check(context.Context) error {
 	if err := s.check(); err != nil {
 		return fmt.Errorf("writing to %s: %w", s.dir, classify(err))
@@ -108,11 +108,11 @@ func (s *fileSink) check() error {
 	return create(root, name, "{}\n")
 }
 
-// notInPath matches what no segment of a file's path has: all but letters, digits, _, - and inner dots.
+// notInPath matches the bytes that fileName escapes: all but letters, digits, _, - and inner dots.
 var notInPath = regexp.MustCompile(`^\.|[^A-Za-z0-9._-]`)
 
-// fileName is the path of a stream's file below the directory. Different names have different paths, and no path leads
-// out of the directory: each byte that notInPath matches is written as %XX, and an empty segment as %.
+// fileName returns the path of a stream's file in the directory. Different names have different paths, and no path
+// leads out of the directory. Each byte that notInPath matches becomes %XX, and an empty segment becomes %.
 func fileName(name string) string {
 	segments := strings.Split(name, "/")
 	for i, segment := range segments {
@@ -124,12 +124,12 @@ func fileName(name string) string {
 	return strings.Join(segments, "/") + ".jsonl"
 }
 
-// lasting are the errors of a file system that a retry does not end.
-var lasting = []error{fs.ErrPermission, syscall.EROFS, syscall.ENOTDIR, syscall.EISDIR, syscall.ELOOP, syscall.ENAMETOOLONG}
+// permanent are the file system errors that a retry cannot fix.
+var permanent = []error{fs.ErrPermission, syscall.EROFS, syscall.ENOTDIR, syscall.EISDIR, syscall.ELOOP, syscall.ENAMETOOLONG}
 
-// classify makes an [Error] of an error that only a person can end. It returns nil for nil.
+// classify returns an [Error] if only a person can fix err, otherwise err. It returns nil for nil.
 func classify(err error) error {
-	if slices.ContainsFunc(lasting, func(l error) bool { return errors.Is(err, l) }) {
+	if slices.ContainsFunc(permanent, func(p error) bool { return errors.Is(err, p) }) {
 		return refused("see the directory of DEVO_URL and its permissions", err)
 	}
 	return err
@@ -141,20 +141,20 @@ type fileSender struct {
 	framer
 	size   int64 // of the file, in bytes
 	synced int64 // its size when the last batch was confirmed
-	torn   bool  // it ends inside a line
+	torn   bool  // the file ends inside a line
 }
 
 // resume locks the file and truncates it to the checkpoint's offset.
 func (s *fileSender) resume(ctx context.Context, offset *int64) error {
 	if err := lock(s.file); err != nil {
-		return fmt.Errorf("somebody else is writing it: %w", err)
+		return fmt.Errorf("another process or stream is writing it: %w", err)
 	}
 	info, err := s.file.Stat()
 	if err != nil {
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return refused("move it away", errors.New("it is no regular file"))
+		return refused("move it away", errors.New("it is not a regular file"))
 	}
 	s.size = info.Size()
 	switch {
@@ -162,17 +162,17 @@ func (s *fileSender) resume(ctx context.Context, offset *int64) error {
 	case *offset < 0:
 		return fmt.Errorf("the checkpoint's offset is %d", *offset)
 	case *offset < s.size:
-		// If the lease has ended, the file may be another worker's.
+		// After the end of the lease, another worker may own the file.
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if err := s.file.Truncate(*offset); err != nil {
 			return err
 		}
-		s.log.Info("took back what was written after the checkpoint", zap.Int64("bytes", s.size-*offset))
+		s.log.Info("truncated the file to the checkpoint", zap.Int64("bytes", s.size-*offset))
 		s.size = *offset
 	case *offset > s.size:
-		s.log.Warn("the file is shorter than its checkpoint says; something cut it, and it is appended to",
+		s.log.Warn("the file is shorter than its checkpoint: something has truncated it; new events are appended",
 			zap.Int64("size", s.size), zap.Int64("checkpoint", *offset))
 	}
 	if s.size > 0 {

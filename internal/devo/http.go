@@ -16,13 +16,12 @@ import (
 )
 
 const (
-	// maxPost is Devo's limit for one body, in bytes. Devo does not document whether that is before or after
-	// compression, so it is kept before.
+	// maxPost is Devo's limit for one body, in bytes. Devo does not document whether the limit counts compressed bytes, so
+	// it is applied before compression.
 	maxPost = 32_000_000
-	// postTimeout bounds one request, its answer included.
+	// postTimeout bounds one request with its answer.
 	postTimeout = time.Minute
-	// maxAnswer bounds how much of an answer's body is read, in bytes. It is read so that the connection can be used
-	// again.
+	// maxAnswer bounds the bytes that are read of an answer's body. Reading it makes the connection usable again.
 	maxAnswer = 64 << 10
 	// checkTag is the table that Check names. Check sends no event to it.
 	checkTag = "my.app.okta.check"
@@ -35,7 +34,7 @@ type httpSink struct {
 	scheme, host string // the host with its port
 }
 
-// Open reads the certificates and the token again, so that rotated ones are used from the next slice on.
+// Open reads the certificates and the token anew, so that each slice uses the newest ones.
 func (s *httpSink) Open(ctx context.Context, target Target) (Stream, error) {
 	if err := checkTarget(target); err != nil {
 		return nil, err
@@ -71,7 +70,7 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
 	return &httpSender{
 		client: &http.Client{
 			Transport: transport,
-			// A redirect would take the events and the token to another server.
+			// A redirect would send the events and the token to another server.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		url: fmt.Sprintf("%s://%s/stream/%s/token!%s/%s/%s", s.scheme, s.host,
@@ -82,8 +81,8 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
 	}, nil
 }
 
-// Check posts an empty body. That tries the address, the certificates, the domain and the token, and makes no event. A
-// server that answers 400 has accepted the token.
+// Check posts an empty body. That tests the address, the certificates, the domain and the token, and creates no event.
+// A server that answers 400 has accepted the token.
 func (s *httpSink) Check(ctx context.Context) error {
 	sender, err := s.open(ctx, checkTag)
 	if err != nil {
@@ -97,17 +96,17 @@ func (s *httpSink) Check(ctx context.Context) error {
 	return nil
 }
 
-// httpSender uses one connection for all posts of a slice, if they follow each other.
+// httpSender posts the batches of one slice, over one connection if they follow each other closely.
 type httpSender struct {
 	client *http.Client
 	url    string // contains the token
 	token  string
 	framer
 	noOffset
-	zip *gzip.Writer // used again for every body
+	zip *gzip.Writer // reused for every body
 }
 
-// send compresses the batch into bodies that fit into one post each, and posts them one after another.
+// send compresses the batch into bodies of at most one post each, and starts to post them one after another.
 func (s *httpSender) send(ctx context.Context, batch Batch, d *delivery) (err error) {
 	var bodies []*bytes.Buffer
 	size := 0 // of the last body before compression
@@ -142,13 +141,12 @@ func (s *httpSender) send(ctx context.Context, batch Batch, d *delivery) (err er
 	return nil
 }
 
-// post sends a body. It sets connected if there was a connection to send the body over. It returns the status of the
-// answer, 0 if there was none, and what went wrong.
+// post sends a body. It sets connected once it has a connection. It returns the status of the answer or 0.
 func (s *httpSender) post(ctx context.Context, body []byte, connected *bool) (int, error) {
 	limited, cancel := context.WithTimeout(ctx, postTimeout)
 	defer cancel()
 	traced := httptrace.WithClientTrace(limited, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { *connected = true }, // the TLS handshake is done
+		GotConn: func(httptrace.GotConnInfo) { *connected = true }, // after the TLS handshake
 	})
 	req, err := http.NewRequestWithContext(traced, http.MethodPost, s.url, bytes.NewReader(body))
 	if err != nil {
@@ -161,20 +159,19 @@ func (s *httpSender) post(ctx context.Context, body []byte, connected *bool) (in
 	}
 	res, err := s.client.Do(req)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		// This error must not wrap that of a context: the caller's context is not over.
+		// This error must not wrap a context's error: the caller's context has not ended.
 		return 0, fmt.Errorf("no answer within %s", postTimeout)
 	}
 	if err != nil {
 		return 0, s.withoutToken(err)
 	}
 	defer res.Body.Close()
-	// Only the status counts.
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer))
 	return res.StatusCode, statusError(res.StatusCode)
 }
 
-// withoutToken removes the URL, and so the token, from an error of the client. The rest may contain the token too: a
-// server may repeat it in an answer that cannot be parsed.
+// withoutToken removes the URL, which contains the token, from an error of the client. If the rest contains the token
+// too, it returns another error. A server may repeat the token in an answer that cannot be parsed.
 func (s *httpSender) withoutToken(err error) error {
 	if withURL, ok := errors.AsType[*url.Error](err); ok {
 		err = withURL.Err
@@ -185,7 +182,8 @@ func (s *httpSender) withoutToken(err error) error {
 	return explain(err)
 }
 
-// statusError says what the status of an answer means. Devo does not document its codes, so they mean what HTTP says.
+// statusError returns the error for the status of an answer. Devo does not document its statuses, so HTTP's meaning
+// applies.
 func statusError(status int) error {
 	err := fmt.Errorf("the server answers %d", status)
 	switch {

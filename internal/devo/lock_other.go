@@ -4,5 +4,5 @@ package devo
 
 import "os"
 
-// lock does nothing on these systems. It has to be enough that Temporal runs one workflow of an id at a time.
+// lock does nothing on these systems. The only protection is that Temporal runs one workflow of an id at a time.
 func lock(*os.File) error { return nil }

@@ -7,8 +7,7 @@ import (
 	"syscall"
 )
 
-// lock keeps every other process, and every other stream of this one, from writing f until f is closed or the process
-// ends.
+// lock locks f until f is closed or the process ends. It fails if another process or stream has locked f.
 func lock(f *os.File) error {
 	return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 }

@@ -17,11 +17,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	}
 	m := &Metrics{
 		connections: counter("connections_total", "Connections opened to Devo; over TLS and TCP each delivery has one of its own."),
-		lost:        counter("connections_lost_total", "Connections to Devo that ended before what they carried was confirmed."),
-		unanswered:  counter("closes_unanswered_total", "Closes left unanswered: the kernel's acknowledgement counted instead."),
+		lost:        counter("connections_lost_total", "Connections to Devo that ended before their batch was confirmed."),
+		unanswered:  counter("closes_unanswered_total", "Connections that the server left open after our close; its kernel's acknowledgement counted instead."),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "okta_collector_devo_ship_seconds",
-			Help:    "Seconds that it took to deliver a batch to Devo, connecting and confirmation included.",
+			Help:    "Seconds to deliver a batch to Devo, from connecting to confirmation.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 12),
 		}),
 	}

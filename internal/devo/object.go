@@ -7,16 +7,16 @@ import (
 	"unicode/utf8"
 )
 
-// maxKept is the longest value that a cut object keeps, in bytes with its quotes. Okta's ids have 20 to 36 characters,
-// its dates 24.
+// maxKept is the longest value that a cut object keeps, in bytes with quotes. Okta's ids have 20 to 36 characters, its
+// dates 24.
 const maxKept = 256
 
-// isObject says whether b has the braces of a JSON object. The source has checked the rest.
+// isObject reports whether b has the braces of a JSON object. The source has checked the rest.
 func isObject(b []byte) bool {
 	return len(b) >= 2 && b[0] == '{' && b[len(b)-1] == '}'
 }
 
-// appendObject appends object with members before its last brace.
+// appendObject appends object, with members before its last brace.
 func appendObject(dst, object, members []byte) []byte {
 	dst = append(dst, object[:len(object)-1]...)
 	if len(members) > 0 {
@@ -28,8 +28,8 @@ func appendObject(dst, object, members []byte) []byte {
 	return append(dst, '}')
 }
 
-// appendCut appends what is shipped in place of an object that is too large: an object of at most size bytes with the
-// members that identify it, the added members, and as much of its text as fits.
+// appendCut appends the replacement of an object that is too large. The replacement has at most size bytes: the
+// identifying members, the added members, and as much of the object's text as fits.
 //
 //	{"uuid":"…","published":"…",members,"@okta_cut":"{\"actor\":…","@okta_size":1234567}
 func appendCut(dst, object, members []byte, size int) []byte {
@@ -46,10 +46,10 @@ func appendCut(dst, object, members []byte, size int) []byte {
 	return append(dst, end...)
 }
 
-// appendIdentity appends the short top-level members that identify the object, each followed by a comma.
+// appendIdentity appends the short top-level members that identify the object, each with a comma.
 func appendIdentity(dst, object []byte) []byte {
 	var all map[string]json.RawMessage
-	_ = json.Unmarshal(object, &all) // what is no JSON has no members
+	_ = json.Unmarshal(object, &all) // without valid JSON there are no members
 	for _, name := range []string{"id", "uuid", "client_id", "published"} {
 		if value := all[name]; len(value) > 0 && value[0] == '"' && len(value) <= maxKept {
 			dst = fmt.Appendf(dst, `"%s":%s,`, name, value)
@@ -58,8 +58,8 @@ func appendIdentity(dst, object []byte) []byte {
 	return dst
 }
 
-// appendText appends text as the inside of a JSON string, as much of it as fits into room bytes. It ends between two
-// characters. Bytes that are not UTF-8 become U+FFFD.
+// appendText appends the beginning of text, escaped for a JSON string, in at most room bytes. It never splits a
+// character. Bytes that are not UTF-8 become U+FFFD.
 func appendText(dst, text []byte, room int) []byte {
 	for len(text) > 0 {
 		r, n := utf8.DecodeRune(text)
@@ -78,11 +78,11 @@ func appendText(dst, text []byte, room int) []byte {
 	return dst
 }
 
-// joinOneLine replaces line ends by blanks. In valid JSON they can only be white space, so this changes nothing. In
-// anything else they would begin another record.
+// joinOneLine replaces line ends by blanks. In valid JSON they are only white space, so nothing changes. In other texts
+// they would begin another record.
 func joinOneLine(b []byte) {
 	if bytes.IndexByte(b, '\n') < 0 && bytes.IndexByte(b, '\r') < 0 {
-		return // as nearly always, and fast
+		return // the usual case, checked fast
 	}
 	for i, c := range b {
 		if c == '\n' || c == '\r' {

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// blockSize is how many bytes of lines are gathered before they are written. It bounds the memory of a stream,
-	// whatever the size of its batches, and makes system calls rare.
+	// blockSize is how many bytes of lines are gathered for one write. It bounds the memory of a stream whatever the size
+	// of a batch, and keeps system calls rare.
 	blockSize  = 128 << 10
 	maxMembers = 1 << 10 // of [Batch.Members], in bytes
 	maxTag     = 1024    // Devo's limit, in characters
@@ -19,7 +19,7 @@ const (
 
 var validTag = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){1,5}$`)
 
-// CheckTag says what is wrong with the name of a Devo table. The rules are Devo's.
+// CheckTag returns what is wrong with the name of a Devo table. The rules are Devo's.
 func CheckTag(tag string) error {
 	if len(tag) > maxTag || !validTag.MatchString(tag) {
 		return fmt.Errorf("the tag %.100q must be 2 to 6 levels of letters, digits, - and _, joined by dots, and at most %d characters",
@@ -28,7 +28,7 @@ func CheckTag(tag string) error {
 	return nil
 }
 
-// checkTarget refuses a target that could break out of a record, a path or a file name.
+// checkTarget refuses a target whose name or tag could break a record, a path or a file name.
 func checkTarget(t Target) error {
 	if t.Name == "" {
 		return errors.New("opening a stream: it has no name")
@@ -39,23 +39,23 @@ func checkTarget(t Target) error {
 	return nil
 }
 
-// recordHead returns the header of a record of Devo's syslog, which the JSON follows:
+// recordHead returns the header that precedes the JSON in a record of Devo's syslog:
 //
 //	<14>2026-11-22T06:27:00.123Z host auth.okta.system: {"uuid":…}
 //
-// Of Devo's date formats, only RFC 3339 is also understood by other syslog servers.
+// Of Devo's date formats, other syslog servers understand only RFC 3339.
 func recordHead(at time.Time, host, tag string) []byte {
 	return fmt.Appendf(nil, "<14>%s %s %s: ", at.UTC().Format("2006-01-02T15:04:05.000Z"), host, tag)
 }
 
-// framer turns batches into lines. It uses its buffer again for every batch.
+// framer turns batches into lines. It reuses its buffer for every batch.
 type framer struct {
 	cfg Config
 	buf []byte
 }
 
-// frame renders each object of the batch as one line that begins with head, and passes them to flush in blocks of whole
-// lines. flush may use a block until it returns. A batch that cannot be rendered fails before anything is flushed.
+// frame renders each object of the batch as one line that begins with head. It passes blocks of whole lines to flush.
+// flush may use a block until it returns. If the batch is invalid, frame fails before the first flush.
 func (f *framer) frame(head []byte, batch Batch, flush func(lines []byte) error) (Stats, error) {
 	members, err := f.members(batch)
 	if err != nil {
@@ -63,7 +63,7 @@ func (f *framer) frame(head []byte, batch Batch, flush func(lines []byte) error)
 	}
 	for i, object := range batch.Objects {
 		if !isObject(object) {
-			return Stats{}, fmt.Errorf("element %d of the batch is no JSON object", i)
+			return Stats{}, fmt.Errorf("element %d of the batch is not a JSON object", i)
 		}
 	}
 
@@ -91,7 +91,7 @@ func (f *framer) frame(head []byte, batch Batch, flush func(lines []byte) error)
 	return stats, nil
 }
 
-// members returns the members that are added to each object of the batch.
+// members returns the JSON members to add to each object of the batch.
 func (f *framer) members(batch Batch) ([]byte, error) {
 	if len(batch.Members) > maxMembers {
 		return nil, fmt.Errorf("the batch's members have %d bytes, at most %d are allowed", len(batch.Members), maxMembers)
@@ -102,7 +102,7 @@ func (f *framer) members(batch Batch) ([]byte, error) {
 		object = appendObject(nil, object, fmt.Appendf(nil, `"@devo_environment":%s`, value))
 	}
 	if !json.Valid(object) {
-		return nil, errors.New("the batch's members are no JSON members")
+		return nil, errors.New("the batch's members are not valid JSON members")
 	}
 	return object[1 : len(object)-1], nil
 }

@@ -1,4 +1,6 @@
-// Package devo delivers batches of JSON objects to Devo, and says which of them were confirmed.
+// Package devo delivers batches of JSON objects to Devo, and tells which are confirmed. A [Sink] is a destination: TLS,
+// TCP, HTTPS, a file or stdout. A [Stream] sends the batches of one slice, and each [Delivery] waits for the
+// confirmation of one.
 package devo
 
 import (
@@ -6,27 +8,27 @@ import (
 	"errors"
 )
 
-// ErrRefused is wrapped by errors that need a person: a certificate or token is refused, the server's certificate does
-// not verify, HTTP answers 3xx or a 4xx other than 408 and 429, a directory cannot be written. A retry may end any other
-// error.
+// ErrRefused is wrapped by errors that last until a person acts: a refused certificate or token, a server certificate
+// that does not verify, an HTTP 3xx or a 4xx other than 408 and 429, a directory that cannot be written. Any other
+// error may pass with a retry.
 var ErrRefused = errors.New("refused")
 
-// ErrUnsent is wrapped by errors of [Stream.Send] and [Delivery.Wait] after which the peer cannot have any part of
-// the batch: there was no connection to it, for instance. After any other error the peer may have all of it.
+// ErrUnsent is wrapped by errors of [Stream.Send] and [Delivery.Wait] after which the peer certainly has no part of the
+// batch, for instance because there was no connection. After any other error the peer may have all of it.
 var ErrUnsent = errors.New("nothing was sent")
 
 // A Sink is a destination. It is safe for concurrent use. Each slice opens a stream of its own.
 type Sink interface {
-	// Open opens a stream for one slice. It need not connect yet. A file is truncated to Target.Offset.
+	// Open opens a stream for one slice. It may connect later. A file is truncated to Target.Offset.
 	Open(ctx context.Context, target Target) (Stream, error)
-	// OffsetOf names what the offsets of this sink's streams belong to at the moment. An offset that was recorded with
-	// another name means nothing. It is empty if the streams have no offsets.
+	// OffsetOf names the place that the offsets of this sink's streams are valid in now. An offset recorded with another
+	// name is invalid. OffsetOf is empty if the streams have no offsets.
 	OffsetOf() string
-	// Check tries the sink without sending anything, and says what is wrong.
+	// Check tests the sink without sending an event, and returns what is wrong.
 	Check(ctx context.Context) error
 }
 
-// noOffset is for sinks and senders that cannot take back what was sent.
+// noOffset is embedded by sinks and senders that cannot truncate what was sent.
 type noOffset struct{}
 
 func (noOffset) OffsetOf() string { return "" }
@@ -37,21 +39,21 @@ func (noOffset) Offset() *int64 { return nil }
 type Target struct {
 	Name   string // the workflow's id; at most one stream of a name is open at any time
 	Tag    string // the Devo table
-	Offset *int64 // that of the last durable checkpoint; nil if it has none
+	Offset *int64 // from the last durable checkpoint; nil if it has none
 }
 
-// A Batch is objects that are delivered and confirmed together: a page, or a part of one, in Okta's order.
+// A Batch is a group of objects that are delivered and confirmed together: a page or a part of one, in Okta's order.
 type Batch struct {
-	// Objects are compact JSON objects, each on one line. They belong to the delivery until [Delivery.Wait] has
-	// returned or the stream is closed.
+	// Objects are compact JSON objects, one line each. The delivery owns them until [Delivery.Wait] has returned or the
+	// stream is closed.
 	Objects [][]byte
-	// Members are added to each object: rendered JSON members without braces, such as
-	// `"@devo_pulling_id":1795332420123,"@okta_app_id":"0oa1"`. May be empty.
+	// Members are added to each object: JSON members without braces, such as
+	// `"@devo_pulling_id":1795332420123,"@okta_app_id":"0oa1"`. They may be empty.
 	Members []byte
 	More    bool // another batch follows soon
 }
 
-// Stats says what became of a batch.
+// Stats counts what was shipped of a batch.
 type Stats struct {
 	Bytes int64 // of JSON that was shipped, with the added members, without framing
 	Cut   int64 // how many objects were larger than MaxEvent, and were shipped cut and marked
@@ -59,21 +61,21 @@ type Stats struct {
 
 // A Stream delivers the batches of one slice in order. One goroutine uses it.
 type Stream interface {
-	// Send renders a batch and sends it. It returns when the batch is on its way; other batches may be sent before it is
-	// waited for. ctx bounds the delivery too. After an error the batch must be sent again over another stream, and
-	// nothing more can be sent over this one; deliveries under way can still be waited for.
+	// Send renders and sends a batch. It returns when the batch is under way; the next batch may be sent before Wait. ctx
+	// bounds the delivery too. After an error the batch must be sent again over another stream. This stream can send
+	// nothing more, but the deliveries under way can still be waited for.
 	Send(ctx context.Context, batch Batch) (Delivery, error)
-	// Offset is what to record in the checkpoint of the batches confirmed so far; nil if the sink has no offsets. If
-	// it is not nil, its first value must be checkpointed before the first Send.
+	// Offset is the offset to checkpoint with the batches confirmed so far; nil if the sink has no offsets. Unless it is
+	// nil, its first value must be checkpointed before the first Send.
 	Offset() *int64
-	// Close releases everything, and gives up deliveries that nobody waited for. A second Close does nothing.
+	// Close releases everything, and gives up deliveries under way. A second call does nothing.
 	Close()
 }
 
-// A Delivery is a batch on its way. It owns what confirms it: a connection, or a request with its body.
+// A Delivery is a batch under way. It owns what confirms the batch: a connection, or a request with its body.
 type Delivery interface {
-	// Wait returns when the batch is delivered for good, as far as the sink can know. Then it may be checkpointed. Each
-	// delivery is waited for once, in the order in which they were sent. After an error this batch and all later ones
-	// must be sent again over another stream, and this stream can only be closed.
+	// Wait returns when the batch is delivered, as far as the sink can know. Then the batch may be checkpointed. Each
+	// delivery is waited for once, in the order of sending. After an error this batch and all later ones must be sent
+	// again over another stream, and this stream can only be closed.
 	Wait(ctx context.Context) (Stats, error)
 }

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unacknowledged asks the kernel how many of the bytes written to a TCP connection the peer's kernel has not
-// acknowledged. A FIN counts as one byte. After a reset the count stays above 0 if bytes were lost, so 0 always means
-// that the peer's kernel has them all.
+// unacknowledged returns how many bytes written to a TCP connection the peer's kernel has not acknowledged. A FIN
+// counts as one byte. After a reset the count stays above 0 if bytes were lost, so 0 always means that the peer's
+// kernel has all of them.
 func unacknowledged(tcp syscall.Conn) (int, error) {
 	var n int
 	var ioctlErr error
@@ -19,7 +19,7 @@ func unacknowledged(tcp syscall.Conn) (int, error) {
 		err = raw.Control(func(fd uintptr) { n, ioctlErr = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) })
 	}
 	if err := cmp.Or(err, ioctlErr); err != nil {
-		return 0, fmt.Errorf("asking the kernel what is unacknowledged: %w", err)
+		return 0, fmt.Errorf("asking the kernel for the unacknowledged bytes: %w", err)
 	}
 	return n, nil
 }

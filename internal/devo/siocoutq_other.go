@@ -7,5 +7,5 @@ import (
 	"syscall"
 )
 
-// unacknowledged is known on Linux only.
+// unacknowledged is supported on Linux only.
 func unacknowledged(syscall.Conn) (int, error) { return 0, errors.ErrUnsupported }

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// stdoutSink prints records as they would be sent. A batch is confirmed when it is written.
+// stdoutSink prints records as the syslog sink would send them. A batch is confirmed when it is written.
 type stdoutSink struct {
 	noOffset
 	cfg Config

@@ -8,27 +8,27 @@ import (
 	"time"
 )
 
-// A sender is what differs between the streams of the sinks.
+// A sender is the part of a stream that differs between sinks.
 type sender interface {
-	// send renders and sends a batch, which is not empty. It sets d.stats, d.begun, and d.confirm where a batch that
-	// was sent is not confirmed yet.
+	// send renders and sends a batch that is not empty. It sets d.stats and d.begun. It sets d.confirm if the batch still
+	// needs a confirmation.
 	send(ctx context.Context, batch Batch, d *delivery) error
 	Offset() *int64
-	// close releases what no delivery owns. A second one does nothing.
+	// close releases what no delivery owns. A second call does nothing.
 	close()
 }
 
-// stream is the [Stream] of every sink: a sender, and the rules that all of them keep.
+// stream is the [Stream] of every sink: a sender and the rules that are common to all.
 type stream struct {
 	sender
-	doing    string // begins the text of each error: "sending to host:port"
+	doing    string // the beginning of each error, such as "sending to host:port"
 	metrics  *Metrics
-	failed   error       // why nothing more can be sent
-	underWay []*delivery // to be waited for, oldest first
+	failed   error       // the error of the stream; then nothing more can be sent
+	underWay []*delivery // not waited for yet, oldest first
 }
 
-// over is a context that has ended.
-var over = func() context.Context {
+// ended is a context that has ended.
+var ended = func() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return ctx
@@ -36,14 +36,14 @@ var over = func() context.Context {
 
 var (
 	errClosed = errors.New("the stream is closed")
-	errOrder  = errors.New("a delivery is waited for once, and after those that were sent before it")
+	errOrder  = errors.New("a delivery must be waited for once, and after those that were sent before it")
 )
 
 type delivery struct {
 	stream  *stream
 	started time.Time
 	stats   Stats
-	begun   bool // the peer may have some of the batch; final when send and confirm have returned
+	begun   bool // the peer may have a part of the batch; final after send and confirm
 	// confirm waits until the peer has read the batch, or ctx ends. It releases what the delivery owns.
 	confirm func(ctx context.Context) error
 }
@@ -84,10 +84,10 @@ func (s *stream) fail(d *delivery, err error) error {
 	return s.failed
 }
 
-// giveUp ends the deliveries that nobody will wait for.
+// giveUp releases the deliveries under way without waiting.
 func (s *stream) giveUp() {
 	for _, d := range s.underWay {
-		_ = d.confirm(over)
+		_ = d.confirm(ended)
 	}
 	s.underWay = nil
 }

@@ -15,10 +15,10 @@ import (
 
 // syslogSink sends records over TCP or TLS.
 //
-// Syslog acknowledges nothing, and the acknowledgement of a kernel proves little: a proxy, a sidecar or a balancer on
-// the way acknowledges bytes that its own death destroys. The end of the connection proves that a batch was read: we
-// close our side, and the peer closes its own when it has read everything. With TLS that close is authentic. So each
-// batch has a connection of its own, and the next one is opened while a batch is sent.
+// Syslog has no acknowledgement. A kernel's acknowledgement proves little: a proxy, a sidecar or a balancer on the way
+// acknowledges bytes, and loses them if it dies. The end of the connection proves that a batch was read: we close our
+// side, and the peer closes its own after it has read everything. With TLS nobody but the peer can send that close. So
+// each batch has its own connection. The next one is opened while a batch is sent.
 type syslogSink struct {
 	noOffset
 	cfg      Config
@@ -26,7 +26,7 @@ type syslogSink struct {
 	secured  bool // TLS
 	timeouts timeouts
 	unacked  func(syscall.Conn) (int, error)
-	warned   sync.Once // that the peer does not close
+	warned   sync.Once // logs once that the peer does not close
 
 	// bestClose is the best [peerClose] of this server so far. A connection that ends with less was cut on the way.
 	bestClose atomic.Int32
@@ -40,13 +40,13 @@ func (s *syslogSink) Open(_ context.Context, target Target) (Stream, error) {
 	return &stream{sender: sender, doing: "sending to " + s.address, metrics: s.cfg.Metrics}, nil
 }
 
-// Check closes a connection over which nothing was sent, and so finds out whether a batch could be confirmed.
+// Check opens a connection and closes it without sending. That shows whether the server would confirm a batch.
 func (s *syslogSink) Check(ctx context.Context) error {
 	c, err := s.connect(ctx)
 	if err != nil {
 		return err
 	}
-	// A server may hang up after the handshake, on a certificate that is valid but not permitted.
+	// A server may hang up after the handshake, because of a certificate that is valid but not permitted.
 	if err := c.accepted(ctx, s.timeouts.check); err != nil {
 		return fmt.Errorf("connecting to %s: %w", s.address, err)
 	}
@@ -54,13 +54,13 @@ func (s *syslogSink) Check(ctx context.Context) error {
 	return err
 }
 
-// connect opens a connection that the server has, as far as can be known, accepted.
+// connect opens a connection. Over TLS it waits a little, in case the server refuses the certificate.
 func (s *syslogSink) connect(ctx context.Context) (*conn, error) {
 	limited, cancel := context.WithTimeout(ctx, s.timeouts.dial)
 	defer cancel()
 	c, err := s.dial(limited)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		// This error must not wrap that of a context: the caller's context is not over.
+		// This error must not wrap a context's error: the caller's context has not ended.
 		return nil, fmt.Errorf("connecting to %s: not done within %s: %v", s.address, s.timeouts.dial, err)
 	}
 	if err != nil {
@@ -83,7 +83,7 @@ func (s *syslogSink) dial(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	tcp := &tcpConn{TCPConn: dialed.(*net.TCPConn)} // the type that "tcp" gives
+	tcp := &tcpConn{TCPConn: dialed.(*net.TCPConn)} // the type of every "tcp" connection
 	if !s.secured {
 		return newConn(tcp, nil, s.timeouts, s.unacked), nil
 	}
@@ -94,7 +94,7 @@ func (s *syslogSink) dial(ctx context.Context) (*conn, error) {
 		return nil, fmt.Errorf("TLS handshake: %w", err)
 	}
 	c := newConn(tcp, secured, s.timeouts, s.unacked)
-	// In TLS 1.2 the server sends the last message of the handshake, after it has seen the certificate.
+	// In TLS 1.2 the server sends the last message of the handshake, after it has checked the certificate.
 	if secured.ConnectionState().Version < tls.VersionTLS13 {
 		return c, nil
 	}
@@ -102,7 +102,7 @@ func (s *syslogSink) dial(ctx context.Context) (*conn, error) {
 	return c, c.accepted(ctx, wait)
 }
 
-// closeEmpty closes a connection over which nothing was sent, and returns how the server closed it.
+// closeEmpty closes a connection that has sent nothing, and returns how the server closed it.
 func (s *syslogSink) closeEmpty(ctx context.Context, c *conn) (peerClose, error) {
 	if err := c.closeWrite(ctx); err != nil {
 		c.release()
@@ -111,8 +111,8 @@ func (s *syslogSink) closeEmpty(ctx context.Context, c *conn) (peerClose, error)
 	return s.awaitClose(ctx, c)
 }
 
-// awaitClose is called after closeWrite. It returns how the server closed its side, or why that does not prove that it
-// has read everything. The connection is released.
+// awaitClose is called after closeWrite. It returns how the server closed its side. Its error says why that does not
+// prove that the server has read everything. The connection is released.
 func (s *syslogSink) awaitClose(ctx context.Context, c *conn) (peerClose, error) {
 	kernel, wait := s.cfg.Confirm == ConfirmKernel, s.timeouts.close
 	if kernel {
@@ -125,25 +125,25 @@ func (s *syslogSink) awaitClose(ctx context.Context, c *conn) (peerClose, error)
 	case got != notClosed:
 		return got, nil
 	case !kernel:
-		err = fmt.Errorf("the server %s did not close its side within %s, and it is not known what it has read", s.address, wait)
+		err = fmt.Errorf("the server %s did not close its side within %s, and it is unknown what it has read", s.address, wait)
 		return got, &Error{Remedy: useKernel, Err: err}
 	}
 	s.cfg.Metrics.unanswered.Inc()
 	s.warned.Do(func() {
-		s.cfg.Log.Warn("the server does not close a connection that was closed on this side; "+
-			"what its kernel acknowledged is taken as delivered", zap.String("server", s.address))
+		s.cfg.Log.Warn("the server does not close its side of a connection; "+
+			"bytes that its kernel acknowledged count as delivered", zap.String("server", s.address))
 	})
 	return got, nil
 }
 
-// probe returns the best close of the server. Until that is known, it finds out with connections over which nothing is
-// sent. So nothing is sent to a server that does not close, and a server that ends TLS with close_notify is held to it.
+// probe returns the best close of the server. If that is unknown, probe finds out with connections that send nothing.
+// So no batch goes to a server that does not close. A server that once sent close_notify must always send it.
 func (s *syslogSink) probe(ctx context.Context) (peerClose, error) {
 	best := peerClose(s.bestClose.Load())
 	if s.cfg.Confirm == ConfirmKernel || best != notClosed {
 		return best, nil
 	}
-	// A connection that was cut ends with a bare FIN too, so over TLS a bare FIN counts only the second time.
+	// A connection that was cut also ends with a bare FIN. So over TLS a bare FIN counts only the second time.
 	for range 2 {
 		c, err := s.connect(ctx)
 		if err != nil {
@@ -157,13 +157,13 @@ func (s *syslogSink) probe(ctx context.Context) (peerClose, error) {
 		}
 	}
 	if s.learn(best) && best != closeNotify && s.secured {
-		s.cfg.Log.Warn("the server ends TLS without close_notify: a connection that something cuts on the way "+
-			"cannot be told from one that it has read", zap.String("server", s.address))
+		s.cfg.Log.Warn("the server ends TLS without close_notify: a connection that was cut on the way "+
+			"looks the same as one that the server has read", zap.String("server", s.address))
 	}
 	return best, nil
 }
 
-// learn raises bestClose, and says whether nothing was known before.
+// learn raises bestClose, and reports whether bestClose was unknown.
 func (s *syslogSink) learn(got peerClose) (first bool) {
 	first = s.bestClose.CompareAndSwap(int32(notClosed), int32(got))
 	if got == closeNotify {
@@ -178,24 +178,25 @@ type syslogSender struct {
 	tag  string
 	framer
 	noOffset
-	// standby receives a connection for the next batch, or nil if it could not be opened. It is nil unless a batch was
+	// standby receives a connection for the next batch, or nil if that failed. The channel is nil if no batch was
 	// announced.
 	standby       chan *conn
 	cancelStandby context.CancelFunc
 }
 
-// openStandby starts to open a connection for the next batch. It must be taken.
+// openStandby starts to open a connection for the next batch. takeStandby must be called afterwards.
 func (s *syslogSender) openStandby() {
 	ctx, cancel := context.WithCancel(context.Background())
 	opened := make(chan *conn, 1)
 	s.standby, s.cancelStandby = opened, cancel
 	go func() {
-		c, _ := s.sink.connect(ctx) // the next batch connects itself, and then has the error
+		c, _ := s.sink.connect(ctx) // the next batch then connects itself, and returns the error
 		opened <- c
 	}()
 }
 
-// takeStandby returns the standby connection, or nil if there is none, it is of no use, or ctx has ended.
+// takeStandby returns the standby connection. It returns nil if there is none, it is not usable any more, or ctx has
+// ended.
 func (s *syslogSender) takeStandby(ctx context.Context) *conn {
 	if s.standby == nil {
 		return nil
@@ -243,13 +244,13 @@ func (s *syslogSender) send(ctx context.Context, batch Batch, d *delivery) error
 	return nil
 }
 
-func (s *syslogSender) close() { _ = s.takeStandby(over) }
+func (s *syslogSender) close() { _ = s.takeStandby(ended) }
 
-// confirm returns when the server has read what was sent over a connection. It is called after closeWrite.
+// confirm is called after closeWrite. It returns nil when the server has read everything sent over the connection.
 func (s *syslogSink) confirm(ctx context.Context, c *conn, expected peerClose) error {
 	got, err := s.awaitClose(ctx, c)
 	if err == nil && s.cfg.Confirm == ConfirmClose && got < expected {
-		// The server may close in another way now, so the next batch probes it again.
+		// The server may close differently now, so the next batch probes it again.
 		s.bestClose.Store(int32(notClosed))
 		err = errCut
 	}

@@ -15,10 +15,10 @@ import (
 // maxPEM bounds a certificate file in bytes.
 const maxPEM = 1 << 20
 
-// tlsConfig returns the configuration of one TLS connection. It reads the files for up to a second until they are right,
-// because somebody may be replacing them.
+// tlsConfig returns the configuration of one TLS connection. If the files are wrong, it reads them again for up to a
+// second, because somebody may be replacing them.
 func (c Config) tlsConfig(ctx context.Context) (*tls.Config, error) {
-	cfg, err := secret.Settled(ctx, func() (*tls.Config, error) {
+	cfg, err := secret.Retry(ctx, func() (*tls.Config, error) {
 		cfg, wrong := c.readTLS()
 		if len(wrong) > 0 {
 			return nil, wrong
@@ -31,12 +31,12 @@ func (c Config) tlsConfig(ctx context.Context) (*tls.Config, error) {
 	return cfg, err
 }
 
-// readTLS reads the files once.
+// readTLS reads the certificate files once.
 func (c Config) readTLS() (*tls.Config, SettingErrors) {
 	cfg := &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		ServerName: c.ServerName,
-		// Dynamic sizing begins with small records. That helps browsers, and slows a bulk transfer.
+		// Dynamic sizing begins with small records. That helps browsers, but slows a bulk transfer.
 		DynamicRecordSizingDisabled: true,
 	}
 	var wrong SettingErrors
@@ -59,13 +59,13 @@ func (c Config) readTLS() (*tls.Config, SettingErrors) {
 		wrong.addEither("DEVO_CERT_FILE", "DEVO_KEY_FILE", "is wrong: %s and %s are not a certificate and its key: %v",
 			c.CertFile, c.KeyFile, err)
 	}
-	// The certificate is sent whatever authorities the server names: a refusal by the server says more than a handshake
-	// without a certificate.
+	// The certificate is sent whatever authorities the server names. A refused certificate gives a clearer error than a
+	// missing one.
 	cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	return cfg, wrong
 }
 
-// readPEM reads the file of a setting. If that fails, it adds the problem to wrong and returns nil.
+// readPEM reads the file of a setting. On failure it adds a problem to wrong and returns nil.
 func readPEM(setting, path string, wrong *SettingErrors) []byte {
 	if path == "" {
 		wrong.add(setting, "is missing: certificate and key go together")
@@ -79,14 +79,14 @@ func readPEM(setting, path string, wrong *SettingErrors) []byte {
 	return data
 }
 
-// refusals are the TLS alerts that only a person can end (RFC 8446, section 6.2): handshake_failure (TLS 1.2 without a
-// certificate), bad_certificate, unsupported_certificate, certificate_revoked, certificate_expired, certificate_unknown,
-// unknown_ca, access_denied, decrypt_error (a signature that does not verify), protocol_version, insufficient_security,
-// unrecognized_name, certificate_required.
+// refusals are the TLS alerts that last until a person acts (RFC 8446, section 6.2): handshake_failure (TLS 1.2 without
+// a certificate), bad_certificate, unsupported_certificate, certificate_revoked, certificate_expired,
+// certificate_unknown, unknown_ca, access_denied, decrypt_error (a signature that does not verify), protocol_version,
+// insufficient_security, unrecognized_name, certificate_required.
 var refusals = []tls.AlertError{40, 42, 43, 44, 45, 46, 48, 49, 51, 70, 71, 112, 116}
 
-// explain turns an error of a TLS connection into an [Error] if a person has to act. It returns every other error as it
-// is.
+// explain turns an error of a TLS connection into an [Error] if a person has to act. It returns any other error
+// unchanged.
 func explain(err error) error {
 	remedy, problem := "", ""
 	alert, isAlert := errors.AsType[*net.OpError](err)
@@ -112,8 +112,8 @@ func isA[E error](err error) bool {
 	return ok
 }
 
-// isRefusal reports whether an alert is one of refusals. It compares texts because crypto/tls does not export the type
-// of an alert that it received. tls.AlertError has the same texts.
+// isRefusal reports whether an alert is one of refusals. It compares texts, because crypto/tls does not export the type
+// of a received alert. tls.AlertError has the same texts.
 func isRefusal(alert error) bool {
 	return slices.ContainsFunc(refusals, func(r tls.AlertError) bool { return alert.Error() == r.Error() })
 }

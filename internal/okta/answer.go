@@ -12,8 +12,8 @@ import (
 const (
 	// maxPage bounds an answer's body in bytes. A full page of logs is about 2 MB.
 	maxPage = 64 << 20
-	// minBuffer is the first size of a buffer in bytes, where the size of an answer is not announced. Buffers double. A
-	// little more than 64 KiB ends up just above maxPage.
+	// minBuffer is the first size of a buffer in bytes if the answer has no Content-Length. Buffers double. A little more
+	// than 64 KiB ends up just above maxPage.
 	minBuffer = 65 << 10
 	// maxPooled bounds a buffer that is kept for the next page, in bytes.
 	maxPooled = 8 << 20
@@ -23,17 +23,17 @@ const (
 type answer struct {
 	body    *bytes.Buffer // from Org.bodies; nil if there was no answer
 	objects []object
-	// cursor is what was asked for, next the cursor after it: "" at the end.
+	// cursor is the cursor of this page, next that of the next page: "" at the end.
 	cursor, next string
 	date         time.Time
 }
 
-// read reads the body of a 200, and finds its objects and the next page where the collection has them.
+// read reads the body of a 200. c says where the objects and the next link are.
 func (a *answer) read(c Collection, resp *http.Response) (err error) {
 	if resp.ContentLength > maxPage {
 		return errTooLarge
 	}
-	// An eighth more, so that the end is seen without growing, and the next page fits too.
+	// An eighth more, so that the read sees the end without growing the buffer, and the next page fits too.
 	a.body.Grow(int(max(resp.ContentLength+resp.ContentLength/8, minBuffer)))
 	n, err := a.body.ReadFrom(io.LimitReader(resp.Body, maxPage+1))
 	if n > maxPage {
@@ -55,7 +55,7 @@ func (a *answer) read(c Collection, resp *http.Response) (err error) {
 	return err
 }
 
-// bodyCursor returns the cursor in the member _links of an answer, and "" if it has no next.
+// bodyCursor returns the cursor in the member _links of an answer, "" if there is none.
 func bodyCursor(links []byte) (string, error) {
 	var l struct {
 		Next struct {
@@ -73,8 +73,8 @@ func bodyCursor(links []byte) (string, error) {
 	return cursorOf(l.Next.Href)
 }
 
-// dateOf returns Okta's time of an answer, in whole seconds. Without one it is by our own clock, which may be off:
-// better that the next pull of changes asks for an hour too much.
+// dateOf returns the Date of an answer, in whole seconds. Without a Date, it returns our time less one hour. Our clock
+// may be wrong, and it is safer if the next pull of changes asks for an hour too much.
 func dateOf(h http.Header) time.Time {
 	t, err := http.ParseTime(h.Get("Date"))
 	if err != nil {
@@ -85,7 +85,7 @@ func dateOf(h http.Header) time.Time {
 
 var errTooLarge = fmt.Errorf("page is larger than %d MiB or %d objects", maxPage>>20, maxObjects)
 
-// release gives an answer's memory back. Its objects are invalid afterwards.
+// release keeps the memory of an answer for the next one. The objects of the answer are invalid afterwards.
 func (o *Org) release(a *answer) {
 	if a.body != nil && a.body.Cap() <= maxPooled {
 		a.body.Reset()

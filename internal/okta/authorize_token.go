@@ -14,7 +14,7 @@ import (
 // apiToken signs in with an API token, which Okta calls SSWS.
 type apiToken struct {
 	token secret.Secret
-	// sent are the newest token and the one before it: an answer may repeat the old one after a rotation.
+	// sent has the newest token and the one before it. After a rotation an answer may still contain the old one.
 	sent atomic.Pointer[[2]string]
 }
 
@@ -39,7 +39,7 @@ func (a *apiToken) Authorize(_ context.Context, r *http.Request, _ []string) err
 	return nil
 }
 
-// Refused returns false: the same token would be refused again.
+// Refused returns false, because Okta would refuse the same token again.
 func (*apiToken) Refused(*http.Response) bool { return false }
 
 func (a *apiToken) Redact(text string) string {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Catalog is the collections that there are, in the order in which they are shown.
+// Catalog is a list of collections, in the order in which they are shown.
 type Catalog []Collection
 
 // Lookup finds a collection by its name.
@@ -22,7 +22,7 @@ func (c Catalog) Lookup(name string) (Collection, bool) {
 
 const filterTime = "2006-01-02T15:04:05.000Z"
 
-// changedSince returns a function that renders the query parameter `filter`: each of the members is later than a time.
+// changedSince returns a function that builds the parameter `filter`: at least one member is later than since.
 func changedSince(members ...string) func(time.Time) url.Values {
 	return func(since time.Time) url.Values {
 		var terms []string
@@ -48,7 +48,7 @@ var catalog = Catalog{
 		Name: "users", Path: "/api/v1/users", Limit: 200, MinLimit: 1,
 		Table: "auth.okta.users", Scopes: []string{"okta.users.read"}, TimesOut: true,
 		Changed: changedSince("lastUpdated"),
-		// The plain listing leaves DEPROVISIONED users out; a filter includes them.
+		// The plain listing leaves out DEPROVISIONED users; a filter includes them.
 		Full: changedSince("lastUpdated")(time.Unix(0, 0)),
 	},
 	{
@@ -86,7 +86,7 @@ var catalog = Catalog{
 	},
 }
 
-// DefaultServices are those that `starter start` starts unless OKTA_SERVICES says otherwise.
+// DefaultServices are the services that `starter start` starts unless OKTA_SERVICES names others.
 var DefaultServices = []string{"logs", "users", "groups", "apps", "clients", "idps", "zones"}
 
 // Services returns the whole catalog, in the order in which it is shown.

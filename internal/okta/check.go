@@ -10,7 +10,7 @@ import (
 	"okta-collector/internal/checkpoint"
 )
 
-// Check asks one cheap request for a service, and one more for each level above it, and says what is wrong: an unknown
+// Check sends one cheap request for a service, and one for each of its parent levels. Its error is about an unknown
 // service, or an [Error] that names the missing permission.
 func (o *Org) Check(ctx context.Context, service string) error {
 	c, ok := o.cfg.Catalog.Lookup(service)
@@ -27,14 +27,14 @@ func (o *Org) Check(ctx context.Context, service string) error {
 			continue
 		}
 		listed, _ := o.cfg.Catalog.Lookup(level.Of)
-		a, err := r.ask(ctx, listed, listed.firstCursor(under, listed.MinLimit, r.selection(listed, pull)), false)
+		a, err := r.fetch(ctx, listed, listed.firstCursor(under, listed.MinLimit, r.selection(listed, pull)), false)
 		if err != nil {
 			return err
 		}
 		ids, _ := ids(a.objects)
 		o.release(a)
 		if len(ids) == 0 {
-			return nil // nothing is listed under it
+			return nil // there is no object to list under
 		}
 		under = append(under, ids[0])
 	}

@@ -1,10 +1,10 @@
-// Package okta is the source: it reads the collections of an Okta org page by page, within a share of the org's rate
-// limits, and says what a failure means.
+// Package okta reads the collections of an Okta org page by page, within a share of the org's rate limits. A [Catalog]
+// describes the collections, and an [Org] sends the requests. A [Reader] reads one collection from a given
+// [checkpoint.Position], and returns each [Page] with the next position; it keeps none itself.
 //
-// The catalog describes the collections. A [Reader] reads one of them from a [checkpoint.Position] that it is given,
-// and returns the next position with each page. It keeps none itself. Requests are built with Okta's SDK, but sent,
-// paged and decoded here: the SDK sleeps through rate limits in process, drops members that its types do not know, and
-// reads some Link headers in ways that lose or repeat pages.
+// Okta's SDK builds the requests. This package sends, pages and decodes them, because the SDK sleeps through rate
+// limits in process, drops members that its types do not know, and reads some Link headers so that pages are lost or
+// repeated.
 package okta
 
 import (
@@ -29,14 +29,14 @@ import (
 )
 
 const (
-	// maxErrorBody bounds what is read of an answer that is not 200, in bytes.
+	// maxErrorBody bounds the body that is read of an answer other than 200, in bytes.
 	maxErrorBody = 64 << 10
 	// maxReason bounds the text of a failed request, in bytes.
 	maxReason = 500
 	// requestTimeout bounds one request with its body. Okta gives up on a query after 30 s.
 	requestTimeout = 2 * time.Minute
-	// idleTimeout is how long a connection may bring nothing before it is pinged, and how long the answer to the ping
-	// may take.
+	// idleTimeout: a connection that receives nothing for this long is pinged. It is closed if the ping is not answered
+	// for as long again.
 	idleTimeout = 15 * time.Second
 )
 
@@ -55,7 +55,7 @@ type Org struct {
 func New(cfg Config) (*Org, error) {
 	u, err := url.Parse(cfg.URL)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		// The error does not repeat the URL, which may have a password in it.
+		// The error does not repeat the URL, which may contain a password.
 		return nil, errors.New("okta: the org's URL is not like https://acme.okta.com")
 	}
 	cfg.URL = u.Scheme + "://" + u.Host
@@ -71,13 +71,13 @@ func New(cfg Config) (*Org, error) {
 		host: u.Host,
 		http: &http.Client{
 			Transport: cfg.Transport,
-			// A redirect would take the credentials elsewhere.
+			// A redirect would send the credentials to another host.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		budget: budget.New(cfg.RateShare, time.Now),
 		bodies: sync.Pool{New: func() any { return new(bytes.Buffer) }},
 	}
-	// The SDK takes settings that it is not given from the environment and the home directory. Its token is a
+	// For settings that are not given here, the SDK reads the environment and the home directory. Its token is a
 	// placeholder: the authorizer signs each request.
 	_, o.sdk, err = sdk.NewClient(context.Background(),
 		sdk.WithOrgUrl(cfg.URL),
@@ -107,15 +107,14 @@ func newTransport() *http.Transport {
 		MaxIdleConnsPerHost:    16,
 		ReadBufferSize:         64 << 10,
 		ForceAttemptHTTP2:      true,
-		// All requests share one HTTP/2 connection, and a failed request does not end it. When a firewall has forgotten
-		// the connection without a FIN or RST, new requests would use it until the kernel gives up what it has sent,
-		// which takes a quarter of an hour. Okta is silent while it works on a query, for up to 30 s, but answers a
-		// ping at once.
+		// All requests share one HTTP/2 connection, and a failed request does not end it. If a firewall drops the connection
+		// without a FIN or RST, new requests would use it until the kernel gives up, after a quarter of an hour. Okta may
+		// work silently on a query for 30 s, but it answers a ping at once.
 		HTTP2: &http.HTTP2Config{SendPingTimeout: idleTimeout, PingTimeout: idleTimeout},
 	}
 }
 
-// query is a page to ask for.
+// query is a request for one page.
 type query struct {
 	collection Collection
 	cursor     string
@@ -124,8 +123,8 @@ type query struct {
 	sent       *int64 // counts the requests that were sent
 }
 
-// get asks for one page, and once more if the authorizer says so. A listing under an object that was deleted meanwhile
-// is an empty page. Every error is an *Error, or why ctx ended.
+// get fetches one page. It sends the request once more if the authorizer asks for that. A listing under an object that
+// was deleted meanwhile is an empty page. Every error is an *Error or the cause of ctx.
 func (o *Org) get(ctx context.Context, q query) (*answer, error) {
 	if err := checkCursor(q.cursor); err != nil {
 		class := Person
@@ -144,7 +143,7 @@ func (o *Org) get(ctx context.Context, q query) (*answer, error) {
 	return a, err
 }
 
-// send sends one request, with a ticket of its own.
+// send sends one request, with its own ticket. again: the request may be sent once more.
 func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err error) {
 	c := q.collection
 	path, _, _ := strings.Cut(q.cursor, "?")
@@ -161,17 +160,17 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 	}
 	ticket, err := q.member.Acquire(ctx, budget.Endpoint{Path: c.Path, Window: c.Window})
 	if err != nil {
-		return nil, false, waits(err)
+		return nil, false, waitError(err)
 	}
-	defer ticket.Lost() // unless there was an answer; after a panic too
+	defer ticket.Lost() // no effect after an answer; counts the request after a panic
 	*q.sent++
-	timed, cancel := context.WithTimeoutCause(ctx, requestTimeout, fmt.Errorf("no whole answer within %s", requestTimeout))
+	timed, cancel := context.WithTimeoutCause(ctx, requestTimeout, fmt.Errorf("no complete answer within %s", requestTimeout))
 	defer cancel()
 	started := time.Now()
 	resp, err := o.http.Do(req.WithContext(timed))
 	if err != nil {
 		o.cfg.Metrics.request(o.cfg.Tenant, c, 0)
-		return nil, false, o.unread(timed, ctx, &Error{Path: path, err: err})
+		return nil, false, o.transportError(timed, ctx, &Error{Path: path, err: err})
 	}
 	defer resp.Body.Close()
 	o.cfg.Metrics.request(o.cfg.Tenant, c, resp.StatusCode)
@@ -185,17 +184,17 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 	if err := a.read(c, resp); err != nil {
 		o.release(a)
 		requestID := o.sanitize(resp.Header.Get("X-Okta-Request-Id"), 64)
-		return nil, false, o.unread(timed, ctx, &Error{Status: resp.StatusCode, RequestID: requestID, Path: path, err: err})
+		return nil, false, o.transportError(timed, ctx, &Error{Status: resp.StatusCode, RequestID: requestID, Path: path, err: err})
 	}
 	o.cfg.Metrics.fetched(o.cfg.Tenant, c, started)
 	return a, false, nil
 }
 
-// waits makes an Error of what kept a request from being sent.
-func waits(err error) error {
+// waitError turns the error of Acquire into an *Error.
+func waitError(err error) error {
 	var w *budget.WaitError
 	if !errors.As(err, &w) {
-		return err // why ctx ended
+		return err // the cause of ctx
 	}
 	class := Yields
 	if w.Reason == budget.ShareUsed {
@@ -204,9 +203,9 @@ func waits(err error) error {
 	return &Error{Class: class, Wait: w.Wait, Path: w.Window, err: w}
 }
 
-// refusal makes an Error of an answer that is not 200, and says whether the request may be sent again.
+// refusal makes an Error of an answer other than 200. again: the request may be sent once more.
 func (o *Org) refusal(q query, path string, resp *http.Response, ticket *budget.Ticket) (e *Error, again bool) {
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what was cut off is not needed
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // the rest is not needed
 	e = o.answerError(q, path, resp, body)
 	limits := budget.ReadLimits(resp.Header)
 	if resp.StatusCode != http.StatusTooManyRequests {
@@ -222,9 +221,9 @@ func (o *Org) refusal(q query, path string, resp *http.Response, ticket *budget.
 	return e, false
 }
 
-// unread completes the error of a request whose answer was not read to its end. If ctx has ended, the error is why.
-// timed is the request's own context.
-func (o *Org) unread(timed, ctx context.Context, e *Error) error {
+// transportError completes the error of a request whose answer was not read to its end. timed is the request's own
+// context. If ctx has ended, the error is the cause of ctx.
+func (o *Org) transportError(timed, ctx context.Context, e *Error) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -245,7 +244,7 @@ func (o *Org) unread(timed, ctx context.Context, e *Error) error {
 	return e
 }
 
-// sanitize makes a text from outside fit for an error. It replaces credentials, since the text may repeat the request.
+// sanitize makes a text from Okta fit for an error. It redacts credentials, because the text may repeat the request.
 func (o *Org) sanitize(s string, maxBytes int) string {
 	return printable(o.cfg.Authorizer.Redact(s), maxBytes)
 }
@@ -254,7 +253,7 @@ func (o *Org) sanitize(s string, maxBytes int) string {
 func (o *Org) request(ctx context.Context, cursor string, scopes []string) (*http.Request, error) {
 	req, err := o.sdk.CloneRequestExecutor().NewRequest(http.MethodGet, cursor, nil)
 	if err != nil || req.URL.Host != o.host {
-		return nil, errors.New("the cursor is none of this org's") // the SDK's errors can repeat what it was given
+		return nil, errors.New("the cursor does not belong to this org") // the SDK's error is dropped: it can repeat the cursor
 	}
 	req.Header.Del("Authorization")
 	return req, o.cfg.Authorizer.Authorize(ctx, req, scopes)

@@ -15,22 +15,22 @@ type Config struct {
 	URL string
 	// Authorizer signs the requests.
 	Authorizer Authorizer
-	// RateShare is the share of each rate limit that the collector lets itself use; 0 < share ≤ 1.
+	// RateShare is the share of each rate limit that the collector may use; 0 < share ≤ 1.
 	RateShare float64
 	// LogsHistory is how far back the first run of logs goes; at most 90 days.
 	LogsHistory time.Duration
-	// PollLogs is the pause between polls of the System Log; idle ones are up to six times as far apart.
+	// PollLogs is the pause between polls of the System Log. Idle polls are up to six times as far apart.
 	PollLogs time.Duration
 	// PollResources is the time from the start of one pull of a resource to the start of the next.
 	PollResources time.Duration
-	// FullSync is the time between full pulls of what is otherwise pulled by changes, and between pulls of what is
-	// listed for each object of another collection.
+	// FullSync is the time between full pulls of collections that are pulled by changes, and between pulls of collections
+	// that are listed for each object of another one.
 	FullSync time.Duration
 
 	Log     *zap.Logger
 	Metrics *Metrics
-	// Catalog has the collections that levels name; default: all of [Services].
+	// Catalog has the collections that exist; default: all of [Services].
 	Catalog Catalog
-	// Transport sends the requests; default: one with timeouts and the proxy of the environment.
+	// Transport sends the requests; default: one with timeouts and the proxy from the environment.
 	Transport http.RoundTripper
 }

@@ -12,39 +12,39 @@ import (
 	"okta-collector/internal/budget"
 )
 
-// Class says what kind of failure an [Error] is: what may be done about it.
+// Class is the class of a failure. It decides what happens next.
 type Class int
 
 const (
-	// Passing may go away by itself: the network, 5xx, an answer that is cut short or is no JSON.
+	// Passing may go away by itself: the network, a 5xx, an answer that is cut short or not JSON.
 	Passing Class = iota
-	// Person stays until somebody changes something at Okta or in the settings.
+	// Person lasts until somebody changes something at Okta or in the settings.
 	Person
-	// CursorRefused: Okta answered 400 to a cursor that it gave itself.
+	// CursorRefused: Okta answered 400 to a cursor from one of its own answers.
 	CursorRefused
 	// RateLimited: the request has to wait until a rate-limit window ends.
 	RateLimited
-	// Yields: a backfill's request was not sent, since live collection goes first. It has to wait.
+	// Yields: a backfill's request was not sent, because live collection goes first. The backfill has to wait.
 	Yields
-	// gone: the object that the list is under was deleted meanwhile.
+	// gone: the parent object of the list was deleted meanwhile.
 	gone
 	// tooMuch: the list timed out, or the page is too large. A smaller page may help.
 	tooMuch
 )
 
-// Error is a failed request to Okta. It holds neither the token nor a query.
+// Error is a failed request to Okta. It contains neither the token nor a query.
 type Error struct {
 	Class Class
-	// Wait is how long to wait at least, for RateLimited and Yields.
+	// Wait is the shortest wait before the next request, for RateLimited and Yields.
 	Wait time.Duration
 	// Status is the HTTP status; 0 if there was no answer.
 	Status int
-	// Code, Summary and RequestID are Okta's, as far as there were any.
+	// Code, Summary and RequestID are from Okta's answer; empty if it has none.
 	Code, Summary, RequestID string
 
-	// Path is the path that was asked for, without its query. If nothing was asked, it is a rate-limit window.
+	// Path is the requested path without its query. If no request was sent, it is the name of a rate-limit window.
 	Path string
-	// Advice says what to do; empty where nobody has to do anything.
+	// Advice says what to do; empty if nobody has to do anything.
 	Advice string
 
 	date time.Time // of the answer
@@ -53,7 +53,7 @@ type Error struct {
 
 func (e *Error) Error() string {
 	if errors.As(e.err, new(*budget.WaitError)) {
-		return e.err.Error() // nothing was asked
+		return e.err.Error() // no request was sent
 	}
 	text := "asking Okta for " + printable(e.Path, 200) + ": " + e.Reason()
 	if e.RequestID != "" {
@@ -65,7 +65,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Reason is Okta's answer, or why there was none: the error without its path, request id and advice.
+// Reason is Okta's answer, or why there was none. It is the error without path, request id and advice.
 func (e *Error) Reason() string {
 	reason := e.Code
 	if e.Status != 0 {
@@ -82,11 +82,11 @@ func (e *Error) Reason() string {
 
 func (e *Error) Unwrap() error { return e.err }
 
-// answerError makes an Error of an answer that is not 200. body is at most its first few kilobytes.
+// answerError makes an Error of an answer other than 200. body is the beginning of its body.
 func (o *Org) answerError(q query, path string, resp *http.Response, body []byte) *Error {
 	status := resp.StatusCode
 	e := &Error{Status: status, date: dateOf(resp.Header), Path: path, RequestID: o.sanitize(resp.Header.Get("X-Okta-Request-Id"), 64)}
-	// HTML bodies and empty codes occur. They are left out.
+	// A body may be HTML, and a code may be empty. Both are left out.
 	var answer struct {
 		Code        string `json:"errorCode"`
 		Summary     string `json:"errorSummary"`
@@ -125,7 +125,7 @@ func (o *Org) answerError(q query, path string, resp *http.Response, body []byte
 	return e
 }
 
-// printable bounds a text from outside in bytes, and replaces what a terminal would not show as text on one line.
+// printable cuts a text from Okta to maxBytes, and replaces characters that are not visible on one line of a terminal.
 func printable(s string, maxBytes int) string {
 	s = s[:min(len(s), maxBytes)]
 	return strings.Map(func(r rune) rune {

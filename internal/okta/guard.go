@@ -9,12 +9,12 @@ import (
 	"okta-collector/internal/checkpoint"
 )
 
-// maxEmptyPages is how many pages without an object a listing may have in a row. A filter can leave pages empty; a
-// hundred of them are a listing that never ends.
+// maxEmptyPages bounds the empty pages in a row of a listing. A filter can leave pages empty, but a hundred of them are
+// an endless listing.
 const maxEmptyPages = 100
 
-// ends says whether a listing of c ends with this answer: there is no next page, or the listing leads back to where it
-// was. After such a loop p has a warning, and its pull is cut off. g is the state of the search for loops.
+// ends reports whether a listing of c ends with this answer: there is no next page, or the listing loops. After a loop,
+// p has a warning and its pull is marked as cut off. g is the state of the search for loops.
 func (r *Reader) ends(p *Page, c Collection, g *checkpoint.Guard, a *answer) bool {
 	if a.next == "" {
 		return true
@@ -23,14 +23,13 @@ func (r *Reader) ends(p *Page, c Collection, g *checkpoint.Guard, a *answer) boo
 		return false
 	}
 	p.Position.Pull.CutOff = true
-	p.Warning = fmt.Sprintf("the listing of %s leads back to where it was: it ends here, and may not be whole", c.Name)
-	r.org.cfg.Log.Warn("a listing makes no progress", zap.String("service", c.Name))
+	p.Warning = fmt.Sprintf("the listing of %s leads back to an earlier page: it ends here, and may be incomplete", c.Name)
+	r.org.cfg.Log.Warn("a listing leads back to an earlier page and was ended", zap.String("service", c.Name))
 	return true
 }
 
-// loops moves the guard on by one page of a listing that has a next one. It says whether the listing leads back to
-// where it was: the same cursor again, or the same objects under a new one. A page is known by its first and last
-// object.
+// loops moves the guard on by one page that has a next one. It reports whether the listing loops: the same cursor
+// again, or the same objects under a new cursor. The first and the last object identify a page.
 func loops(g *checkpoint.Guard, a *answer) bool {
 	cursor, content := hash(a.next), uint64(0)
 	if len(a.objects) == 0 {

@@ -17,7 +17,7 @@ var (
 	errDeep   = fmt.Errorf("JSON nested deeper than %d", maxDepth)
 )
 
-// scanner checks JSON without white space between its tokens (RFC 8259), and finds where values end.
+// scanner checks JSON that has no white space between its tokens (RFC 8259), and finds the ends of values.
 type scanner struct {
 	data []byte
 	at   int // the next byte to read
@@ -31,7 +31,7 @@ func (s *scanner) peek() byte {
 	return s.data[s.at]
 }
 
-// take reads the next byte if it is c, and says whether it was.
+// take reads the next byte if it is c, and reports whether it was.
 func (s *scanner) take(c byte) bool {
 	if s.at >= len(s.data) || s.data[s.at] != c {
 		return false
@@ -59,7 +59,7 @@ func (s *scanner) value(depth int) error {
 	}
 }
 
-// object reads an object whose first byte is there. It calls value with each member's name to read the member's value.
+// object reads an object; the next byte is its brace. It calls value with each member's name, to read the value.
 func (s *scanner) object(depth int, value func(name []byte) error) error {
 	return s.list(depth, '}', func() error {
 		from := s.at + 1
@@ -77,7 +77,7 @@ func (s *scanner) object(depth int, value func(name []byte) error) error {
 	})
 }
 
-// list reads what stands between two brackets, the first of which is there: elements with commas between them.
+// list reads the elements between an opening bracket, which is the next byte, and the bracket end.
 func (s *scanner) list(depth int, end byte, element func() error) error {
 	if depth > maxDepth {
 		return errDeep
@@ -107,7 +107,7 @@ func (s *scanner) literal(want string) error {
 	return nil
 }
 
-// string reads a string whose opening quote is there.
+// string reads a string; the next byte is its opening quote.
 func (s *scanner) string() error {
 	for s.at++; ; s.at++ {
 		s.skipPlain()
@@ -125,9 +125,9 @@ func (s *scanner) string() error {
 	}
 }
 
-// skipPlain skips bytes that stand for themselves in a string. Most of an answer are such bytes, so it looks at eight at
-// a time: a byte below n borrows from its highest bit when n is subtracted. Borrows only reach bytes after the first
-// one found, so the first is right.
+// skipPlain skips the bytes of a string that need no attention: most of an answer. It looks at eight at a time.
+// Subtracting n sets the highest bit of a byte below n. A borrow can mark later bytes wrongly, but never an earlier
+// one, so the first marked byte is right.
 func (s *scanner) skipPlain() {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	data, at := s.data, s.at
@@ -145,7 +145,7 @@ func (s *scanner) skipPlain() {
 	s.at = at
 }
 
-// escape reads an escape sequence whose backslash is there, up to its last byte.
+// escape reads an escape sequence up to its last byte; the next byte is its backslash.
 func (s *scanner) escape() error {
 	s.at++
 	switch s.peek() {
@@ -182,7 +182,7 @@ func (s *scanner) number() error {
 	return nil
 }
 
-// digits reads digits, and says whether there are any.
+// digits reads digits, and reports whether there are any.
 func (s *scanner) digits() bool {
 	from := s.at
 	for c := s.peek(); '0' <= c && c <= '9'; c = s.peek() {

@@ -10,16 +10,16 @@ import (
 	"strings"
 )
 
-// maxCursor bounds a cursor in bytes. Okta's are below 500. A checkpoint holds one for each level and one more.
+// maxCursor bounds a cursor in bytes. Okta's are below 500. A checkpoint holds one for each parent level and one more.
 const maxCursor = 4 << 10
 
 // Patterns of RFC 8288 and RFC 3986.
 var (
-	// linkPattern is the first link of a Link header: its target, and its parameters.
+	// linkPattern matches the first link of a Link header: its target, and its parameters.
 	linkPattern = regexp.MustCompile(`^[ \t,]*<([^>]*)>((?:` + linkParameter + `)*)[ \t]*(?:,|$)`)
-	// parameterPattern is a parameter's name, and its value with quotes or without.
+	// parameterPattern matches the name of a parameter, and its value with quotes or without.
 	parameterPattern = regexp.MustCompile(linkParameter)
-	// referencePattern is a reference whose path and query are captured (RFC 3986, appendix B).
+	// referencePattern captures the path and query of a reference (RFC 3986, appendix B).
 	referencePattern = regexp.MustCompile(`^(?:[^:/?#]+:)?(?://[^/?#]*)?([^#]*)`)
 )
 
@@ -27,9 +27,9 @@ const linkParameter = `[ \t]*;[ \t]*([^=;,]*)(?:=[ \t]*(?:"((?s:[^"\\]|\\.)*)"|(
 
 var errLink = errors.New("malformed Link header")
 
-// nextCursor returns the path and query of the link whose rel is next, exactly as Okta spelt them, and "" if there is
-// none. The link's host is dropped: the cursor is only ever asked of the org's own host. Links may be in separate
-// headers or in one.
+// nextCursor returns the path and query of the link with rel="next", byte for byte as Okta wrote them; "" if there is
+// none. It drops the link's host, because requests only go to the org's own host. Several links may be in one header or
+// in several.
 func nextCursor(h http.Header) (string, error) {
 	for _, header := range h.Values("Link") {
 		for strings.Trim(header, " \t,") != "" {
@@ -50,7 +50,7 @@ func nextCursor(h http.Header) (string, error) {
 	return "", nil
 }
 
-// cursorOf reduces a link to its path and query, without changing a byte of them.
+// cursorOf returns the path and query of a link, byte for byte.
 func cursorOf(link string) (string, error) {
 	c := referencePattern.FindStringSubmatch(link)[1]
 	if err := checkCursor(c); err != nil {
@@ -59,7 +59,7 @@ func cursorOf(link string) (string, error) {
 	return c, nil
 }
 
-// checkCursor refuses what is not a plain absolute path with a query.
+// checkCursor accepts only an absolute path with an optional query.
 func checkCursor(c string) error {
 	if len(c) > maxCursor {
 		return fmt.Errorf("cursor of %d bytes is longer than %d", len(c), maxCursor)
@@ -71,7 +71,7 @@ func checkCursor(c string) error {
 		return errors.New("cursor has a blank, a control character or one that is not ASCII")
 	}
 	if _, err := url.ParseRequestURI(c); err != nil {
-		return errors.New("cursor is no valid path and query")
+		return errors.New("cursor is not a valid path and query")
 	}
 	return nil
 }

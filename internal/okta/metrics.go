@@ -25,7 +25,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"tenant", "window", "endpoint", "status"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "okta_collector_okta_fetch_seconds",
-			Help:    "How long it took to fetch a page from Okta, in seconds, its body included.",
+			Help:    "Seconds to fetch a page from Okta, with its body.",
 			Buckets: prometheus.ExponentialBuckets(0.01, 2.5, 11),
 		}, []string{"tenant", "window", "endpoint"}),
 		budgets: budget.NewMetrics(reg),

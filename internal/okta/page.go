@@ -10,26 +10,26 @@ import (
 
 // Page is one answer of a list endpoint.
 type Page struct {
-	// Objects are compact JSON objects, without those that were delivered before. They are valid until Release.
+	// Objects are compact JSON objects, without those that were already delivered. They are valid until Release.
 	Objects [][]byte
-	// Members are the JSON members to be added to each object, without braces.
+	// Members are JSON members, without braces, to add to each object.
 	Members []byte
-	// Position is where to go on after this page was delivered.
+	// Position is where to continue after this page was delivered.
 	Position checkpoint.Position
-	// CaughtUp says that there is nothing more for now, and that the next pull begins after Wait.
+	// CaughtUp: there is nothing more for now. The next pull begins after Wait.
 	CaughtUp bool
 	Wait     time.Duration
-	// Warning is for whoever operates the collector. Empty: there is none.
+	// Warning is for the operator; empty if there is none.
 	Warning string
-	// Pull is the kind of the pull that the page is of.
+	// Pull is the kind of the pull that the page belongs to.
 	Pull checkpoint.PullKind
 
-	from    checkpoint.Position // where the page is fetched again, as part of the same pull
-	all     []object            // of the page, with those that were delivered before
+	from    checkpoint.Position // where to fetch the page again, in the same pull
+	all     []object            // of the page, with those that were already delivered
 	release func()
 }
 
-// After is where to go on in the same pull after the first n of Objects were delivered.
+// After is where to continue, in the same pull, after the first n of Objects were delivered.
 func (p *Page) After(n int) checkpoint.Position {
 	if n == len(p.Objects) {
 		return p.Position
@@ -41,7 +41,7 @@ func (p *Page) After(n int) checkpoint.Position {
 	return pos
 }
 
-// Release gives the page's memory back. A second call does nothing.
+// Release frees the memory of the page. A second call does nothing.
 func (p *Page) Release() {
 	if p.release != nil {
 		p.release()
@@ -49,7 +49,7 @@ func (p *Page) Release() {
 	}
 }
 
-// partOf is the beginning of a page: its first objects.
+// partOf describes the first objects of a page.
 func partOf(page []object, objects int) checkpoint.Part {
 	h := fnv.New64a()
 	for _, o := range page[:objects] {
@@ -63,13 +63,13 @@ func partOf(page []object, objects int) checkpoint.Part {
 	return checkpoint.Part{Objects: objects, IDs: h.Sum64()}
 }
 
-// newPage makes a page of an answer. Its position has the pull and the page size of what follows; the caller sets the
-// cursors.
+// newPage makes a page of an answer. Its position has the pull and the page size for the next request. The caller sets
+// the cursors.
 func (r *Reader) newPage(a *answer, pos checkpoint.Position) *Page {
 	pos = begun(pos, a.date)
 	done := pos.Part.Objects
 	if done < 0 || done > len(a.objects) || partOf(a.objects, done) != pos.Part {
-		done = 0 // the page is another one by now
+		done = 0 // the page has changed: deliver all of it
 	}
 	pos.Part = checkpoint.Part{}
 	p := &Page{Pull: pos.Pull.Kind, from: pos, all: a.objects, release: func() { r.org.release(a) }}
@@ -84,11 +84,11 @@ func (r *Reader) newPage(a *answer, pos checkpoint.Position) *Page {
 	return p
 }
 
-// moved returns a page without objects, which only moves the position.
+// moved returns a page without objects, which only changes the position.
 func moved(pos checkpoint.Position, warning string) *Page {
 	p := &Page{Position: pos, Pull: pos.Pull.Kind, Warning: warning}
 	if pos.Pull.Began.IsZero() {
-		p.Position.Pull = nil // no answer has begun it
+		p.Position.Pull = nil // the first answer begins a pull, and there was none
 	}
 	return p
 }

@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	// growth: a reduced page size recovers by Limit/growth for each good page. It recovers more slowly than it halves,
-	// so that an org whose lists time out does not spend every other request on learning that again.
+	// growth: a reduced page size recovers by Limit/growth for each good page, more slowly than it halves. Otherwise every
+	// other request to an org whose lists time out would ask for too much again.
 	growth = 16
-	// longestPause bounds the pause before less is asked for.
+	// longestPause bounds the pause before a request for a smaller part.
 	longestPause = 8 * time.Second
 )
 
-// shrink halves the page size of a request that failed with err, if Okta timed out on it or sent too much. At the
-// collection's smallest size there is nothing left to try: an object that is too large needs a person, and an Okta that
-// times out usually recovers by itself.
+// shrink halves the page size after err, if Okta timed out or sent too much. At the collection's smallest size nothing
+// is left to try. Then an object that is too large needs a person, but an Okta that times out usually recovers by
+// itself.
 func (r *Reader) shrink(ctx context.Context, c Collection, size int, err error) (limit int, warning string, failed error) {
 	e, ok := errors.AsType[*Error](err)
 	if !ok || e.Class != tooMuch {
@@ -46,11 +46,11 @@ func (r *Reader) shrink(ctx context.Context, c Collection, size int, err error) 
 	return limit, fmt.Sprintf("%s; asked again with limit=%d", e, limit), nil
 }
 
-// timedOut says whether an answer that calls for a smaller page may be a short failure of Okta's.
+// timedOut reports whether an error of the class tooMuch may be a short failure at Okta.
 func timedOut(e *Error) bool { return e.Status == http.StatusInternalServerError }
 
-// pauseBeforeHalving waits before a request for one of so many parts of the whole is halved. The smaller the part, the
-// longer it waits: a short failure of Okta's must use up neither all sizes at once nor the budget.
+// pauseBeforeHalving waits before a request for half of one of these equal parts of the whole. The pause grows with the
+// parts, so that a short failure at Okta uses up neither all sizes nor the budget.
 func pauseBeforeHalving(ctx context.Context, parts int) error {
 	halvings := bits.Len(uint(max(parts, 1))) - 1
 	select {
@@ -61,8 +61,8 @@ func pauseBeforeHalving(ctx context.Context, parts int) error {
 	}
 }
 
-// grown returns the reduced page size after a good page; 0 is the collection's own again. The last step names the
-// collection's own size once, since cursors repeat the size that they were made with.
+// grown returns the next page size after a good page; 0 is the collection's own. The last step asks for the
+// collection's own size once, because a cursor repeats the size that it was made with.
 func (c Collection) grown(reduced int) int {
 	if reduced <= 0 || reduced >= c.Limit {
 		return 0
@@ -70,7 +70,7 @@ func (c Collection) grown(reduced int) int {
 	return min(reduced+max(c.Limit/growth, 1), c.Limit)
 }
 
-// pageSize is the page size to ask for, 0 if the endpoint takes none. reduced is a reduced size, 0 if there is none.
+// pageSize is the page size to ask for, 0 if the endpoint has no limit. reduced is a reduced size or 0.
 func (c Collection) pageSize(reduced int) int {
 	if reduced <= 0 {
 		return c.Limit
@@ -78,8 +78,8 @@ func (c Collection) pageSize(reduced int) int {
 	return max(min(reduced, c.Limit), c.MinLimit)
 }
 
-// withLimit replaces a cursor's limit, or adds one. Okta answers 400 to a second limit. The limit is changed in place,
-// since cursors are replayed as Okta spelt them: encoding the query anew would reorder and respell it.
+// withLimit replaces the limit of a cursor, or adds one. Okta answers 400 to a second limit. The rest stays byte for
+// byte as Okta wrote it: encoding the query again would reorder and respell it.
 func withLimit(cursor string, limit int) string {
 	path, query, _ := strings.Cut(cursor, "?")
 	wanted := "limit=" + strconv.Itoa(limit)
@@ -98,7 +98,7 @@ func withLimit(cursor string, limit int) string {
 	return path + "?" + strings.Join(parts, "&")
 }
 
-// limitOf returns the limit that a cursor asks for, and def if it names none.
+// limitOf returns the limit in a cursor, or def if there is none.
 func limitOf(cursor string, def int) int {
 	_, query, _ := strings.Cut(cursor, "?")
 	for p := range strings.SplitSeq(query, "&") {

@@ -7,8 +7,8 @@ import (
 	"okta-collector/internal/checkpoint"
 )
 
-// changesOverlap is asked for again by each pull of changes. Okta's documentation says that its filters are eventually
-// consistent, "typically less than one second".
+// changesOverlap is how far each pull of changes overlaps the one before. Okta documents that its filters are
+// eventually consistent, "typically less than one second".
 const changesOverlap = time.Minute
 
 // nextPull decides what the next pull asks for.
@@ -23,14 +23,14 @@ func (r *Reader) nextPull(pos checkpoint.Position) *checkpoint.Pull {
 	}
 }
 
-// fullDue says whether a full pull is due. The present is the beginning of the last pull and the pause after it, so
-// that only Okta's clock counts.
+// fullDue reports whether a full pull is due. It computes the present as the beginning of the last pull plus the pause,
+// so that it depends only on Okta's clock.
 func (r *Reader) fullDue(pos checkpoint.Position) bool {
 	present := pos.ChangedSince.Add(r.org.cfg.PollResources)
 	return present.Sub(pos.LastFull) >= r.org.cfg.FullSync
 }
 
-// selection is the part of a listing's query that says which objects a pull asks for.
+// selection is the part of the query that selects the objects of a pull.
 func (r *Reader) selection(c Collection, pull checkpoint.Pull) url.Values {
 	switch {
 	case c.Polled:
@@ -42,8 +42,8 @@ func (r *Reader) selection(c Collection, pull checkpoint.Pull) url.Values {
 	}
 }
 
-// begun returns pos in the pull that an answer of this date belongs to. The first answer begins it. Only later parts of
-// a backfill have an id before that.
+// begun returns pos in the pull that an answer with this date belongs to. The first answer begins the pull and gives it
+// its id. Later parts of a backfill have their id already.
 func begun(pos checkpoint.Position, date time.Time) checkpoint.Position {
 	pull := *pos.Pull
 	if pull.Began.IsZero() {
@@ -56,9 +56,9 @@ func begun(pos checkpoint.Position, date time.Time) checkpoint.Position {
 	return pos
 }
 
-// endPull ends the pull of a listing, whose last answer is of this date. A pull that a loop cut short does not count:
-// the next one asks for the same again. A second loop in a row counts as complete, otherwise the list would be pulled
-// whole forever. Okta's listing of groups has been seen to end only so.
+// endPull ends the pull of a listing; date is that of its last answer. A pull that a loop cut short is repeated once. A
+// second loop in a row counts as complete; otherwise the list would be pulled whole forever. Okta's listing of groups
+// has been seen to end only in a loop.
 func (r *Reader) endPull(p *Page, date time.Time) {
 	pull := p.Position.Pull
 	again := pull.CutOff && !p.Position.CutOff

@@ -9,7 +9,7 @@ import (
 	"okta-collector/internal/checkpoint"
 )
 
-// Reader reads the pages of one collection, one after another. It is used by one goroutine, and must be closed.
+// Reader reads the pages of one collection, one after another. One goroutine uses it, and must close it.
 type Reader struct {
 	org        *Org
 	name       string // tells the org's readers apart
@@ -23,10 +23,10 @@ type Reader struct {
 
 // Begin is where the first poll of the System Log begins.
 type Begin struct {
-	// Since is the `published` of its first event; zero for the configured history, which is counted back from Started.
+	// Since is the `published` of the first event to fetch. Zero: the configured history, counted back from Started.
 	Since time.Time
-	// Started is when the service was first started; zero for now. Counting back from now would skip what happens while
-	// a first run gets no answer, as when it waits for a permission.
+	// Started is when the service was first started; zero for now. The first run may get no answer for a while, for
+	// instance without a permission. Counting back from now would skip what happens meanwhile.
 	Started time.Time
 }
 
@@ -40,8 +40,8 @@ func (o *Org) Reader(c Collection, begin Begin, now func() time.Time) *Reader {
 	return &Reader{org: o, name: c.Name, collection: c, begin: begin, now: now, member: o.budget.Join(c.Name, priority)}
 }
 
-// Backfill returns a reader of one more pull of a collection: of the System Log's events in a range, or of all objects
-// of another collection. It leaves the budget to live collection.
+// Backfill returns a reader of one additional pull of a collection. Of the System Log it reads the events in r, of
+// another collection all objects. Live collection goes first in the budget.
 func (o *Org) Backfill(c Collection, r checkpoint.Range, now func() time.Time) *Reader {
 	priority := budget.BackfillList
 	if c.perObject() {
@@ -51,17 +51,17 @@ func (o *Org) Backfill(c Collection, r checkpoint.Range, now func() time.Time) *
 	return &Reader{org: o, name: name, collection: c, now: now, backfill: &r, member: o.budget.Join(name, priority)}
 }
 
-// Close says that no more requests will be sent.
+// Close leaves the budget. The reader sends no more requests.
 func (r *Reader) Close() { r.member.Leave() }
 
-// Requests is how many requests were sent to Okta, whatever came of them.
+// Requests counts the requests sent to Okta, failed ones included.
 func (r *Reader) Requests() int64 { return r.sent }
 
-// Restore counts the requests of previous workers, from the windows of the checkpoint that the slice goes on from.
+// Restore adds the requests of previous workers, from the windows of the checkpoint that the slice continues from.
 func (r *Reader) Restore(windows []checkpoint.Window) { r.member.Restore(windows, r.now()) }
 
-// Windows are the rate-limit windows that the reader uses, as far as they are known, that of the collection's own
-// endpoint first. Until Close they count one more request, which may be sent before the result is durable.
+// Windows are the known rate-limit windows that the reader uses; that of the collection's own endpoint comes first.
+// Until Close they count one more request, which may be sent before the result is durable.
 func (r *Reader) Windows() []checkpoint.Window {
 	windows := r.member.Windows(r.now())
 	own := func(w checkpoint.Window) bool { return w.Name == r.collection.Path }
@@ -71,8 +71,8 @@ func (r *Reader) Windows() []checkpoint.Window {
 	return windows
 }
 
-// Next fetches the page at pos. It begins a pull if none is under way. Its error is an [Error], or why ctx ended; pos
-// is then still where to go on. A page without objects may only move the position, for instance to a smaller page size.
+// Next fetches the page at pos. It begins a pull if none is under way. Its error is an [Error] or the cause of ctx, and
+// pos stays valid. A page without objects may only change the position, for instance to a smaller page size.
 func (r *Reader) Next(ctx context.Context, pos checkpoint.Position) (*Page, error) {
 	if pos.Pull == nil {
 		pos.Pull = r.nextPull(pos)
@@ -87,30 +87,29 @@ func (r *Reader) Next(ctx context.Context, pos checkpoint.Position) (*Page, erro
 	}
 }
 
-// get asks for the page at pos of the collection's listing under these ids. Where the page size is reduced, a cursor is
-// asked for with that limit instead of its own.
+// get fetches the page at pos, of the listing under these ids. A reduced page size replaces the limit in the cursor.
 func (r *Reader) get(ctx context.Context, under []string, pos checkpoint.Position) (*answer, error) {
 	c := r.collection
 	switch {
 	case pos.Cursor == "":
-		return r.ask(ctx, c, c.firstCursor(under, c.pageSize(pos.Limit), r.selection(c, *pos.Pull)), false)
+		return r.fetch(ctx, c, c.firstCursor(under, c.pageSize(pos.Limit), r.selection(c, *pos.Pull)), false)
 	case pos.Limit > 0 && c.Limit > 0:
-		return r.ask(ctx, c, withLimit(pos.Cursor, c.pageSize(pos.Limit)), true)
+		return r.fetch(ctx, c, withLimit(pos.Cursor, c.pageSize(pos.Limit)), true)
 	default:
-		return r.ask(ctx, c, pos.Cursor, true)
+		return r.fetch(ctx, c, pos.Cursor, true)
 	}
 }
 
-// ask asks for a page of c, the reader's own collection or one above it. stored says that Okta gave the cursor.
-func (r *Reader) ask(ctx context.Context, c Collection, cursor string, stored bool) (*answer, error) {
+// fetch fetches a page of c, the reader's own collection or a parent. stored: the cursor is from an answer of Okta.
+func (r *Reader) fetch(ctx context.Context, c Collection, cursor string, stored bool) (*answer, error) {
 	return r.org.get(ctx, query{c, cursor, stored, r.member, &r.sent})
 }
 
-// failed returns a page that moves the position to a smaller page size, if that may help against err.
+// failed returns a page that only reduces the page size, if that may help against err. Otherwise it returns err.
 func (r *Reader) failed(ctx context.Context, pos checkpoint.Position, err error) (*Page, error) {
 	size := r.collection.pageSize(pos.Limit)
 	if pos.Limit == 0 {
-		size = limitOf(pos.Cursor, size) // Okta may allow less than was asked for
+		size = limitOf(pos.Cursor, size) // Okta may have answered with fewer than asked for
 	}
 	limit, warning, err := r.shrink(ctx, r.collection, size, err)
 	if err != nil {

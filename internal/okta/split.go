@@ -8,10 +8,10 @@ import (
 )
 
 const (
-	// maxObjects bounds the objects of an answer. Okta's longest pages have 10,000. What is kept of each takes about a
-	// hundred bytes.
+	// maxObjects bounds the objects of an answer. Okta's longest pages have 10,000. Each takes about a hundred bytes
+	// beside its JSON.
 	maxObjects = 50_000
-	// maxID bounds an id in bytes. Okta's have 20 to 36 characters. The ids of levels are part of cursors and
+	// maxID bounds an id in bytes. Okta's have 20 to 36 characters. The ids of parent levels are part of cursors and
 	// checkpoints.
 	maxID = 256
 )
@@ -20,12 +20,12 @@ const (
 type object struct {
 	// raw is the object's JSON as Okta sent it, without insignificant white space.
 	raw []byte
-	// id and published are the members that name the object and say when it was published: their JSON without the
-	// quotes. They are nil where the member is absent, no string, or longer than maxID.
+	// id and published are the members that identify and date the object: their JSON without the quotes. They are nil if
+	// the member is absent, not a string or longer than maxID.
 	id, published []byte
 }
 
-// Where the objects of an answer are: values of [Collection.Items], beside the name of a member.
+// Values of [Collection.Items] that are not the name of a member.
 const (
 	itemsAreTheAnswer = ""
 	answerIsTheItem   = "."
@@ -36,13 +36,12 @@ var (
 	errNoObject = errors.New("answer is no JSON object")
 )
 
-// split validates body as JSON. It returns its objects in order, and its member _links, nil without one. items says
-// where the objects are, and key which member names one, as in [Collection]. White space outside strings is removed.
-// Every other byte stays as it is, so that unknown members, the spelling of numbers and the order of keys survive. The
-// result may share body's memory.
+// split validates body as JSON. It returns its objects in order, and its member _links or nil. items and key are those
+// of [Collection]. split removes white space outside strings. Every other byte stays as it is, so that unknown members,
+// the spelling of numbers and the order of keys survive. The result may share the memory of body.
 //
-// Okta sends JSON without such white space. split then takes one pass over the bytes. encoding/json takes three
-// (validate, compact, decode), and an allocation for each object.
+// Okta sends JSON without such white space. Then split takes one pass over the bytes. encoding/json takes three
+// (validate, compact, decode), and one allocation for each object.
 func split(body []byte, items, key string) (objects []object, links []byte, err error) {
 	s := splitter{scanner{data: body}, key}
 	if objects, links, err = s.answer(items); err == nil {
@@ -77,7 +76,7 @@ func (s *splitter) answer(items string) (objects []object, links []byte, err err
 	return objects, links, err
 }
 
-// envelope reads an object that holds the array of objects under the name items.
+// envelope reads an object whose member named items is the array of objects.
 func (s *splitter) envelope(items string) (objects []object, links []byte, err error) {
 	if s.peek() != '{' {
 		return nil, nil, errNoObject
@@ -118,11 +117,11 @@ func (s *splitter) array() (objects []object, err error) {
 	return objects, err
 }
 
-// element reads one object. none is the error if there is something else.
-func (s *splitter) element(none error) (o object, err error) {
+// element reads one object. It returns the error notObject if the next value is not an object.
+func (s *splitter) element(notObject error) (o object, err error) {
 	from := s.at
 	if s.peek() != '{' {
-		return o, none
+		return o, notObject
 	}
 	err = s.object(1, func(name []byte) error {
 		from := s.at
@@ -143,7 +142,7 @@ func (s *splitter) element(none error) (o object, err error) {
 	return o, err
 }
 
-// isKey says whether a member of this name can name an object.
+// isKey reports whether a member of this name identifies an object.
 func (s *splitter) isKey(name []byte) bool {
 	if s.key != "" {
 		return string(name) == s.key
@@ -151,7 +150,7 @@ func (s *splitter) isKey(name []byte) bool {
 	return string(name) == "id" || string(name) == "uuid" || string(name) == "client_id"
 }
 
-// shortString returns what is between the quotes of a string, nil if the value is something else or too long.
+// shortString returns the inside of a JSON string; nil if the value is not a string, or too long for an id.
 func shortString(value []byte) []byte {
 	if value[0] != '"' || len(value) > maxID+2 {
 		return nil

@@ -13,18 +13,18 @@ import (
 )
 
 const (
-	// logsOverlap is asked for again when the log starts from the newest event delivered, after Okta refused a cursor.
-	// Okta documents `since` of a poll as ingestion time, so the overlap only has to cover clock skew. Ten minutes is
-	// also safe if it is publish time. It costs little: seven pages in an org with a million events a day.
+	// logsOverlap is fetched again when the log restarts from the newest event delivered, after Okta refused a cursor.
+	// Okta documents `since` of a poll as ingestion time, so the overlap only has to cover clock skew. Ten minutes is also
+	// safe if it is publish time. They cost seven pages in an org with a million events a day.
 	logsOverlap = 10 * time.Minute
-	// maxIdleFactor bounds how far apart idle polls get: each costs a request of a small rate limit and two billable
-	// actions of Temporal Cloud.
+	// maxIdleFactor bounds the pause between idle polls, in multiples of PollLogs. The pause grows because each poll costs
+	// a request of a small rate limit, and two billable actions of Temporal Cloud.
 	maxIdleFactor = 6
-	// minSpan is the shortest range that a backfill asks for. Below it only smaller pages can help.
+	// minSpan is the shortest range that a backfill asks for. Below it, only smaller pages can help.
 	minSpan = time.Second
 )
 
-// nextLogPull decides from when, and for a backfill until when, the System Log is asked for.
+// nextLogPull returns the next poll, or the next range of a backfill.
 func (r *Reader) nextLogPull(pos checkpoint.Position) *checkpoint.Pull {
 	if r.backfill != nil {
 		return r.nextRange(pos)
@@ -39,13 +39,13 @@ func (r *Reader) nextLogPull(pos checkpoint.Position) *checkpoint.Pull {
 	return &checkpoint.Pull{Kind: checkpoint.PullPoll, Since: since.UTC().Truncate(time.Millisecond)}
 }
 
-// logQuery is the query of a poll or of a range. The listing of a range has an end, and is in the order of `published`.
-// Okta does not document whether the bounds of a range are inclusive. So logQuery asks for a millisecond more, and
-// rangePage drops what is outside of the range.
+// logQuery is the query of a poll or a range. The listing of a range has an end, and is sorted by `published`. Okta
+// does not document whether the bounds of a range are inclusive. So logQuery asks for one millisecond more, and
+// rangePage drops the events outside of the range.
 func (r *Reader) logQuery(pull checkpoint.Pull) url.Values {
 	since := pull.Since
 	if oldest := r.now().Add(-checkpoint.MaxHistory); since.Before(oldest) {
-		since = oldest // Okta has nothing before, and refuses what is much older
+		since = oldest // Okta keeps nothing older, and refuses a much older since
 	}
 	q := url.Values{"sortOrder": {"ASCENDING"}}
 	if pull.Kind == checkpoint.PullRange {
@@ -56,8 +56,8 @@ func (r *Reader) logQuery(pull checkpoint.Pull) url.Values {
 	return q
 }
 
-// polledPage fetches a page of the System Log. Okta sends what was persisted since the cursor, in that order. A page
-// shorter than asked for is the end for now.
+// polledPage fetches a page of the System Log. Okta sends the events stored since the cursor, in the order of storing.
+// A page shorter than its limit is the end for now.
 func (r *Reader) polledPage(ctx context.Context, pos checkpoint.Position) (*Page, error) {
 	a, err := r.get(ctx, nil, pos)
 	if err != nil {
@@ -65,24 +65,24 @@ func (r *Reader) polledPage(ctx context.Context, pos checkpoint.Position) (*Page
 	}
 	switch {
 	case a.next == "":
-		return nil, r.unusable(a, "answer without a next link: the System Log always has one")
+		return nil, r.unusable(a, "the answer has no next link, which the System Log always sends")
 	case a.next == a.cursor && len(a.objects) > 0:
-		return nil, r.unusable(a, "the next link leads back to the page, which is not empty")
+		return nil, r.unusable(a, "the next link of a page with events leads back to the same page")
 	}
 	p := r.newPage(a, pos)
 	for _, o := range a.objects {
 		t, err := time.Parse(time.RFC3339, string(o.published))
-		// An event from the future must not decide where a log that is begun again goes on.
+		// A date in the future must not become the newest: a restarted log would begin there.
 		if err == nil && t.After(p.Position.Newest) && t.Before(a.date.Add(time.Second)) {
 			p.Position.Newest = t.UTC()
 		}
 	}
 	p.Position.Cursor = a.next
-	// A cursor that names no limit has Okta's default: only an empty page is sure to be the end.
+	// A cursor without a limit has Okta's default. Then only an empty page is certainly the end.
 	if len(a.objects) >= limitOf(a.cursor, 1) {
 		return p, nil
 	}
-	// The next poll goes on from the cursor. Idle polls get further apart.
+	// The next poll continues from the cursor. The pause between idle polls grows.
 	p.CaughtUp = true
 	p.Position.IdlePolls++
 	if p.Position.Pull.Events > 0 {
@@ -93,17 +93,17 @@ func (r *Reader) polledPage(ctx context.Context, pos checkpoint.Position) (*Page
 	return p, nil
 }
 
-// unusable makes an Error of an answer whose next link is wrong, and releases the answer.
+// unusable makes an Error of an answer whose next link is wrong. It releases the answer.
 func (r *Reader) unusable(a *answer, why string) error {
 	r.org.release(a)
 	return &Error{Class: Passing, Status: http.StatusOK, Path: r.collection.Path, err: errors.New(why)}
 }
 
-// nextRange is the next part of a backfill's range: all that is left, or Span of it after Okta timed out.
+// nextRange is the next part of a backfill's range: all that is left or, after Okta timed out, at most Span of it.
 func (r *Reader) nextRange(pos checkpoint.Position) *checkpoint.Pull {
 	pull := &checkpoint.Pull{Kind: checkpoint.PullRange, Since: r.backfill.Since.UTC(), Until: r.backfill.Until.UTC()}
 	if done := pos.Reached(pull.Since); done.After(pull.Since) {
-		// All parts are one pull.
+		// All parts have the same pull id.
 		pull.Since, pull.ID = done, pos.LastPullID
 	}
 	if pos.Span > 0 && pos.Span < pull.Until.Sub(pull.Since) {
@@ -123,7 +123,7 @@ func (r *Reader) rangePage(ctx context.Context, pos checkpoint.Position) (*Page,
 	for _, o := range whole.objects {
 		t, err := time.Parse(time.RFC3339, string(o.published))
 		if err == nil && (t.Before(pos.Pull.Since) || !t.Before(pos.Pull.Until)) {
-			continue // of another range; an event without a time is of this one
+			continue // outside of the range; an event without a time is kept
 		}
 		a.objects = append(a.objects, o)
 		if err == nil && t.After(newest) {
@@ -134,7 +134,7 @@ func (r *Reader) rangePage(ctx context.Context, pos checkpoint.Position) (*Page,
 	p.Position.Newest = newest
 	if whole.next != "" {
 		if loops(&p.Position.Guard, &whole) {
-			return nil, r.unusable(a, "the bounded query leads back to where it was")
+			return nil, r.unusable(a, "the listing of the range leads back to an earlier page")
 		}
 		p.Position.Cursor = whole.next
 		return p, nil
@@ -146,7 +146,7 @@ func (r *Reader) rangePage(ctx context.Context, pos checkpoint.Position) (*Page,
 	return p, nil
 }
 
-// failedRange moves the position to a range half as long if Okta timed out on the range's first page.
+// failedRange halves the range if Okta timed out on its first page.
 func (r *Reader) failedRange(ctx context.Context, pos checkpoint.Position, err error) (*Page, error) {
 	span := pos.Pull.Until.Sub(pos.Pull.Since)
 	half := (span / 2).Truncate(time.Millisecond)

@@ -10,12 +10,12 @@ import (
 	"okta-collector/internal/checkpoint"
 )
 
-// walk fetches a page of a listing that has an end: of all users, or of a collection under others, such as the users of
+// walk fetches a page of a listing that has an end: of all users, or of a listing under parents, such as the users of
 // each app, or the rules of each policy of each type.
 //
-// The position names a place in each level, outermost first: a page of the level's listing, and an object of that page
-// by its id. So objects that come or go meanwhile shift nothing. If the page of a level is not at hand, walk fetches it
-// and returns a page without objects. So the position is durable at every level.
+// The position names a place in each parent level, outermost first: a page of the level's listing, and the id of an
+// object on that page. An id stays valid when other objects come or go. If the page of a level is not cached, walk
+// fetches that page and returns no objects. So the position is durable at every level.
 func (r *Reader) walk(ctx context.Context, pos checkpoint.Position) (*Page, error) {
 	pos.Levels = slices.Clone(pos.Levels)
 	var under []string
@@ -40,7 +40,7 @@ func (r *Reader) walk(ctx context.Context, pos checkpoint.Position) (*Page, erro
 	p := r.newPage(a, pos)
 	for i, id := range under {
 		if member := r.collection.Under[i].Member; member != "" {
-			quoted, _ := json.Marshal(id) // a string always marshals
+			quoted, _ := json.Marshal(id) // cannot fail for a string
 			p.Members = fmt.Appendf(p.Members, `,%q:%s`, member, quoted)
 		}
 	}
@@ -52,7 +52,7 @@ func (r *Reader) walk(ctx context.Context, pos checkpoint.Position) (*Page, erro
 	return p, nil
 }
 
-// advance moves a page's position to the next object of the innermost of these levels that has one, or ends the pull.
+// advance moves p to the next object of the innermost level that has one. If none has, it ends the pull.
 func (r *Reader) advance(p *Page, pages []*levelPage, date time.Time) {
 	for i, page := range slices.Backward(pages) {
 		at := p.Position.Levels[i]
@@ -69,49 +69,49 @@ func (r *Reader) advance(p *Page, pages []*levelPage, date time.Time) {
 	r.endPull(p, date)
 }
 
-// levelPage is what is kept of a page of a level: the objects under which the next level is listed.
+// levelPage is the cached part of a page of a level: the objects under which the next level is listed.
 type levelPage struct {
-	pull         int64 // the id of the pull that it belongs to
+	pull         int64 // the id of its pull
 	cursor, next string
 	ids          []string
 	guard        checkpoint.Guard // after this page
 }
 
-// levelKey tells the pages that are kept apart: one for each level of each reader.
+// levelKey is the key of a cached page: the Org caches one for each level of each reader.
 type levelKey struct {
 	reader string
 	level  int
 }
 
-// levelPage returns the page of a level that pos is in, nil if it is not at hand. Constants always are. The Org keeps
-// pages for later slices. Otherwise each slice would begin with a request for them, and with a share of one request a
-// minute never get any further.
+// levelPage returns the cached page of level i at pos, or nil. Constants need no cache. The Org keeps the cache for
+// later slices. Without it, each slice would first request these pages, and with a share of one request a minute it
+// would never get further.
 func (r *Reader) levelPage(pos checkpoint.Position, i int) *levelPage {
 	if level := r.collection.Under[i]; level.Of == "" {
 		return &levelPage{ids: level.Values}
 	}
-	kept, ok := r.org.levels.Load(levelKey{r.name, i})
+	cached, ok := r.org.levels.Load(levelKey{r.name, i})
 	if !ok {
 		return nil
 	}
-	page, at := kept.(*levelPage), pos.Levels[i]
+	page, at := cached.(*levelPage), pos.Levels[i]
 	if page.pull != pos.Pull.ID || page.cursor != at.Cursor || !slices.Contains(page.ids, at.ID) {
 		return nil
 	}
 	return page
 }
 
-// fetchLevel fetches the page that pos is in of the level below these ids. It returns a page without objects, whose
-// position is at one of the level's objects. pages are those of the levels above.
+// fetchLevel fetches the page at pos of the level below these ids, and caches it. It returns a page without objects,
+// whose position is at an object of the level. pages are those of the outer levels.
 func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, pages []*levelPage, under []string) (*Page, error) {
 	i := len(under)
-	c, _ := r.org.cfg.Catalog.Lookup(r.collection.Under[i].Of) // a test holds that the catalog has it
+	c, _ := r.org.cfg.Catalog.Lookup(r.collection.Under[i].Of) // a test checks that the catalog has it
 	at := pos.Levels[i]
 	cursor, stored := at.Cursor, true
 	if cursor == "" {
 		cursor, stored = c.firstCursor(under, c.Limit, c.Full), false
 	}
-	a, err := r.ask(ctx, c, cursor, stored)
+	a, err := r.fetch(ctx, c, cursor, stored)
 	if err != nil {
 		limit, warning, err := r.shrink(ctx, c, limitOf(cursor, c.Limit), err)
 		if err != nil {
@@ -124,12 +124,12 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, pages 
 
 	p := &Page{Position: begun(pos, a.date), Pull: pos.Pull.Kind}
 	page := &levelPage{pull: p.Position.Pull.ID, cursor: cursor, next: a.next, guard: at.Guard}
-	var nameless int
-	if page.ids, nameless = ids(a.objects); nameless > 0 {
-		p.Warning = fmt.Sprintf("%d of %s have no id of at most %d bytes: what is listed under them is not collected", nameless, c.Name, maxID)
+	var noID int
+	if page.ids, noID = ids(a.objects); noID > 0 {
+		p.Warning = fmt.Sprintf("%d of %s have no id of at most %d bytes: the objects under them are not collected", noID, c.Name, maxID)
 	}
 	if reduced := limitOf(cursor, c.Limit); reduced < c.Limit && a.next != "" {
-		// Cursors repeat the limit that they were made with: the smaller one would last until the pull's end.
+		// The next cursor repeats the reduced limit. Without this, it would last until the end of the pull.
 		page.next = withLimit(a.next, c.grown(reduced))
 	}
 	if r.ends(p, c, &page.guard, a) {
@@ -140,27 +140,27 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, pages 
 	case len(page.ids) == 0:
 		r.advance(p, append(pages, page), a.date)
 	case !slices.Contains(page.ids, at.ID):
-		// Nothing of the page was listed yet, or the object is gone. Then the page starts again, since nothing says
-		// where in it the object was.
+		// The page is new, or the object is gone. Then nothing says where on the page it was, so the page starts again.
 		p.Position = p.Position.Under(i, checkpoint.Level{Cursor: cursor, ID: page.ids[0], Guard: at.Guard})
 	}
 	return p, nil
 }
 
-// ids returns the ids of a page's objects, each once: an id twice would lead from the second back to the first.
-// nameless counts the objects without a usable one. As elements of a path, "." and ".." would lead to another endpoint.
-func ids(objects []object) (ids []string, nameless int) {
+// ids returns the ids of a page's objects, without duplicates: after a duplicate, advance would go back to the first.
+// noID counts the objects without a usable id. "." and ".." are not usable, because in a path they lead to another
+// endpoint.
+func ids(objects []object) (ids []string, noID int) {
 	seen := map[string]bool{}
 	for _, o := range objects {
 		var id string
-		_ = json.Unmarshal(fmt.Appendf(nil, `"%s"`, o.id), &id) // split has validated it
+		_ = json.Unmarshal(fmt.Appendf(nil, `"%s"`, o.id), &id) // cannot fail: split has validated it
 		switch {
 		case id == "", id == ".", id == "..":
-			nameless++
+			noID++
 		case !seen[id]:
 			seen[id] = true
 			ids = append(ids, id)
 		}
 	}
-	return ids, nameless
+	return ids, noID
 }

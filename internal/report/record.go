@@ -9,15 +9,15 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// The levels of a record. A record goes to the Devo table of its level, as Devo's own collectors report.
+// The levels of a record. Each level has its own Devo table, like the reports of Devo's own collectors.
 const (
 	levelInfo    = "info"
 	levelWarning = "warning"
 	levelError   = "error"
-	tables       = "devo.collectors.out.global." // and the level
+	tables       = "devo.collectors.out.global." // followed by the level
 )
 
-// record is one record in Devo. Devo's own collectors have the same members up to service.
+// record is one record in Devo. The members up to service are those of Devo's own collectors.
 type record struct {
 	Msg     string `json:"msg"`
 	Time    string `json:"time"`
@@ -34,37 +34,37 @@ type record struct {
 	Class     string `json:"class,omitempty"`
 	Action    string `json:"action,omitempty"`
 	*pullMembers
-	Dropped int64 `json:"dropped,omitempty"` // how many records before this one were dropped from the full queue
+	Dropped int64 `json:"dropped,omitempty"` // records dropped from the full queue just before this one
 }
 
-// Source is what a record is about.
+// Source is the subject of a record.
 type Source struct {
 	Service  string
-	Workflow string // its id in Temporal; empty if there is none
+	Workflow string // the workflow id; empty if there is none
 }
 
-// Pull is what one slice did for a pull. A long pull has several slices with the same ID.
+// Pull is the part of a pull that one slice did. A long pull has several slices with the same ID.
 type Pull struct {
 	ID       int64         `json:"pull_id,omitempty"` // the objects' @devo_pulling_id
 	Kind     string        `json:"pull_kind,omitempty"`
 	Complete bool          `json:"pull_complete"` // the pull ended with this slice
 	End      string        `json:"end"`           // how the slice ended
 	Requests int64         `json:"requests"`      // to Okta, failed ones included
-	Events   int64         `json:"events"`        // that were delivered
-	Bytes    int64         `json:"bytes"`         // of their JSON
-	Pages    int64         `json:"pages"`         // of Okta that were delivered whole
-	Cut      int64         `json:"events_cut"`    // events that were too large, and were delivered cut and marked
+	Events   int64         `json:"events"`        // delivered
+	Bytes    int64         `json:"bytes"`         // of the events' JSON
+	Pages    int64         `json:"pages"`         // of Okta, delivered whole
+	Cut      int64         `json:"events_cut"`    // events above DEVO_MAX_EVENT, delivered cut and marked
 	Took     time.Duration `json:"-"`             // how long the slice ran
 }
 
-// pullMembers are the members of a record about a pull.
+// pullMembers are the additional members of a record about a pull.
 type pullMembers struct {
 	Pull
 	Seconds   float64 `json:"duration_seconds"`
 	PerSecond float64 `json:"events_per_second"`
 }
 
-// record returns the record of the pull of a service.
+// record returns the record about the pull of a service.
 func (p Pull) record(service string) record {
 	m := &pullMembers{Pull: p, Seconds: math.Round(p.Took.Seconds()*1000) / 1000}
 	if p.Took > 0 {
@@ -82,8 +82,8 @@ func (p Pull) record(service string) record {
 			service, part, kind, humanize.Comma(p.Events), p.Requests, m.Seconds, m.PerSecond, p.End)}
 }
 
-// text makes a text short enough for a record, and valid in JSON.
-func text(s string) string {
+// truncate cuts a text to maxText bytes, and makes it valid UTF-8.
+func truncate(s string) string {
 	if len(s) > maxText {
 		s = s[:maxText-len("…")] + "…"
 	}

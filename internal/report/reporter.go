@@ -1,7 +1,8 @@
-// Package report tells Devo about the collector, as Devo's own collectors do: starts, stops, pulls, problems, warnings.
+// Package report sends reports about the collector to Devo, as Devo's own collectors do: starts, stops, pulls,
+// problems, warnings. A [Reporter] queues and delivers them for one tenant.
 //
-// Reports are worth less than events. So no caller ever waits for a report. While Devo is away a bounded number of
-// records is kept; dropped ones are counted. Failures of reporting are logged by the worker and never reported.
+// Reports matter less than events. So no caller ever waits for a report. While Devo cannot be reached, a bounded number
+// of records is kept; dropped ones are counted. The worker logs failures of reporting, and never reports them.
 package report
 
 import (
@@ -19,20 +20,20 @@ import (
 )
 
 const (
-	maxText      = 1100            // bytes of each text of a record
-	maxQueue     = 1000            // records that wait: about two megabytes
-	flushEvery   = 5 * time.Second // between two deliveries of all records that wait
-	longestPause = 5 * time.Minute // between two attempts while they fail
-	flushTimeout = time.Minute     // of one attempt
+	maxText      = 1100            // bytes of one text in a record
+	maxQueue     = 1000            // queued records: about 2 MB
+	flushEvery   = 5 * time.Second // between two deliveries of the queue
+	longestPause = 5 * time.Minute // between two attempts while deliveries fail
+	flushTimeout = time.Minute     // for one attempt
 )
 
-// Config says who reports, and to whom.
+// Config says who reports, and where to.
 type Config struct {
-	Sink    devo.Sink   // the reporter's alone: it shares no lock and no state with the sink of the events
-	Tenant  string      // the only tenant that the reporter reports about
+	Sink    devo.Sink   // used by the reporter only: it shares no lock and no state with the sink of the events
+	Tenant  string      // the tenant that the reports are about
 	Version string      // the collector's
 	ID      string      // tells the collector's workers apart
-	Log     *zap.Logger // gets failures of reporting; default none
+	Log     *zap.Logger // receives failures of reporting; default: none
 }
 
 // Reporter reports for one tenant. It is safe for concurrent use. A nil *Reporter reports nothing.
@@ -48,7 +49,7 @@ type Reporter struct {
 	done   chan struct{} // closed after the last delivery
 }
 
-// New makes a Reporter. It delivers nothing before [Reporter.Start].
+// New returns a Reporter. It delivers nothing before [Reporter.Start].
 func New(cfg Config) *Reporter {
 	cfg.Log = cmp.Or(cfg.Log, zap.NewNop())
 	r := &Reporter{cfg: cfg, quit: make(chan struct{}), done: make(chan struct{})}
@@ -56,7 +57,7 @@ func New(cfg Config) *Reporter {
 	return r
 }
 
-// Start reports the worker's start, and begins to deliver. It is called once.
+// Start reports the worker's start, and begins to deliver. It must be called once.
 func (r *Reporter) Start(taskQueue string) {
 	if r == nil {
 		return
@@ -65,7 +66,7 @@ func (r *Reporter) Start(taskQueue string) {
 	go r.run()
 }
 
-// Stop reports the worker's stop, and delivers what is left until ctx ends. It is called once, after Start.
+// Stop reports the worker's stop, and delivers the queue until ctx ends. It must be called once, after Start.
 func (r *Reporter) Stop(ctx context.Context, failed bool) {
 	if r == nil {
 		return
@@ -79,7 +80,7 @@ func (r *Reporter) Stop(ctx context.Context, failed bool) {
 	select {
 	case <-r.done:
 	case <-ctx.Done():
-		r.cfg.Log.Warn("the collector's last reports about itself did not reach Devo in time, which the events do not depend on")
+		r.cfg.Log.Warn("the collector's last reports about itself did not reach Devo in time; events are not affected")
 	}
 	r.cancel()
 }
@@ -87,7 +88,7 @@ func (r *Reporter) Stop(ctx context.Context, failed bool) {
 // Pull reports what a slice did.
 func (r *Reporter) Pull(of Source, p Pull) { r.add(of, p.record(of.Service)) }
 
-// Problem reports a failure. blocked: it stops the service until somebody has done action.
+// Problem reports a failure. blocked: the service stops until somebody has done action.
 func (r *Reporter) Problem(of Source, class, message, action string, blocked bool) {
 	level := levelWarning
 	if blocked {
@@ -96,12 +97,12 @@ func (r *Reporter) Problem(of Source, class, message, action string, blocked boo
 	r.add(of, record{Level: level, Event: "problem", Class: class, Msg: message, Action: action})
 }
 
-// Warning reports something unusual that stopped nothing.
+// Warning reports something unusual that stops nothing.
 func (r *Reporter) Warning(of Source, message string) {
 	r.add(of, record{Level: levelWarning, Event: "warning", Msg: message})
 }
 
-// add queues a record with the present time. It does not wait.
+// add sets the time and the common members of a record, and queues it. It does not wait.
 func (r *Reporter) add(of Source, rec record) {
 	if r == nil {
 		return
@@ -109,13 +110,13 @@ func (r *Reporter) add(of Source, rec record) {
 	rec.Time = time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
 	rec.Name, rec.Version, rec.ID = "okta-collector", r.cfg.Version, r.cfg.ID
 	rec.Tenant, rec.Service, rec.Workflow = r.cfg.Tenant, of.Service, of.Workflow
-	rec.Msg, rec.Action = text(rec.Msg), text(rec.Action)
+	rec.Msg, rec.Action = truncate(rec.Msg), truncate(rec.Action)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.queue = bounded(append(r.queue, rec))
 }
 
-// bounded drops the oldest records of a queue that is too long. It counts them in the record that follows.
+// bounded drops the oldest records of a queue that is too long. The next record counts them.
 func bounded(queue []record) []record {
 	for len(queue) > maxQueue {
 		queue[1].Dropped += queue[0].Dropped + 1
@@ -125,7 +126,7 @@ func bounded(queue []record) []record {
 	return queue
 }
 
-// run delivers until the reporter is stopped. It logs the first failure of several in a row, and their end.
+// run delivers until the reporter is stopped. Of several failures in a row it logs the first, and later their end.
 func (r *Reporter) run() {
 	defer close(r.done)
 	pause := flushEvery // longer while deliveries fail
@@ -138,8 +139,8 @@ func (r *Reporter) run() {
 		failing := pause > flushEvery
 		err := r.flush()
 		if err != nil && !failing {
-			r.cfg.Log.Warn("the collector's reports about itself do not reach Devo, which the events do not depend on; "+
-				"DEVO_REPORT=off does without them", zap.Error(err), zap.String("remedy", devo.Remedy(err)))
+			r.cfg.Log.Warn("the collector's reports about itself do not reach Devo; events are not affected; "+
+				"DEVO_REPORT=off turns them off", zap.Error(err), zap.String("remedy", devo.Remedy(err)))
 		}
 		if err == nil && failing {
 			r.cfg.Log.Info("the collector's reports about itself reach Devo again")
@@ -151,7 +152,7 @@ func (r *Reporter) run() {
 	}
 }
 
-// flush delivers the records that wait, those of each level together. Records that it could not deliver wait again.
+// flush delivers the queued records, one delivery for each level. Records that cannot be delivered are queued again.
 func (r *Reporter) flush() (err error) {
 	r.mu.Lock()
 	waiting := r.queue

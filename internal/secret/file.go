@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// ReadFile reads a file. It fails if the file has more than limit bytes. Its error names the file.
+// ReadFile reads a file of at most limit bytes. Its error names the file.
 func ReadFile(path string, limit int) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -22,9 +22,9 @@ func ReadFile(path string, limit int) ([]byte, error) {
 	return data, err
 }
 
-// Settled retries a read of one file, or of several that belong together, three times within a second, because somebody
-// may be writing them. It returns the last error of read. If ctx ends first, the error wraps that of ctx too.
-func Settled[T any](ctx context.Context, read func() (T, error)) (T, error) {
+// Retry retries a failed read of files three times within a second, because somebody may be writing them. It returns
+// the last error of read. If ctx ends first, the error wraps ctx.Err() too.
+func Retry[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	v, err := read()
 	for retry := 0; err != nil && retry < 3; retry++ {
 		select {

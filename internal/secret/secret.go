@@ -1,4 +1,5 @@
-// Package secret holds credentials so that they cannot leak by accident.
+// Package secret holds credentials so that they cannot leak by accident. A [Secret] prints, logs and marshals as
+// [redacted]. Its value, or the file that contains it, is read only with [Secret.Read].
 package secret
 
 import (
@@ -9,10 +10,10 @@ import (
 	"strings"
 )
 
-// maxSize bounds a secret in bytes. Tokens have less than 100, JWTs a few thousand. A larger file is the wrong one.
+// maxSize bounds a secret in bytes. Tokens have less than 100, JWTs a few thousand. A larger file is not a credential.
 const maxSize = 64 << 10
 
-// ErrEmpty is returned by [Secret.Read] if there is no value.
+// ErrEmpty is returned by [Secret.Read] if the secret has no value.
 var ErrEmpty = errors.New("secret is empty")
 
 // Secret is a credential, given as a value or as the path of a file with the value. It prints, logs and marshals as
@@ -29,15 +30,15 @@ func Value(v string) Secret { return Secret{value: &v} }
 // File returns a secret that is read from path at every use, so that it can be rotated while the process runs.
 func File(path string) Secret { return Secret{file: path} }
 
-// IsSet says whether a value or a file was given.
+// IsSet reports whether a value or a file was given.
 func (s Secret) IsSet() bool { return s.value != nil && *s.value != "" || s.file != "" }
 
-// Read returns the secret's value without the white space around it. It fails if there is none ([ErrEmpty]), if the
-// value has more than 64 KiB or a character that no HTTP header may have, and if the file cannot be read. Its error
-// names the file, and never has any of the value. Before it fails because of a file, it tries for up to a second.
+// Read returns the secret's value without surrounding white space. It fails if the value is empty ([ErrEmpty]), has
+// more than 64 KiB, or has a character that no HTTP header may have. It fails if the file cannot be read after a second
+// of retries. Its error names the file, but never contains any part of the value.
 func (s Secret) Read() (string, error) {
 	if s.file != "" {
-		return Settled(context.Background(), s.readFile)
+		return Retry(context.Background(), s.readFile)
 	}
 	if s.value == nil {
 		return "", ErrEmpty

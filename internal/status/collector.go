@@ -12,8 +12,8 @@ import (
 	"okta-collector/workflows"
 )
 
-// States of a collector that does not name one itself. A run that ended otherwise has the state that
-// Temporal names, such as failed or terminated.
+// States of a collector whose workflow does not report one. Another way to end has Temporal's name, such as failed or
+// terminated.
 const (
 	Stopped workflows.CollectorState = "stopped"
 	Unknown workflows.CollectorState = "unknown"
@@ -23,55 +23,55 @@ const (
 // WorkDue is the reason of a workflow that waits for a worker.
 const WorkDue workflows.WaitReason = "work is due"
 
-// Collector is what is known of one collector or backfill. Its JSON is for scripts: docs/operating.md describes it.
+// Collector is the state of one collector or backfill. Its JSON is for scripts: docs/operating.md describes it.
 type Collector struct {
 	ID string `json:"id"`
-	// Status is the workflow's own, with the checkpoint of a slice under way.
+	// Status is the workflow's own status, with the checkpoint of a slice under way.
 	workflows.Status
-	// Unanswered is why the workflow did not answer, or why the position of one that has ended cannot be read. Then
-	// only what Temporal knows without it is set: no counts of slices and problems.
+	// Unanswered is why the workflow did not answer or, after its end, why its position cannot be read. Then only the
+	// facts that Temporal knows are set, without counts of slices and problems.
 	Unanswered string `json:"unanswered,omitempty"`
-	// NoWorker reports whether that is because no worker polls the task queue.
+	// NoWorker: the workflow did not answer because no worker polls the task queue.
 	NoWorker bool `json:"noWorker,omitempty"`
-	// Ended is when the run ended; zero while it runs, or if there is none.
+	// Ended is when the run ended; zero while it runs, or if there is no run.
 	Ended time.Time `json:"ended,omitzero"`
 	// Failure is the error of a run that failed.
 	Failure string `json:"failure,omitempty"`
-	// Last is what a new run of a collector that has ended goes on from; nil if nothing is known. Without a position it
-	// says when the service was first started.
+	// Last is the state that a new run of an ended collector continues from; nil if nothing is known. Without a position
+	// it only says when the service was first started.
 	Last *workflows.State `json:"-"`
-	// TaskQueue is that of a run that is running.
+	// TaskQueue is the task queue of a running run.
 	TaskQueue string `json:"-"`
-	// LagSeconds is how far it is behind: 0 if caught up, nil if not known.
+	// LagSeconds is how far the collector is behind: 0 if caught up, nil if unknown.
 	LagSeconds *float64 `json:"lagSeconds,omitempty"`
-	// EstimatedEnd is when a backfill that is under way will have ended; zero if not known.
+	// EstimatedEnd is when a running backfill will probably end; zero if unknown.
 	EstimatedEnd time.Time `json:"estimatedEnd,omitzero"`
 	// Slice is the activity under way; nil between slices.
 	Slice *Slice `json:"slice,omitempty"`
-	// Lately is what was shipped in the last minutes; nil if not known.
+	// Lately is what was shipped in the last five minutes; nil if unknown.
 	Lately *Shipped `json:"lately,omitempty"`
-	// Rate is that of the slice under way or, after [Rates.Add], of the last minute; nil if not known.
+	// Rate is the rate of the slice under way or, after [Rates.Add], of the last minute; nil if unknown.
 	Rate *Rate `json:"rate,omitempty"`
 }
 
-// HasEnded reports whether there is nothing more to wait for.
+// HasEnded reports whether the collector is missing, or its run has ended.
 func (c Collector) HasEnded() bool {
 	going := []workflows.CollectorState{workflows.StateRunning, workflows.StateWaiting, workflows.StatePaused, workflows.StateBlocked, Unknown}
 	return !slices.Contains(going, c.State)
 }
 
-// EndedUnasked reports whether it has ended or is missing, and nobody stopped it.
+// EndedUnasked reports whether the collector is missing, or ended without being stopped or done.
 func (c Collector) EndedUnasked() bool {
 	return c.HasEnded() && c.State != workflows.StateDone && c.State != Stopped
 }
 
-// Derive sets what follows from the rest.
+// Derive sets the fields that follow from the others.
 func (c *Collector) Derive(now time.Time) {
 	c.Lately = shippedLately(c.Recent, c.Checkpoint.Totals, now)
 	bounds, backfill := workflows.RangeOf(c.ID)
 	if !backfill {
 		switch {
-		case c.State == Stopped: // there is nothing to be behind of
+		case c.State == Stopped: // a stopped collector has no lag
 		case c.CaughtUp:
 			c.LagSeconds = new(0.0)
 		case !c.BehindSince.IsZero():
@@ -91,27 +91,27 @@ func (c *Collector) Derive(now time.Time) {
 	}
 	at := now
 	if c.WakeAt != nil && c.WakeAt.After(now) {
-		at = *c.WakeAt // nothing is fetched before
+		at = *c.WakeAt // the backfill fetches nothing before
 	}
 	c.EstimatedEnd = c.Backfill.End(at)
 }
 
-// States of a slice that Temporal knows. There are others, such as paused, into which a person can bring it.
+// States of a slice. Temporal has others, such as paused, that only a person can cause.
 const (
-	SliceScheduled = "scheduled" // it waits for a worker
+	SliceScheduled = "scheduled" // the slice waits for a worker
 	SliceStarted   = "started"
 )
 
 // Slice is an activity under way.
 type Slice struct {
 	State string `json:"state"`
-	// Began is when a worker took it, and Heartbeat when the worker last recorded a checkpoint.
+	// Began is when a worker took the slice. Heartbeat is when the worker last recorded a checkpoint.
 	Began     time.Time `json:"began,omitzero"`
 	Heartbeat time.Time `json:"heartbeat,omitzero"`
 }
 
-// pendingSlice is the slice under way, with the checkpoint of its heartbeat; nil if there is none. A collector has no
-// other activities.
+// pendingSlice returns the slice under way and the checkpoint of its heartbeat; nil if there is none. A collector has
+// no other activities.
 func (r *Reader) pendingSlice(d *workflowservice.DescribeWorkflowExecutionResponse) (s *Slice, newest checkpoint.Checkpoint) {
 	for _, a := range d.GetPendingActivities() {
 		s = &Slice{State: strings.ToLower(a.GetState().String()), Began: timeOf(a.GetLastStartedTime()), Heartbeat: timeOf(a.GetLastHeartbeatTime())}
@@ -122,7 +122,7 @@ func (r *Reader) pendingSlice(d *workflowservice.DescribeWorkflowExecutionRespon
 	return s, newest
 }
 
-// timeOf is zero if Temporal knows no time.
+// timeOf returns t, or zero if Temporal has no time.
 func timeOf(t *timestamppb.Timestamp) time.Time {
 	if t == nil {
 		return time.Time{}
@@ -131,17 +131,17 @@ func timeOf(t *timestamppb.Timestamp) time.Time {
 }
 
 const (
-	// lately is the time that [Collector.Lately] is about.
+	// lately is the period of [Collector.Lately].
 	lately = 5 * time.Minute
-	// rateWindow is how far back [Rates] look.
+	// rateWindow is the period of [Rates].
 	rateWindow = time.Minute
 )
 
-// Shipped is what a collector has shipped within a time.
+// Shipped is what a collector has shipped within a period.
 type Shipped struct {
 	Events int64 `json:"events"`
 	Bytes  int64 `json:"bytes"`
-	// Seconds is about 300. It is more if the workflow has no totals of five minutes ago, less if its run is younger.
+	// Seconds is about 300: more if the workflow has no totals of five minutes ago, less if its run is younger.
 	Seconds float64 `json:"seconds"`
 }
 
@@ -149,13 +149,13 @@ func sampleOf(totals checkpoint.Totals, at time.Time) workflows.Sample {
 	return workflows.Sample{At: at, Events: totals.Events, Bytes: totals.Bytes}
 }
 
-// shipped is what was shipped between two samples.
+// shipped returns what was shipped between two samples.
 func shipped(from, to workflows.Sample) Shipped {
 	return Shipped{Events: to.Events - from.Events, Bytes: to.Bytes - from.Bytes, Seconds: to.At.Sub(from.At).Seconds()}
 }
 
-// shippedLately is what was shipped since the newest sample that is at least five minutes old. If none is so old, it
-// counts from the oldest one. samples are in the order of time; without any, it is nil.
+// shippedLately returns what was shipped since the newest sample that is at least five minutes old, or since the oldest
+// sample. samples are in order of time; without samples it returns nil.
 func shippedLately(samples []workflows.Sample, totals checkpoint.Totals, now time.Time) *Shipped {
 	if len(samples) == 0 {
 		return nil
@@ -163,7 +163,7 @@ func shippedLately(samples []workflows.Sample, totals checkpoint.Totals, now tim
 	return new(shipped(dropOlder(samples, lately, now)[0], sampleOf(totals, now)))
 }
 
-// dropOlder drops the samples before the newest one that is at least so old. If none is, it drops none.
+// dropOlder drops the samples before the newest one of at least this age. If there is none, it drops nothing.
 func dropOlder(samples []workflows.Sample, age time.Duration, now time.Time) []workflows.Sample {
 	for len(samples) > 1 && now.Sub(samples[1].At) >= age {
 		samples = samples[1:]
@@ -175,11 +175,11 @@ func dropOlder(samples []workflows.Sample, age time.Duration, now time.Time) []w
 type Rate struct {
 	Events float64 `json:"eventsPerSecond"`
 	Bytes  float64 `json:"bytesPerSecond"`
-	// Seconds is the time over which it was measured.
+	// Seconds is the length of the measurement.
 	Seconds float64 `json:"seconds"`
 }
 
-// newRate is nil if no time has passed, or the counts began anew.
+// newRate returns the rate between two samples, nil if no time has passed or the counts restarted.
 func newRate(from, to workflows.Sample) *Rate {
 	s := shipped(from, to)
 	if s.Seconds <= 0 || s.Events < 0 || s.Bytes < 0 {
@@ -188,10 +188,10 @@ func newRate(from, to workflows.Sample) *Rate {
 	return &Rate{Events: float64(s.Events) / s.Seconds, Bytes: float64(s.Bytes) / s.Seconds, Seconds: s.Seconds}
 }
 
-// Rates measure collectors that are read again and again, by their ids.
+// Rates measure collectors that are read repeatedly. The keys are their ids.
 type Rates map[string][]workflows.Sample
 
-// Add records what was read at a time. From the second reading on it sets the collector's rate in the last minute.
+// Add records a reading of c at now. From the second reading on it sets the rate of c in the last minute.
 func (r Rates) Add(c *Collector, now time.Time) {
 	newest := sampleOf(c.Checkpoint.Totals, now)
 	r[c.ID] = dropOlder(append(r[c.ID], newest), rateWindow, now)

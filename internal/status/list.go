@@ -19,17 +19,17 @@ import (
 
 const (
 	listPage = 1000
-	// maxListed is how many runs are listed at most.
+	// maxListed bounds the number of listed runs.
 	maxListed = 20_000
-	// pollAge is how long ago a worker that is alive may have polled. One poll lasts about a minute.
+	// pollAge is the longest time since the last poll of a living worker. One poll lasts about a minute.
 	pollAge = 2 * time.Minute
 )
 
-// Queries for [Reader.IDs]. They do not use search attributes, which a run does not have when it begins.
+// Queries for [Reader.IDs]. They use no search attributes, because a new run has none yet.
 const (
-	// Running finds the collectors that run, without their backfills.
+	// Running finds the running collectors, without backfills.
 	Running = `WorkflowType = "` + workflows.CollectName + `" AND ExecutionStatus = "Running"`
-	// EverStarted finds all collectors, and the backfills that run.
+	// EverStarted finds all collectors, and the running backfills.
 	EverStarted = `WorkflowType = "` + workflows.CollectName + `" AND ExecutionStatus != "ContinuedAsNew"` +
 		` OR WorkflowType = "` + workflows.BackfillName + `" AND ExecutionStatus = "Running"`
 )
@@ -55,8 +55,8 @@ func List(ctx context.Context, temporal Lister, query string) (runs []*workflow.
 	return nil, fmt.Errorf("listing the collectors: there are more than %d", maxListed)
 }
 
-// IDs returns the workflow ids that a visibility query finds, of one tenant or, without one, of all: each once, and in
-// the catalog's order.
+// IDs returns the workflow ids that a visibility query finds, each once and in the catalog's order. An empty tenant
+// means all tenants.
 func (r *Reader) IDs(ctx context.Context, query, tenant string) ([]string, error) {
 	runs, err := List(ctx, r, query)
 	var ids []string
@@ -70,8 +70,8 @@ func (r *Reader) IDs(ctx context.Context, query, tenant string) ([]string, error
 	return slices.Compact(ids), err
 }
 
-// catalogOrder compares ids by tenant, and by the order of services in the catalog. A service comes before its
-// backfills, and what is no service comes last.
+// catalogOrder compares ids by tenant, then by the order of services in the catalog. A service comes before its
+// backfills. Unknown services come last.
 func catalogOrder(a, b string) int {
 	tenantA, serviceA, _ := workflows.ParseWorkflowID(a)
 	tenantB, serviceB, _ := workflows.ParseWorkflowID(b)
@@ -79,8 +79,8 @@ func catalogOrder(a, b string) int {
 	return cmp.Or(cmp.Compare(tenantA, tenantB), cmp.Compare(place(serviceA), place(serviceB)), cmp.Compare(a, b))
 }
 
-// State is the search attribute CollectorState of a run. A run that no worker has seen yet has none, and is to be
-// collected.
+// State returns the search attribute CollectorState of a run. A run that no worker has seen yet has none, and counts as
+// collecting.
 func State(run *workflow.WorkflowExecutionInfo, data converter.DataConverter) string {
 	var state string
 	payload := run.GetSearchAttributes().GetIndexedFields()[workflows.AttributeState]
@@ -90,7 +90,7 @@ func State(run *workflow.WorkflowExecutionInfo, data converter.DataConverter) st
 	return cmp.Or(state, workflows.AttributeCollecting)
 }
 
-// Polled reports whether a worker polls a task queue. It is true if Temporal does not say.
+// Polled reports whether a worker polls a task queue. It returns true if Temporal does not answer.
 func (r *Reader) Polled(ctx context.Context, queue string) bool {
 	d, err := r.DescribeTaskQueue(ctx, queue, enums.TASK_QUEUE_TYPE_WORKFLOW)
 	return err != nil || slices.ContainsFunc(d.GetPollers(), func(p *taskqueue.PollerInfo) bool {

@@ -1,6 +1,7 @@
-// Package status reads what Temporal knows of the collectors: runs, positions, heartbeats, backfills and workers.
+// Package status reads the state of the collectors from Temporal: runs, positions, heartbeats, backfills and workers. A
+// [Reader] reads it, and returns a [Collector] for each collector or backfill.
 //
-// It returns data. Whoever shows it makes the texts.
+// The package returns data. The programs that show it write the texts.
 package status
 
 import (
@@ -22,9 +23,9 @@ import (
 )
 
 const (
-	// queryTimeout is how long a workflow may take to answer a query, which a worker does for it.
+	// queryTimeout bounds the wait for the answer to a query. A worker answers it for the workflow.
 	queryTimeout = 5 * time.Second
-	// maxQueries is how many workflows are queried at the same time.
+	// maxQueries bounds the number of workflows that are queried at the same time.
 	maxQueries = 16
 )
 
@@ -32,11 +33,11 @@ const (
 type Reader struct {
 	client.Client
 	Namespace string
-	// Data decodes what workflows and activities have written.
+	// Data decodes payloads of workflows and activities.
 	Data converter.DataConverter
 }
 
-// Collectors reads several collectors or backfills, in the order of the ids.
+// Collectors reads several collectors or backfills, and returns them in the order of ids.
 func (r *Reader) Collectors(ctx context.Context, ids []string) ([]Collector, error) {
 	collectors := make([]Collector, len(ids))
 	group, ctx := errgroup.WithContext(ctx)
@@ -50,12 +51,12 @@ func (r *Reader) Collectors(ctx context.Context, ids []string) ([]Collector, err
 	return collectors, group.Wait()
 }
 
-// Collector reads one collector or backfill. Temporal must answer; the workflow need not.
+// Collector reads one collector or backfill. It fails if Temporal does not answer, but not if the workflow does not.
 func (r *Reader) Collector(ctx context.Context, id string) (Collector, error) {
 	return r.read(ctx, id, true)
 }
 
-// Ended reads how a collector or backfill has ended. One that runs is not queried: its state is [Unknown].
+// Ended reads how a collector or backfill has ended. It does not query a running one, whose state is then [Unknown].
 func (r *Reader) Ended(ctx context.Context, id string) (Collector, error) {
 	return r.read(ctx, id, false)
 }
@@ -82,8 +83,8 @@ func (r *Reader) read(ctx context.Context, id string, query bool) (c Collector, 
 	return c, err
 }
 
-// query adds the workflow's own status. It keeps the checkpoint of a slice under way, which is newer than any that the
-// workflow knows.
+// query adds the workflow's own status. It keeps the checkpoint of a slice under way, because the workflow only knows
+// older ones.
 func (r *Reader) query(ctx context.Context, c *Collector, d *workflowservice.DescribeWorkflowExecutionResponse) error {
 	var answer workflows.Status
 	timed, cancel := context.WithTimeout(ctx, queryTimeout)
@@ -96,13 +97,13 @@ func (r *Reader) query(ctx context.Context, c *Collector, d *workflowservice.Des
 	case codes.OK:
 		newest := c.Checkpoint
 		c.Status = answer
-		// The workflow may answer after the end of the slice whose heartbeat was described.
+		// The slice may have ended between its description and the answer. Then the answer is newer.
 		if !newest.IsZero() && newest.Totals.Events >= answer.Checkpoint.Totals.Events {
 			c.Rate = newRate(sampleOf(answer.Checkpoint.Totals, c.Slice.Began), sampleOf(newest.Totals, c.Slice.Heartbeat))
 			c.Checkpoint = newest
 		}
 		return nil
-	case codes.DeadlineExceeded, codes.FailedPrecondition: // the latter if no worker has polled for a while
+	case codes.DeadlineExceeded, codes.FailedPrecondition: // FailedPrecondition: no worker has polled for a while
 		c.Unanswered, c.NoWorker = "no worker answers", true
 	default:
 		c.Unanswered = err.Error()
@@ -110,7 +111,7 @@ func (r *Reader) query(ctx context.Context, c *Collector, d *workflowservice.Des
 	return r.unanswered(ctx, c, d.GetWorkflowExecutionInfo(), d.GetPendingWorkflowTask() != nil)
 }
 
-// unanswered adds what Temporal alone knows of a run. due reports whether the workflow waits for a worker.
+// unanswered adds what Temporal knows of a run whose workflow did not answer. due: a workflow task waits for a worker.
 func (r *Reader) unanswered(ctx context.Context, c *Collector, run *workflow.WorkflowExecutionInfo, due bool) error {
 	last, err := r.history(ctx, c.ID, run.GetExecution().GetRunId())
 	if err != nil {
@@ -122,7 +123,7 @@ func (r *Reader) unanswered(ctx context.Context, c *Collector, run *workflow.Wor
 	c.LastProblem, c.BehindSince = last.LastProblem, c.Checkpoint.Position.Newest
 	waits := !last.WakeAt.IsZero()
 	switch attribute := State(run, r.Data); {
-	// A worker that was lost is noticed only after the heartbeat timeout.
+	// Temporal notices a lost worker only after the heartbeat timeout.
 	case c.Slice != nil && c.Slice.State != SliceScheduled:
 		c.State = workflows.StateRunning
 	case attribute == workflows.AttributePaused:

@@ -18,10 +18,10 @@ import (
 	"okta-collector/workflows"
 )
 
-// maxRuns is how many consecutive runs may have ended without a position. Nobody starts that many by mistake.
+// maxRuns bounds the consecutive runs without a position that [Reader.last] skips. Nobody starts that many by mistake.
 const maxRuns = 20
 
-// closed adds what the latest run left behind when it ended.
+// closed adds the state in which the latest run ended.
 func (r *Reader) closed(ctx context.Context, c *Collector, latest *workflow.WorkflowExecutionInfo) error {
 	status := latest.GetStatus()
 	bounds, backfill := workflows.RangeOf(c.ID)
@@ -52,10 +52,10 @@ func (r *Reader) closed(ctx context.Context, c *Collector, latest *workflow.Work
 	return nil
 }
 
-// last sets [Collector.Last]. A run may have ended unasked before it had a position, such as one with a mistake in its
-// input. Then the run before it has the position. If no run has one, the latest says where to begin.
+// last sets [Collector.Last]. The latest run may have failed before it had a position, for instance because of its
+// input. Then an earlier run has the position. If no run has one, the latest run says where to begin.
 func (r *Reader) last(ctx context.Context, c *Collector, state workflows.State, latest *workflow.WorkflowExecutionInfo) error {
-	// A run that was stopped counts, also without a position.
+	// A stopped run counts even without a position.
 	enough := func(s workflows.State, run *workflow.WorkflowExecutionInfo) bool {
 		return !s.Checkpoint.IsZero() || run.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED
 	}
@@ -80,7 +80,7 @@ func (r *Reader) last(ctx context.Context, c *Collector, state workflows.State, 
 			}
 		}
 	}
-	// A start means to collect, and not to pull everything again: the next poll is due when it was.
+	// A new start continues the collection when the next poll was due. It inherits no pause, block or backoff.
 	state.Paused, state.Blocked, state.Failures = false, false, 0
 	if state.WakeReason == workflows.WaitBlocked || state.WakeReason == workflows.WaitBackoff {
 		state.WakeAt, state.WakeReason = time.Time{}, ""
@@ -89,8 +89,8 @@ func (r *Reader) last(ctx context.Context, c *Collector, state workflows.State, 
 	return nil
 }
 
-// finalState is the state in which a closed run ended. It is the run's result or, for a backfill that was stopped, in
-// its error. Of a run that did not end by itself, its history has the position and the beginning.
+// finalState returns the state in which a closed run ended. It is the result of the run or, after a backfill was
+// stopped, in its error. If the run ended in another way, its history has the position and the beginning.
 func (r *Reader) finalState(ctx context.Context, id string, execution *workflow.WorkflowExecutionInfo) (state workflows.State, err error) {
 	run := execution.GetExecution().GetRunId()
 	switch execution.GetStatus() {
@@ -113,11 +113,11 @@ func (r *Reader) finalState(ctx context.Context, id string, execution *workflow.
 	return state, err
 }
 
-// history reads a run's history backwards, to the newest event that has a checkpoint. That is among the last dozen,
-// unless a person has sent many signals since. It sets only the checkpoint, the wake-up time of a pending timer, the
-// reason for waiting, and the problem if the last slice failed.
+// history reads a run's history backwards, to the newest event with a checkpoint. That is among the last dozen events,
+// unless somebody has sent many signals since. history sets only the checkpoint, the end of a pending timer, the reason
+// for waiting, and the problem if the last slice failed.
 func (r *Reader) history(ctx context.Context, id, run string) (last workflows.State, err error) {
-	decided := false // by the newest event of a timer: a workflow has at most one
+	decided := false // the newest timer event was seen; a workflow has at most one timer
 	request := &workflowservice.GetWorkflowExecutionHistoryReverseRequest{
 		Namespace: r.Namespace,
 		Execution: &common.WorkflowExecution{WorkflowId: id, RunId: run},
@@ -147,8 +147,8 @@ func (r *Reader) history(ctx context.Context, id, run string) (last workflows.St
 	}
 }
 
-// checkpoint reads the checkpoint that an event has, with why the workflow waits after it. A run and a slice are given
-// one, and a slice returns one however it ends.
+// checkpoint reads the checkpoint of an event, and why the workflow waits after the event. A run and a slice begin with
+// a checkpoint, and every slice ends with one.
 func (r *Reader) checkpoint(event *history.HistoryEvent, s *workflows.State) bool {
 	switch event.GetEventType() {
 	case enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
@@ -185,7 +185,7 @@ func (r *Reader) checkpoint(event *history.HistoryEvent, s *workflows.State) boo
 	return false
 }
 
-// beginning sets when a collection was first started and where it was to begin, by the first event of a run's history.
+// beginning sets when a collection was first started, and from when it collects. Both are in the first event of a run.
 func (r *Reader) beginning(ctx context.Context, id, run string, s *workflows.State) error {
 	page, err := r.WorkflowService().GetWorkflowExecutionHistory(ctx, &workflowservice.GetWorkflowExecutionHistoryRequest{
 		Namespace: r.Namespace, Execution: &common.WorkflowExecution{WorkflowId: id, RunId: run}, MaximumPageSize: 1,
@@ -195,7 +195,7 @@ func (r *Reader) beginning(ctx context.Context, id, run string, s *workflows.Sta
 	}
 	for _, event := range page.GetHistory().GetEvents() {
 		var in workflows.CollectInput
-		r.decode(event.GetWorkflowExecutionStartedEventAttributes().GetInput(), &in) // else nothing could begin with it
+		r.decode(event.GetWorkflowExecutionStartedEventAttributes().GetInput(), &in) // leaves zero on failure
 		before := cmp.Or(in.State, &workflows.State{})
 		s.Began, s.Since = before.Began, cmp.Or(in.Since, before.Since)
 		if s.Began.IsZero() {
@@ -205,7 +205,7 @@ func (r *Reader) beginning(ctx context.Context, id, run string, s *workflows.Sta
 	return nil
 }
 
-// decode reports whether there was anything to decode, and it was decoded.
+// decode decodes payloads, and reports whether there were any and decoding succeeded.
 func (r *Reader) decode(payloads *common.Payloads, into any) bool {
 	return len(payloads.GetPayloads()) > 0 && r.Data.FromPayloads(payloads, into) == nil
 }

@@ -10,7 +10,7 @@ import (
 	"okta-collector/workflows"
 )
 
-// MissingAttributes are the workflows' search attributes that a namespace does not have.
+// MissingAttributes returns the search attributes of the workflows that a namespace does not have.
 func MissingAttributes(ctx context.Context, operator operatorservice.OperatorServiceClient, namespace string) ([]string, error) {
 	list, err := operator.ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package temporalclient reads how Temporal is reached, and whether a namespace is set up. The settings are Temporal's
-// own: whoever uses the temporal CLI has them already.
+// Package temporalclient reads how to connect to Temporal, and checks whether a namespace is set up. The settings are
+// Temporal's own, so users of the temporal CLI have them already.
 package temporalclient
 
 import (
@@ -10,8 +10,8 @@ import (
 	"go.temporal.io/sdk/contrib/envconfig"
 )
 
-// Options reads the TEMPORAL_* variables and the profile that they name. Address and namespace default to the SDK's. An
-// error is about a setting.
+// Options reads the TEMPORAL_* variables and the profile that they name. Address and namespace default to those of the
+// SDK. An error is about a setting.
 func Options() (client.Options, error) {
 	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{})
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package terminal draws on terminals.
+// Package terminal draws on terminals: a [Screen] that is replaced as a whole, a progress [Bar], and wrapped text.
 package terminal
 
 import (
@@ -21,21 +21,21 @@ const (
 	clearLine   = "\x1b[K" // from the cursor to the end of the line
 	clearBelow  = "\x1b[J"
 	beginUpdate = "\x1b[?2026h"
-	endUpdate   = "\x1b[?2026l" // shows everything since beginUpdate at once, so that nothing flickers
+	endUpdate   = "\x1b[?2026l" // shows everything since beginUpdate at once, without flicker
 )
 
 const (
-	// Endless is the width of an output that is no terminal: programs read lines, and each row is one.
+	// Endless is the width of an output that is not a terminal. Programs read it line by line, so rows are never wrapped.
 	Endless = math.MaxInt32
-	// MaxWidth is how wide a wrapped text gets. Longer lines are hard to read.
+	// MaxWidth is the maximum width of wrapped text. Longer lines are hard to read.
 	MaxWidth = 120
-	// printEvery is the time between two lines of a bar that cannot be drawn.
+	// printEvery is the time between two lines of a [Bar] on an output that is not a terminal.
 	printEvery = 10 * time.Second
-	// barLength is how many characters a whole bar is.
+	// barLength is the length of a bar in characters.
 	barLength = 28
 )
 
-// Size is that of a terminal. It is Endless, 0 if the output is none.
+// Size returns the size of a terminal: Endless, 0 if the output is not a terminal.
 func Size(out io.Writer) (width, height int) {
 	file, ok := out.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
@@ -48,20 +48,20 @@ func Size(out io.Writer) (width, height int) {
 	return width, height
 }
 
-// Width is the first part of Size.
+// Width returns the width of Size.
 func Width(out io.Writer) int {
 	width, _ := Size(out)
 	return width
 }
 
-// Screen is the alternate screen of a terminal, on which one picture after another is drawn. Closing it brings back
-// what was there before.
+// Screen is the alternate screen of a terminal, on which each picture replaces the one before. Close brings back the
+// previous contents of the terminal.
 type Screen struct {
 	out  io.Writer
 	size func(io.Writer) (width, height int)
 }
 
-// Open opens the screen; nil if the output is no terminal.
+// Open opens the screen. It returns nil if the output is not a terminal.
 func Open(out io.Writer) *Screen {
 	if Width(out) == Endless {
 		return nil
@@ -73,8 +73,8 @@ func Open(out io.Writer) *Screen {
 // Close leaves the screen.
 func (s *Screen) Close() { _, _ = io.WriteString(s.out, leaveScreen) }
 
-// Draw replaces the picture. The terminal wraps a line that is too long, so that it is copied as one line. Lines that
-// do not fit at the bottom are left out.
+// Draw replaces the picture. The terminal itself wraps long lines, so that they can be copied as one line. Lines below
+// the bottom are left out.
 func (s *Screen) Draw(picture string) {
 	width, height := s.size(s.out)
 	var b strings.Builder
@@ -89,8 +89,8 @@ func (s *Screen) Draw(picture string) {
 		if i > 0 {
 			b.WriteString("\r\n")
 		}
-		// The row is cleared before the line is written: after the last column the cursor is still on it and would
-		// clear that. The rest of a line's last row is filled with blanks.
+		// The row is cleared before the line is written. After a line of full width the cursor stays on the last column, and
+		// clearing would erase that. The rest of the last row of a wrapped line is filled with blanks.
 		b.WriteString(clearLine + line)
 		if rows > 1 {
 			b.WriteString(strings.Repeat(" ", rows*width-length))
@@ -102,7 +102,7 @@ func (s *Screen) Draw(picture string) {
 	_, _ = io.WriteString(s.out, b.String()+endUpdate)
 }
 
-// Bar shows progress: drawn in place on a terminal, as lines now and then elsewhere.
+// Bar shows progress. A terminal shows one line that changes; another output gets a line every ten seconds.
 type Bar struct {
 	out     io.Writer
 	drawn   bool
@@ -110,49 +110,49 @@ type Bar struct {
 	printed time.Time
 }
 
-// NewBar makes a bar on an output.
+// NewBar returns a bar on an output.
 func NewBar(out io.Writer) *Bar { return &Bar{out: out, drawn: Width(out) != Endless} }
 
-// Show shows how much is done, 0 to 1, or nil if that is not known, and a text beside it.
-func (b *Bar) Show(now time.Time, done *float64, said string) {
+// Show shows which part is done, from 0 to 1 or nil if unknown, and a text beside the bar.
+func (b *Bar) Show(now time.Time, done *float64, message string) {
 	switch {
 	case b.drawn:
-		n, block := int(now.Unix()%(barLength-2)), "▒█▒" // it moves
+		n, block := int(now.Unix()%(barLength-2)), "▒█▒" // the block moves
 		bar := strings.Repeat("░", n) + block + strings.Repeat("░", barLength-3-n)
 		if done != nil {
 			n = int(barLength * *done)
 			bar = strings.Repeat("█", n) + strings.Repeat("░", barLength-n)
 		}
-		b.line = text.Trim("║"+bar+"║  "+said, Width(b.out)-1)
+		b.line = text.Trim("║"+bar+"║  "+message, Width(b.out)-1)
 		fmt.Fprint(b.out, "\r"+clearLine+b.line)
 	case now.Sub(b.printed) >= printEvery:
 		b.printed = now
-		b.Note(now, said)
+		b.Note(now, message)
 	}
 }
 
-// Note prints a text that stays.
-func (b *Bar) Note(now time.Time, said string) {
+// Note prints a text above the bar. The text stays.
+func (b *Bar) Note(now time.Time, message string) {
 	at := now.UTC().Format(time.TimeOnly) + "Z  "
 	if !b.drawn {
-		fmt.Fprintln(b.out, at+strings.Join(strings.Fields(said), " "))
+		fmt.Fprintln(b.out, at+strings.Join(strings.Fields(message), " "))
 		return
 	}
-	fmt.Fprint(b.out, "\r"+clearLine+at+Wrap(said, len(at), Width(b.out))[len(at):]+"\n"+b.line)
+	fmt.Fprint(b.out, "\r"+clearLine+at+Wrap(message, len(at), Width(b.out))[len(at):]+"\n"+b.line)
 }
 
-// End leaves the bar visible, without the ^C that a terminal shows.
+// End leaves the bar visible. It overwrites the ^C that a terminal prints.
 func (b *Bar) End() {
 	if b.drawn {
 		fmt.Fprint(b.out, "\r"+clearLine+b.line+"\n")
 	}
 }
 
-// Wrap wraps a text between words, and indents each line. Words are not broken, so that they can be copied.
-func Wrap(said string, indent, width int) string {
+// Wrap wraps a text between words, and indents each line. It never breaks a word, so that words can be copied.
+func Wrap(message string, indent, width int) string {
 	var lines []string
 	line, margin := "", strings.Repeat(" ", indent)
-	for _, word := range strings.Fields(said) {
+	for _, word := range strings.Fields(message) {
 		if line != "" && text.StringWidthWithoutEscSequences(margin+line+" "+word) > min(width, MaxWidth) {
 			lines, line = append(lines, margin+line), ""
 		}
