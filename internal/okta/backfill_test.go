@@ -150,7 +150,7 @@ func TestABackfillWaitsWhileLiveCollectionRunsAndLeavesItAReserve(t *testing.T) 
 			require.Fail(t, "it did not wait", "%v", err)
 		default:
 		}
-		require.ErrorContains(t, <-asked, "live collection goes first", "not for ever")
+		require.EqualError(t, <-asked, "budget of /api/v1/logs: live collection goes first", "not for ever")
 		go ask()
 		synctest.Wait()
 		live.Close()

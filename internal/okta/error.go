@@ -52,10 +52,11 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
+	text := "asking Okta for "
 	if errors.As(e.err, new(*budget.WaitError)) {
-		return e.err.Error() // no request was sent
+		text = "budget of " // no request was sent
 	}
-	text := "asking Okta for " + printable(e.Path, 200) + ": " + e.Reason()
+	text += printable(e.Path, 200) + ": " + e.Reason()
 	if e.RequestID != "" {
 		text += " [request " + e.RequestID + "]"
 	}
