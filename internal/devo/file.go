@@ -201,8 +201,8 @@ func (s *fileSender) send(ctx context.Context, batch Batch, d *delivery) (err er
 		return err
 	})
 	end := s.size
-	d.confirm = func(context.Context) error {
-		if err := s.file.Sync(); err != nil {
+	d.confirm = func(ctx context.Context) error {
+		if err := cmp.Or(ctx.Err(), s.file.Sync()); err != nil {
 			return classify(err)
 		}
 		s.synced = end

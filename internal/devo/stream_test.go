@@ -165,3 +165,13 @@ func TestAFilesOffsetIsOfWhatWasConfirmed(t *testing.T) {
 	wait(t, second)
 	require.Equal(t, 2*line, *stream.Offset())
 }
+
+func TestAFilesOffsetIsNotMovedByABatchThatNobodyWaitedFor(t *testing.T) {
+	sink, _ := fileSink(t, t.TempDir())
+	stream := openStream(t, sink, logsTarget(nil))
+	wait(t, send(t, stream, objects(0, 1, 1)))
+	confirmed := *stream.Offset()
+	send(t, stream, objects(1, 1, 1))
+	stream.Close()
+	require.Equal(t, confirmed, *stream.Offset())
+}

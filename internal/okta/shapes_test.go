@@ -382,6 +382,15 @@ func TestAnEnvelopeWithoutItsArrayIsAskedForAgain(t *testing.T) {
 	}
 }
 
+func TestAnEnvelopeThatHasItsArrayTwiceLosesNeither(t *testing.T) {
+	org, _ := newShapeOrg(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"roles":[{"id":"a"}],"roles":[{"id":"b"}]}`)
+	}))
+	c, _ := shapes.Lookup("roles")
+	p := pull(t, org.Reader(c, okta.Begin{}, time.Now), checkpoint.Position{})
+	require.Equal(t, []string{`{"id":"a"}`, `{"id":"b"}`}, p.json())
+}
+
 func TestALinkInABodyLeadsToTheOrgsOwnHostOnly(t *testing.T) {
 	asked := []string{}
 	org, w := newShapeOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -63,7 +63,7 @@ type splitter struct {
 func (s *splitter) answer(items string) (objects []object, links []byte, err error) {
 	switch items {
 	case itemsAreTheAnswer:
-		objects, err = s.array()
+		objects, err = s.array(nil)
 	case answerIsTheItem:
 		objects = make([]object, 1)
 		objects[0], err = s.element(errNoObject)
@@ -85,7 +85,7 @@ func (s *splitter) envelope(items string) (objects []object, links []byte, err e
 	err = s.object(0, func(name []byte) (err error) {
 		if string(name) == items {
 			found = true
-			objects, err = s.array()
+			objects, err = s.array(objects)
 			return err
 		}
 		from := s.at
@@ -101,12 +101,12 @@ func (s *splitter) envelope(items string) (objects []object, links []byte, err e
 	return objects, links, err
 }
 
-// array reads an array of objects.
-func (s *splitter) array() (objects []object, err error) {
+// array appends the objects of an array.
+func (s *splitter) array(objects []object) ([]object, error) {
 	if s.peek() != '[' {
 		return nil, errNoArray
 	}
-	err = s.list(0, ']', func() error {
+	err := s.list(0, ']', func() error {
 		if len(objects) == maxObjects {
 			return errTooLarge
 		}
