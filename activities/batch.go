@@ -13,8 +13,8 @@ import (
 // events takes a second within half of Okta's highest default limit.
 const batchSize = 250
 
-// slowDelivery is how long a batch may take before its successor is no larger than batchSize. A page that takes longer
-// than the sink's timeouts could never be confirmed.
+// slowDelivery: after a batch that took longer, the next one has at most batchSize objects. A whole page that takes
+// longer than the sink's timeouts could never be confirmed.
 const slowDelivery = 2 * time.Second
 
 // A batch is a page, or a part of one, on its way to Devo. It uses its page's memory, which deliver releases.
@@ -27,10 +27,10 @@ type batch struct {
 
 func (b *batch) objects() [][]byte { return b.page.Objects[b.from:b.to] }
 
-// last says whether this is the last batch of its page.
+// last reports whether this is the last batch of its page.
 func (b *batch) last() bool { return b.to == len(b.page.Objects) }
 
-// deliver delivers a page batch by batch; one is under way at a time. next brings the page after it, or is nil.
+// deliver delivers a page batch by batch, one at a time. next receives the page after it; nil if there is none.
 func (s *slice) deliver(page *okta.Page, next <-chan fetched) error {
 	defer page.Release()
 	if s.stream == nil && len(page.Objects) > 0 {
@@ -40,7 +40,8 @@ func (s *slice) deliver(page *okta.Page, next <-chan fetched) error {
 	}
 	for done := 0; ; {
 		to := len(page.Objects)
-		// Nothing of a file is sent again, since it is truncated. Where Devo is slower than Okta, fewer checkpoints are faster.
+		// A file is truncated to its checkpoint, so whole pages are safe. If the next page already waits, the sink is the
+		// slower side, and fewer checkpoints are faster.
 		if s.at.Offset == nil && (len(next) == 0 || s.took > slowDelivery) {
 			to = min(to, done+batchSize)
 		}

@@ -49,8 +49,8 @@ func New(tenants map[string]Tenant, log *zap.Logger, metrics *Metrics) *Collecto
 	}}
 }
 
-// CollectSlice fetches pages and ships them until it is caught up, rate limited or told to stop, or its time is over. It
-// returns a result then. A failure is an ApplicationError whose type is a [workflows.Class] and whose details are a
+// CollectSlice fetches pages and ships them until it is caught up, rate limited or told to stop, or its time is over.
+// Then it returns a result. A failure is an ApplicationError whose type is a [workflows.Class] and whose details are a
 // [workflows.Failure]. It is registered as [workflows.CollectSliceName].
 func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (workflows.SliceResult, error) {
 	info := activity.GetInfo(ctx)
@@ -75,15 +75,15 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 		})
 	}
 	if in.Checkpoint.OffsetOf != s.tenant.Sink.OffsetOf() {
-		s.at.Offset = nil // it is of another directory, and would truncate a file that it knows nothing of
+		s.at.Offset = nil // an offset in another directory must not truncate this one's file
 	}
 	s.target = devo.Target{Name: info.WorkflowExecution.ID, Tag: cmp.Or(s.tenant.Tables[s.svc.Name], s.svc.Table), Offset: s.at.Offset}
 	s.lease = c.lease(ctx, info, s.log)
 	defer s.lease.end()
 	delay := s.began.Sub(info.StartedTime)
 	if c.startDelay.late(delay) {
-		// A worker that was suspended after it was given the slice may have lost it. Before Temporal has confirmed that
-		// the slice is still this worker's, Okta is not asked.
+		// A worker that was suspended may have lost the slice to another one. So Temporal must confirm the slice before
+		// Okta is asked.
 		if err := s.lease.save(nil); err != nil {
 			return workflows.SliceResult{}, s.fail(ProblemOf(err))
 		}

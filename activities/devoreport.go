@@ -39,7 +39,7 @@ func (s *slice) reportProblem(p workflows.Problem) {
 	switch p.Class {
 	case workflows.ClassPerson:
 		action = cmp.Or(p.Remedy, "fix what the message says") +
-			"; it tries again by itself, every 15 minutes or oftener, or at once after the signal resume"
+			"; it tries again by itself, every 15 minutes or more often, or at once after the signal resume"
 	case workflows.ClassCursorRefused:
 		action = "nothing: the pull starts again by itself, and some events are sent twice"
 	}

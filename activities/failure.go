@@ -13,7 +13,7 @@ import (
 	"okta-collector/workflows"
 )
 
-// ended says how the slice ends after a request that failed. A rate limit is no failure.
+// ended returns how the slice ends after a failed request. A rate limit is no failure.
 func (s *slice) ended(err error) (workflows.SliceResult, error) {
 	if cause := context.Cause(s.lease.fetching); cause != nil {
 		return workflows.SliceResult{}, cause
@@ -28,7 +28,7 @@ func (s *slice) ended(err error) (workflows.SliceResult, error) {
 	return workflows.SliceResult{}, err
 }
 
-// ProblemOf says what is known of a failed request to Okta or delivery to Devo, in fields.
+// ProblemOf returns the problem of a failed request to Okta or delivery to Devo.
 func ProblemOf(err error) workflows.Problem {
 	p := workflows.Problem{Class: workflows.ClassPassing, Message: err.Error(), Remedy: devo.Remedy(err)}
 	e, ok := errors.AsType[*okta.Error](err)
@@ -44,8 +44,8 @@ func ProblemOf(err error) workflows.Problem {
 	return p
 }
 
-// fail makes the activity's error: an ApplicationError of the problem's class, whose details have the checkpoint to go on
-// from. Its message is for the Web UI.
+// fail counts, logs and reports a problem. It returns the activity's error: an ApplicationError of the problem's class,
+// with the checkpoint in its details and a message for the Web UI.
 func (s *slice) fail(p workflows.Problem) error {
 	p = p.Bounded()
 	s.metrics.failed(p.Class)

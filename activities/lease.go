@@ -32,9 +32,10 @@ type heartbeats interface {
 }
 
 // lease is the right to collect, and the only sender of heartbeats. It lasts for two thirds of the heartbeat timeout,
-// counted from the sending of the last acknowledged heartbeat. Temporal gives the slice to no other worker before the
-// whole timeout, counted from its later receipt. Fetching and shipping run under the lease's contexts, so two workers
-// never collect one service at once. Before the first acknowledgement the lease is only assumed, and nothing is shipped.
+// counted from the sending of the last acknowledged heartbeat. Temporal waits the whole timeout after it received that
+// heartbeat, and then gives the slice to another worker. Fetching and shipping run under the lease's contexts, so two
+// workers never collect one service at once. Before the first acknowledgement the lease is only assumed, and nothing is
+// shipped.
 //
 // Heartbeats go through the client: activity.RecordHeartbeat throttles them and returns no error. The client's answer
 // says that Temporal has the checkpoint on disk.
@@ -45,7 +46,7 @@ type lease struct {
 	length  time.Duration // of the lease
 	log     *zap.Logger
 
-	// shipping ends with the lease, and stopGrace after fetching. fetching ends also when the slice is asked to stop.
+	// shipping ends with the lease, and stopGrace after fetching. fetching also ends when the slice is asked to stop.
 	shipping, fetching context.Context
 	lose, stop         context.CancelCauseFunc
 	expiry             *time.Timer
@@ -111,7 +112,7 @@ func (l *lease) beat() {
 	}
 }
 
-// check says whether the lease still holds by the wall clock. While a machine is suspended its timers do not run.
+// check returns an error if the lease is over by the wall clock. The timers of a suspended machine do not run.
 func (l *lease) check() error {
 	if time.Now().UnixNano() > l.ends.Load() {
 		l.lose(errLeaseLost)
@@ -119,8 +120,8 @@ func (l *lease) check() error {
 	return context.Cause(l.shipping)
 }
 
-// save returns when Temporal has the checkpoint on disk. This also confirms that the slice is still this worker's; with
-// nil, before there is a checkpoint, it does only that. After an error the slice must not ship anything.
+// save returns when Temporal has the checkpoint on disk. This also confirms that the slice is still this worker's. A nil
+// checkpoint, before there is one, confirms only that. After an error the slice must not ship anything.
 func (l *lease) save(c *checkpoint.Checkpoint) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -130,7 +131,7 @@ func (l *lease) save(c *checkpoint.Checkpoint) error {
 
 // send sends the newest checkpoint until it is acknowledged or the lease is lost.
 func (l *lease) send() error {
-	var details []any // without any, Temporal keeps those of the heartbeat before
+	var details []any // if there are none, Temporal keeps those of the last heartbeat
 	if l.newest != nil {
 		details = append(details, *l.newest)
 	}
@@ -157,12 +158,12 @@ func (l *lease) send() error {
 	}
 }
 
-// stopWanted says whether Temporal has the checkpoint and wants the slice to end.
+// stopWanted reports whether Temporal has the checkpoint and wants the slice to end.
 func stopWanted(err error) bool {
 	return errors.As(err, new(*temporal.CanceledError)) || errors.Is(err, activity.ErrActivityPaused) || errors.Is(err, activity.ErrActivityReset)
 }
 
-// retryable says whether Temporal may acknowledge the same heartbeat later.
+// retryable reports whether Temporal may acknowledge the same heartbeat later.
 func retryable(err error) bool {
 	return !errors.As(err, new(*serviceerror.NotFound)) && !errors.As(err, new(*serviceerror.InvalidArgument)) &&
 		!errors.As(err, new(*serviceerror.PermissionDenied)) && !errors.As(err, new(*serviceerror.NamespaceNotFound))

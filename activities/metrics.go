@@ -36,10 +36,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return &Metrics{
 		events:     counter("events_total", "Objects delivered to Devo; kind is live or backfill."),
 		bytes:      counter("bytes_total", "Bytes of JSON delivered to Devo, framing not included."),
-		pages:      counter("pages_total", "Pages of Okta's that were delivered to Devo as a whole."),
+		pages:      counter("pages_total", "Pages from Okta that were delivered to Devo as a whole."),
 		cut:        counter("events_cut_total", "Objects above DEVO_MAX_EVENT that were delivered cut and marked."),
 		again:      counter("events_unconfirmed_total", "Objects whose delivery Devo's side did not confirm, and that are sent again: Devo may have them twice."),
-		deliveries: counter("deliveries_total", "Batches (pages, or parts of them) for Devo, by outcome: confirmed; unconfirmed, which Devo may have and which are sent again; unsent, as when Devo was not reached, which are tried again.", "outcome"),
+		deliveries: counter("deliveries_total", "Batches (pages, or parts of them) for Devo, by outcome: confirmed; unconfirmed, which Devo may have and which are sent again; unsent, for instance because Devo was not reached, which are tried again.", "outcome"),
 		slices:     counter("slices_total", "Slices that ended well, by how they ended.", "end"),
 		failures:   counter("slice_failures_total", "Slices that failed, by class.", "class"),
 
@@ -55,7 +55,8 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 // Values of labels.
 const (
 	live, backfill = "live", "backfill"
-	// unknown is for a tenant or service of an input that this worker does not know: there may be any number of names.
+	// unknown stands for each tenant or service that this worker does not know. An input can have any name, and each
+	// name would be one more time series.
 	unknown = "unknown"
 	// Devo may have a batch that is unconfirmed. It cannot have one that is unsent.
 	confirmed, unconfirmed, unsent = "confirmed", "unconfirmed", "unsent"
@@ -131,7 +132,7 @@ func (s serviceMetrics) saved(c checkpoint.Checkpoint, err error) error {
 	return err
 }
 
-// slice is for a slice that did not fail.
+// slice records a slice that did not fail.
 func (s serviceMetrics) slice(r workflows.SliceResult) {
 	s.add(s.m.slices, 1, string(r.End))
 	s.at(s.m.succeeded, time.Now())

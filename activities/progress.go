@@ -19,8 +19,8 @@ type progress struct {
 	saving chan error
 }
 
-// begin saves the position before the first page is sent. If this page began a pull, it belongs to the same pull when it
-// is sent again.
+// begin saves the position before the first page is sent. If the page begins a pull, the saved position has the pull's
+// id, which the page keeps when it is sent again.
 func (p *progress) begin(page *okta.Page) error {
 	p.at.Position = page.After(0)
 	return errors.Join(p.save(), p.settle())

@@ -33,7 +33,7 @@ type slice struct {
 	took    time.Duration       // to deliver the last batch
 }
 
-// run collects until the slice ends, and makes a result or an error of the end.
+// run collects until the slice ends, and returns its result or its error.
 func (s *slice) run() (workflows.SliceResult, error) {
 	if s.in.Backfill != nil {
 		s.reader = s.tenant.Org.Backfill(s.svc, *s.in.Backfill, s.now)
@@ -110,7 +110,7 @@ type fetched struct {
 	err  error
 }
 
-// fetch fetches the page at a position beside the delivery of another one. Whoever receives the page owns it.
+// fetch fetches the page at a position while another one is delivered. The receiver owns the page.
 func (s *slice) fetch(from checkpoint.Position) <-chan fetched {
 	f := make(chan fetched, 1)
 	go func() {
@@ -124,7 +124,7 @@ func (s *slice) fetch(from checkpoint.Position) <-chan fetched {
 	return f
 }
 
-// recovered makes an error of a panic. Then the slice still returns its checkpoint and releases the sink and the budget.
+// recovered turns a panic into an error. So the slice still returns its checkpoint, and releases the sink and the budget.
 func (s *slice) recovered(doing string, err *error) {
 	if r := recover(); r != nil {
 		s.log.Error("panic "+doing, zap.Any("panic", r), zap.Stack("stack"))

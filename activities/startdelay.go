@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// lateness is how much later than the smallest delay a slice may begin without being late. It is well below the heartbeat
+// lateness: a slice is late if its delay is longer than the smallest one by more than this. It is well below the heartbeat
 // timeout, and more than a busy machine needs.
 const lateness = 2 * time.Second
 
@@ -17,14 +17,14 @@ type startDelay struct {
 	least *time.Duration // nil before the first slice
 }
 
-// late says whether a slice that begins after this delay may be another worker's by now.
+// late reports whether a slice that begins after this delay may belong to another worker by now.
 func (d *startDelay) late(delay time.Duration) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.least == nil || delay > *d.least+lateness
 }
 
-// observe records the delay of a slice that was this worker's.
+// observe records the delay of a slice that belonged to this worker.
 func (d *startDelay) observe(delay time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

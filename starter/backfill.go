@@ -17,7 +17,7 @@ import (
 	"okta-collector/workflows"
 )
 
-// updateTimeout is how long a collector may take to start a backfill, which a worker does for it.
+// updateTimeout is how long a collector may take to start a backfill. A worker must run for that.
 const updateTimeout = 30 * time.Second
 
 func newBackfill(connect connector) *cobra.Command {
@@ -27,12 +27,12 @@ func newBackfill(connect connector) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backfill okta/<tenant>/<service>",
 		Short: "Fetch a range of logs, or all of another service, once more beside the live collection",
-		Long: `Fetches once more what was collected before, or should have been: of logs the events that were
-published from --since on and before --until, of any other service everything, without times. The
-live collection goes on, and goes first. It must be running, and so must a worker.
+		Long: `Fetches once more what was collected before, or should have been: the log events published at or
+after --since and before --until, or everything of another service, without times. The live
+collection must be running, and so must a worker. It goes on, and goes first.
 
-Prints the workflow id of the backfill, which pause, resume, stop and status take. With such an id
---follow starts nothing: it follows that one or, when it has ended, says how. Exit code 1 if the
+Prints the workflow id of the backfill. pause, resume, stop and status accept that id. With it
+--follow starts nothing: it follows the backfill, or says how it has ended. Exit code 1 if the
 backfill failed or was stopped, 130 if following it was interrupted.`,
 		Example: `  starter backfill okta/acme/logs --since 7d --follow
   starter backfill okta/acme/logs --since 2026-11-01T00:00:00Z --until 2026-11-02T00:00:00Z
@@ -42,13 +42,13 @@ backfill failed or was stopped, 130 if following it was interrupted.`,
 			if err := checkService(service); err != nil {
 				return err
 			}
-			switch bounds, one := workflows.RangeOf(args[0]); {
-			case one && since+until != "":
+			switch bounds, given := workflows.RangeOf(args[0]); {
+			case given && since+until != "":
 				return errors.New("the times are in the backfill's id: leave --since and --until away")
-			case one && !following:
+			case given && !following:
 				return usagef("%s is the id of a backfill: follow it with --follow, or start one with: %s",
 					args[0], backfillCommand(workflows.WorkflowID(tenant, service), bounds))
-			case !one && workflows.HasRange(service) && since == "":
+			case !given && workflows.HasRange(service) && since == "":
 				return errors.New("--since is missing: a time such as 2026-11-01T00:00:00Z or how long ago, such as 7d")
 			}
 			r, err = parseRange(service, since, until, time.Now())
@@ -85,8 +85,8 @@ backfill failed or was stopped, 130 if following it was interrupted.`,
 			return follow(ctx, out, id, c.Collector)
 		}),
 	}
-	cmd.Flags().StringVar(&since, "since", "", "the first event's time of publication: an RFC 3339 time, or how long ago (7d)")
-	cmd.Flags().StringVar(&until, "until", "", "where it ends: the first time that does not belong to it; default now")
+	cmd.Flags().StringVar(&since, "since", "", "begin of the range, by publication: an RFC 3339 time, or how long ago (7d)")
+	cmd.Flags().StringVar(&until, "until", "", "end of the range, not included; default now")
 	cmd.Flags().BoolVarP(&following, "follow", "f", false, "show the progress until it ends; Ctrl-C ends that, not the backfill")
 	return cmd
 }
@@ -125,13 +125,13 @@ func startBackfill(ctx context.Context, c *status.Reader, collector string, r ch
 	return nil
 }
 
-// isRunning reports whether Temporal runs an id. It is false if Temporal does not say.
+// isRunning reports whether a workflow of the id runs; false if Temporal does not answer.
 func isRunning(ctx context.Context, c *status.Reader, id string) bool {
 	collector, err := c.Ended(ctx, id)
 	return err == nil && !collector.HasEnded()
 }
 
-// notCollected is the error of a service whose collector does not run. It says how to backfill all the same.
+// notCollected is the error of a service whose collector does not run. It has the command that backfills without one.
 func notCollected(cmd *cobra.Command, collector, id string, r checkpoint.Range) error {
 	plan, err := loadPlan(cmd)
 	if err != nil {

@@ -24,7 +24,7 @@ func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Ask Okta one cheap request for each service and connect to Devo; say what is missing",
-		Long: `Checks the settings, the permission for each service in OKTA_SERVICES, and the way to Devo, without
+		Long: `Checks the settings, the permission for each service in OKTA_SERVICES, and the connection to Devo, without
 Temporal and without collecting anything. Exit code 1 if something is missing. -o json prints an array
 of objects: tenant, check (what was asked), ok, and error where it is not.`,
 		Args: cobra.NoArgs,

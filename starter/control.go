@@ -15,7 +15,7 @@ import (
 	"okta-collector/internal/status"
 )
 
-// newSignal is a command that sends a signal. Temporal keeps it until a worker is there.
+// newSignal returns a command that sends a signal. Temporal keeps the signal until a worker runs.
 func newSignal(connect connector, signal, short string, args cobra.PositionalArgs) *cobra.Command {
 	return &cobra.Command{
 		Use:   signal + " [okta/<tenant>/<service>...]",
@@ -23,7 +23,7 @@ func newSignal(connect connector, signal, short string, args cobra.PositionalArg
 		Args:  args,
 		RunE: connect.runOn(func(cmd *cobra.Command, c *status.Reader, ids []string) error {
 			if len(ids) == 0 {
-				return errors.New(nothing(cmd, "is running"))
+				return errors.New(nothingFound(cmd, "is running"))
 			}
 			return each(cmd, ids, 1, func(ctx context.Context, id string) (string, error) {
 				err := c.SignalWorkflow(ctx, id, "", signal, nil)
@@ -46,18 +46,18 @@ func newStop(connect connector) *cobra.Command {
 	return &cobra.Command{
 		Use:   "stop [okta/<tenant>/<service>...]",
 		Short: "End collecting and wait until it has ended; start goes on from the position",
-		Long: `Ends the collection of the ids given, of --tenant or of all, and waits until it has ended, for
-which a worker must run. Backfills go on, unless their ids are given. For one that is stopped before
-it was done it prints the command that fetches the rest. Exit code 1 if an id was never there, 130 if
-the waiting was interrupted.`,
+		Long: `Ends the collection of the ids given, of --tenant or of all, and waits until it has ended. A worker
+must run for that. Backfills go on, unless their ids are given. For a backfill that is stopped before
+it is done, it prints the command that fetches the rest. Exit code 1 if there is no workflow of an
+id, 130 if the waiting was interrupted.`,
 		Args: checkIDs(true),
 		RunE: connect.runOn(func(cmd *cobra.Command, c *status.Reader, ids []string) error {
 			if len(ids) == 0 {
 				all, err := c.IDs(cmd.Context(), status.EverStarted, tenantFlag(cmd))
 				if err == nil && len(all) == 0 {
-					err = errors.New(nothing(cmd, "was ever started"))
+					err = errors.New(nothingFound(cmd, "was ever started"))
 				} else if err == nil {
-					fmt.Fprintln(cmd.ErrOrStderr(), "starter:", nothing(cmd, "is running"))
+					fmt.Fprintln(cmd.ErrOrStderr(), "starter:", nothingFound(cmd, "is running"))
 				}
 				return err
 			}
@@ -89,7 +89,7 @@ func (s *stopping) one(ctx context.Context, id string) (done string, err error) 
 	case collector.HasEnded():
 		return "not running; " + endingAndRemedy(collector), nil
 	}
-	// One that is not found has ended at this moment.
+	// Not found: the workflow has ended at this moment.
 	if err := s.c.CancelWorkflow(ctx, id, ""); err != nil && !errors.As(err, new(*serviceerror.NotFound)) {
 		return "", err
 	}
@@ -113,7 +113,7 @@ func (s *stopping) one(ctx context.Context, id string) (done string, err error) 
 	return ending(collector), nil
 }
 
-// hint is for a wait that takes longer than it should; empty if there is none.
+// hint says what to do about a stop that takes too long; empty if nothing is waited for.
 func (s *stopping) hint() string {
 	var commands []string
 	s.waiting.Range(func(id, _ any) bool {

@@ -71,10 +71,10 @@ func newRoot(connect connector) *cobra.Command {
 		Use:   "starter",
 		Short: "Starts, watches and controls the collection of Okta orgs",
 		Long: `Starts, watches and controls the collection of Okta orgs. Commands act on the workflow ids given, such
-as okta/default/users, on those of --tenant, or on all; start on those of the settings. pause, resume,
-stop and status know backfills too, by the ids that status shows. Commands that act print a line for
-each id: what came of it, or FAILED: and why. TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE and the like name
-Temporal; start and check read the same settings as the worker. docs/operating.md has more.`,
+as okta/default/users, on those of --tenant, or on all; start acts on those in the settings. pause,
+resume, stop and status also accept the ids of backfills, which status shows. Commands that change
+something print a line for each id: the result, or FAILED: and the reason. The TEMPORAL_* variables
+name Temporal; start and check read the same settings as the worker. docs/operating.md has more.`,
 		Version:       buildinfo.Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -114,7 +114,7 @@ func connect(ctx context.Context) (*status.Reader, error) {
 	return &status.Reader{Client: c, Namespace: options.Namespace, Data: options.DataConverter}, nil
 }
 
-// run makes a command run with a connection.
+// run returns a command's function that connects to Temporal, calls run and disconnects.
 func (connect connector) run(run func(*cobra.Command, *status.Reader, []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		c, err := connect(cmd.Context())

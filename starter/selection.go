@@ -16,8 +16,8 @@ import (
 	"okta-collector/workflows"
 )
 
-// runOn makes a command act on the workflow ids given. Without any it acts on the collectors that run, of --tenant or of
-// all, and their backfills go on.
+// runOn makes a command act on the workflow ids given. Without ids it acts on the running collectors of --tenant or of
+// all, but not on their backfills.
 func (connect connector) runOn(act func(cmd *cobra.Command, c *status.Reader, ids []string) error) func(*cobra.Command, []string) error {
 	return connect.run(func(cmd *cobra.Command, c *status.Reader, ids []string) (err error) {
 		if len(ids) == 0 {
@@ -29,8 +29,8 @@ func (connect connector) runOn(act func(cmd *cobra.Command, c *status.Reader, id
 	})
 }
 
-// each acts on ids, on so many at once (-1: all). As soon as one is done it prints a line with the id and what was
-// done, or why that failed. It is an error if any failed.
+// each calls act for each id, for atOnce of them at a time (-1: all). It prints a line for an id as soon as that is done:
+// what was done, or why it failed. It returns an error if any failed.
 func each(cmd *cobra.Command, ids []string, atOnce int, act func(ctx context.Context, id string) (done string, err error)) error {
 	width, failed := 0, 0
 	for _, id := range ids {
@@ -79,7 +79,7 @@ func checkIDs(backfills bool) cobra.PositionalArgs {
 	}
 }
 
-// isBackfill reports whether a backfill of its service can have the id.
+// isBackfill reports whether an id is that of a backfill, with a range if its service has ranges.
 func isBackfill(id string) bool {
 	_, service, err := workflows.ParseWorkflowID(id)
 	r, backfill := workflows.RangeOf(id)
@@ -97,8 +97,8 @@ func checkService(service string) error {
 	return nil
 }
 
-// nothing is the message of a command that found nothing to act on.
-func nothing(cmd *cobra.Command, what string) string {
+// nothingFound is the message of a command that found nothing to act on.
+func nothingFound(cmd *cobra.Command, what string) string {
 	of := ""
 	if tenant := tenantFlag(cmd); tenant != "" {
 		of = " of tenant " + tenant

@@ -39,7 +39,7 @@ Only the first start in a namespace needs a worker, but nothing is collected unt
 		Args: cobra.MatchAll(checkIDs(false), func(cmd *cobra.Command, args []string) (err error) {
 			now := time.Now()
 			if s.since, err = parseTime("--since", since, now); err == nil && since != "" {
-				until := now.Add(time.Millisecond) // from now on is allowed
+				until := now.Add(time.Millisecond) // so that --since may be now
 				err = workflows.CheckRange("logs", checkpoint.Range{Since: s.since, Until: until}, until)
 			}
 			if err != nil {
@@ -70,7 +70,8 @@ Only the first start in a namespace needs a worker, but nothing is collected unt
 	return cmd
 }
 
-// parseTime reads a time or how long ago it was, in whole milliseconds as Okta's. An empty text is the zero time.
+// parseTime reads a time, or how long ago it was, and truncates it to milliseconds as Okta's. An empty text is the zero
+// time.
 func parseTime(flag, text string, now time.Time) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil && text != "" {
@@ -98,7 +99,7 @@ func warn(cmd *cobra.Command, warnings ...string) {
 	}
 }
 
-// startIDs checks the ids given or, without any, returns those of the settings, of one tenant or of all.
+// startIDs checks the ids given. Without any it returns those in the settings, of one tenant or of all.
 func startIDs(plan config.Plan, given []string, tenant string) ([]string, error) {
 	if !plan.Given && len(given) == 0 && tenant == "" {
 		return nil, errors.New("there are no settings of an org here, neither OKTA_URL nor COLLECTOR_TENANTS: set what the worker has, " +

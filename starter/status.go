@@ -26,25 +26,25 @@ func newStatus(connect connector) *cobra.Command {
 		Use:   "status [okta/<tenant>/<service>...]",
 		Short: "Show where each collector is; exit code 1 if one needs attention",
 		Long: `Shows the collectors and backfills of the ids given; without ids all collectors that were ever
-started, of --tenant or of all, each with the backfills that it has running. Below the table is what
-keeps one from collecting, and for an hour what it last warned of. A narrow terminal has fewer
-columns, and the remarks below them. docs/operating.md, "At a glance", explains the columns, the
-states, and the fields of the objects that -o json prints.`,
+started, of --tenant or of all, each with its running backfills. Below the table are the problems that
+keep them from collecting, and the warnings of the last hour. A narrow terminal has fewer columns, and
+the remarks below the table. docs/operating.md, "At a glance", explains the columns, the states, and
+the fields of the objects that -o json prints.`,
 		Example: `  starter status --tenant acme --watch
   starter status -o json | jq '.[] | select(.healthy | not) | .id'`,
 		Args: checkIDs(true),
 	}
 	asJSON := outputFlag(cmd)
 	cmd.Flags().BoolVarP(&watched, "watch", "w", false, "go on until Ctrl-C: drawn anew every 2 s on a terminal, printed every 10 s elsewhere")
-	cmd.Flags().IntVar(&width, "width", 0, "of the table, in characters; default the terminal's, without one as wide as it gets")
+	cmd.Flags().IntVar(&width, "width", 0, "width of the table in characters; default the terminal's, or without one unlimited")
 	cmd.RunE = connect.run(func(cmd *cobra.Command, c *status.Reader, args []string) error {
 		if watched && *asJSON {
 			return usagef("--watch draws a table; give it or --output json, not both")
 		}
-		// Settings say what is wanted. Without settings, or with wrong ones, everything is.
+		// The settings say which services are wanted. Without valid settings all of them are.
 		plan, _, _ := config.LoadPlan()
 		look := func(ctx context.Context) ([]row, error) { return look(ctx, c, args, tenantFlag(cmd), plan) }
-		out, nothing := cmd.OutOrStdout(), nothing(cmd, "was ever started")
+		out, nothing := cmd.OutOrStdout(), nothingFound(cmd, "was ever started")
 		if watched {
 			return watch(cmd.Context(), out, width, nothing, look)
 		}
@@ -91,10 +91,10 @@ type row struct {
 	status.Collector
 	// Healthy reports whether nobody has to do anything.
 	Healthy bool `json:"healthy"`
-	// Remedy is the command that goes on with one that has ended.
+	// Remedy is the command that continues one that has ended.
 	Remedy remedy `json:"remedy,omitzero"`
-	// Mistake reports whether it was started by mistake: it has never collected anything, and is no service of the
-	// catalog, or none that the settings have for a tenant of theirs.
+	// Mistake reports whether it was started by mistake: it has never collected anything, and its service is not in the
+	// catalog, or its tenant is in the settings without that service.
 	Mistake bool `json:"mistake,omitempty"`
 }
 
@@ -114,7 +114,7 @@ func newRow(c status.Collector, plan config.Plan) row {
 	return r
 }
 
-// look reads the ids or, without any, all collectors of the tenant or of all, but for mistakes that are old.
+// look reads the collectors of the ids. Without ids it reads those of the tenant or of all, but no old mistakes.
 func look(ctx context.Context, c *status.Reader, ids []string, tenant string, plan config.Plan) ([]row, error) {
 	given := len(ids) > 0
 	if !given {
@@ -137,7 +137,7 @@ func look(ctx context.Context, c *status.Reader, ids []string, tenant string, pl
 	return rows, nil
 }
 
-// attention is an error that names the collectors that need somebody, or says that there are none at all.
+// attention returns an error that names the collectors that need a person, or one that says nothing if there are no rows.
 func attention(rows []row, nothing string) error {
 	if len(rows) == 0 {
 		return errors.New(nothing)

@@ -16,13 +16,13 @@ import (
 	"okta-collector/workflows"
 )
 
-// expendable are the columns that a narrow terminal does not have, the first one first. The remarks keep their column
-// only if at most expendableForRemarks of them are left out; otherwise they are below the table.
+// expendable are the columns that are left out where the terminal is too narrow, in this order. If more than
+// expendableForRemarks of them would have to go, the remarks move below the table instead.
 var expendable = []string{"events/s", "budget", "bytes", "last 5 min", "next", "lag", "events"}
 
 const expendableForRemarks = 2
 
-// newTable is a table without lines.
+// newTable returns a table without lines.
 func newTable(header ...any) table.Writer {
 	t := table.NewWriter()
 	t.Style().Options = table.OptionsNoBordersAndSeparators
@@ -32,7 +32,7 @@ func newTable(header ...any) table.Writer {
 	return t
 }
 
-// render shows the collectors, each with its backfills, and the notes below them. Times are relative to now.
+// render returns the table of the collectors and their backfills, with the notes below. Times are relative to now.
 func render(rows []row, now time.Time, width int) string {
 	var notes []note
 	for _, r := range rows {
@@ -41,17 +41,17 @@ func render(rows []row, now time.Time, width int) string {
 	return renderTable(rows, now, width) + renderNotes(notes, now, width)
 }
 
-// renderTable is a table that fits the width, with the remarks in a column or below it.
+// renderTable returns a table that fits the width, with the remarks in a column or below it.
 func renderTable(rows []row, now time.Time, width int) (shown string) {
 	t := rowTable(rows, now)
 	inColumn := true
-	for left := 0; left <= len(expendable); left++ {
-		if inColumn && left > expendableForRemarks {
-			left, inColumn = 0, false
+	for hidden := 0; hidden <= len(expendable); hidden++ {
+		if inColumn && hidden > expendableForRemarks {
+			hidden, inColumn = 0, false
 		}
 		configs := []table.ColumnConfig{{Name: "remark", Hidden: !inColumn}}
 		for i, name := range expendable {
-			configs = append(configs, table.ColumnConfig{Name: name, Align: text.AlignRight, AlignHeader: text.AlignRight, Hidden: i < left})
+			configs = append(configs, table.ColumnConfig{Name: name, Align: text.AlignRight, AlignHeader: text.AlignRight, Hidden: i < hidden})
 		}
 		t.SetColumnConfigs(configs)
 		if shown = t.Render(); text.LongestLineLen(shown) <= width {
@@ -107,7 +107,7 @@ func rowTable(rows []row, now time.Time) table.Writer {
 	return t
 }
 
-// lately has the time in it if that is not about five minutes.
+// lately formats what was shipped lately, with the time that it covers unless that is about five minutes.
 func lately(s *status.Shipped) string {
 	const usual = 5 * 60 // seconds
 	switch {
@@ -130,7 +130,7 @@ func perSecond(r *status.Rate) string {
 	return humanize.CommafWithDigits(math.Round(r.Events), 0)
 }
 
-// duration is short enough for a column.
+// duration formats a duration for a column.
 func duration(d time.Duration) string {
 	switch {
 	case d >= 48*time.Hour:
@@ -141,16 +141,16 @@ func duration(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-// note is said below a table, of one collector or of several that have the same to say.
+// note is a text below the table about one collector, or about several that share it.
 type note struct {
 	names []string
 	what  string // such as a warning; may be empty
 	text  string
-	// shared is the text without what differs between services that have the same problem; empty: all of it.
+	// shared is the part of text that is the same for all services with this problem; empty if text is.
 	shared string
 	remedy string // a command; may be empty
 	at     time.Time
-	// failures counts the consecutive failed slices: of several collectors the most, which upTo then says.
+	// failures counts the consecutive failed slices. If several collectors differ, it is the most, and upTo is "up to ".
 	failures int
 	upTo     string
 }
@@ -165,7 +165,7 @@ func problemNote(name string, p workflows.Problem) note {
 	return n
 }
 
-// together makes one note of those that say the same, such as that one token is not valid for each service.
+// together merges the notes that say the same, for instance that the same token is invalid for each service.
 func together(notes []note) (all []*note) {
 	same := make(map[[3]string]*note)
 	for _, n := range notes {
@@ -187,7 +187,7 @@ func together(notes []note) (all []*note) {
 	return all
 }
 
-// renderNotes follows a table. Words and commands that do not fit the width are not broken.
+// renderNotes returns the notes below a table. It does not break words and commands that are longer than the width.
 func renderNotes(notes []note, now time.Time, width int) (shown string) {
 	for _, n := range together(notes) {
 		head := enumeration(n.names)

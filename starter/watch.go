@@ -23,7 +23,7 @@ const (
 	followEvery = time.Second
 )
 
-// looks reads the status at once and then as often as given, until ctx ends. From the second look on, rows have rates.
+// looks yields the status at once and then at the given interval, until ctx ends. From the second look on, rows have rates.
 func looks(ctx context.Context, every time.Duration, look func(context.Context) ([]row, error)) iter.Seq2[[]row, error] {
 	return func(yield func([]row, error) bool) {
 		tick := time.NewTicker(every)
@@ -72,7 +72,7 @@ func watch(ctx context.Context, out io.Writer, width int, nothing string, look f
 	return attention(rows, nothing)
 }
 
-// picture is the result of the last look, or how old that is.
+// picture shows the rows of the last look that succeeded, and how old they are if the last look failed.
 func picture(rows []row, at time.Time, lookErr error, nothing string, width int) string {
 	const clock = time.TimeOnly + "Z"
 	now := time.Now()
@@ -90,9 +90,9 @@ func picture(rows []row, at time.Time, lookErr error, nothing string, width int)
 	return head + "\n\n" + render(rows, now, width)
 }
 
-// follow shows the progress of a backfill until it ends. It is an error if it does not end because it is done.
+// follow shows the progress of a backfill until it ends. It returns an error unless the backfill is done.
 func follow(ctx context.Context, out io.Writer, id string, look func(context.Context, string) (status.Collector, error)) error {
-	bar, noted := terminal.NewBar(out), "" // what holds the backfill up is noted once
+	bar, noted := terminal.NewBar(out), "" // an obstacle is shown once
 	for rows, err := range looks(ctx, followEvery, func(ctx context.Context) ([]row, error) {
 		collector, err := look(ctx, id)
 		if err != nil {

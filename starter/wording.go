@@ -15,7 +15,7 @@ import (
 	"okta-collector/workflows"
 )
 
-// remark is what the table says of a collector, and whether there is a note.
+// remark is the table's last column: what is said of a collector, and whether a note about it is below.
 func (r row) remark() string {
 	if r.EndedUnasked() || r.problem() != nil || r.Unanswered != "" && !r.NoWorker {
 		return strings.TrimPrefix(r.said()+", see below", ", ")
@@ -23,7 +23,7 @@ func (r row) remark() string {
 	return r.said()
 }
 
-// said is whether a collector answers, how far a backfill is, and the activity.
+// said says whether a collector answers, how far a backfill is, and what the collector does.
 func (r row) said() string { return join(r.silence(), share(r.Collector), r.activity()) }
 
 // silence says that a workflow did not answer.
@@ -96,7 +96,7 @@ func (r row) problem() *workflows.Problem {
 // warningAge is how long a warning is shown. A lasting cause warns again. JSON, the Web UI and Devo keep older ones.
 const warningAge = time.Hour
 
-// notes are what is said of a collector at length.
+// notes returns the texts about a collector that are too long for the table.
 func (r row) notes(now time.Time) (notes []note) {
 	names, why := []string{r.ID}, cause(r.Collector)
 	switch {
@@ -122,7 +122,7 @@ func (r row) notes(now time.Time) (notes []note) {
 	return notes
 }
 
-// obstacle says at length what keeps a backfill, or the view of it, from going on.
+// obstacle says why a backfill does not go on, or why its status is not known; empty if neither.
 func (r row) obstacle() string {
 	said := r.waits()
 	if p := r.problem(); p != nil {
@@ -149,12 +149,12 @@ func (r row) progress(now time.Time) string {
 	return join(said, cmp.Or(cause(r.Collector), join(r.silence(), r.waits())))
 }
 
-// share is how much of its range a backfill has done; empty if it has none.
+// share is the part of its range that a backfill has done, in percent; empty if it has no range.
 func share(c status.Collector) string {
 	if c.Backfill == nil || c.Backfill.Progress == nil {
 		return ""
 	}
-	return fmt.Sprintf("%.1f %%", math.Floor(1000**c.Backfill.Progress)/10) // 100 % is all of it, so it is not rounded up
+	return fmt.Sprintf("%.1f %%", math.Floor(1000**c.Backfill.Progress)/10) // rounded down: 100 % means that nothing is left
 }
 
 // ending says how a collector or a backfill has ended.
@@ -191,10 +191,10 @@ func cause(c status.Collector) string {
 	return "never started, or ended longer ago than the namespace keeps closed workflows"
 }
 
-// endingAndRemedy also says what to do about it.
+// endingAndRemedy says how a collector or a backfill has ended, and what to do about it.
 func endingAndRemedy(c status.Collector) string { return join(ending(c), remedyFor(c).String()) }
 
-// remedy is a command that goes on with what has ended; zero if nothing is left to do, or nothing can be done.
+// remedy is the command that continues what has ended; zero if nothing is left to do, or nothing can be done.
 type remedy struct {
 	// What the command is for, such as "start it with".
 	What    string `json:"what"`
@@ -232,7 +232,7 @@ func backfillCommand(collector string, r checkpoint.Range) string {
 	return fmt.Sprintf("%s --since %s --until %s", command, r.Since.Format(time.RFC3339Nano), r.Until.Format(time.RFC3339Nano))
 }
 
-// oneLine makes one line of a message from elsewhere.
+// oneLine joins the lines of a message from elsewhere.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // join joins texts, each of which may be empty.

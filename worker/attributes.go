@@ -20,14 +20,14 @@ const (
 )
 
 // registerAttributes adds the missing search attributes to the namespace, and returns when Temporal lists them. A workflow
-// that sets an attribute that is not registered cannot go on. Its errors have the command that adds them, for somebody
-// with the permission.
+// that sets an attribute that is not registered cannot go on. An error of this function holds the command that adds them,
+// for a person who has the permission.
 func registerAttributes(ctx context.Context, operator operatorservice.OperatorServiceClient, namespace string, log *zap.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, attributesTimeout)
 	defer cancel()
 	added := false
 	for {
-		missing, err := temporalclient.MissingAttributes(ctx, operator, namespace) // it needs less permission than adding them
+		missing, err := temporalclient.MissingAttributes(ctx, operator, namespace) // listing needs fewer permissions than adding
 		switch {
 		case hasCode(err, codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.NotFound): // still starting
 			log.Warn("asking Temporal for its search attributes again", zap.Error(err))

@@ -16,11 +16,11 @@ import (
 )
 
 // serve serves /metrics, /healthz and /readyz in the background. It listens before it returns, so that a port in use is
-// an error here. The server's Addr has the port that was taken for port 0.
+// an error here. If listen has port 0, the server's Addr has the port that was chosen.
 func serve(listen string, registry *prometheus.Registry, ready *readiness, log *zap.Logger) (*http.Server, error) {
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
-		return nil, fmt.Errorf("COLLECTOR_LISTEN is %q, which cannot be listened at; is another worker running? %w", listen, err)
+		return nil, fmt.Errorf("cannot listen on COLLECTOR_LISTEN, %q; is another worker running? %w", listen, err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))

@@ -9,7 +9,7 @@ import (
 	"okta-collector/internal/config"
 )
 
-// newLogger logs to a file. It is not standard output, where the sink stdout: writes.
+// newLogger returns a logger that writes to file. That must not be standard output, where the sink stdout: writes.
 func newLogger(level zapcore.Level, format config.LogFormat, file *os.File) *zap.Logger {
 	if format == config.LogAuto {
 		format = config.LogJSON

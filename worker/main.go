@@ -29,7 +29,7 @@ func main() {
 	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// command is main, with an exit code.
+// command runs the program, and returns its exit code.
 func command(args []string, stdout, stderr *os.File) int {
 	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // errors and help are written below
@@ -68,8 +68,7 @@ func command(args []string, stdout, stderr *os.File) int {
 
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	// After the first signal the next one has its usual effect: the process ends at once.
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := run(ctx, cfg, options, log); err != nil {
 		log.Error(err.Error())
 		return exitFailed

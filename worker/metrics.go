@@ -16,7 +16,7 @@ import (
 // A slice takes longest: a minute.
 var latencyBuckets = []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120}
 
-// newRegistry collects the metrics of the process and, through options, of Temporal's SDK.
+// newRegistry returns a registry with the metrics of the process. options sends those of Temporal's SDK there too.
 func newRegistry(log *zap.Logger, options *client.Options) (*prometheus.Registry, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(

@@ -20,8 +20,8 @@ func newReporter(t config.Tenant, workerID string, log *zap.Logger) (*report.Rep
 	if !t.Report {
 		return nil, nil
 	}
-	// This sink is not the one of the events, so that events never wait for a report. It has no metrics: those are
-	// about the events.
+	// Reports have a sink of their own, so that events never wait for them. It has no metrics, because those count
+	// events.
 	sink, err := devo.New(t.Devo)
 	if err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func newReporter(t config.Tenant, workerID string, log *zap.Logger) (*report.Rep
 	return report.New(report.Config{Sink: sink, Tenant: t.Name, Version: buildinfo.Version(), ID: workerID, Log: log}), nil
 }
 
-// stop delivers what is left until ctx ends, for all tenants at once.
+// stop delivers the last reports of all tenants at once, until ctx ends.
 func (all reporters) stop(ctx context.Context, failed bool) {
 	var stopping sync.WaitGroup
 	for _, r := range all {

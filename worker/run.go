@@ -24,22 +24,22 @@ import (
 )
 
 const (
-	// sliceStop is how long a slice may take to confirm what it has shipped when the worker stops. The SDK's default is
-	// 0: then the next slice would ship it again.
-	sliceStop = 8 * time.Second
-	// wholeStop bounds the whole stop. Docker sends SIGKILL 10 s after SIGTERM.
-	wholeStop = 9500 * time.Millisecond
-	// reportStop bounds the delivery of the last reports to Devo, within wholeStop.
-	reportStop = 3 * time.Second
+	// sliceStopTimeout is how long a slice may take to confirm what it has shipped when the worker stops. With the SDK's
+	// default, 0, the next slice would ship it again.
+	sliceStopTimeout = 8 * time.Second
+	// stopTimeout bounds the whole stop. Docker sends SIGKILL 10 s after SIGTERM.
+	stopTimeout = 9500 * time.Millisecond
+	// reportStopTimeout bounds the delivery of the last reports to Devo, within stopTimeout.
+	reportStopTimeout = 3 * time.Second
 
-	// maxSlices is how many slices run at once. It is more than all services of a few tenants: a slice that has to wait
-	// for the end of another one falls behind.
+	// maxSlices is how many slices run at once. It is more than all services of a few tenants, because a service falls
+	// behind while its slice waits for the end of another one.
 	maxSlices = 100
 	// maxWorkflowTasks is small because workflow code only decides; it never waits.
 	maxWorkflowTasks = 50
 )
 
-// run works until ctx ends, which is no error, or something fails for good.
+// run runs the worker until ctx ends, and then returns nil, or until it fails for good.
 func run(ctx context.Context, cfg config.Config, options client.Options, log *zap.Logger) error {
 	names := make([]string, len(cfg.Tenants))
 	for i, t := range cfg.Tenants {
@@ -99,9 +99,9 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 		err = fmt.Errorf("the worker cannot go on: %w", err)
 	}
 	ready.Store(&phase{reason: "stopping"})
-	deadline := time.Now().Add(wholeStop)
-	failure := errors.Join(err, stopWithin(wholeStop, w))
-	reporting, cancel := context.WithTimeout(context.Background(), min(reportStop, time.Until(deadline)))
+	deadline := time.Now().Add(stopTimeout)
+	failure := errors.Join(err, stopWithin(stopTimeout, w))
+	reporting, cancel := context.WithTimeout(context.Background(), min(reportStopTimeout, time.Until(deadline)))
 	defer cancel()
 	reporters.stop(reporting, failure != nil)
 	return failure
@@ -130,7 +130,7 @@ func newCollector(tenants []config.Tenant, workerID string, registry prometheus.
 
 func newWorker(temporal client.Client, taskQueue string, collector *activities.Collector, onFatal func(error)) worker.Worker {
 	w := worker.New(temporal, taskQueue, worker.Options{
-		WorkerStopTimeout:                      sliceStop,
+		WorkerStopTimeout:                      sliceStopTimeout,
 		MaxConcurrentActivityExecutionSize:     maxSlices,
 		MaxConcurrentWorkflowTaskExecutionSize: maxWorkflowTasks,
 		DisableRegistrationAliasing:            true,
@@ -155,6 +155,6 @@ func stopWithin(limit time.Duration, w worker.Worker) error {
 	case <-stopped:
 		return nil
 	case <-time.After(limit):
-		return fmt.Errorf("did not stop within %v; what was going on is taken up from its last checkpoint", limit)
+		return fmt.Errorf("the worker did not stop within %v; its slices go on from their last checkpoints", limit)
 	}
 }

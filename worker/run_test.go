@@ -23,12 +23,12 @@ func TestAStopIsOverBeforeASigkillWouldCome(t *testing.T) {
 		failed      bool
 	}{
 		{takes: 0, want: 0},
-		{takes: sliceStop, want: sliceStop},
-		{takes: time.Minute, want: wholeStop, failed: true},
+		{takes: sliceStopTimeout, want: sliceStopTimeout},
+		{takes: time.Minute, want: stopTimeout, failed: true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			started := time.Now()
-			err := stopWithin(wholeStop, slow{takes: test.takes})
+			err := stopWithin(stopTimeout, slow{takes: test.takes})
 			require.Equal(t, test.want, time.Since(started))
 			require.Less(t, time.Since(started), 10*time.Second)
 			require.Equal(t, test.failed, err != nil)

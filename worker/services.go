@@ -15,16 +15,16 @@ import (
 )
 
 const (
-	// listEvery is how often Temporal is asked for what runs, and listTimeout bounds one answer.
+	// listEvery is the time between two lists of what runs, and listTimeout bounds one request for it.
 	listEvery   = 30 * time.Second
 	listTimeout = 10 * time.Second
-	// listMemory is how long the last answer is exported while Temporal gives none. After that nothing is, because other
-	// workers may know better.
-	listMemory = 3 * time.Minute
+	// maxListAge: while Temporal does not answer, the last list is exported until it is this old. Other workers may have
+	// a newer one.
+	maxListAge = 3 * time.Minute
 )
 
-// services exports the state of every service of the task queue. Temporal knows it: no worker has a paused or blocked
-// service. So every worker asks, also about tenants that it has no settings for, and all export the same.
+// services exports the state of every service of the task queue. Only Temporal knows all of them: no worker runs a paused
+// or blocked service. So every worker asks Temporal, also about tenants without settings here, and exports the same.
 type services struct {
 	mu     sync.Mutex
 	counts map[serviceState]int
@@ -55,7 +55,7 @@ func (s *services) Collect(c chan<- prometheus.Metric) {
 		up = 1
 	}
 	c <- prometheus.MustNewConstMetric(temporalUpDesc, prometheus.GaugeValue, up)
-	if time.Since(s.asked) > listMemory {
+	if time.Since(s.asked) > maxListAge {
 		return
 	}
 	for k, n := range s.counts {
@@ -93,7 +93,7 @@ func (s *services) update(counts map[serviceState]int, err error) {
 	}
 }
 
-// countServices counts what runs. A service is in one state, and its count in the others is 0.
+// countServices counts the running workflows. A service is in one state, and its count in the others is 0.
 func countServices(ctx context.Context, temporal status.Lister, taskQueue string) (map[serviceState]int, error) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()

@@ -125,7 +125,7 @@ func TestATemporalThatIsAwayIsAskedOnAndMentionedOnce(t *testing.T) {
 		time.Sleep(listEvery)
 		require.Contains(t, now(), "okta_collector_temporal_up 0")
 		require.Len(t, now(), 4, "what was known a moment ago still counts")
-		time.Sleep(listMemory + listEvery)
+		time.Sleep(maxListAge + listEvery)
 		require.Equal(t, []string{"okta_collector_temporal_up 0"}, now(), "and is forgotten in the end")
 		require.Equal(t, 1, logged.Len(), "one line, however often it is asked")
 

@@ -19,7 +19,7 @@ type BackfillInput struct {
 	Service string `json:"service"`
 	// Range limits the System Log's events, in whole milliseconds. Any other service has none.
 	checkpoint.Range
-	// State is what an earlier run of the same backfill had, to go on from.
+	// State is the state of an earlier run of the same backfill, which this run continues.
 	State *State `json:"state,omitempty"`
 }
 
@@ -50,7 +50,7 @@ func BackfillID(tenant, service string, r checkpoint.Range) string {
 	return WorkflowID(tenant, service) + "/backfill/" + what
 }
 
-// RangeOf is the range in a [BackfillID]; zero if it has none. It is false for any other id.
+// RangeOf returns the range in a [BackfillID]; zero if the id has none. It returns false for any other id.
 func RangeOf(id string) (checkpoint.Range, bool) {
 	parts := strings.Split(id, "/")
 	if len(parts) != 5 || parts[3] != "backfill" {
@@ -65,7 +65,7 @@ func RangeOf(id string) (checkpoint.Range, bool) {
 	return checkpoint.Range{Since: since, Until: until}, true
 }
 
-// describeBackfill describes the signal and the update, and their input. The Web UI's form shows it.
+// describeBackfill returns the description of the signal, the update and their input, which the Web UI's form shows.
 func describeBackfill(service string) string {
 	if HasRange(service) {
 		return `fetch a range once more, beside the live collection; data: {"since":"2026-11-01T00:00:00Z","until":"2026-11-02T00:00:00Z"}`
@@ -77,7 +77,7 @@ func describeBackfill(service string) string {
 // a whole.
 func HasRange(service string) bool { return service == "logs" }
 
-// CheckRange is the error of a range that cannot be backfilled. It says what is allowed.
+// CheckRange returns an error if a range cannot be backfilled. The error says what is allowed.
 func CheckRange(service string, r checkpoint.Range, now time.Time) error {
 	return checkRange(service, wholeMilliseconds(r), now, checkpoint.MaxHistory)
 }
@@ -102,12 +102,12 @@ func checkRange(service string, r checkpoint.Range, now time.Time, oldest time.D
 	return nil
 }
 
-// wholeMilliseconds truncates a range as ids and Okta's queries do.
+// wholeMilliseconds truncates a range to milliseconds, the precision of ids and of Okta's queries.
 func wholeMilliseconds(r checkpoint.Range) checkpoint.Range {
 	return checkpoint.Range{Since: r.Since.UTC().Truncate(time.Millisecond), Until: r.Until.UTC().Truncate(time.Millisecond)}
 }
 
-// Progress is how much of a range is done at a checkpoint, 0 to 1.
+// Progress returns the part of a range that is done at a checkpoint, 0 to 1.
 func Progress(r checkpoint.Range, c checkpoint.Checkpoint) float64 {
 	if c.Totals.Pulls > 0 {
 		return 1
@@ -127,7 +127,7 @@ func Backfill(ctx workflow.Context, in BackfillInput) (*State, error) {
 		return nil, err
 	}
 	c.backfill = &in.Range
-	if in.State == nil { // a run that goes on may be of a range that Okta has deleted by now
+	if in.State == nil { // Okta may have deleted the range since the first run
 		// The range was valid when it was requested; allow one day of delay before a worker sees it.
 		if err := checkRange(in.Service, in.Range, workflow.Now(ctx), checkpoint.MaxHistory+24*time.Hour); err != nil {
 			return nil, invalid(err.Error())
@@ -160,7 +160,7 @@ func (c *collector) onBackfill(ctx workflow.Context, receive func(any) bool) {
 func (c *collector) startBackfill(ctx workflow.Context, r checkpoint.Range) (string, error) {
 	r = wholeMilliseconds(r)
 	id := BackfillID(c.tenant, c.service, r)
-	// Backfills go on when the live collection is cancelled, so their context never is.
+	// A backfill goes on when the live collection is cancelled. So its context must not be cancelled with this one.
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:            id,

@@ -66,7 +66,7 @@ type collector struct {
 	starting int
 }
 
-// newCollector checks the input and the workflow id, and answers queries and the signals pause and resume.
+// newCollector checks the input and the workflow id, and registers the query and the signals pause and resume.
 func newCollector(ctx workflow.Context, id, tenant, service string, state *State) (*collector, error) {
 	if tenant == "" || service == "" {
 		return nil, invalid(`the input names no tenant or no service: want {"tenant":"default","service":"logs"}`)
@@ -77,7 +77,7 @@ func newCollector(ctx workflow.Context, id, tenant, service string, state *State
 	}
 	c := &collector{tenant: tenant, service: service, state: *cmp.Or(state, &State{})}
 	if c.state.Began.IsZero() {
-		// The time is that of the start, not of the first worker, which may come later.
+		// The workflow started then, although its first worker may come later.
 		c.state.Began = info.WorkflowStartTime.UTC()
 	}
 	c.sample(ctx)
@@ -99,7 +99,7 @@ func invalid(message string) error {
 	return temporal.NewNonRetryableApplicationError(message, "InvalidInput", nil)
 }
 
-// run runs slices and waits, until the workflow is cancelled, done or too long.
+// run runs slices and waits, until the workflow is cancelled, the backfill is done, or the history is too long.
 func (c *collector) run(ctx workflow.Context) (*State, error) {
 	for {
 		c.signals.handleAll()
@@ -139,7 +139,7 @@ func (c *collector) idle(ctx workflow.Context) bool {
 // settle waits until no backfill is being started.
 func (c *collector) settle(ctx workflow.Context) {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	_ = workflow.Await(ctx, func() bool { return c.idle(ctx) }) // it fails only if it is cancelled, which it never is
+	_ = workflow.Await(ctx, func() bool { return c.idle(ctx) }) // it fails only if ctx is cancelled, and this one never is
 }
 
 func (c *collector) onPause() {
@@ -169,8 +169,7 @@ func (c *collector) wake() {
 	c.state.WakeAt, c.state.WakeReason = time.Time{}, ""
 }
 
-// wakeAfter begins a wait. The state has its end as an absolute time, so that the wait survives a pause and continuing as
-// new.
+// wakeAfter begins a wait. WakeAt is an absolute time, so that the wait survives a pause and continuing as new.
 func (c *collector) wakeAfter(ctx workflow.Context, d time.Duration, reason WaitReason) {
 	c.state.WakeAt, c.state.WakeReason = workflow.Now(ctx).Add(d).UTC(), reason
 }
@@ -178,7 +177,7 @@ func (c *collector) wakeAfter(ctx workflow.Context, d time.Duration, reason Wait
 // wait waits for a signal, the wake-up time, or a cancellation.
 func (c *collector) wait(ctx workflow.Context) {
 	if c.state.Paused {
-		_ = workflow.Await(ctx, c.signals.pending) // however long that takes, without a timer
+		_ = workflow.Await(ctx, c.signals.pending) // without a timer: a pause has no end of its own
 		return
 	}
 	left := c.state.WakeAt.Sub(workflow.Now(ctx))
@@ -233,7 +232,7 @@ func (c *collector) slice(ctx workflow.Context) error {
 	return nil
 }
 
-// continueAsNew makes the next run's input. All messages were handled just before, in the same workflow task.
+// continueAsNew returns the error that starts the next run. run has handled all messages in the same workflow task.
 func (c *collector) continueAsNew(ctx workflow.Context) error {
 	if c.backfill != nil {
 		return workflow.NewContinueAsNewError(ctx, BackfillName, BackfillInput{Tenant: c.tenant, Service: c.service, Range: *c.backfill, State: &c.state})

@@ -13,7 +13,7 @@ const TaskQueue = "okta-collector"
 const (
 	CollectName      = "Collect"      // the workflow type of [Collect]
 	BackfillName     = "Backfill"     // the workflow type of [Backfill]
-	CollectSliceName = "CollectSlice" // the activity type that does one slice
+	CollectSliceName = "CollectSlice" // the activity type of a slice
 
 	SignalPause  = "pause"  // stops collection within one page and keeps the position
 	SignalResume = "resume" // goes on after SignalPause, and tries again at once when blocked
@@ -46,7 +46,7 @@ type CollectInput struct {
 	Service string `json:"service"`
 	// Since is where the System Log begins in a first run. The default is OKTA_LOGS_HISTORY before the start.
 	Since *time.Time `json:"since,omitempty"`
-	// State is what an earlier run of the same service returned, to go on from.
+	// State is the result of an earlier run of the same service, which this run continues.
 	State *State `json:"state,omitempty"`
 }
 
@@ -58,7 +58,7 @@ const (
 	AttributeState   = "CollectorState" // has one of the values below
 )
 
-// Attributes are the names of all of them.
+// Attributes returns the names of all search attributes.
 func Attributes() []string { return []string{AttributeTenant, AttributeService, AttributeState} }
 
 // Values of AttributeState.

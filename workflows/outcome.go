@@ -17,16 +17,16 @@ const (
 	// The backoff after a passing problem doubles from firstBackoff to longestBackoff.
 	firstBackoff   = time.Second
 	longestBackoff = time.Minute
-	// A blocked service tries again by itself after blockedRetry. The pause doubles up to longestBlockedRetry. It
-	// begins small because exchanging a token file takes a person about a minute.
+	// A blocked service tries again by itself after blockedRetry. The pause doubles up to longestBlockedRetry. The
+	// first one is short because a person replaces a token file in about a minute.
 	blockedRetry        = time.Minute
 	longestBlockedRetry = 15 * time.Minute
-	// maxRestarts is how many pulls in a row may start again after a refused cursor before a person is asked. Each
-	// restart ships the same objects again.
+	// maxRestarts limits the consecutive restarts of a pull after a refused cursor. One more blocks the service, because
+	// each restart ships the same objects again.
 	maxRestarts = 5
 )
 
-// onResult takes over the result of a slice that did not fail, and decides what follows.
+// onResult stores the result of a slice that did not fail, and decides what follows.
 func (c *collector) onResult(ctx workflow.Context, r SliceResult) {
 	c.advance(ctx, r.Checkpoint)
 	c.warn(ctx, r.Warning)
@@ -41,7 +41,7 @@ func (c *collector) onResult(ctx workflow.Context, r SliceResult) {
 	c.polled = false
 }
 
-// advance takes over a slice's checkpoint.
+// advance stores a slice's checkpoint. Progress ends a series of failures or restarts.
 func (c *collector) advance(ctx workflow.Context, next checkpoint.Checkpoint) {
 	if next.Moved(c.state.Checkpoint) { // a slice that had no budget for a request proves nothing
 		c.state.Failures, c.state.Blocked = 0, false
@@ -59,7 +59,7 @@ func (c *collector) caughtUp(ctx workflow.Context) {
 	c.state.Failures, c.state.Blocked = 0, false
 }
 
-// onFailure takes over what a failed slice left behind, and decides what follows. Its error ends the workflow.
+// onFailure stores the checkpoint and the problem of a failed slice, and decides what follows. Its error ends the workflow.
 func (c *collector) onFailure(ctx workflow.Context, err error) error {
 	f, logged := c.readFailure(err)
 	pulls := c.state.Checkpoint.Totals.Pulls
@@ -116,7 +116,7 @@ func (c *collector) retryAfter(ctx workflow.Context, pause time.Duration, reason
 	c.wakeAfter(ctx, pause, reason)
 }
 
-// doubled is a pause that was doubled so many times.
+// doubled returns the first pause after it was doubled so many times, at most longest.
 func doubled(first, longest time.Duration, times int) time.Duration {
 	return min(first<<min(times, 6), longest)
 }
@@ -127,8 +127,8 @@ func (c *collector) warn(ctx workflow.Context, message string) {
 	}
 }
 
-// readFailure reads what a failed slice left behind. Without a checkpoint of its own, the next slice begins where this
-// one did. logged reports whether the worker has logged the problem.
+// readFailure returns the checkpoint and the problem of a failed slice. If the slice saved no checkpoint, the next one
+// begins where this one did. logged reports whether the worker has logged the problem.
 func (c *collector) readFailure(err error) (f Failure, logged bool) {
 	f = Failure{Checkpoint: c.state.Checkpoint, Problem: Problem{Class: ClassPassing, Message: err.Error()}}
 	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {

@@ -27,10 +27,10 @@ func (*signalOrder) InterceptWorkflow(_ workflow.Context, next interceptor.Workf
 // signals are the signals of one run.
 type signals struct {
 	interceptor.WorkflowInboundInterceptorBase
-	arrived []string // the names of those that were not handled yet, in the order of the history
+	arrived []string // the names of signals that were not handled yet, in the order of the history
 	known   map[string]signal
-	names   []string          // of known, in the order of on
-	unknown func(name string) // is called for any other; nil before the workflow's code has begun
+	names   []string          // the known ones, in the order of registration
+	unknown func(name string) // reports any other signal; nil before the workflow's code has begun
 }
 
 type signal struct {
@@ -45,7 +45,7 @@ func (s *signals) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteW
 	return s.Next.ExecuteWorkflow(workflow.WithValue(ctx, signalsKey{}, s), in)
 }
 
-// HandleSignal drops a signal that is not known. It stays in a channel of its own that nobody reads.
+// HandleSignal records a known signal, and reports any other one, which stays in a channel that nobody reads.
 func (s *signals) HandleSignal(ctx workflow.Context, in *interceptor.HandleSignalInput) error {
 	if _, known := s.known[in.SignalName]; known || s.unknown == nil {
 		s.arrived = append(s.arrived, in.SignalName)

@@ -18,7 +18,7 @@ type SliceInput struct {
 	Checkpoint checkpoint.Checkpoint `json:"checkpoint"`
 }
 
-// SliceResult is how a slice ended when nothing failed.
+// SliceResult is the result of a slice that did not fail.
 type SliceResult struct {
 	Checkpoint checkpoint.Checkpoint `json:"checkpoint"`
 	End        End                   `json:"end"`

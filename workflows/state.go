@@ -35,7 +35,7 @@ type State struct {
 type Problem struct {
 	At    time.Time `json:"at,omitzero"`
 	Class Class     `json:"class"`
-	// Message says what happened, without what the other fields say.
+	// Message says what happened. It does not repeat the other fields.
 	Message string `json:"message"`
 	// Endpoint is the path of the request that Okta refused or did not answer, and RequestID Okta's id of it. Both are
 	// empty where the problem is not Okta's.
@@ -136,7 +136,7 @@ type Status struct {
 	Backfill *BackfillStatus `json:"backfill,omitempty"`
 }
 
-// Sample is how much had been shipped at some moment.
+// Sample is the totals at one moment.
 type Sample struct {
 	At     time.Time `json:"at"`
 	Events int64     `json:"events"`

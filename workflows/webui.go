@@ -43,7 +43,7 @@ func (c *collector) waiting() string {
 	return ""
 }
 
-// collecting says what the slice that begins does.
+// collecting describes the slice that is about to begin.
 func (c *collector) collecting() string {
 	p := c.state.Checkpoint.Position
 	switch {
@@ -114,7 +114,7 @@ func (c *collector) details(ctx workflow.Context) string {
 	return strings.Join(lines, "\n")
 }
 
-// plain replaces what Markdown would interpret.
+// plain replaces the characters that Markdown interprets.
 func plain(s string) string {
 	return strings.NewReplacer("`", "'", "<", "‹", ">", "›", "[", "(", "]", ")", "|", "/", "\n", " ", "*", "·").Replace(s)
 }

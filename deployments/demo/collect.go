@@ -29,14 +29,14 @@ const (
 	maxLine  = 120
 )
 
-// reading is what both sides say, or why they do not.
+// reading is what both sides report at one moment, or the error of asking them.
 type reading struct {
 	table  string // of starter status
 	counts counts
 	err    error
 }
 
-// collect shows what is collected until the end, and starts a new worker whenever one dies.
+// collect shows the status until ctx ends or the duration is over, and starts a new worker whenever one dies.
 func (d *demo) collect(ctx context.Context) error {
 	if d.duration > 0 {
 		var cancel context.CancelFunc
@@ -70,7 +70,7 @@ func (d *demo) collect(ctx context.Context) error {
 	}
 }
 
-// supervise starts a new worker some time after one has died. It is an error if anything else has ended.
+// supervise starts a new worker workerPause after one has died. It returns an error if another program has ended.
 func (d *demo) supervise() error {
 	for _, p := range d.others {
 		if p.ended() {
@@ -94,8 +94,7 @@ func (d *demo) supervise() error {
 	return nil
 }
 
-// read reads both sides again and again until ctx ends. It reads the collector's side first, so that Devo's count is
-// never behind it.
+// read reads both sides repeatedly until ctx ends: the collector's first, so that Devo's count is never behind it.
 func (d *demo) read(ctx context.Context, out io.Writer, readings chan<- reading) {
 	for ctx.Err() == nil {
 		r := reading{counts: counts{before: d.before}}
@@ -113,8 +112,8 @@ func (d *demo) read(ctx context.Context, out io.Writer, readings chan<- reading)
 	}
 }
 
-// picture is the whole status, for a terminal of a size or, if the height is 0, for none. A terminal shows as much of the
-// collector's own status as there is room for above the rest.
+// picture returns the whole status. On a terminal the table is cut, so that everything below it fits too. A height of 0
+// means that there is no terminal.
 func (d *demo) picture(r reading, began time.Time, width, height int) string {
 	worker := fmt.Sprint(d.worker.pid())
 	if d.worker.ended() {
@@ -150,16 +149,16 @@ Break it    %-34s  another worker takes over
 Stop it     %-34s  the next run goes on from here`, commands...)
 }
 
-// finish stops the worker and compares both sides. The Devo stand-in may still have something to read.
+// finish stops the worker and compares both sides. It waits until the Devo stand-in has read what is still to be read.
 func (d *demo) finish() error {
 	d.screen.event("stopping: the worker delivers what is under way")
 	stopped := d.worker.stop(grace)
-	services, err := d.readServices(d.now)
+	services, err := d.readServices(d.force)
 	final := counts{services: services, before: d.before, devo: d.devo.Report()}
 	for began := time.Now(); final.disagreement() != nil && time.Since(began) < settleTime; time.Sleep(readyPause) {
 		final.devo = d.devo.Report()
 	}
-	if d.now.Err() != nil {
+	if d.force.Err() != nil {
 		return errors.New("ended at once; the next run goes on from the last checkpoints")
 	}
 	if err == nil {

@@ -14,20 +14,19 @@ import (
 // counts are what both sides have counted at one moment.
 type counts struct {
 	services []status.Collector
-	// before is how many events of each workflow id earlier runs have collected. The Devo stand-in of this run has not
-	// seen them.
+	// before has the events that earlier runs have collected, by workflow id. This run's Devo stand-in has not seen them.
 	before map[string]int64
 	devo   devosim.Report
 }
 
-// of is how many events of a service were collected in this run, and how many arrived in Devo. More have arrived while
-// they are under way, after a worker was killed, and in a backfill.
+// of returns how many events of a service this run has collected, and what arrived in Devo. More may have arrived: a
+// batch under way, what a killed worker sent, or a backfill.
 func (n counts) of(c status.Collector) (collected int64, arrived devosim.TagStats) {
 	service, _ := okta.Lookup(c.Service)
 	return c.Checkpoint.Totals.Events - n.before[c.ID], n.devo.Tags[service.Table]
 }
 
-// line has both sides of each service.
+// line shows both counts of each service.
 func (n counts) line() string {
 	var services []string
 	for _, c := range n.services {
@@ -41,7 +40,7 @@ func (n counts) line() string {
 	return "Arrived in Devo/collected, in this run: " + strings.Join(services, ", ")
 }
 
-// disagreement says where something is missing after the worker has stopped; nil if nowhere.
+// disagreement returns an error if events are missing or malformed in Devo after the worker has stopped.
 func (n counts) disagreement() error {
 	var where []string
 	for _, c := range n.services {

@@ -32,27 +32,27 @@ type demo struct {
 	settings
 	screen *screen
 	dir    directory
-	// now ends when the demo may wait for nothing any more.
-	now context.Context
+	// force ends when the demo must stop at once, without waiting for anything.
+	force context.Context
 	// others are all processes but the worker, in the order in which they were started.
 	others []*process
 	worker *process
 	devo   *devosim.Server
 	died   time.Time // when the worker did; zero while it runs
-	// before is how many events of each workflow id earlier runs have collected.
+	// before has the events that earlier runs have collected, by workflow id.
 	before map[string]int64
 	// temporal reads what Temporal knows of the services.
 	temporal *status.Reader
 }
 
-// run collects until ctx ends or the duration is over, and stops everything; when now ends, at once. It is an error if
-// anything is missing in the end.
-func run(ctx, now context.Context, s settings, screen *screen) error {
+// run collects until ctx ends or the duration is over, and stops everything; at once when force ends. It returns an error
+// if events are missing in the end.
+func run(ctx, force context.Context, s settings, screen *screen) error {
 	// The kernel ends a child with the thread that started it. This thread is never unlocked, so it ends with this goroutine.
 	runtime.LockOSThread()
-	now, kill := context.WithCancel(now)
+	force, kill := context.WithCancel(force)
 	defer kill() // nothing is left behind
-	d := &demo{settings: s, screen: screen, now: now}
+	d := &demo{settings: s, screen: screen, force: force}
 	for _, name := range []string{"temporal", "oktasim", "worker", "starter"} {
 		if _, err := os.Stat(d.program(name)); err != nil {
 			return fmt.Errorf("%s is missing; build it with: make demo", d.program(name))
@@ -183,7 +183,7 @@ func (d *demo) launch(ctx context.Context, ready func(context.Context) error, en
 }
 
 func (d *demo) startProgram(name string, env []string, args ...string) (*process, error) {
-	return startProcess(d.now, d.program(name), filepath.Join(d.dir.logs(), name+".log"), env, args...)
+	return startProcess(d.force, d.program(name), filepath.Join(d.dir.logs(), name+".log"), env, args...)
 }
 
 // runStarter runs the starter, and returns what it printed, even with an error.
@@ -227,7 +227,7 @@ func (d *demo) close() {
 
 func (d *demo) program(name string) string { return filepath.Join(d.bin, name) }
 
-// shown is a path as a person would type it here.
+// shown returns a path as a person would type it in the working directory.
 func shown(path string) string {
 	here, _ := os.Getwd()
 	if relative, err := filepath.Rel(here, path); err == nil && !strings.HasPrefix(relative, "..") {

@@ -19,12 +19,12 @@ func (d directory) logs() string     { return d.file("logs") }
 func (d directory) database() string { return d.file("temporal.db") }
 func (d directory) settings() string { return d.file("settings") }
 
-// token is the file that the worker reads Okta's API token from at each use. validToken is for a person who has changed
-// that one, to copy it back.
+// token is the file from which the worker reads Okta's API token at each use. validToken is a copy, for a person who has
+// changed the first one.
 func (d directory) token() string      { return d.file("token") }
 func (d directory) validToken() string { return d.file("token.valid") }
 
-// keep writes a file that nobody else may read. A file of an earlier run may have had other permissions.
+// keep writes a file that nobody else may read. It replaces a file of an earlier run, whose permissions may differ.
 func keep(path, content string) error {
 	if err := os.RemoveAll(path); err != nil {
 		return fmt.Errorf("writing the demo's settings: %w", err)
@@ -41,7 +41,7 @@ func (d directory) used() bool {
 // openDirectory makes the directory, or takes that of an earlier run and removes its logs. No other demo can use it until
 // the lock is closed or the process ends.
 func openDirectory(path string) (d directory, lock *os.File, err error) {
-	// Absolute, because it ends up in the settings of other processes.
+	// The path is made absolute because it is in the settings of other processes.
 	if path, err = filepath.Abs(path); err != nil {
 		return d, nil, fmt.Errorf("finding the directory: %w", err)
 	}

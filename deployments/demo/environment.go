@@ -15,7 +15,7 @@ const token = "00-token-of-the-simulated-org"
 // foreign are the prefixes of settings that may be for a real org, Devo or Temporal. The demo's programs must not have them.
 var foreign = []string{"OKTA_", "DEVO_", "COLLECTOR_", "TEMPORAL_", "OKTASIM_"}
 
-// environ is the demo's own environment, without foreign settings and with those given.
+// environ returns the demo's own environment without foreign settings, and with the variables given.
 func environ(given ...string) []string {
 	kept := slices.DeleteFunc(os.Environ(), func(variable string) bool {
 		return slices.ContainsFunc(foreign, func(prefix string) bool { return strings.HasPrefix(variable, prefix) })
@@ -23,8 +23,8 @@ func environ(given ...string) []string {
 	return append(kept, given...)
 }
 
-// sharedVariables are the settings of every program for the demo's Temporal, org and Devo, whatever profiles its user has.
-// Secrets are in the files that they name.
+// sharedVariables are the settings of every program for the demo's Temporal, org and Devo. Temporal's profiles do not
+// change them. Secrets are in the files that they name.
 func (d *demo) sharedVariables() []string {
 	return []string{
 		"TEMPORAL_ADDRESS=" + address(d.ports.temporal),
@@ -39,7 +39,7 @@ func (d *demo) sharedVariables() []string {
 	}
 }
 
-// settingsScript makes a shell have the demo's settings, and no others.
+// settingsScript returns a shell script that sets sharedVariables and unsets all other settings.
 func (d *demo) settingsScript() string {
 	var b strings.Builder
 	b.WriteString("# The settings of the demo that runs: source this in a shell, for bin/starter and bin/temporal.\n")
@@ -62,8 +62,8 @@ func (d *demo) workerVariables() []string {
 	)
 }
 
-// bigOrg are the objects of each service in the simulated org; of what is listed under others, for each of these. The log
-// events are more than the budget of a minute brings, so that there is a rate limit to wait for.
+// bigOrg has the number of objects of each service in the simulated org; of per-object listings, of those under each
+// object. The log events exceed the budget of a minute, so that the demo waits for a rate limit.
 const bigOrg = "logs=30000,users=1000,groups=1000,apps=400,clients=300,idps=100,zones=100,app_users=20,app_groups=5,group_members=20"
 
 // ports are the ports of all programs; 0 is any free one.
@@ -88,5 +88,5 @@ func (p ports) free() (ports, error) {
 	return p, nil
 }
 
-// address is a port of this machine that no other machine reaches.
+// address returns the loopback address of a port. No other machine reaches it.
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

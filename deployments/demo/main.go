@@ -21,13 +21,13 @@ const usage = `Collects a simulated Okta org into a Devo stand-in, on this machi
 
 Ctrl-C stops it, and the next run goes on where it stopped; without its directory one begins anew.
 
-While it runs, a second terminal has its settings by ". .demo/settings": then bin/starter and bin/temporal work
-with it. What it says is also in .demo/logs/demo.log, since "demo | tee file" has no tee any more after Ctrl-C.
+While it runs, type ". .demo/settings" in a second terminal: then bin/starter and bin/temporal work with it.
+Its output is also in .demo/logs/demo.log, because Ctrl-C ends the tee of "demo | tee file" too.
 
 Flags:
 `
 
-// settings are what a run is to do.
+// settings says what a run does.
 type settings struct {
 	// path is the directory that keeps everything between runs.
 	path string
@@ -53,9 +53,9 @@ func main() {
 	self, err := os.Executable()
 	if err == nil {
 		s.bin = filepath.Dir(self)
-		ctx, now := untilSignals()
+		ctx, force := untilSignals()
 		ctx, stop := context.WithCancel(ctx)
-		err = run(ctx, now, s, &screen{out: os.Stdout, log: io.Discard, lost: stop})
+		err = run(ctx, force, s, &screen{out: os.Stdout, log: io.Discard, lost: stop})
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
@@ -64,10 +64,10 @@ func main() {
 }
 
 // untilSignals returns two contexts: the first signal ends the first one, and the second one both.
-func untilSignals() (ctx, now context.Context) {
-	now, kill := context.WithCancel(context.Background())
-	ctx, stop := context.WithCancel(now)
-	// A write that nobody reads is an error then, and does not end the process.
+func untilSignals() (ctx, force context.Context) {
+	force, kill := context.WithCancel(context.Background())
+	ctx, stop := context.WithCancel(force)
+	// With this, a write that nobody reads returns an error and does not end the process.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
@@ -77,5 +77,5 @@ func untilSignals() (ctx, now context.Context) {
 		<-signals
 		kill()
 	}()
-	return ctx, now
+	return ctx, force
 }

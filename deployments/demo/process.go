@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// readyTimeout is how long a program may take until it is ready, on a slow machine.
+	// readyTimeout bounds the time until a program is ready. It is long enough for a slow machine.
 	readyTimeout = time.Minute
 	readyPause   = 200 * time.Millisecond
 )
@@ -34,7 +34,7 @@ func startProcess(ctx context.Context, path, log string, env []string, args ...s
 	}
 	defer out.Close()
 	p.cmd.Env, p.cmd.Stdout, p.cmd.Stderr = env, out, out
-	// It has a process group of its own: Ctrl-C must reach only the demo, which stops everything in order.
+	// The program gets its own process group: Ctrl-C must reach only the demo, which stops everything in order.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	endWithParent(p.cmd.SysProcAttr)
 	if err := p.cmd.Start(); err != nil {

@@ -17,11 +17,11 @@ const plainEvery = 10 * time.Second
 type screen struct {
 	out io.Writer
 	log io.Writer // gets the notes at once
-	// lost is called when nobody reads out any more, such as a tee that Ctrl-C has ended.
+	// lost is called when a write to out fails, for instance because Ctrl-C has ended a tee that read it.
 	lost func()
 
 	drawn   *terminal.Screen // nil if no status is shown
-	notes   []string         // since it is
+	notes   []string         // written since drawn
 	printed time.Time        // when a status was last printed
 }
 
@@ -54,7 +54,7 @@ func (s *screen) show(status string) {
 	}
 }
 
-// clear takes the status away, and prints the notes that were in it.
+// clear removes the status, and prints the notes that were in it.
 func (s *screen) clear() {
 	if s.drawn != nil {
 		s.drawn.Close()
