@@ -110,6 +110,11 @@ func (c Config) withDefaults() (Config, error) {
 	if _, ok := plans[c.Plan]; !ok {
 		errs = append(errs, fmt.Errorf("unknown plan %q; there are %v", c.Plan, slices.Sorted(maps.Keys(plans))))
 	}
+	for name, listed := range collections {
+		if limits, ok := plans[c.Plan]; ok && limits[listed.bucket] == 0 {
+			errs = append(errs, fmt.Errorf("plan %s has no limit for %s, the bucket of %s", c.Plan, listed.bucket, name))
+		}
+	}
 	for _, bucket := range slices.Sorted(maps.Keys(c.Limits)) {
 		if _, ok := plans["enterprise"][bucket]; !ok {
 			errs = append(errs, fmt.Errorf("limit of unknown bucket %q; there are %v", bucket, Buckets()))
