@@ -33,8 +33,11 @@ func (a *answer) read(c Collection, resp *http.Response) (err error) {
 	if resp.ContentLength > maxPage {
 		return errTooLarge
 	}
-	// An eighth more, so that the read sees the end without growing the buffer, and the next page fits too.
-	a.body.Grow(int(max(resp.ContentLength+resp.ContentLength/8, minBuffer)))
+	// An eighth more, so that the end is seen without growing, and the next page fits too. Grow would double a buffer
+	// that is a little too small.
+	if size := int(max(resp.ContentLength+resp.ContentLength/8, minBuffer)); a.body.Cap() < size {
+		a.body = bytes.NewBuffer(make([]byte, 0, size))
+	}
 	n, err := a.body.ReadFrom(io.LimitReader(resp.Body, maxPage+1))
 	if n > maxPage {
 		return errTooLarge
