@@ -202,7 +202,10 @@ func (s *fileSender) send(ctx context.Context, batch Batch, d *delivery) (err er
 	})
 	end := s.size
 	d.confirm = func(ctx context.Context) error {
-		if err := cmp.Or(ctx.Err(), s.file.Sync()); err != nil {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.file.Sync(); err != nil {
 			return classify(err)
 		}
 		s.synced = end
