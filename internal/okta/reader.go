@@ -33,22 +33,27 @@ type Begin struct {
 // Reader returns a reader of a collection. begin is for the System Log only. now is the clock of Started and of
 // checkpoints.
 func (o *Org) Reader(c Collection, begin Begin, now func() time.Time) *Reader {
-	priority := budget.LiveList
-	if c.perObject() {
-		priority = budget.LivePerObject
-	}
-	return &Reader{org: o, name: c.Name, collection: c, begin: begin, now: now, member: o.budget.Join(c.Name, priority)}
+	r := o.reader(c.Name, c, budget.LiveList, budget.LivePerObject, now)
+	r.begin = begin
+	return r
 }
 
 // Backfill returns a reader of one additional pull of a collection. Of the System Log it reads the events in r, of
 // another collection all objects. Live collection goes first in the budget.
 func (o *Org) Backfill(c Collection, r checkpoint.Range, now func() time.Time) *Reader {
-	priority := budget.BackfillList
-	if c.perObject() {
-		priority = budget.BackfillPerObject
-	}
 	name := c.Name + " backfill " + r.Since.String() + r.Until.String()
-	return &Reader{org: o, name: name, collection: c, now: now, backfill: &r, member: o.budget.Join(name, priority)}
+	backfill := o.reader(name, c, budget.BackfillList, budget.BackfillPerObject, now)
+	backfill.backfill = &r
+	return backfill
+}
+
+// reader returns a reader that has joined the budget, with the priority of lists or of per-object listings.
+func (o *Org) reader(name string, c Collection, list, perObject budget.Priority, now func() time.Time) *Reader {
+	priority := list
+	if c.perObject() {
+		priority = perObject
+	}
+	return &Reader{org: o, name: name, collection: c, now: now, member: o.budget.Join(name, priority)}
 }
 
 // Close leaves the budget. The reader sends no more requests.
