@@ -57,7 +57,9 @@ of objects: tenant, check (what was asked), ok, and error where it is not.`,
 			t.AppendRow(table.Row{r.Tenant, r.Check, said})
 		}
 		out := cmd.OutOrStdout()
-		err = show(out, *asJSON, results, t.Render()+renderNotes(failed, time.Now(), terminal.Width(out)))
+		err = show(out, *asJSON, results, func() string {
+			return t.Render() + renderNotes(failed, time.Now(), terminal.Width(out))
+		})
 		if err == nil && failed != nil {
 			err = fmt.Errorf("%d of %d checks failed", len(failed), len(results))
 		}

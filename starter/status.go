@@ -53,7 +53,7 @@ the fields of the objects that -o json prints.`,
 			return err
 		}
 		if *asJSON || len(rows) > 0 {
-			err = show(out, *asJSON, rows, render(rows, time.Now(), cmp.Or(width, terminal.Width(out))))
+			err = show(out, *asJSON, rows, func() string { return render(rows, time.Now(), cmp.Or(width, terminal.Width(out))) })
 		}
 		return cmp.Or(err, attention(rows, nothing))
 	})
@@ -73,17 +73,18 @@ func outputFlag(cmd *cobra.Command) (asJSON *bool) {
 	return asJSON
 }
 
-// show prints a value as JSON, or else a text.
-func show(out io.Writer, asJSON bool, v any, text string) error {
-	if asJSON {
-		b, err := json.MarshalIndent(v, "", "  ")
-		if err != nil {
-			return fmt.Errorf("writing the output: %w", err)
-		}
-		text = string(b)
+// show prints a value as JSON, or else the text that render returns.
+func show(out io.Writer, asJSON bool, v any, render func() string) error {
+	if !asJSON {
+		_, err := fmt.Fprintln(out, render())
+		return err
 	}
-	_, err := fmt.Fprintln(out, text)
-	return err
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(v); err != nil {
+		return fmt.Errorf("writing the output: %w", err)
+	}
+	return nil
 }
 
 // row is a collector or backfill as the status shows it.
