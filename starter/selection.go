@@ -29,8 +29,8 @@ func (connect connector) runOn(act func(cmd *cobra.Command, c *status.Reader, id
 	})
 }
 
-// each calls act for each id, for atOnce of them at a time (-1: all). It prints a line for an id as soon as that is done:
-// what was done, or why it failed. It returns an error if any failed.
+// each calls act for each id. At most atOnce calls run at a time; -1 means no limit. After each call it prints a line:
+// what act has done, or why it failed. It returns an error if any call failed.
 func each(cmd *cobra.Command, ids []string, atOnce int, act func(ctx context.Context, id string) (done string, err error)) error {
 	width, failed := 0, 0
 	for _, id := range ids {

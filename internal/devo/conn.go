@@ -187,7 +187,7 @@ func (c *conn) write(ctx context.Context, records []byte) error {
 	return nil
 }
 
-// abortWrite lets a write under way continue for the time abort at most.
+// abortWrite ends a write under way within the timeout abort.
 func (c *conn) abortWrite() { _ = c.SetWriteDeadline(time.Now().Add(c.timeouts.abort)) }
 
 // writeError returns why a write failed. The reader often knows more than err, because it has seen the alert before the
