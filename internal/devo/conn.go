@@ -116,8 +116,8 @@ func (c *conn) read() {
 	defer close(c.ended)
 	_, err := io.Copy(io.Discard, c)
 	if err == nil && c.secured != nil && !c.tcp.fin {
-		// A server process that is stopped sends close_notify too, even with unread data. But then its kernel resets the
-		// connection. The kernel of a server that has read everything sends a FIN.
+		// close_notify does not prove that the server has read everything, because a server that is stopped sends it too.
+		// What its kernel sends next decides: a reset if bytes were unread, a FIN if all bytes were read.
 		c.notified.Store(true)
 		_ = c.tcp.CloseWrite()
 		_, err = io.Copy(io.Discard, struct{ io.Reader }{c.tcp})

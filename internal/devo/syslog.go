@@ -137,7 +137,7 @@ func (s *syslogSink) awaitClose(ctx context.Context, c *conn) (peerClose, error)
 }
 
 // probe returns the best close of the server. If that is unknown, probe finds out with connections that send nothing.
-// So no batch goes to a server that does not close. A server that once sent close_notify must always send it.
+// So a server that does not close gets no batch. If a server has sent close_notify once, every later close needs it.
 func (s *syslogSink) probe(ctx context.Context) (peerClose, error) {
 	best := peerClose(s.bestClose.Load())
 	if s.cfg.Confirm == ConfirmKernel || best != notClosed {

@@ -147,8 +147,8 @@ func (r *Reader) history(ctx context.Context, id, run string) (last workflows.St
 	}
 }
 
-// checkpoint reads the checkpoint of an event, and why the workflow waits after the event. A run and a slice begin with
-// a checkpoint, and every slice ends with one.
+// checkpoint copies the checkpoint of an event to s, and the reason why the workflow waits after the event. It reports
+// whether the event has a checkpoint. A run and a slice begin with a checkpoint, and every slice ends with one.
 func (r *Reader) checkpoint(event *history.HistoryEvent, s *workflows.State) bool {
 	switch event.GetEventType() {
 	case enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
