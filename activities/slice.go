@@ -88,7 +88,9 @@ func (s *slice) collect() (end workflows.SliceResult, err error) {
 		}
 		page := got.page
 		s.pull = page.Pull
-		s.warning = cmp.Or(page.Warning, s.warning)
+		for _, w := range page.Warnings {
+			s.warning = w.Message
+		}
 		over := page.CaughtUp || time.Since(s.began) > sliceTime
 		if !over {
 			next = s.fetch(page.Position)

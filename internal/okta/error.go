@@ -26,6 +26,8 @@ const (
 	RateLimited
 	// Yields: a backfill's request was not sent, because live collection goes first. The backfill has to wait.
 	Yields
+	// NotInOrg: the org does not have this collection, for instance because a feature is off. It is looked for again daily.
+	NotInOrg
 	// gone: the parent object of the list was deleted meanwhile.
 	gone
 	// tooMuch: the list timed out, or the page is too large. A smaller page may help.

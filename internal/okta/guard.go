@@ -1,7 +1,6 @@
 package okta
 
 import (
-	"fmt"
 	"hash/fnv"
 
 	"go.uber.org/zap"
@@ -23,7 +22,7 @@ func (r *Reader) ends(p *Page, c Collection, g *checkpoint.Guard, a *answer) boo
 		return false
 	}
 	p.Position.Pull.CutOff = true
-	p.Warning = fmt.Sprintf("the listing of %s leads back to an earlier page: it ends here, and may be incomplete", c.Name)
+	p.warn(WarnNext, "the listing of %s leads back to an earlier page: it ends here, and may be incomplete", c.Name)
 	r.org.cfg.Log.Warn("a listing leads back to an earlier page and was ended", zap.String("service", c.Name))
 	return true
 }

@@ -279,8 +279,8 @@ func (p *pulled) add(t testing.TB, page *okta.Page) {
 		p.objects = append(p.objects, shipped{string(o), string(page.Members)})
 	}
 	p.sizes = append(p.sizes, len(page.Objects))
-	if page.Warning != "" {
-		p.warnings = append(p.warnings, page.Warning)
+	for _, w := range page.Warnings {
+		p.warnings = append(p.warnings, w.Message)
 	}
 	page.Release()
 	page.Release() // does nothing

@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"fmt"
 	"hash/fnv"
 	"strconv"
 	"time"
@@ -19,11 +20,12 @@ type Page struct {
 	// CaughtUp: there is nothing more for now. The next pull begins after Wait.
 	CaughtUp bool
 	Wait     time.Duration
-	// Warning is for the operator; empty if there is none.
-	Warning string
+	// Warnings are for the operator.
+	Warnings []Warning
 	// Pull is the kind of the pull that the page belongs to.
 	Pull checkpoint.PullKind
 
+	odd     checkpoint.Oddities // of the page as a whole
 	from    checkpoint.Position // where to fetch the page again, in the same pull
 	all     []object            // of the page, with those that were already delivered
 	release func()
@@ -39,6 +41,20 @@ func (p *Page) After(n int) checkpoint.Position {
 		pos.Part = partOf(p.all, done)
 	}
 	return pos
+}
+
+// warn adds a warning.
+func (p *Page) warn(kind WarningKind, format string, args ...any) {
+	p.Warnings = append(p.Warnings, Warning{kind, fmt.Sprintf(format, args...)})
+}
+
+// Oddities counts what was not in order in Objects[from:to]. With the last object, or without any, it also counts what
+// was not in order with the page as a whole.
+func (p *Page) Oddities(from, to int) (odd checkpoint.Oddities) {
+	if to == len(p.Objects) {
+		odd = p.odd
+	}
+	return odd
 }
 
 // Release frees the memory of the page. A second call does nothing.
@@ -85,8 +101,8 @@ func (r *Reader) newPage(a *answer, pos checkpoint.Position) *Page {
 }
 
 // moved returns a page without objects, which only changes the position.
-func moved(pos checkpoint.Position, warning string) *Page {
-	p := &Page{Position: pos, Pull: pos.Pull.Kind, Warning: warning}
+func moved(pos checkpoint.Position, warnings ...Warning) *Page {
+	p := &Page{Position: pos, Pull: pos.Pull.Kind, Warnings: warnings}
 	if pos.Pull.Began.IsZero() {
 		p.Position.Pull = nil // the first answer begins a pull, and there was none
 	}

@@ -121,5 +121,5 @@ func (r *Reader) failed(ctx context.Context, pos checkpoint.Position, err error)
 		return nil, err
 	}
 	pos.Limit = limit
-	return moved(pos, warning), nil
+	return moved(pos, Warning{WarnSmallerPage, warning}), nil
 }

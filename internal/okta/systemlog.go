@@ -157,7 +157,7 @@ func (r *Reader) failedRange(ctx context.Context, pos checkpoint.Position, err e
 	if err := pauseBeforeHalving(ctx, int(r.backfill.Until.Sub(pos.Pull.Since)/span)); err != nil {
 		return nil, err
 	}
-	p := moved(pos, fmt.Sprintf("%s; asked again for %s at once", e, half))
+	p := moved(pos, Warning{WarnSmallerPage, fmt.Sprintf("%s; asked again for %s at once", e, half)})
 	p.Position.Pull, p.Position.Span = nil, half
 	return p, nil
 }

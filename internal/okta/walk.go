@@ -118,7 +118,7 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, pages 
 			return nil, err
 		}
 		pos.Levels[i].Cursor = withLimit(cursor, limit)
-		return moved(pos, warning), nil
+		return moved(pos, Warning{WarnSmallerPage, warning}), nil
 	}
 	defer r.org.release(a)
 
@@ -126,7 +126,7 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, pages 
 	page := &levelPage{pull: p.Position.Pull.ID, cursor: cursor, next: a.next, guard: at.Guard}
 	var noID int
 	if page.ids, noID = ids(a.objects); noID > 0 {
-		p.Warning = fmt.Sprintf("%d of %s have no id of at most %d bytes: the objects under them are not collected", noID, c.Name, maxID)
+		p.warn(WarnNoID, "%d of %s have no id of at most %d bytes: the objects under them are not collected", noID, c.Name, maxID)
 	}
 	if reduced := limitOf(cursor, c.Limit); reduced < c.Limit && a.next != "" {
 		// The next cursor repeats the reduced limit. Without this, it would last until the end of the pull.
