@@ -121,8 +121,22 @@ func NextTo(target string) Fault {
 	}
 }
 
+// NextIsSelf replaces the next link by the page's own address.
+func NextIsSelf() Fault {
+	return func(a *Answer) {
+		for _, l := range a.Header.Values("Link") {
+			if target, rel := unlink(l); rel == "self" {
+				NextTo(target)(a)
+			}
+		}
+	}
+}
+
 // NoNext leaves the next link out.
 func NoNext() Fault { return dropNext }
+
+// NoLinks leaves all links out.
+func NoLinks() Fault { return func(a *Answer) { a.Header.Del("Link") } }
 
 func dropNext(a *Answer) {
 	links := a.Header.Values("Link")

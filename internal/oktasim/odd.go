@@ -18,7 +18,8 @@ type Odd struct {
 	Name string
 	// Of is the collection. Default: the oddity's.
 	Of string
-	// At is the number of the object, as in [Org.ID], or of the parent. Oddities of whole listings ignore it.
+	// At is the number of the object, as in [Org.ID], or of the parent. Of an oddity that is about answers, it is how many
+	// answers are in order before.
 	At int
 	// N and For are what the oddity says. Default: the oddity's.
 	N   int
@@ -86,8 +87,13 @@ type question struct {
 	now time.Time
 }
 
+func (q question) any() bool { return true }
+
+// found says whether the page has objects.
+func (q question) found() bool { return q.objects > 0 }
+
 // full says whether the page has as many objects as were asked for.
-func (q question) full() bool { return q.objects > 0 && q.objects == q.limit }
+func (q question) full() bool { return q.found() && q.objects == q.limit }
 
 // spoiler spoils an answer. It may keep what it has seen: only one runs at a time.
 type spoiler func(q question, a *Answer)

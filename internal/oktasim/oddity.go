@@ -14,7 +14,7 @@ import (
 type Oddity struct {
 	// Name is for [Odd] and the command line.
 	Name string
-	// About says what is odd. N and For are those of the [Odd].
+	// About says what is odd. N and For are those of the [Odd]. N answers without a default are all answers.
 	About string
 
 	// of is the collection that is odd if no other is named, n and lasts are N and For if they are not given.
@@ -47,18 +47,18 @@ var oddities = []Oddity{
 	{Name: "trailing-comma-in-array", About: "the page that has an object has a comma after its last one", of: "logs", answer: commaAtTheEnd},
 	{Name: "not-utf8", About: "a string of an object has three bytes that are no UTF-8", of: "logs", object: with("\"a\xffb\xe6\xbcc\""), readable: true},
 
-	{Name: "parent-forbidden", About: "the listing under a parent is answered with 403 E0000006", of: "app_users", parent: true, answer: always(Refuse(http.StatusForbidden, "E0000006"))},
-	{Name: "parent-html", About: "the listing under a parent is answered with 404 in HTML", of: "app_users", parent: true, answer: always(OnTheWay(http.StatusNotFound))},
-	{Name: "parent-refused", About: "the listing under a parent is answered with 400", of: "app_users", parent: true, answer: always(Refuse(http.StatusBadRequest, "E0000001"))},
-	{Name: "parent-locked", About: "the listing under a parent is answered with 423", of: "app_users", parent: true, answer: always(reconciling.fault())},
-	{Name: "parent-fails", About: "the listing under a parent is answered with 500", of: "app_users", parent: true, answer: always(Refuse(http.StatusInternalServerError, "E0000009"))},
-	{Name: "parent-gone", About: "the listing under a parent is answered with 404 E0000007", of: "app_users", parent: true, answer: always(parentNotFound.fault())},
+	{Name: "parent-forbidden", About: "N requests for what is under a parent are answered with 403 E0000006", of: "app_users", parent: true, answer: under(Refuse(http.StatusForbidden, "E0000006"))},
+	{Name: "parent-html", About: "N requests for what is under a parent are answered with 404 in HTML", of: "app_users", parent: true, answer: under(OnTheWay(http.StatusNotFound))},
+	{Name: "parent-refused", About: "N requests for what is under a parent are answered with 400", of: "app_users", parent: true, answer: under(Refuse(http.StatusBadRequest, "E0000001"))},
+	{Name: "parent-locked", About: "N requests for what is under a parent are answered with 423", of: "app_users", parent: true, answer: under(reconciling.fault())},
+	{Name: "parent-fails", About: "N requests for what is under a parent are answered with 500", of: "app_users", parent: true, answer: under(Refuse(http.StatusInternalServerError, "E0000009"))},
+	{Name: "parent-gone", About: "N requests for what is under a parent are answered with 404 E0000007", of: "app_users", parent: true, answer: under(parentNotFound.fault())},
 
-	{Name: "next-is-self", About: "the next link of N pages with objects is the page itself; of all pages if N is 0", of: "logs", answer: nextIsSelf},
-	{Name: "next-in-circle", About: "the N-th full page leads back to the first, and always will", of: "logs", n: 3, answer: nextInCircle},
-	{Name: "no-next", About: "the next link of N answers is missing; of all if N is 0", of: "logs", answer: first(NoNext())},
-	{Name: "no-link", About: "N full pages have no Link header, not even self; all if N is 0", of: "users", answer: noLink},
-	{Name: "blanks-in-next", About: "the next link has raw blanks where there was a plus sign", of: "users", answer: always(BlanksInNext())},
+	{Name: "next-is-self", About: "the next link of N pages with objects is the page itself", of: "logs", answer: nextIsSelf},
+	{Name: "next-in-circle", About: "the N-th of some full pages leads back to the first, and always will", of: "logs", n: 3, answer: nextInCircle},
+	{Name: "no-next", About: "the next link of N answers is missing", of: "logs", answer: some(NoNext())},
+	{Name: "no-link", About: "N full pages have no Link header, not even self", of: "users", answer: noLink},
+	{Name: "blanks-in-next", About: "the next link of N answers has raw blanks where there was a plus sign", of: "users", answer: some(BlanksInNext())},
 	{Name: "endless-range", About: "a bounded query of the log always has a next page, after an empty one too", of: "logs", answer: endlessRange},
 
 	{Name: "too-much-500", About: "a request for more than N objects is answered with 500 and no code", of: "zones", n: 5, answer: above(Refuse(http.StatusInternalServerError, ""))},
@@ -69,16 +69,15 @@ var oddities = []Oddity{
 
 	{Name: "cursor-expires", About: "a cursor is refused with 400 E0000031 once it is For old", of: "groups", lasts: 4 * time.Second, answer: cursorExpires},
 
-	{Name: "invalid-session", About: "N requests are answered with 403 E0000005", of: "clients", n: 1, answer: first(invalidSession.fault())},
-	{Name: "firewall", About: "N requests are answered with 403 in HTML", of: "idps", n: 1, answer: first(OnTheWay(http.StatusForbidden))},
-	{Name: "feature-flag", About: "the org has no such feature: 400 E0000002", of: "zones", answer: always(All(missingFeature.fault(), NoLimits()))},
-	{Name: "no-such-endpoint", About: "the org has no such collection: 404 E0000008", of: "zones", answer: always(All(noSuchPath.fault(), NoLimits()))},
-	{Name: "not-enabled", About: "the org has no such feature: 401 E0000015", of: "zones", answer: always(All(Refuse(http.StatusUnauthorized, "E0000015"), NoLimits()))},
-	{Name: "no-such-method", About: "the org has no such collection: 405", of: "zones", answer: always(All(badMethod.fault(), NoLimits()))},
-	{Name: "reconciling", About: "N requests are answered with 423 E0000239", of: "idps", n: 1, answer: first(reconciling.fault())},
+	{Name: "invalid-session", About: "N requests are answered with 403 E0000005", of: "clients", n: 1, answer: some(invalidSession.fault())},
+	{Name: "firewall", About: "N requests are answered with 403 in HTML", of: "idps", n: 1, answer: some(OnTheWay(http.StatusForbidden))},
+	{Name: "feature-flag", About: "the org has no such feature: 400 E0000002", of: "zones", answer: some(All(missingFeature.fault(), NoLimits()))},
+	{Name: "no-such-endpoint", About: "the org has no such collection: 404 E0000008", of: "zones", answer: some(All(noSuchPath.fault(), NoLimits()))},
+	{Name: "not-enabled", About: "the org has no such feature: 401 E0000015", of: "zones", answer: some(All(Refuse(http.StatusUnauthorized, "E0000015"), NoLimits()))},
+	{Name: "no-such-method", About: "the org has no such collection: 405", of: "zones", answer: some(All(badMethod.fault(), NoLimits()))},
+	{Name: "reconciling", About: "N requests are answered with 423 E0000239", of: "idps", n: 1, answer: some(reconciling.fault())},
 
-	{Name: "empty-at-first", About: "N requests are answered with an empty list and no next link", of: "users", n: 1, answer: first(emptied)},
-	{Name: "empty-later", About: "after N requests every other is answered with an empty list and no next link", of: "users", n: 1, answer: after(emptied)},
+	{Name: "empty", About: "N requests are answered with an empty list and no next link", of: "users", answer: some(emptied)},
 
 	{Name: "reset-in-past", About: "N requests are answered with 429 whose reset was For ago", of: "logs", n: 1, lasts: 10 * time.Second, answer: resetInPast},
 }
@@ -94,33 +93,14 @@ func with(value string) func([]byte) []byte {
 	}
 }
 
-// always spoils every answer.
-func always(f Fault) func(*Org, Odd) spoiler {
-	return func(*Org, Odd) spoiler { return func(_ question, a *Answer) { f(a) } }
+// some spoils N answers, after At that are in order.
+func some(f Fault) func(*Org, Odd) spoiler {
+	return func(_ *Org, odd Odd) spoiler { return odd.counted(odd.At, question.any, f) }
 }
 
-// first spoils the first N answers, or every one if N is 0.
-func first(f Fault) func(*Org, Odd) spoiler {
-	return func(_ *Org, odd Odd) spoiler {
-		due := odd.countdown()
-		return func(_ question, a *Answer) {
-			if due() {
-				f(a)
-			}
-		}
-	}
-}
-
-// after spoils every answer but the first N.
-func after(f Fault) func(*Org, Odd) spoiler {
-	return func(_ *Org, odd Odd) spoiler {
-		asItShould := odd.countdown()
-		return func(_ question, a *Answer) {
-			if !asItShould() {
-				f(a)
-			}
-		}
-	}
+// under spoils the first N answers under the parent At.
+func under(f Fault) func(*Org, Odd) spoiler {
+	return func(_ *Org, odd Odd) spoiler { return odd.counted(0, question.any, f) }
 }
 
 // above spoils the answers to requests for more than N objects.
@@ -134,12 +114,17 @@ func above(f Fault) func(*Org, Odd) spoiler {
 	}
 }
 
-// countdown returns what is true N times, or for ever if N is 0.
-func (o Odd) countdown() func() bool {
+// counted spoils N answers to such questions, after so many that are in order; all that follow if N is 0.
+func (o Odd) counted(inOrder int, such func(question) bool, f Fault) spoiler {
 	asked := 0
-	return func() bool {
+	return func(q question, a *Answer) {
+		if !such(q) {
+			return
+		}
 		asked++
-		return o.N == 0 || asked <= o.N
+		if asked > inOrder && (o.N == 0 || asked <= inOrder+o.N) {
+			f(a)
+		}
 	}
 }
 
@@ -151,35 +136,26 @@ func commaAtTheEnd(o *Org, odd Odd) spoiler {
 	}
 }
 
-func nextIsSelf(_ *Org, odd Odd) spoiler {
-	due := odd.countdown()
-	return func(q question, a *Answer) {
-		if q.objects > 0 && due() {
-			NextTo(q.here)(a)
-		}
-	}
-}
+func nextIsSelf(_ *Org, odd Odd) spoiler { return odd.counted(odd.At, question.found, NextIsSelf()) }
+
+func noLink(_ *Org, odd Odd) spoiler { return odd.counted(odd.At, question.full, NoLinks()) }
 
 func nextInCircle(_ *Org, odd Odd) spoiler {
 	var circle []string // the addresses of its pages
+	before := odd.At
 	return func(q question, a *Answer) {
 		if !q.full() {
 			return
 		}
 		if len(circle) < odd.N && !slices.Contains(circle, q.here) {
+			if before > 0 {
+				before--
+				return
+			}
 			circle = append(circle, q.here)
 		}
 		if len(circle) == odd.N && q.here == circle[odd.N-1] {
 			NextTo(circle[0])(a)
-		}
-	}
-}
-
-func noLink(_ *Org, odd Odd) spoiler {
-	due := odd.countdown()
-	return func(q question, a *Answer) {
-		if q.full() && due() {
-			a.Header.Del("Link")
 		}
 	}
 }
@@ -215,4 +191,4 @@ func emptied(a *Answer) {
 	dropNext(a)
 }
 
-func resetInPast(o *Org, odd Odd) spoiler { return first(UsedUp(-odd.For))(o, odd) }
+func resetInPast(o *Org, odd Odd) spoiler { return some(UsedUp(-odd.For))(o, odd) }

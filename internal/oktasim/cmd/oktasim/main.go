@@ -98,7 +98,8 @@ func command() *cobra.Command {
 // oddities lists what --odd can switch on.
 func oddities() string {
 	var text strings.Builder
-	text.WriteString("What --odd switches on; a number is that of an object, or of the parent under which others are listed:\n")
+	text.WriteString("What --odd switches on. The number after the slash is that of an object or parent, or how many answers are in order before.\n" +
+		"N without a default is all of them:\n")
 	for _, o := range oktasim.Oddities() {
 		fmt.Fprintf(&text, "  %-24s %s\n", o.Name, o.About)
 	}
