@@ -27,6 +27,8 @@ type condition struct {
 	warns []string
 	// counts are the least that the service's totals say.
 	counts checkpoint.Oddities
+	// says matches what the status says besides.
+	says string
 }
 
 // conditions are all of one org at once. Of those that are about the same answers, the first comes first.
@@ -90,7 +92,8 @@ var conditions = []condition{
 	},
 	{
 		name: "a collection that the org has not got", of: "zones",
-		odd: []oktasim.Odd{{Name: "feature-flag"}},
+		odd:  []oktasim.Odd{{Name: "feature-flag"}},
+		says: "not in this org.*Missing Required Feature Flag",
 	},
 	{
 		name: "parents that fail for good, for a while and in the middle", of: "app_users",
@@ -116,6 +119,7 @@ var conditions = []condition{
 		name: "a parent that is gone", of: "group_members",
 		odd:    []oktasim.Odd{{Name: "parent-gone", At: 3}},
 		counts: checkpoint.Oddities{Gone: 1},
+		says:   "deleted",
 	},
 }
 

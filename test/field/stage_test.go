@@ -213,6 +213,11 @@ func (s *stage) report(id string) (r report) {
 	return report{}
 }
 
+// shown is what the status says to people of a service, in one line.
+func (s *stage) shown(id string) string { return oneLine(s.starter("status", "--width", "10000", id)) }
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
 // until waits until the report of a service is as it has to be. No condition here is for a person to end.
 func (s *stage) until(id, what string, holds func(report) bool) (r report) {
 	s.t.Helper()
