@@ -61,7 +61,7 @@ func (s *stage) readTwice(ctx context.Context, requests []oktasim.Request) (coun
 			key.service = "app_users" // it lists them for their users
 		}
 		var own bool
-		if key.turn, own = lastTurn(turns[key.service], key.worker, r.Start); own {
+		if key.turn, own = lastTurn(turns[key.service], key.worker, r.Start); own || r.Start.After(known(turns[key.service])) {
 			continue
 		}
 		if lates[key] == nil {
@@ -90,6 +90,16 @@ func (s *stage) readTwice(ctx context.Context, requests []oktasim.Request) (coun
 }
 
 const stamp = "15:04:05.000"
+
+// known is until when it is known whose turn it was: Temporal records a slice when it ends, so one may be under way.
+func known(turns []turn) (until time.Time) {
+	for _, t := range turns {
+		if t.to.After(until) {
+			until = t.to
+		}
+	}
+	return until
+}
 
 // lastTurn is the last turn of a worker that began before a time, and whether it was under way then.
 func lastTurn(turns []turn, worker int, at time.Time) (last int, own bool) {

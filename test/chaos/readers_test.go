@@ -36,3 +36,9 @@ func TestARequestThatIsRepeatedAsksForTheSamePlace(t *testing.T) {
 	require.NotEqual(t, placeOf(first), placeOf("/api/v1/logs?after=1658862453661_1&limit=1000"))
 	require.NotEqual(t, placeOf(first), placeOf("/api/v1/users?after=1658862453660_1&limit=1000"))
 }
+
+func TestOfASliceUnderWayNothingIsKnown(t *testing.T) {
+	at := func(second int) time.Time { return time.Unix(int64(second), 0) }
+	require.True(t, known(nil).IsZero())
+	require.Equal(t, at(20), known([]turn{{0, at(0), at(10)}, {1, at(10), at(20)}, {0, at(5), at(15)}}))
+}
