@@ -60,6 +60,7 @@ func New(cfg Config) (*Org, error) {
 	}
 	cfg.URL = u.Scheme + "://" + u.Host
 	cfg.Log = cmp.Or(cfg.Log, zap.NewNop())
+	cfg.MaxObject = cmp.Or(cfg.MaxObject, defaultMaxObject)
 	if cfg.Transport == nil {
 		cfg.Transport = newTransport()
 	}
@@ -119,6 +120,7 @@ type query struct {
 	collection Collection
 	cursor     string
 	stored     bool // Okta gave the cursor
+	smallest   bool // no smaller page can be asked for
 	member     *budget.Member
 	sent       *int64 // counts the requests that were sent
 }
@@ -138,7 +140,7 @@ func (o *Org) get(ctx context.Context, q query) (*answer, error) {
 		a, _, err = o.send(ctx, q)
 	}
 	if e, ok := errors.AsType[*Error](err); ok && e.Class == gone {
-		return &answer{cursor: q.cursor, date: e.date}, nil
+		return &answer{cursor: q.cursor, date: e.date, gone: true}, nil
 	}
 	return a, err
 }
@@ -181,7 +183,7 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 	}
 	ticket.Answered(budget.ReadLimits(resp.Header))
 	a = &answer{cursor: q.cursor, date: dateOf(resp.Header), body: o.bodies.Get().(*bytes.Buffer)}
-	if err := a.read(c, resp); err != nil {
+	if err := o.read(a, q, resp); err != nil {
 		o.release(a)
 		requestID := o.sanitize(resp.Header.Get("X-Okta-Request-Id"), 64)
 		return nil, false, o.transportError(timed, ctx, &Error{Status: resp.StatusCode, RequestID: requestID, Path: path, err: err})
@@ -224,14 +226,17 @@ func (o *Org) refusal(q query, path string, resp *http.Response, ticket *budget.
 // transportError completes the error of a request whose answer was not read to its end. timed is the request's own
 // context. If ctx has ended, the error is the cause of ctx.
 func (o *Org) transportError(timed, ctx context.Context, e *Error) error {
+	var cut *cutError
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case timed.Err() != nil:
-		e.err = context.Cause(timed)
+		e.err, e.like = context.Cause(timed), "time-out"
 		return e
-	case errors.Is(e.err, errTooLarge):
+	case errors.Is(e.err, errTooLarge), errors.Is(e.err, errApart):
 		e.Class = tooMuch
+	case errors.As(e.err, &cut):
+		e.like = fmt.Sprintf("cut at %d", cut.bytes)
 	case errors.As(e.err, new(*tls.CertificateVerificationError)):
 		e.Class = Person
 		e.Advice = "this machine does not trust the certificate: check OKTA_URL, and the certificates that the machine trusts"
