@@ -102,7 +102,9 @@ func (s *slice) confirm(b *batch) error {
 		s.took = time.Since(b.sent)
 		s.metrics.delivered(b, stats)
 	}
-	return s.progress.advance(b, stats, s.stream, s.now())
+	odd := b.page.Oddities(b.from, b.to)
+	s.metrics.odd(odd)
+	return s.progress.advance(b, stats, odd, s.stream, s.now())
 }
 
 // undelivered counts a batch that was not confirmed. It returns why: the end of the lease, or else the sink's error.

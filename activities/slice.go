@@ -28,9 +28,9 @@ type slice struct {
 	reader  *okta.Reader
 	stream  devo.Stream // nil until there is something to send
 	progress
-	warning string
-	pull    checkpoint.PullKind // of the last page
-	took    time.Duration       // to deliver the last batch
+	warnings workflows.Warnings  // of the pages that were delivered
+	pull     checkpoint.PullKind // of the last page
+	took     time.Duration       // to deliver the last batch
 }
 
 // run collects until the slice ends, and returns its result or its error.
@@ -61,7 +61,7 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	if failed != nil {
 		return workflows.SliceResult{}, s.fail(ProblemOf(failed))
 	}
-	end.Checkpoint, end.Warning = s.at, s.warning
+	end.Checkpoint, end.Warnings = s.at, s.warnings
 	s.metrics.slice(end)
 	s.log.Debug("slice ended", zap.String("end", string(end.End)), zap.Duration("wait", end.Wait),
 		zap.Int64("events", s.at.Totals.Events-s.in.Checkpoint.Totals.Events))
@@ -83,22 +83,22 @@ func (s *slice) collect() (end workflows.SliceResult, err error) {
 	for {
 		got := <-next
 		next = nil
-		if got.err != nil {
+		page := got.page
+		if page == nil {
 			return s.ended(got.err)
 		}
-		page := got.page
 		s.pull = page.Pull
-		for _, w := range page.Warnings {
-			s.warning = w.Message
-		}
-		over := page.CaughtUp || time.Since(s.began) > sliceTime
+		over := got.err != nil || page.CaughtUp || time.Since(s.began) > sliceTime
 		if !over {
 			next = s.fetch(page.Position)
 		}
 		if err := s.deliver(page, next); err != nil {
 			return workflows.SliceResult{}, err
 		}
+		s.warn(page.Warnings)
 		switch {
+		case got.err != nil:
+			return s.ended(got.err)
 		case page.CaughtUp:
 			return workflows.SliceResult{End: workflows.EndCaughtUp, Wait: page.Wait}, nil
 		case over:
@@ -107,6 +107,17 @@ func (s *slice) collect() (end workflows.SliceResult, err error) {
 	}
 }
 
+// warn keeps the warnings of a page. It logs each kind once in the slice.
+func (s *slice) warn(warnings []okta.Warning) {
+	for _, w := range warnings {
+		s.warnings = s.warnings.With(workflows.Warning{Kind: string(w.Kind), Message: w.Message})
+		if s.warnings[len(s.warnings)-1].Count == 1 {
+			s.log.Warn("something unusual, which stops nothing", zap.String("kind", string(w.Kind)), zap.String("warning", w.Message))
+		}
+	}
+}
+
+// fetched is what [okta.Reader.Next] returned. With an error, a page only says where to continue after the failure.
 type fetched struct {
 	page *okta.Page
 	err  error

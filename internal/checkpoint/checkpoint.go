@@ -10,6 +10,7 @@
 package checkpoint
 
 import (
+	"iter"
 	"reflect"
 	"slices"
 	"time"
@@ -41,10 +42,13 @@ func (c Checkpoint) HasCollected() bool {
 }
 
 // Delivered reports whether an object was delivered, or an empty page passed, since an earlier checkpoint. A new pull
-// or a smaller page size does not count.
+// or a smaller page size does not count. Moving on from a parent that was put aside does not count either: during an
+// outage every parent is.
 func (c Checkpoint) Delivered(since Checkpoint) bool {
+	aside := c.Totals.Aside != since.Totals.Aside
+	c.Totals.Oddities = since.Totals.Oddities
 	return c.Totals != since.Totals || c.Position.Cursor != since.Position.Cursor ||
-		!slices.Equal(c.Position.Levels, since.Position.Levels)
+		!aside && !slices.Equal(c.Position.Levels, since.Position.Levels)
 }
 
 // Moved reports whether collection made any progress since an earlier checkpoint. Windows do not count, because they
@@ -84,6 +88,14 @@ func (o *Oddities) Add(more Oddities) {
 	o.Aside += more.Aside
 	o.Missing += more.Missing
 	o.Incomplete += more.Incomplete
+}
+
+// All yields each count with its name in JSON.
+func (o Oddities) All() iter.Seq2[string, int64] {
+	return func(yield func(string, int64) bool) {
+		_ = yield("unreadable", o.Unreadable) && yield("replaced", o.Replaced) && yield("repeated", o.Repeated) &&
+			yield("gone", o.Gone) && yield("aside", o.Aside) && yield("missing", o.Missing) && yield("incomplete", o.Incomplete)
+	}
 }
 
 // Position is where the source continues.
@@ -136,6 +148,15 @@ func (p Position) Under(i int, at Level) Position {
 func (p Position) BetweenPulls() Position {
 	p.Pull, p.Levels = nil, nil
 	return p.newListing()
+}
+
+// Repeats counts the objects that are shipped again if the pull under way starts again: all of a listing. Logs continue
+// from the newest event.
+func (p Position) Repeats() int64 {
+	if p.Pull == nil || p.Pull.Kind != PullFull && p.Pull.Kind != PullChanges {
+		return 0
+	}
+	return p.Pull.Events
 }
 
 // Reached is the time up to which a backfill of logs from since is done. The millisecond of the newest event is fetched

@@ -1,6 +1,9 @@
 package checkpoint_test
 
 import (
+	"encoding/json"
+	"maps"
+	"reflect"
 	"testing"
 	"time"
 
@@ -58,6 +61,14 @@ func TestWhatMovedAndWhatWasDelivered(t *testing.T) {
 		"the next object of a level": {func(c *checkpoint.Checkpoint) {
 			c.Position.Levels = []checkpoint.Level{{Cursor: "/a?after=1", ID: "a1"}, {ID: "b2"}}
 		}, true, true},
+		"a parent was put aside, as all are in an outage": {func(c *checkpoint.Checkpoint) {
+			c.Position.Levels = []checkpoint.Level{{Cursor: "/a?after=1", ID: "a1"}, {ID: "b2"}}
+			c.Totals.Aside++
+		}, false, false},
+		"a parent was gone": {func(c *checkpoint.Checkpoint) {
+			c.Position.Levels = []checkpoint.Level{{Cursor: "/a?after=1", ID: "a1"}, {ID: "b2"}}
+			c.Totals.Gone++
+		}, true, true},
 		"a smaller page":              {func(c *checkpoint.Checkpoint) { c.Position.Limit = 50 }, true, false},
 		"a shorter range":             {func(c *checkpoint.Checkpoint) { c.Position.Span = time.Minute }, true, false},
 		"a part of a range was empty": {func(c *checkpoint.Checkpoint) { c.Position.Covered = noon.Add(time.Hour) }, true, false},
@@ -68,6 +79,25 @@ func TestWhatMovedAndWhatWasDelivered(t *testing.T) {
 			require.Equal(t, test.moved, after.Moved(before))
 			require.Equal(t, test.delivered, after.Delivered(before))
 		})
+	}
+}
+
+func TestEachOddityHasItsNameInJSON(t *testing.T) {
+	var one checkpoint.Oddities
+	fields := reflect.ValueOf(&one).Elem()
+	for i := range fields.NumField() {
+		fields.Field(i).SetInt(int64(i + 1))
+	}
+	data, err := json.Marshal(one)
+	require.NoError(t, err)
+	var named map[string]int64
+	require.NoError(t, json.Unmarshal(data, &named))
+	require.Equal(t, named, maps.Collect(one.All()))
+
+	sum := one
+	sum.Add(one)
+	for name, n := range sum.All() {
+		require.Equal(t, 2*named[name], n, name)
 	}
 }
 

@@ -20,6 +20,8 @@ type Page struct {
 	// CaughtUp: there is nothing more for now. The next pull begins after Wait.
 	CaughtUp bool
 	Wait     time.Duration
+	// Again: the pull has ended incomplete, so it does not count as complete. The next one begins after Wait.
+	Again bool
 	// Warnings are for the operator.
 	Warnings []Warning
 	// Pull is the kind of the pull that the page belongs to.
