@@ -46,7 +46,7 @@ func (r row) activity() string {
 	case running && r.Reason == workflows.WaitPaused:
 		return "pausing after the page under way"
 	case r.Backfill != nil && r.Reason == workflows.WaitPoll:
-		return "its pull was incomplete and begins again"
+		return "its pull was incomplete"
 	case r.Reason != "":
 		return cmp.Or(reasons[r.Reason], string(r.Reason))
 	case running && r.Slice != nil && r.Slice.State == status.SliceScheduled:
@@ -83,6 +83,8 @@ func (r row) waits() string {
 		return "tries again " + at
 	case workflows.WaitBlocked:
 		return "blocked, tries again " + at
+	case workflows.WaitPoll, workflows.WaitNotInOrg:
+		return r.activity() + ", begins again " + at
 	}
 	return r.activity() + " until " + at
 }
