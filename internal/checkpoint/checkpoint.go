@@ -42,13 +42,10 @@ func (c Checkpoint) HasCollected() bool {
 }
 
 // Delivered reports whether an object was delivered, or an empty page passed, since an earlier checkpoint. A new pull
-// or a smaller page size does not count. Moving on from a parent that was put aside does not count either: during an
-// outage every parent is.
+// or a smaller page size does not count.
 func (c Checkpoint) Delivered(since Checkpoint) bool {
-	aside := c.Totals.Aside != since.Totals.Aside
-	c.Totals.Oddities = since.Totals.Oddities
 	return c.Totals != since.Totals || c.Position.Cursor != since.Position.Cursor ||
-		!aside && !slices.Equal(c.Position.Levels, since.Position.Levels)
+		!slices.Equal(c.Position.Levels, since.Position.Levels)
 }
 
 // Moved reports whether collection made any progress since an earlier checkpoint. Windows do not count, because they

@@ -61,14 +61,6 @@ func TestWhatMovedAndWhatWasDelivered(t *testing.T) {
 		"the next object of a level": {func(c *checkpoint.Checkpoint) {
 			c.Position.Levels = []checkpoint.Level{{Cursor: "/a?after=1", ID: "a1"}, {ID: "b2"}}
 		}, true, true},
-		"a parent was put aside, as all are in an outage": {func(c *checkpoint.Checkpoint) {
-			c.Position.Levels = []checkpoint.Level{{Cursor: "/a?after=1", ID: "a1"}, {ID: "b2"}}
-			c.Totals.Aside++
-		}, false, false},
-		"a parent was gone": {func(c *checkpoint.Checkpoint) {
-			c.Position.Levels = []checkpoint.Level{{Cursor: "/a?after=1", ID: "a1"}, {ID: "b2"}}
-			c.Totals.Gone++
-		}, true, true},
 		"a smaller page":              {func(c *checkpoint.Checkpoint) { c.Position.Limit = 50 }, true, false},
 		"a shorter range":             {func(c *checkpoint.Checkpoint) { c.Position.Span = time.Minute }, true, false},
 		"a part of a range was empty": {func(c *checkpoint.Checkpoint) { c.Position.Covered = noon.Add(time.Hour) }, true, false},

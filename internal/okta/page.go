@@ -20,7 +20,7 @@ type Page struct {
 	// CaughtUp: there is nothing more for now. The next pull begins after Wait.
 	CaughtUp bool
 	Wait     time.Duration
-	// Again: the pull has ended incomplete, so it does not count as complete. The next one begins after Wait.
+	// Again: the pull ended incomplete and is begun again, so it does not count as complete.
 	Again bool
 	// Warnings are for the operator.
 	Warnings []Warning
