@@ -102,6 +102,9 @@ func (s *slice) confirm(b *batch) error {
 		s.took = time.Since(b.sent)
 		s.metrics.delivered(b, stats)
 	}
+	if b.from == 0 {
+		s.warn(b.page.Warnings)
+	}
 	odd := b.page.Oddities(b.from, b.to)
 	s.metrics.odd(odd)
 	return s.progress.advance(b, stats, odd, s.stream, s.now())

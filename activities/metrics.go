@@ -114,7 +114,7 @@ func (s serviceMetrics) delivered(b *batch, stats devo.Stats) {
 	}
 }
 
-// odd counts oddities, those that there are none of too.
+// odd counts oddities. It also makes the counters that stay at 0.
 func (s serviceMetrics) odd(o checkpoint.Oddities) {
 	for name, n := range o.All() {
 		s.add(s.m.oddities, float64(n), name)

@@ -28,7 +28,7 @@ type slice struct {
 	reader  *okta.Reader
 	stream  devo.Stream // nil until there is something to send
 	progress
-	warnings workflows.Warnings  // of the pages that were delivered
+	warnings workflows.Warnings
 	pull     checkpoint.PullKind // of the last page
 	took     time.Duration       // to deliver the last batch
 }
@@ -95,7 +95,6 @@ func (s *slice) collect() (end workflows.SliceResult, err error) {
 		if err := s.deliver(page, next); err != nil {
 			return workflows.SliceResult{}, err
 		}
-		s.warn(page.Warnings)
 		switch {
 		case got.err != nil:
 			return s.ended(got.err)
@@ -107,7 +106,8 @@ func (s *slice) collect() (end workflows.SliceResult, err error) {
 	}
 }
 
-// warn keeps the warnings of a page. It logs each kind once in the slice.
+// warn keeps the warnings of a page, and logs each kind once in the slice. It is called when a part of the page was
+// delivered: after a failed delivery the page is fetched again, with the same warnings.
 func (s *slice) warn(warnings []okta.Warning) {
 	for _, w := range warnings {
 		s.warnings = s.warnings.With(workflows.Warning{Kind: string(w.Kind), Message: w.Message})
