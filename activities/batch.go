@@ -102,8 +102,10 @@ func (s *slice) confirm(b *batch) error {
 		s.took = time.Since(b.sent)
 		s.metrics.delivered(b, stats)
 	}
-	if b.from == 0 {
-		s.warn(b.page.Warnings)
+	if b.from == 0 { // not earlier: a page of which nothing was delivered is fetched again, with the same warnings
+		for _, w := range b.page.Warnings {
+			s.warn(string(w.Kind), w.Message)
+		}
 	}
 	odd := b.page.Oddities(b.from, b.to)
 	s.metrics.odd(odd)

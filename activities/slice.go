@@ -106,14 +106,11 @@ func (s *slice) collect() (end workflows.SliceResult, err error) {
 	}
 }
 
-// warn keeps the warnings of a page, and logs each kind once in the slice. It is called when a part of the page was
-// delivered: after a failed delivery the page is fetched again, with the same warnings.
-func (s *slice) warn(warnings []okta.Warning) {
-	for _, w := range warnings {
-		s.warnings = s.warnings.With(workflows.Warning{Kind: string(w.Kind), Message: w.Message})
-		if s.warnings[len(s.warnings)-1].Count == 1 {
-			s.log.Warn("something unusual, which stops nothing", zap.String("kind", string(w.Kind)), zap.String("warning", w.Message))
-		}
+// warn keeps a warning, and logs the first of its kind in the slice.
+func (s *slice) warn(kind, message string) {
+	s.warnings = s.warnings.With(workflows.Warning{Kind: kind, Message: message})
+	if s.warnings[len(s.warnings)-1].Count == 1 {
+		s.log.Warn("something unusual, which stops nothing", zap.String("kind", kind), zap.String("warning", message))
 	}
 }
 
