@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -25,8 +26,10 @@ func newCheck() *cobra.Command {
 		Use:   "check",
 		Short: "Ask Okta one cheap request for each service and connect to Devo; say what is missing",
 		Long: `Checks the settings, the permission for each service in OKTA_SERVICES, and the connection to Devo, without
-Temporal and without collecting anything. Exit code 1 if something is missing. -o json prints an array
-of objects: tenant, check (what was asked), ok, and error where it is not.`,
+Temporal and without collecting anything. It shows how many requests a minute OKTA_RATE_SHARE makes of
+the limit of each endpoint, and warns of empty lists and of services that the org does not have. Exit
+code 1 if something is missing. -o json prints an array of objects: tenant, check (what was asked),
+ok, error where it is not, warning, notInOrg, empty, and limits (path, limit, perMinute).`,
 		Args: cobra.NoArgs,
 	}
 	asJSON := outputFlag(cmd)
@@ -46,26 +49,49 @@ of objects: tenant, check (what was asked), ok, and error where it is not.`,
 		if results == nil {
 			return usagef("tenant %q is not in COLLECTOR_TENANTS", wanted)
 		}
-		t := newTable("tenant", "what", "result")
-		var failed []note
+		out, failed := cmd.OutOrStdout(), 0
 		for _, r := range results {
-			said := "ok"
 			if !r.OK {
-				said = "FAILED, see below"
-				failed = append(failed, problemNote(r.Tenant+" "+r.Check, r.problem))
+				failed++
 			}
-			t.AppendRow(table.Row{r.Tenant, r.Check, said})
 		}
-		out := cmd.OutOrStdout()
-		err = show(out, *asJSON, results, func() string {
-			return t.Render() + renderNotes(failed, time.Now(), terminal.Width(out))
-		})
-		if err == nil && failed != nil {
-			err = fmt.Errorf("%d of %d checks failed", len(failed), len(results))
+		err = show(out, *asJSON, results, func() string { return renderChecks(results, terminal.Width(out)) })
+		if err == nil && failed > 0 {
+			err = fmt.Errorf("%d of %d checks failed", failed, len(results))
 		}
 		return err
 	}
 	return cmd
+}
+
+// renderChecks returns the table of the results, with what is wrong or unusual below it.
+func renderChecks(results []result, width int) string {
+	t := newTable("tenant", "what", "result", "uses")
+	var notes []note
+	for _, r := range results {
+		said, name := "ok", r.Tenant+" "+r.Check
+		switch {
+		case !r.OK:
+			said = "FAILED, see below"
+			notes = append(notes, problemNote(name, r.problem))
+		case r.NotInOrg:
+			said = "not in this org, see below"
+			notes = append(notes, problemNote(name, r.problem))
+		case r.Warning != "":
+			said = "ok, but see below"
+			notes = append(notes, note{names: []string{name}, what: "warning", text: r.Warning})
+		}
+		var limits []string
+		for _, l := range r.Limits {
+			of := fmt.Sprintf("of %d requests a minute", l.Limit)
+			if l.Limit == 0 {
+				of = "requests a minute; no limit shown"
+			}
+			limits = append(limits, fmt.Sprintf("%s: %d %s", l.Path, l.PerMinute, of))
+		}
+		t.AppendRow(table.Row{r.Tenant, r.Check, said, strings.Join(limits, "\n")})
+	}
+	return t.Render() + renderNotes(notes, time.Now(), width)
 }
 
 // result is the outcome of one check.
@@ -73,44 +99,66 @@ type result struct {
 	Tenant string `json:"tenant"`
 	// Check is what was checked: okta and a service, or devo and its address.
 	Check string `json:"check"`
-	OK    bool   `json:"ok"`
-	Error string `json:"error,omitempty"`
+	// OK reports whether nothing is missing. What the org does not have is not missing.
+	OK       bool                 `json:"ok"`
+	Error    string               `json:"error,omitempty"`
+	Warning  string               `json:"warning,omitempty"`
+	NotInOrg bool                 `json:"notInOrg,omitempty"`
+	Empty    bool                 `json:"empty,omitempty"` // as in [okta.Checked]
+	Limits   []okta.EndpointLimit `json:"limits,omitempty"`
 	// problem is the error in fields.
 	problem workflows.Problem
+}
+
+// emptyList is the warning about an empty list.
+const emptyList = "the list is empty. If the org has any, the credentials lack a role: " +
+	"a service app without an admin role gets empty lists; assign one to it in Okta"
+
+// newResult makes the result of what a check found out, or why it failed.
+func newResult(tenant, check string, checked okta.Checked, err error) result {
+	r := result{Tenant: tenant, Check: check, OK: true, Empty: checked.Empty, Limits: checked.Limits}
+	if r.Empty {
+		r.Warning = emptyList
+	}
+	if err == nil {
+		return r
+	}
+	r.problem = activities.ProblemOf(err)
+	if r.NotInOrg = r.problem.Class == workflows.ClassNotInOrg; r.NotInOrg {
+		r.Warning = r.problem.String()
+	} else {
+		r.OK, r.Error = false, r.problem.String()
+	}
+	return r
 }
 
 // checkTenant checks every service and the sink. It goes on after a failure.
 func checkTenant(ctx context.Context, t config.Tenant) []result {
 	var results []result
-	check := func(what string, ask func(context.Context) error) {
+	check := func(what string, ask func(context.Context) (okta.Checked, error)) {
 		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 		defer cancel()
-		r := result{Tenant: t.Name, Check: what}
-		if err := ask(ctx); err != nil {
-			r.problem = activities.ProblemOf(err)
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				r.problem.Message = fmt.Sprintf("no answer within %v: %s", checkTimeout, r.problem.Message)
-			}
-			r.Error = r.problem.String()
+		checked, err := ask(ctx)
+		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("no answer within %v: %w", checkTimeout, err)
 		}
-		r.OK = r.Error == ""
-		results = append(results, r)
+		results = append(results, newResult(t.Name, what, checked, err))
 	}
 	org, err := okta.New(t.Okta)
 	for _, service := range t.Services {
-		check("okta "+service, func(ctx context.Context) error {
+		check("okta "+service, func(ctx context.Context) (okta.Checked, error) {
 			if err != nil {
-				return err
+				return okta.Checked{}, err
 			}
 			return org.Check(ctx, service)
 		})
 	}
-	check("devo "+t.Devo.URL, func(ctx context.Context) error {
+	check("devo "+t.Devo.URL, func(ctx context.Context) (okta.Checked, error) {
 		sink, err := devo.New(t.Devo)
 		if err != nil {
-			return err
+			return okta.Checked{}, err
 		}
-		return sink.Check(ctx)
+		return okta.Checked{}, sink.Check(ctx)
 	})
 	return results
 }

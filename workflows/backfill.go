@@ -140,7 +140,7 @@ func Backfill(ctx workflow.Context, in BackfillInput) (*State, error) {
 func (c *collector) onBackfill(ctx workflow.Context, receive func(any) bool) {
 	var r checkpoint.Range
 	if !receive(&r) {
-		c.warn(ctx, "the signal backfill was not understood: "+CheckRange("logs", checkpoint.Range{}, time.Time{}).Error())
+		c.warn(ctx, Warning{Kind: warnBackfill, Message: "the signal backfill was not understood: " + CheckRange("logs", checkpoint.Range{}, time.Time{}).Error()})
 		return
 	}
 	c.starting++
@@ -151,7 +151,7 @@ func (c *collector) onBackfill(ctx workflow.Context, receive func(any) bool) {
 			_, err = c.startBackfill(ctx, r)
 		}
 		if err != nil {
-			c.warn(ctx, "the backfill was not started: "+err.Error())
+			c.warn(ctx, Warning{Kind: warnBackfill, Message: "the backfill was not started: " + err.Error()})
 		}
 	})
 }

@@ -82,7 +82,8 @@ func newCollector(ctx workflow.Context, id, tenant, service string, state *State
 	}
 	c.sample(ctx)
 	c.signals = signalsOf(ctx, func(name string) {
-		c.warn(ctx, fmt.Sprintf("the signal %q is not known and did nothing; there are %s", Cut(name, 100), strings.Join(c.signals.names, ", ")))
+		c.warn(ctx, Warning{Kind: warnSignal, Message: fmt.Sprintf("the signal %q is not known and did nothing; there are %s",
+			Cut(name, 100), strings.Join(c.signals.names, ", "))})
 	})
 	c.signals.on(ctx, SignalPause, "stop within one page; the position is kept", ignoringInput(c.onPause))
 	c.signals.on(ctx, SignalResume, "go on after pause; try again at once when blocked", ignoringInput(func() { c.onResume(ctx) }))
@@ -152,14 +153,14 @@ func (c *collector) onResume(ctx workflow.Context) {
 	// A pause that ends before the next poll is due has delayed nothing.
 	c.state.CaughtUp = c.state.CaughtUp || c.state.WakeReason == WaitPoll && c.state.WakeAt.After(workflow.Now(ctx))
 	switch c.state.WakeReason {
-	case WaitBlocked, WaitBackoff:
+	case WaitBlocked, WaitBackoff, WaitNotInOrg:
 		c.wake()
 	}
 }
 
 func (c *collector) onPoll() {
 	c.polled = c.polled || c.running
-	if c.state.WakeReason == WaitPoll {
+	if c.state.WakeReason == WaitPoll || c.state.WakeReason == WaitNotInOrg {
 		c.wake()
 	}
 }

@@ -32,6 +32,18 @@ func (b *Budget) endpoint(asked Endpoint) *endpoint {
 	return e
 }
 
+// Limit returns the limit that the answers of an endpoint show, 0 if they show none, and how many requests the collector
+// sends at most in the endpoint's window. Both are a minute's, and 0 before an answer.
+func (b *Budget) Limit(path string) (shown, allowed int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.endpoints[path]
+	if e == nil {
+		return 0, 0
+	}
+	return e.last.Limit, e.window.allowed()
+}
+
 // learn records an answer. First it puts endpoints into the windows that the answer shows:
 //   - An endpoint that contradicts the owner of its window moves to a window of its own.
 //   - An endpoint that agrees with the owner of another window of the same home moves there. Of two owners, the one

@@ -65,28 +65,6 @@ type Totals struct {
 	Oddities
 }
 
-// Oddities count what Okta's answers had that was not in order, and what was done about it.
-type Oddities struct {
-	Unreadable int64 `json:"unreadable,omitempty"` // elements of a page that are no JSON object; shipped as marked records
-	Replaced   int64 `json:"replaced,omitempty"`   // objects with bytes that are no UTF-8; shipped with U+FFFD instead, and marked
-	Repeated   int64 `json:"repeated,omitempty"`   // objects that were shipped again, because their listing began again; at most
-	Gone       int64 `json:"gone,omitempty"`       // parents that were deleted before what is under them was listed
-	Aside      int64 `json:"aside,omitempty"`      // parents that were put aside, to be tried again at the end of the pull
-	Missing    int64 `json:"missing,omitempty"`    // parents that failed again at the end of the pull, or were too many to keep
-	Incomplete int64 `json:"incomplete,omitempty"` // pulls that ended without everything
-}
-
-// Add adds the counts of o.
-func (o *Oddities) Add(more Oddities) {
-	o.Unreadable += more.Unreadable
-	o.Replaced += more.Replaced
-	o.Repeated += more.Repeated
-	o.Gone += more.Gone
-	o.Aside += more.Aside
-	o.Missing += more.Missing
-	o.Incomplete += more.Incomplete
-}
-
 // Position is where the source continues.
 type Position struct {
 	// Pull is the pull under way; nil between pulls.

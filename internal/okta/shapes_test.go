@@ -360,7 +360,8 @@ func TestAnIDIsWhatItsJSONSays(t *testing.T) {
 	require.Len(t, w.asked, 3, "a path element of dots would lead elsewhere")
 	require.Len(t, p.warnings, 2)
 	require.Contains(t, p.warnings[0], "1 of templates have no id")
-	require.NoError(t, org.Check(t.Context(), "customizations"))
+	_, err := org.Check(t.Context(), "customizations")
+	require.NoError(t, err)
 }
 
 func TestAPositionAtAConstantThatIsNoLongerListedBeginsTheListAnew(t *testing.T) {
