@@ -739,9 +739,9 @@ func TestFailuresHaveAClassAndACheckpoint(t *testing.T) {
 		says  string
 	}{
 		"token refused":     {answer(401, "E0000011"), workflows.ClassPerson, "OKTA_API_TOKEN"},
-		"feature off":       {answer(401, "E0000015"), workflows.ClassPerson, "not enabled"},
+		"feature off":       {answer(401, "E0000015"), workflows.ClassNotInOrg, "not enabled"},
 		"permission":        {answer(403, "E0000006"), workflows.ClassPerson, "okta.users.read"},
-		"wrong URL":         {answer(404, "E0000008"), workflows.ClassPerson, "OKTA_URL"},
+		"no such path":      {answer(404, "E0000008"), workflows.ClassNotInOrg, "OKTA_URL"},
 		"redirect":          {answer(302, ""), workflows.ClassPerson, "redirects are not followed"},
 		"cursor refused":    {answer(400, "E0000031"), workflows.ClassCursorRefused, "so it is"},
 		"bad gateway":       {answer(502, ""), workflows.ClassPassing, "502 Bad Gateway"},

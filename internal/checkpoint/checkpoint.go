@@ -312,9 +312,10 @@ type Level struct {
 	Guard Guard `json:"guard,omitzero"`
 	// Done is the last object of the page before, under which everything was listed.
 	Done string `json:"done,omitempty"`
-	// Seeking counts how often the listing was begun again because Okta refused its cursor, since an object was found. Its
-	// pages are passed until ID or, if ID is empty, Done.
-	Seeking int `json:"seeking,omitempty"`
+	// Refused counts how often Okta has refused a cursor of the listing since the last page that was new. Seeking: the
+	// listing began again, and its pages are passed until ID or, if ID is empty, Done.
+	Refused int  `json:"refused,omitempty"`
+	Seeking bool `json:"seeking,omitempty"`
 	// Only: nothing but ID is listed, because it was put aside before.
 	Only bool `json:"only,omitempty"`
 }

@@ -48,12 +48,9 @@ func (r *Reader) failedLevel(ctx context.Context, pos checkpoint.Position, above
 	e, ok := errors.AsType[*Error](err)
 	size := limitOf(cursor, c.Limit)
 	switch {
-	case ok && e.Class == CursorRefused && pos.Levels[i].Seeking < maxRefused:
+	case ok && e.Class == CursorRefused && pos.Levels[i].Refused < maxRefused:
 		at := pos.Levels[i]
-		pos.Levels[i] = checkpoint.Level{ID: at.ID, Done: at.Done, Seeking: at.Seeking + 1}
-		if at.ID == "" && at.Done == "" {
-			pos.Levels[i] = checkpoint.Level{}
-		}
+		pos.Levels[i] = checkpoint.Level{ID: at.ID, Done: at.Done, Refused: at.Refused + 1, Seeking: at.ID != "" || at.Done != ""}
 		return moved(pos, Warning{WarnCursor, fmt.Sprintf("%s: the listing of %s begins again, and goes on behind what is done", e, c.Name)}), nil
 	case ok && i > 0 && r.isOfParent(e, pos, size <= c.MinLimit || c.Limit == 0):
 		return r.putAside(pos, above, pos.Levels[i].Cursor, e)

@@ -79,12 +79,10 @@ func (e *Error) Error() string {
 func (e *Error) Reason() string {
 	reason := e.Code
 	switch status := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status)); {
-	case e.Code != "":
-		reason = "Okta answered " + status + " " + e.Code
 	case e.html:
 		reason = "a proxy, a firewall or a maintenance page on the way to Okta's API answered " + status + " in HTML"
 	case e.Status != 0:
-		reason = status
+		reason = status + " " + e.Code
 	}
 	if e.Summary != "" {
 		reason += " (" + e.Summary + ")"
@@ -141,7 +139,9 @@ func (o *Org) classify(e *Error, q query) {
 	case (status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusGone) && !e.html && !c.Polled:
 		e.Class = NotInOrg
 		e.Advice = "leave " + c.Name + " out of OKTA_SERVICES, or check OKTA_URL if other services say the same"
-	case denied && (e.html || e.Code == invalidSession), status == http.StatusLocked, status == http.StatusRequestTimeout, status < 300:
+	case denied && e.Code == invalidSession:
+		e.Class, e.err = Passing, errors.New("is Okta's own error, and says nothing about permissions")
+	case denied && e.html, status == http.StatusLocked, status == http.StatusRequestTimeout, status < 300:
 		e.Class = Passing
 	case denied:
 		e.Class = Person

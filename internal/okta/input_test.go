@@ -55,7 +55,7 @@ func TestBadInput(t *testing.T) {
 		"feature off":             {oktasim.Refuse(401, "E0000015"), okta.NotInOrg, "not enabled in this org: have it enabled, or leave users out of OKTA_SERVICES"},
 		"feature off otherwise":   {oktasim.Refuse(403, "E0000015"), okta.NotInOrg, "not enabled in this org"},
 		"feature flag missing":    {oktasim.Refuse(400, "E0000002"), okta.NotInOrg, "not enabled in this org"},
-		"Okta's own hiccup":       {oktasim.Refuse(403, "E0000005"), okta.Passing, "Okta answered 403 Forbidden E0000005"},
+		"Okta's own hiccup":       {oktasim.Refuse(403, "E0000005"), okta.Passing, "403 Forbidden E0000005 (Forbidden) is Okta's own error"},
 		"being reconciled":        {oktasim.Refuse(423, "E0000239"), okta.Passing, "423 Locked E0000239"},
 		"unauthorized by a proxy": {oktasim.Page(401), okta.Passing, "on the way to Okta's API answered 401 Unauthorized in HTML"},
 		"proxy wants credentials": {oktasim.Page(407), okta.Person, "HTTPS_PROXY"},
@@ -407,5 +407,5 @@ func TestAnErrorTellsAPersonWhatToDo(t *testing.T) {
 	org, _ := newOrg(t, sim)
 	sim.SetFaults(func(*http.Request, int) oktasim.Fault { return oktasim.Refuse(403, "E0000006") })
 	e := refused(t, org.Reader(service(t, "zones"), okta.Begin{}, c.Now), checkpoint.Position{})
-	require.Equal(t, "asking Okta for /api/v1/zones: Okta answered 403 Forbidden E0000006 (Forbidden) [request "+e.RequestID+"]; the token's administrator lacks the permission okta.networkZones.read", e.Error())
+	require.Equal(t, "asking Okta for /api/v1/zones: 403 Forbidden E0000006 (Forbidden) [request "+e.RequestID+"]; the token's administrator lacks the permission okta.networkZones.read", e.Error())
 }

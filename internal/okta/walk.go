@@ -76,7 +76,7 @@ func (r *Reader) advance(p *Page, pages []*levelPage, date time.Time) {
 			return
 		}
 		if page.next != "" {
-			p.Position = p.Position.Under(i, checkpoint.Level{Cursor: page.next, Guard: page.guard, Done: at.ID})
+			p.Position = p.Position.Under(i, checkpoint.Level{Cursor: page.next, Guard: page.guard, Done: at.ID, Refused: at.Refused})
 			return
 		}
 	}
@@ -160,7 +160,7 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, above 
 	}
 	r.org.levels.Store(levelKey{r.name, i}, page)
 	switch {
-	case at.Seeking > 0:
+	case at.Seeking:
 		r.seek(p, i, page, above, a.date)
 	case len(page.ids) == 0:
 		r.advance(p, append(above.pages, page), a.date)
@@ -178,10 +178,10 @@ func (r *Reader) seek(p *Page, i int, page *levelPage, above parents, date time.
 	levels := slices.Clone(p.Position.Levels)
 	switch {
 	case at.ID != "" && slices.Contains(page.ids, at.ID): // what is under it goes on where it was
-		levels[i] = checkpoint.Level{Cursor: page.cursor, ID: at.ID, Guard: at.Guard}
+		levels[i] = checkpoint.Level{Cursor: page.cursor, ID: at.ID, Guard: at.Guard, Refused: at.Refused}
 		p.Position.Levels = levels
 	case at.ID == "" && slices.Contains(page.ids, at.Done):
-		levels[i] = checkpoint.Level{Cursor: page.cursor, ID: at.Done, Guard: at.Guard}
+		levels[i] = checkpoint.Level{Cursor: page.cursor, ID: at.Done, Guard: at.Guard, Refused: at.Refused}
 		p.Position.Levels = levels
 		r.advance(p, append(above.pages, page), date)
 	case page.next != "":
