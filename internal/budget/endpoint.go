@@ -11,6 +11,8 @@ type endpoint struct {
 	window     *window
 	// sent counts this worker's requests in the window, those under way included. inFlight counts those without an answer.
 	sent, inFlight int
+	// refusals counts the 429s since another answer.
+	refusals int
 	// last has the limits of the newest answer that named any. at is when that answer came.
 	last Limits
 	at   time.Time
