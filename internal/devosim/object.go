@@ -2,6 +2,7 @@ package devosim
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -20,6 +21,14 @@ func IdentityOf(parent, id string) Identity {
 	return identityOf([]byte(parent), []byte(id))
 }
 
+// UnreadableIdentityOf returns the identity of a record that stands for something unreadable, which Okta sent as text.
+func UnreadableIdentityOf(parent, text string) Identity {
+	return identityOf([]byte(parent), []byte(unreadable+text))
+}
+
+// unreadable is the member of such a record that has the text.
+const unreadable = "@okta_unreadable"
+
 func identityOf(parent, id []byte) Identity {
 	var buf [128]byte
 	key := append(buf[:0], parent...)
@@ -34,7 +43,8 @@ type Object struct {
 	// JSON is the object as it was delivered.
 	JSON []byte
 	// Identity is made of the uuid, else the client_id, else the id, and of the parent's
-	// id if it was added. An object without any is identified by its Sum.
+	// id if it was added. An object without any is identified by its Sum, and a record that
+	// stands for something unreadable by the text of that.
 	Identity Identity
 	// Event marks an object with a uuid: it happened once, and is delivered once. All
 	// others are delivered once in each pull.
@@ -49,14 +59,14 @@ type Object struct {
 // of the delivered [Object] if not a byte was changed.
 func Sum(json []byte) uint64 { return xxhash.Sum64(json) }
 
-// ParseObject checks that json is one compact JSON object in one line of UTF-8, and
+// ParseObject checks that object is one compact JSON object in one line of UTF-8, and
 // reads what identifies it. Members whose names begin with @ are taken for added ones;
 // none of them may occur twice. Names and ids are compared as they are spelt, escapes
-// and all. The result shares json's memory.
-func ParseObject(json []byte) (Object, error) {
+// and all. The result shares object's memory.
+func ParseObject(object []byte) (Object, error) {
 	r := reader{}
 	r.sum.Reset()
-	if err := eachMember(json, r.member); err != nil {
+	if err := eachMember(object, r.member); err != nil {
 		return Object{}, err
 	}
 	if r.kept {
@@ -64,7 +74,7 @@ func ParseObject(json []byte) (Object, error) {
 	} else {
 		_, _ = r.sum.WriteString("{}")
 	}
-	o := Object{JSON: json, Event: r.uuid != nil, Pull: r.pull, Sum: r.sum.Sum64()}
+	o := Object{JSON: object, Event: r.uuid != nil, Pull: r.pull, Sum: r.sum.Sum64()}
 	switch {
 	case r.uuid != nil:
 		o.Identity = identityOf(r.parent, r.uuid)
@@ -72,6 +82,8 @@ func ParseObject(json []byte) (Object, error) {
 		o.Identity = identityOf(r.parent, r.clientID)
 	case r.id != nil:
 		o.Identity = identityOf(r.parent, r.id)
+	case r.unreadable != nil:
+		o.Identity = UnreadableIdentityOf(string(r.parent), *r.unreadable)
 	default:
 		o.Identity = identityOf(r.parent, strconv.AppendUint(nil, o.Sum, 16))
 	}
@@ -82,6 +94,7 @@ func ParseObject(json []byte) (Object, error) {
 type reader struct {
 	uuid, clientID, id []byte
 	parent             []byte
+	unreadable         *string
 	pull               int64
 	added              [][]byte // names that begin with @
 	sum                xxhash.Digest
@@ -126,6 +139,10 @@ func (r *reader) addedMember(name, value []byte) error {
 		r.pull = pull
 	case "@okta_app_id", "@okta_group_id":
 		r.parent = text(value)
+	case unreadable:
+		if err := json.Unmarshal(value, &r.unreadable); err != nil || r.unreadable == nil {
+			return fmt.Errorf("%s is no string", unreadable)
+		}
 	}
 	return nil
 }

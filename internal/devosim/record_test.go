@@ -144,6 +144,19 @@ func TestAnObjectIsIdentified(t *testing.T) {
 	})
 }
 
+func TestARecordOfSomethingUnreadableIsIdentifiedByItsText(t *testing.T) {
+	text := "{\"a\":\"\x01\"}"
+	o, err := devosim.ParseObject([]byte(`{"@okta_unreadable":"{\"a\":\"\u0001\"}","@okta_size":11,"@devo_pulling_id":7,"@okta_app_id":"a"}`))
+	require.NoError(t, err)
+	require.Equal(t, devosim.UnreadableIdentityOf("a", text), o.Identity)
+	require.NotEqual(t, devosim.UnreadableIdentityOf("", text), o.Identity)
+	require.False(t, o.Event)
+	for _, wrong := range []string{`{"@okta_unreadable":null}`, `{"@okta_unreadable":1}`} {
+		_, err := devosim.ParseObject([]byte(wrong))
+		require.ErrorContains(t, err, "no string")
+	}
+}
+
 func TestTheSumIsThatOfOktasBytesWhereverMembersWereAdded(t *testing.T) {
 	const okta = `{"id":"a","b":{"@c":1},"d":[1.0]}`
 	for _, delivered := range []string{

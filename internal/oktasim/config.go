@@ -21,7 +21,7 @@ const (
 )
 
 // Config describes an org. Two orgs of the same Seed, Epoch, Counts, BacklogSpan, LiveEvery,
-// ChangeEvery and EventBytes are the same org, byte for byte.
+// ChangeEvery, EventBytes and Punctual are the same org, byte for byte.
 type Config struct {
 	// Seed decides the content of every object.
 	Seed uint64
@@ -48,8 +48,12 @@ type Config struct {
 	// SinceIsPublished leaves events out of polls that were published before since. Okta says that it is the time
 	// of their persistence there.
 	SinceIsPublished bool
+	// Punctual persists every log event in the millisecond in which it is published.
+	Punctual bool
 	// Pretty answers with insignificant white space.
 	Pretty bool
+	// Odd are the oddities that are switched on from the beginning.
+	Odd []Odd
 
 	// Plan names the set of published rate limits: free, one-app, enterprise (the default) or workforce.
 	Plan string

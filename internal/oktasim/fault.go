@@ -36,10 +36,7 @@ func All(faults ...Fault) Fault {
 
 // Refuse answers with an error as Okta words them: Refuse(403, "E0000006").
 func Refuse(status int, code string) Fault {
-	return func(a *Answer) {
-		a.Header.Del("Link")
-		a.Status, a.Body = status, refusal{status, code, http.StatusText(status)}.body("oaeSimulatedFault")
-	}
+	return refusal{status, code, http.StatusText(status)}.fault()
 }
 
 // Page answers with the status and HTML, as a proxy or a maintenance page does.
@@ -49,6 +46,11 @@ func Page(status int) Fault {
 		a.Header.Set("Content-Type", "text/html;charset=utf-8")
 		a.Status, a.Body = status, []byte("<!DOCTYPE html><html><head><title>Okta</title></head><body>We are working on it.</body></html>")
 	}
+}
+
+// OnTheWay is [Page] from something between Okta and its client, so that nothing of Okta's is in the headers.
+func OnTheWay(status int) Fault {
+	return All(Page(status), NoLimits(), func(a *Answer) { a.Header.Del("X-Okta-Request-Id") })
 }
 
 // Redirect answers with 302 to an address.
@@ -71,6 +73,11 @@ func HangUp() Fault { return func(a *Answer) { a.Cut, a.Keep = true, 0 } }
 
 // CutShort closes the connection after half of the body.
 func CutShort() Fault { return func(a *Answer) { a.Cut, a.Keep = true, len(a.Body)/2 } }
+
+// CutAfter closes the connection after so many bytes of the body, and never sends all of it.
+func CutAfter(n int) Fault {
+	return func(a *Answer) { a.Cut, a.Keep = true, max(min(n, len(a.Body)-1), 1) }
+}
 
 // Delay answers so much later.
 func Delay(d time.Duration) Fault { return func(a *Answer) { a.Delay = d } }
@@ -96,6 +103,16 @@ func NextOn(host string) Fault {
 	})
 }
 
+// BlanksInNext sends the next link with raw blanks.
+func BlanksInNext() Fault {
+	return eachLink(func(target, rel string) string {
+		if rel == "next" {
+			target = strings.ReplaceAll(target, "+", " ")
+		}
+		return link(target, rel)
+	})
+}
+
 // NextTo replaces the next link, or adds one: with the page's own address a listing never ends.
 func NextTo(target string) Fault {
 	return func(a *Answer) {
@@ -104,8 +121,22 @@ func NextTo(target string) Fault {
 	}
 }
 
+// NextIsSelf replaces the next link by the page's own address.
+func NextIsSelf() Fault {
+	return func(a *Answer) {
+		for _, l := range a.Header.Values("Link") {
+			if target, rel := unlink(l); rel == "self" {
+				NextTo(target)(a)
+			}
+		}
+	}
+}
+
 // NoNext leaves the next link out.
 func NoNext() Fault { return dropNext }
+
+// NoLinks leaves all links out.
+func NoLinks() Fault { return func(a *Answer) { a.Header.Del("Link") } }
 
 func dropNext(a *Answer) {
 	links := a.Header.Values("Link")

@@ -165,15 +165,19 @@ func (o *Org) searchLogs(q parameters, limit int, dst []byte, now time.Time, sin
 		}
 	}
 	found := o.renderLogs(dst, indices)
-	if found.objects == limit && limit > 0 {
-		last := position{ms: events[limit-1].published}
+	found.after = self
+	if found.objects > 0 {
+		last := position{ms: events[found.objects-1].published}
 		if last.ms == after.ms {
 			last.n = after.n
 		}
-		for k := limit - 1; k >= 0 && events[k].published == last.ms; k-- {
+		for k := found.objects - 1; k >= 0 && events[k].published == last.ms; k-- {
 			last.n++
 		}
-		found.next = q.with(last.String(), "since", "until", "limit", "sortOrder", "after")
+		found.after = q.with(last.String(), "since", "until", "limit", "sortOrder", "after")
+		if found.objects == limit {
+			found.next = found.after
+		}
 	}
 	return found, nil
 }

@@ -34,6 +34,9 @@ type Org struct {
 	mu     sync.RWMutex
 	token  string
 	faults func(r *http.Request, n int) Fault
+
+	oddMu sync.Mutex
+	odd   []*switched
 }
 
 // New makes an org, or says everything that is wrong with its configuration.
@@ -62,6 +65,9 @@ func New(cfg Config) (*Org, error) {
 	}
 	sizes := []int{cfg.EventBytes * 93 / 100, cfg.EventBytes, cfg.EventBytes * 107 / 100}
 	if o.catalogues["logs"], err = o.loadCatalogue("logs", sizes); err != nil {
+		return nil, fmt.Errorf("simulated org: %w", err)
+	}
+	if _, err := o.SwitchOn(cfg.Odd...); err != nil {
 		return nil, fmt.Errorf("simulated org: %w", err)
 	}
 	return o, nil
@@ -157,7 +163,11 @@ func (o *Org) AppendObject(dst []byte, service string, i int) []byte {
 	if i < 0 || i >= o.Count(service) {
 		return dst
 	}
-	c, it := o.itemAt(service, i, o.changes(o.cfg.Now()))
+	return o.appendObject(dst, service, i, o.cfg.Now())
+}
+
+func (o *Org) appendObject(dst []byte, service string, i int, now time.Time) []byte {
+	c, it := o.itemAt(service, i, o.changes(now))
 	return o.render(dst, c, it)
 }
 

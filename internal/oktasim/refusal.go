@@ -25,11 +25,22 @@ var (
 	badLimit       = refusal{http.StatusBadRequest, "E0000001", "Api validation failed: limit"}
 	badLogLimit    = refusal{http.StatusBadRequest, "E0000031", "Invalid search criteria: limit"}
 	parentNotFound = refusal{http.StatusNotFound, "E0000007", "Not found: Resource not found"}
+	missingFeature = refusal{http.StatusBadRequest, "E0000002", "The request was not valid: Missing Required Feature Flag"}
+	invalidSession = refusal{http.StatusForbidden, "E0000005", "Invalid session"}
+	reconciling    = refusal{http.StatusLocked, "E0000239", "The resource is being reconciled. Please try again later."}
 )
 
 // notModelled refuses a parameter that is not simulated.
 func notModelled(parameter string) refusal {
 	return refusal{badSearch.status, badSearch.code, "Invalid search criteria: " + parameter}
+}
+
+// fault answers with the refusal.
+func (r refusal) fault() Fault {
+	return func(a *Answer) {
+		a.Header.Del("Link")
+		a.Status, a.Body = r.status, r.body("oaeSimulatedFault")
+	}
 }
 
 // body is the JSON that Okta explains an error with.

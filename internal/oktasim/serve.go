@@ -29,6 +29,10 @@ type page struct {
 	objects int
 	// next is the query of the page after this one; "" at the end.
 	next string
+	// after is, of a bounded query of the log, the query of what comes after the page, though nothing may.
+	after string
+	// limit is how many objects were asked for.
+	limit int
 }
 
 // self is the next of a page that is followed by itself.
@@ -95,24 +99,25 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if o.cfg.Pretty {
 			answer.Body = indented(found.body)
 		}
-		path := origin(r) + r.URL.EscapedPath()
-		here := path
-		if r.URL.RawQuery != "" {
-			here += "?" + r.URL.RawQuery
+		q := question{Request: r, collection: c, parentID: parentID, here: origin(r) + r.URL.RequestURI(), page: found, now: now}
+		answer.Header.Add("Link", link(q.here, "self"))
+		if found.next != "" {
+			answer.Header.Add("Link", link(q.follow(found.next), "next"))
 		}
-		answer.Header.Add("Link", link(here, "self"))
-		switch found.next {
-		case "":
-		case self:
-			answer.Header.Add("Link", link(here, "next"))
-		default:
-			answer.Header.Add("Link", link(path+"?"+found.next, "next"))
-		}
+		o.spoil(q, answer)
 	}
 	if fault := o.fault(r, n); fault != nil {
 		fault(answer)
 	}
 	answer.send(w, r)
+}
+
+// follow returns the address of a page of the same listing.
+func (q question) follow(query string) string {
+	if query == self {
+		return q.here
+	}
+	return origin(q.Request) + q.URL.EscapedPath() + "?" + query
 }
 
 func (o *Org) authorized(r *http.Request) bool {
@@ -167,10 +172,14 @@ func (o *Org) answer(c *collection, parentID string, r *http.Request, dst []byte
 	if why != nil {
 		return page{}, why
 	}
+	var found page
 	if c.name == "logs" {
-		return o.listLogs(q, limit, dst, now)
+		found, why = o.listLogs(q, limit, dst, now)
+	} else {
+		found, why = o.list(c, parentID, q, limit, dst, now)
 	}
-	return o.list(c, parentID, q, limit, dst, now)
+	found.limit = limit
+	return found, why
 }
 
 // parameters of a query, each at most once.

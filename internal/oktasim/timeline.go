@@ -16,11 +16,15 @@ type timeline struct {
 }
 
 func newTimeline(c Config) timeline {
-	return timeline{
+	t := timeline{
 		epoch: c.Epoch, backlog: c.Counts["logs"], span: c.BacklogSpan, every: c.LiveEvery,
 		backlogDelay: lateness(c.BacklogSpan / time.Duration(max(1, c.Counts["logs"]))),
 		liveDelay:    lateness(c.LiveEvery),
 	}
+	if c.Punctual {
+		t.backlogDelay, t.liveDelay = time.Millisecond, time.Millisecond // less than that
+	}
+	return t
 }
 
 // lateness is how late an event may be: enough to overtake some forty others, within reason.

@@ -65,8 +65,11 @@ type reached struct {
 	// says that the collector has caught up.
 	events int
 	whole  bool
-	// pull is the last pull that is complete: Devo must have all of it and of those before.
+	// pull is the last pull that has ended: it is complete, so Devo must have all of it, and of those before but for
+	// what the incomplete ones among them may lack.
 	pull int64
+	// incomplete is how many of them ended without everything.
+	incomplete int64
 }
 
 // caughtUp waits until a service has caught up with what there is now: until a slice that began after now has
@@ -80,7 +83,7 @@ func (s *stage) caughtUp(ctx context.Context, service string) (reached, error) {
 			return err
 		}
 		position := status.Checkpoint.Position
-		now.pull = position.LastPullID
+		now.pull, now.incomplete = position.LastPullID, status.Checkpoint.Totals.Incomplete
 		if position.Pull != nil {
 			now.pull = position.Pull.ID - 1
 		}
@@ -130,12 +133,13 @@ func (s *stage) compareLogs(service string, now reached) verdict {
 		id := devosim.IdentityOf("", s.org.ID(service, i))
 		sum, ok := arrived[id]
 		delete(arrived, id)
+		came := s.excuses.take(arrived, service, i) || ok
 		switch {
 		case ok && sum != devosim.Sum(object):
 			v.miss("event %d, uuid %s, arrived changed", i, s.org.ID(service, i))
-		case ok && !now.whole:
+		case came && !now.whole:
 			lose()
-		case !ok && i < now.events:
+		case !came && i < now.events:
 			missing = append(missing, i)
 		}
 	}
@@ -158,22 +162,35 @@ func (s *stage) comparePulls(service string, now reached) verdict {
 		}
 		pulls[d.Pull][d.Identity] = d.Sum
 	}
+	last := int64(0) // of those that have ended
+	for pull := range pulls {
+		if pull <= now.pull {
+			last = max(last, pull)
+		}
+	}
+	lacking := map[int64]bool{} // pulls that lack what an incomplete one may
 	for i, object := range s.org.All(service) {
 		parent, id := s.org.ParentID(service, i), s.org.ID(service, i)
 		identity, sum := devosim.IdentityOf(parent, id), devosim.Sum(object)
 		for pull, arrived := range pulls {
 			got, ok := arrived[identity]
 			delete(arrived, identity)
+			came := s.excuses.take(arrived, service, i) || ok
 			if pull <= now.pull {
 				v.made++
 			}
 			switch {
 			case ok && got != sum:
 				v.miss("%s %s of pull %d arrived changed", parent, id, pull)
-			case !ok && pull <= now.pull:
+			case !came && pull < last && s.excuses.incomplete(service, parent):
+				lacking[pull] = true
+			case !came && pull <= now.pull:
 				v.miss("%s %s of pull %d has not arrived", parent, id, pull)
 			}
 		}
+	}
+	if n := int64(len(lacking)); n > now.incomplete {
+		v.miss("%d pulls lack something, and only %d are said to be incomplete", n, now.incomplete)
 	}
 	for pull, arrived := range pulls {
 		if len(arrived) > 0 {

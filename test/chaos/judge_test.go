@@ -18,7 +18,7 @@ import (
 
 // delivered is a stage whose Devo has got what deliver says: how often each object came, and what it was made to be.
 func delivered(t *testing.T, service string, deliver func(pull int64, i int, object []byte) [][]byte) *stage {
-	s := &stage{}
+	s := &stage{excuses: newExcuses()}
 	var err error
 	s.org, err = oktasim.Start(oktasim.Config{Token: token, Counts: map[string]int{"logs": 100, "users": 30}})
 	require.NoError(t, err)
@@ -87,4 +87,35 @@ func TestEveryObjectOfEveryCompletePullIsAskedFor(t *testing.T) {
 	require.Equal(t, 60, v.made)
 	require.Equal(t, 1, v.lost)
 	require.ErrorContains(t, v.wrong, s.org.ID("users", 5)+" of pull 8 has not arrived")
+}
+
+func TestWhatOktaSentUnreadableArrivesAsARecordThatSaysSo(t *testing.T) {
+	const text = `{"x_odd":NaN}`
+	s := delivered(t, "logs", func(pull int64, i int, object []byte) [][]byte {
+		if i == 42 || i == 43 {
+			return [][]byte{fmt.Appendf(nil, `{"@okta_unreadable":%q}`, strings.Repeat(text, i-41))}
+		}
+		return [][]byte{object}
+	})
+	all := reached{events: 100, whole: true}
+	s.excuses.sent("logs", 42, text)
+	v := s.compareLogs("logs", all)
+	require.Equal(t, 1, v.lost, "nobody sent that of the other event")
+	require.ErrorContains(t, v.wrong, "event 43")
+	s.excuses.sent("logs", 43, text+text)
+	require.Equal(t, verdict{service: "logs", made: 100}, s.compareLogs("logs", all))
+}
+
+func TestOnlyAnIncompletePullLacksWhatWasCutOffAndTheLastOneLacksNothing(t *testing.T) {
+	s := delivered(t, "users", func(pull int64, i int, object []byte) [][]byte {
+		if pull == 7 && i == 5 {
+			return nil
+		}
+		return [][]byte{object}
+	})
+	require.Equal(t, 1, s.comparePulls("users", reached{pull: 8, incomplete: 1}).lost, "nothing was cut off")
+	s.excuses.cutOff("users")
+	require.Equal(t, verdict{service: "users", made: 60}, s.comparePulls("users", reached{pull: 8, incomplete: 1}))
+	require.ErrorContains(t, s.comparePulls("users", reached{pull: 8}).wrong, "only 0 are said to be incomplete")
+	require.Equal(t, 1, s.comparePulls("users", reached{pull: 7, incomplete: 1}).lost, "it is the last one")
 }

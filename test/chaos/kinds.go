@@ -72,6 +72,11 @@ var kinds = []*kind{
 	{"Okta cuts bodies short", second / 10, 10 * second, nobody, nil, answers(oktasim.CutShort())},
 	{"Okta's window is used up", second / 10, 5 * second, nobody, nil, answers(oktasim.UsedUp(8 * second))},
 	{"Okta has too many requests", second / 10, 5 * second, nobody, nil, answers(oktasim.TooManyAtOnce())},
+	{"Okta sends unreadable objects", second / 2, 20 * second, nobody, waysOf(unreadable), sendsUnreadable},
+	{"Okta refuses what is under parents", second / 2, 20 * second, nobody, waysOf(refusals), refusesParents},
+	{"Okta's log loses the way", second / 2, 20 * second, nobody, waysOf(wrongWays), losesTheWay},
+	{"Okta leaves out the links", second / 2, 10 * second, nobody, nil, sendsNoLinks},
+	{"Okta sends small pages only", 2 * second, 30 * second, nobody, waysOf(tooMuch), sendsSmallPages},
 	{"Okta's clock jumps", second / 2, 30 * second, nobody, skewOf, jumps},
 }
 

@@ -1,6 +1,7 @@
 // Command chaos lets everything go wrong for a while, as it does over the years, and then counts: every
 // event that the simulated org made, and every object of each of its full pulls, has to have arrived, byte
-// for byte.
+// for byte. What Okta sent unreadable has to have arrived as a record that says so, and a pull that lacks something must
+// not count as complete.
 //
 // Two real workers collect from a simulated org into the stand-in of Devo, with a real Temporal server on a
 // database file. A schedule, which follows from a seed alone, kills the three programs, breaks the roads between the

@@ -57,6 +57,7 @@ type stage struct {
 	dir      string
 	org      *oktasim.Server
 	answers  *spoilers
+	excuses  *excuses
 	devo     *devosim.Server
 	temporal *program
 	workers  []*worker
@@ -75,7 +76,7 @@ type worker struct {
 
 // newStage builds the programs and starts everything. It has to be closed, also after an error.
 func newStage(ctx context.Context, dir string) (*stage, error) {
-	s := &stage{dir: dir, answers: newSpoilers()}
+	s := &stage{dir: dir, answers: newSpoilers(), excuses: newExcuses()}
 	root, err := product.Build(ctx, filepath.Join(dir, "bin"), "./worker", "./starter")
 	if err != nil {
 		return s, err

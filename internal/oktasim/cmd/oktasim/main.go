@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -34,11 +35,12 @@ func command() *cobra.Command {
 	var (
 		cfg                  oktasim.Config
 		listen, epoch, state string
+		odd                  []string
 	)
 	cmd := &cobra.Command{
 		Use:           "oktasim",
 		Short:         "Serve a simulated Okta org",
-		Long:          "Serve a simulated Okta org. The token that it demands is given by --token or OKTASIM_TOKEN.",
+		Long:          "Serve a simulated Okta org. The token that it demands is given by --token or OKTASIM_TOKEN.\n\n" + oddities(),
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -53,6 +55,13 @@ func command() *cobra.Command {
 					return fmt.Errorf("--epoch: %w", err)
 				}
 				cfg.Epoch = t
+			}
+			for _, text := range odd {
+				o, err := oktasim.ParseOdd(text)
+				if err != nil {
+					return fmt.Errorf("--odd: %w", err)
+				}
+				cfg.Odd = append(cfg.Odd, o)
 			}
 			if state != "" {
 				origin, err := rememberOrigin(state, origin{Seed: cfg.Seed, Epoch: cfg.Epoch})
@@ -81,8 +90,20 @@ func command() *cobra.Command {
 	f.BoolVar(&cfg.Pretty, "pretty", false, "answer with insignificant white space")
 	f.StringVar(&cfg.Plan, "plan", "", "published rate limits: free, one-app, enterprise, workforce (default enterprise)")
 	f.StringToIntVar(&cfg.Limits, "limits", nil, "requests a minute by bucket, such as /api/v1/logs=12")
+	f.StringSliceVar(&odd, "odd", nil, "what is not in order: name[=collection[/number]][:n][:for], such as null=users/3,too-much-silent=zones:5:2s")
 	f.BoolVar(&cfg.Unlimited, "unlimited", false, "no rate limits")
 	return cmd
+}
+
+// oddities lists what --odd can switch on.
+func oddities() string {
+	var text strings.Builder
+	text.WriteString("What --odd switches on. The number after the slash is that of an object or parent, or how many answers are in order before.\n" +
+		"N without a default is all of them:\n")
+	for _, o := range oktasim.Oddities() {
+		fmt.Fprintf(&text, "  %-24s %s\n", o.Name, o.About)
+	}
+	return text.String()
 }
 
 // serve runs until ctx ends and what is under way then is answered.

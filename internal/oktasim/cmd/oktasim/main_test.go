@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"okta-collector/internal/oktasim"
 )
 
 // run starts the program and returns its address, and what waits for its end and returns the rest that it printed.
@@ -61,6 +63,18 @@ func TestServesUntilItIsStoppedAndSaysWhatWasAskedOfIt(t *testing.T) {
 	require.Contains(t, stop(), "/api/v1/users: 1 requests in 1 windows, at most 1 in one; 0 refused\n")
 }
 
+func TestWhatIsNotInOrderIsSwitchedOnByName(t *testing.T) {
+	url, stop := run(t, "--token", "t", "--odd", "null=users/1,no-link=users:1")
+	defer stop()
+	require.Regexp(t, `^\[{.*},null,{.*}\]$`, fetch(t, url+"/api/v1/users?limit=3"))
+}
+
+func TestTheHelpListsEveryOddity(t *testing.T) {
+	for _, o := range oktasim.Oddities() {
+		require.Contains(t, command().Long, o.Name)
+	}
+}
+
 func TestAStateFileMakesTheNextRunTheSameOrg(t *testing.T) {
 	state := filepath.Join(t.TempDir(), "state")
 	page := func(seed string) string {
@@ -83,6 +97,7 @@ func TestWhatCannotBeUsedIsSaid(t *testing.T) {
 		"no epoch": {"--token", "t", "--state", broken},
 		"no such":  {"--token", "t", "--state", "/no/such/directory/state"},
 		"devices":  {"--token", "t", "--counts", "devices=1"},
+		"--odd":    {"--token", "t", "--odd", "null=users/x"},
 	} {
 		cmd := command()
 		cmd.SetArgs(args)
