@@ -295,8 +295,10 @@ type Pull struct {
 	Events int64 `json:"events"`
 	// CutOff: a listing of the pull was ended because its next link led back or was missing. The pull may not be whole.
 	CutOff bool `json:"cutOff,omitempty"`
-	// Missing counts the parents under which the pull lists nothing, because their listing failed.
-	Missing int `json:"missing,omitempty"`
+	// Missing counts the parents under which the pull lists nothing, because their listing failed. MissingOf are the first
+	// of them that were tried again: the ids with the collection's name.
+	Missing   int      `json:"missing,omitempty"`
+	MissingOf []string `json:"missingOf,omitempty"`
 	// Reached: a listing under a parent has succeeded.
 	Reached bool `json:"reached,omitempty"`
 }

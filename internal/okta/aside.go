@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"okta-collector/internal/checkpoint"
@@ -15,6 +16,8 @@ const (
 	patience = 3
 	// maxRefused is how often a listing is begun again because Okta refuses its cursor.
 	maxRefused = 3
+	// maxNamed is how many missing parents a warning names.
+	maxNamed = 3
 	// maxAsideCursor bounds a cursor that is kept with a parent put aside, in bytes.
 	maxAsideCursor = 1 << 10
 )
@@ -80,6 +83,9 @@ func (r *Reader) putAside(pos checkpoint.Position, above parents, cursor string,
 	if pos.Retrying {
 		pull := *pos.Pull
 		pull.Missing++
+		if len(pull.MissingOf) < maxNamed {
+			pull.MissingOf = append(slices.Clip(pull.MissingOf), parent)
+		}
 		pos.Pull = &pull
 		p := &Page{Position: pos, Pull: pull.Kind}
 		p.warn(WarnAside, "%s failed again at the end of the pull, and is left to the next one: %s", parent, e)

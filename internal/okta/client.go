@@ -17,9 +17,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	sdk "github.com/okta/okta-sdk-golang/v2/okta"
@@ -169,10 +171,17 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 	timed, cancel := context.WithTimeoutCause(ctx, requestTimeout, fmt.Errorf("no complete answer within %s", requestTimeout))
 	defer cancel()
 	started := time.Now()
-	resp, err := o.http.Do(req.WithContext(timed))
+	var sending atomic.Bool
+	resp, err := o.http.Do(req.WithContext(httptrace.WithClientTrace(timed, &httptrace.ClientTrace{
+		WroteRequest: func(httptrace.WroteRequestInfo) { sending.Store(true) },
+	})))
 	if err != nil {
 		o.cfg.Metrics.request(o.cfg.Tenant, c, 0)
-		return nil, false, o.transportError(timed, ctx, &Error{Path: path, err: err})
+		e := &Error{Path: path, err: err}
+		if sending.Load() {
+			e.like = noAnswer
+		}
+		return nil, false, o.transportError(timed, ctx, e)
 	}
 	defer resp.Body.Close()
 	o.cfg.Metrics.request(o.cfg.Tenant, c, resp.StatusCode)
@@ -223,6 +232,10 @@ func (o *Org) refusal(q query, path string, resp *http.Response, ticket *budget.
 	return e, false
 }
 
+// noAnswer is what all requests without an answer have in common. A page that is too large may take longer than Okta, or
+// something on the way, waits.
+const noAnswer = "no answer"
+
 // transportError completes the error of a request whose answer was not read to its end. timed is the request's own
 // context. If ctx has ended, the error is the cause of ctx.
 func (o *Org) transportError(timed, ctx context.Context, e *Error) error {
@@ -231,7 +244,7 @@ func (o *Org) transportError(timed, ctx context.Context, e *Error) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case timed.Err() != nil:
-		e.err, e.like = context.Cause(timed), "time-out"
+		e.err, e.like = context.Cause(timed), noAnswer
 		return e
 	case errors.Is(e.err, errTooLarge), errors.Is(e.err, errApart):
 		e.Class = tooMuch

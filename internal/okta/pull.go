@@ -3,6 +3,7 @@ package okta
 import (
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"okta-collector/internal/checkpoint"
@@ -115,6 +116,9 @@ func (r *Reader) warnOfIncomplete(p *Page, pull *checkpoint.Pull, empty bool, be
 	why := "a listing ended early"
 	if pull.Missing > 0 {
 		why = fmt.Sprintf("%d listings under a parent failed", pull.Missing)
+		if len(pull.MissingOf) > 0 {
+			why += ", such as under " + strings.Join(pull.MissingOf, ", ")
+		}
 	}
 	p.warn(WarnIncomplete, "the %s pull of %s is incomplete, because %s: %s", pull.Kind, name, why, follows)
 }
