@@ -40,6 +40,7 @@ func (p *progress) advance(b *batch, stats devo.Stats, stream devo.Stream, now t
 		p.at.Totals.Bytes += stats.Bytes
 		p.at.Totals.Cut += stats.Cut
 		p.at.Offset = stream.Offset()
+		p.at.Proven = stream.Proven()
 		if b.last() {
 			p.at.Totals.Pages++
 		}

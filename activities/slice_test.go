@@ -50,6 +50,8 @@ type bench struct {
 	directory string
 	metrics   *activities.Metrics
 	target    devo.Target // that was opened
+	proven    checkpoint.Proven
+	warnings  []devo.Warning
 	heartbeat func(n int, c *checkpoint.Checkpoint) error
 
 	saved      []checkpoint.Checkpoint
@@ -167,6 +169,10 @@ func (b *bench) shippedSoFar() int {
 }
 
 func (b *bench) Offset() *int64 { return b.offset }
+
+func (b *bench) Proven() checkpoint.Proven { return b.proven }
+
+func (b *bench) Warnings() []devo.Warning { return b.warnings }
 
 func (b *bench) Close() { b.note("close") }
 

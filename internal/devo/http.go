@@ -2,7 +2,6 @@ package devo
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +11,10 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	"okta-collector/internal/proxy"
 )
 
 const (
@@ -32,6 +34,7 @@ type httpSink struct {
 	noOffset
 	cfg          Config
 	scheme, host string // the host with its port
+	size         bodySize
 }
 
 // Open reads the certificates and the token anew, so that each slice uses the newest ones.
@@ -53,6 +56,7 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
 	}
 	transport := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
+		OnProxyConnectResponse: proxy.Check,
 		DialContext:            (&net.Dialer{Timeout: defaultTimeouts.dial}).DialContext,
 		TLSHandshakeTimeout:    defaultTimeouts.dial,
 		ResponseHeaderTimeout:  defaultTimeouts.stall,
@@ -61,13 +65,16 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
 		IdleConnTimeout:        defaultTimeouts.standby,
 		WriteBufferSize:        blockSize,
 	}
+	secured := new(clientTLS)
 	if s.scheme == "https" {
-		if transport.TLSClientConfig, err = s.cfg.tlsConfig(ctx); err != nil {
+		if secured, err = s.cfg.tlsConfig(ctx); err != nil {
 			return nil, err
 		}
+		transport.TLSClientConfig = secured.config
 	}
-	zip, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // the level exists
 	return &httpSender{
+		sink: s,
+		tls:  secured,
 		client: &http.Client{
 			Transport: transport,
 			// A redirect would send the events and the token to another server.
@@ -76,8 +83,7 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
 		url: fmt.Sprintf("%s://%s/stream/%s/token!%s/%s/%s", s.scheme, s.host,
 			url.PathEscape(s.cfg.Domain), url.PathEscape(token), url.PathEscape(s.cfg.Hostname), tag),
 		token:  token,
-		framer: framer{cfg: s.cfg},
-		zip:    zip,
+		packer: newPacker(s.cfg),
 	}, nil
 }
 
@@ -98,55 +104,50 @@ func (s *httpSink) Check(ctx context.Context) error {
 
 // httpSender posts the batches of one slice, over one connection if they follow each other closely.
 type httpSender struct {
+	sink   *httpSink
 	client *http.Client
+	tls    *clientTLS
 	url    string // contains the token
 	token  string
-	framer
+	packer
 	noOffset
-	zip *gzip.Writer // reused for every body
+	noProof
 }
 
-// send compresses the batch into bodies of at most one post each, and starts to post them one after another.
-func (s *httpSender) send(ctx context.Context, batch Batch, d *delivery) (err error) {
-	var bodies []*bytes.Buffer
-	size := 0 // of the last body before compression
-	d.stats, err = s.frame(nil, batch, func(lines []byte) error {
-		if size == 0 || size+len(lines) > maxPost {
-			_ = s.zip.Close() // cannot fail: it writes to memory
-			bodies, size = append(bodies, new(bytes.Buffer)), 0
-			s.zip.Reset(bodies[len(bodies)-1])
-		}
-		size += len(lines)
-		_, err := s.zip.Write(lines)
-		return err
-	})
-	if err := errors.Join(err, s.zip.Close()); err != nil {
+// send compresses the batch into bodies of the present size, and starts to post them one after another.
+func (s *httpSender) send(ctx context.Context, batch Batch, d *delivery) error {
+	bodies, err := s.packAll(batch, s.sink.size.get())
+	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
+	p := posting{sender: s, d: d}
 	answered := make(chan error, 1)
-	go func() {
-		var err error
-		for i := 0; i < len(bodies) && err == nil; i++ {
-			_, err = s.post(ctx, bodies[i].Bytes(), &d.begun)
-		}
-		answered <- err
-	}()
+	go func() { answered <- p.all(ctx, bodies) }()
 	d.confirm = func(ctx context.Context) error {
 		defer cancel()
 		stop := context.AfterFunc(ctx, cancel)
 		defer stop()
-		return <-answered
+		err := <-answered
+		for _, w := range p.warnings {
+			d.stream.warn(w.Kind, "%s", w.Message)
+		}
+		return err
 	}
 	return nil
 }
 
+// errEarly is wrapped by the error of a post whose body was not taken to its end.
+var errEarly = errors.New("the server ended the request before it had all of its body")
+
 // post sends a body. It sets connected once it has a connection. It returns the status of the answer or 0.
 func (s *httpSender) post(ctx context.Context, body []byte, connected *bool) (int, error) {
+	var sending, sent atomic.Bool
 	limited, cancel := context.WithTimeout(ctx, postTimeout)
 	defer cancel()
 	traced := httptrace.WithClientTrace(limited, &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { *connected = true }, // after the TLS handshake
+		GotConn:      func(httptrace.GotConnInfo) { *connected = true; sending.Store(true) }, // after the TLS handshake
+		WroteRequest: func(info httptrace.WroteRequestInfo) { sent.Store(info.Err == nil) },
 	})
 	req, err := http.NewRequestWithContext(traced, http.MethodPost, s.url, bytes.NewReader(body))
 	if err != nil {
@@ -162,12 +163,21 @@ func (s *httpSender) post(ctx context.Context, body []byte, connected *bool) (in
 		// This error must not wrap a context's error: the caller's context has not ended.
 		return 0, fmt.Errorf("no answer within %s", postTimeout)
 	}
+	early := sending.Load() && !sent.Load()
 	if err != nil {
-		return 0, s.withoutToken(err)
+		err = s.withoutToken(err)
+		if early && ctx.Err() == nil && !errors.Is(err, ErrRefused) {
+			err = fmt.Errorf("%w: %w", errEarly, err)
+		}
+		return 0, err
 	}
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer))
-	return res.StatusCode, statusError(res.StatusCode)
+	err = statusError(res.StatusCode)
+	if early && res.StatusCode == http.StatusBadRequest {
+		err = fmt.Errorf("%w: %w", errEarly, err)
+	}
+	return res.StatusCode, err
 }
 
 // withoutToken removes the URL, which contains the token, from an error of the client. If the rest contains the token
@@ -179,7 +189,13 @@ func (s *httpSender) withoutToken(err error) error {
 	if strings.Contains(err.Error(), s.token) || strings.Contains(err.Error(), url.PathEscape(s.token)) {
 		return errors.New("the error is not shown because it contains the token")
 	}
-	return explain(err)
+	if refusal, ok := errors.AsType[*proxy.Refusal](err); ok {
+		if refusal.Passing() {
+			return &Error{Remedy: refusal.Remedy(), Err: err}
+		}
+		return refused(refusal.Remedy(), err)
+	}
+	return s.tls.explain(err)
 }
 
 // statusError returns the error for the status of an answer. Devo does not document its statuses, so HTTP's meaning
@@ -195,7 +211,7 @@ func statusError(status int) error {
 		return refused("see DEVO_DOMAIN and DEVO_TOKEN", err)
 	case status == http.StatusRequestEntityTooLarge:
 		return refused("raise the limit of the server or proxy, or lower DEVO_MAX_EVENT: larger events are cut",
-			fmt.Errorf("%w: the body is too large for it or for a proxy before it", err))
+			fmt.Errorf("%w: %w", err, errTooLarge))
 	}
 	return refused("see DEVO_URL", err)
 }

@@ -26,6 +26,7 @@ import (
 	"go.uber.org/zap"
 
 	"okta-collector/internal/budget"
+	"okta-collector/internal/proxy"
 )
 
 const (
@@ -98,6 +99,7 @@ func New(cfg Config) (*Org, error) {
 func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
+		OnProxyConnectResponse: proxy.Check,
 		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
@@ -224,12 +226,18 @@ func (o *Org) refusal(q query, path string, resp *http.Response, ticket *budget.
 // transportError completes the error of a request whose answer was not read to its end. timed is the request's own
 // context. If ctx has ended, the error is the cause of ctx.
 func (o *Org) transportError(timed, ctx context.Context, e *Error) error {
+	refusal, refused := errors.AsType[*proxy.Refusal](e.err)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case timed.Err() != nil:
 		e.err = context.Cause(timed)
 		return e
+	case refused:
+		e.Advice = refusal.Remedy()
+		if !refusal.Passing() {
+			e.Class = Person
+		}
 	case errors.Is(e.err, errTooLarge):
 		e.Class = tooMuch
 	case errors.As(e.err, new(*tls.CertificateVerificationError)):
