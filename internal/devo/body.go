@@ -7,11 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
+	"slices"
 	"sync"
+	"syscall"
 )
-
-// errTooLarge is wrapped by the error of a post whose body is too large.
-var errTooLarge = errors.New("the body is too large for it or for a proxy before it")
 
 // bodySize is how many bytes of events a sink puts into one body, before compression. It halves when a body is refused as
 // too large, and grows back slowly, because what was in the way may have been a single event or a broken connection.
@@ -103,56 +104,64 @@ type posting struct {
 	warnings []Warning
 }
 
-// all posts bodies in their order, until one fails.
-func (p *posting) all(ctx context.Context, bodies []body) error {
-	for _, b := range bodies {
-		if err := p.one(ctx, b); err != nil {
-			return err
+// one posts a body. If it may be too large, one posts its halves, and at last a single event cut.
+func (p *posting) one(ctx context.Context, b body) error {
+	connected := false
+	status, err := p.sender.post(ctx, b.packed, &connected)
+	p.d.begun = p.d.begun || connected
+	size, half := int(b.stats.Bytes), len(b.batch.Objects)/2
+	switch {
+	case err == nil:
+		p.sender.sink.size.accepted(size)
+		p.d.stats.Bytes += b.stats.Bytes
+		p.d.stats.Cut += b.stats.Cut
+		return nil
+	case half > 0 && mayBeSize(status, connected, err):
+		first, second := b.batch, b.batch
+		first.Objects, second.Objects = first.Objects[:half], second.Objects[half:]
+		if again := p.parts(ctx, p.sender.cfg, first, second); again != nil {
+			return again
 		}
+		p.sender.sink.size.refused(size)
+		p.warn(WarnSmallerBatches, "%s refused %d events of %d bytes together and took them in parts, so less is sent at once now: %v; "+
+			"raise the limit of the server or of a proxy before it", p.sender.sink.host, len(b.batch.Objects), size, err)
+	case half == 0 && status == http.StatusRequestEntityTooLarge && size/2 >= minMaxEvent:
+		cfg := p.sender.cfg
+		cfg.MaxEvent = size / 2
+		if again := p.parts(ctx, cfg, b.batch); again != nil {
+			return again
+		}
+		p.warn(WarnCut, "%s refused an event of %d bytes, and it was shipped cut: %v; raise the limit of the server or of a proxy before it, "+
+			"or lower DEVO_MAX_EVENT", p.sender.sink.host, size, err)
+	default:
+		return err
 	}
 	return nil
 }
 
-// one posts a body. If it is too large, one posts its halves, and at last a single event cut.
-func (p *posting) one(ctx context.Context, b body) error {
-	_, err := p.sender.post(ctx, b.packed, &p.d.begun)
-	if err == nil {
-		p.sender.sink.size.accepted(int(b.stats.Bytes))
-		p.d.stats.Bytes += b.stats.Bytes
-		p.d.stats.Cut += b.stats.Cut
-		return nil
-	}
-	if !errors.Is(err, errTooLarge) && !errors.Is(err, errEarly) {
-		return err
-	}
-	packer := newPacker(p.sender.cfg) // the sender's may be in use for the next batch
-	if half := len(b.batch.Objects) / 2; half > 0 {
-		p.sender.sink.size.refused(int(b.stats.Bytes))
-		p.warn(WarnSmallerBatches, "a body of %d bytes with %d events was refused by %s, and goes in parts: %v; raise the limit of the "+
-			"server or of a proxy before it", b.stats.Bytes, len(b.batch.Objects), p.sender.sink.host, err)
-		first, second := b.batch, b.batch
-		first.Objects, second.Objects = first.Objects[:half], second.Objects[half:]
-		return p.parts(ctx, &packer, first, second)
-	}
-	packer.cfg.MaxEvent = int(b.stats.Bytes) / 2
-	if errors.Is(err, errEarly) || packer.cfg.MaxEvent < minMaxEvent {
-		return err // this is not about its size
-	}
-	p.warn(WarnCut, "an event of %d bytes was refused by %s, and was shipped cut: %v; raise the limit of the server or of a proxy "+
-		"before it, or lower DEVO_MAX_EVENT", b.stats.Bytes, p.sender.sink.host, err)
-	return p.parts(ctx, &packer, b.batch)
+// mayBeSize reports whether a failed post may have been too large. A server that refuses a body before it has read all of
+// it may close the connection, so that its answer is lost; others answer 400. If it was something else, the first single
+// event fails like the whole batch.
+func mayBeSize(status int, connected bool, err error) bool {
+	cut := connected && slices.ContainsFunc([]error{syscall.ECONNRESET, syscall.EPIPE, io.EOF, net.ErrClosed}, func(e error) bool {
+		return errors.Is(err, e)
+	})
+	return cut || status == http.StatusRequestEntityTooLarge || status == http.StatusBadRequest
 }
 
-func (p *posting) parts(ctx context.Context, packer *packer, batches ...Batch) error {
-	var bodies []body
+// parts posts each of some batches as a body. The sender's own packer may be in use for the next batch.
+func (p *posting) parts(ctx context.Context, cfg Config, batches ...Batch) error {
+	packer := newPacker(cfg)
 	for _, batch := range batches {
 		b, err := packer.pack(batch)
+		if err == nil {
+			err = p.one(ctx, b)
+		}
 		if err != nil {
 			return err
 		}
-		bodies = append(bodies, b)
 	}
-	return p.all(ctx, bodies)
+	return nil
 }
 
 func (p *posting) warn(kind, format string, args ...any) {

@@ -11,7 +11,6 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"okta-collector/internal/proxy"
@@ -123,7 +122,13 @@ func (s *httpSender) send(ctx context.Context, batch Batch, d *delivery) error {
 	ctx, cancel := context.WithCancel(ctx)
 	p := posting{sender: s, d: d}
 	answered := make(chan error, 1)
-	go func() { answered <- p.all(ctx, bodies) }()
+	go func() {
+		var err error
+		for i := 0; i < len(bodies) && err == nil; i++ {
+			err = p.one(ctx, bodies[i])
+		}
+		answered <- err
+	}()
 	d.confirm = func(ctx context.Context) error {
 		defer cancel()
 		stop := context.AfterFunc(ctx, cancel)
@@ -137,17 +142,12 @@ func (s *httpSender) send(ctx context.Context, batch Batch, d *delivery) error {
 	return nil
 }
 
-// errEarly is wrapped by the error of a post whose body was not taken to its end.
-var errEarly = errors.New("the server ended the request before it had all of its body")
-
 // post sends a body. It sets connected once it has a connection. It returns the status of the answer or 0.
 func (s *httpSender) post(ctx context.Context, body []byte, connected *bool) (int, error) {
-	var sending, sent atomic.Bool
 	limited, cancel := context.WithTimeout(ctx, postTimeout)
 	defer cancel()
 	traced := httptrace.WithClientTrace(limited, &httptrace.ClientTrace{
-		GotConn:      func(httptrace.GotConnInfo) { *connected = true; sending.Store(true) }, // after the TLS handshake
-		WroteRequest: func(info httptrace.WroteRequestInfo) { sent.Store(info.Err == nil) },
+		GotConn: func(httptrace.GotConnInfo) { *connected = true }, // after the TLS handshake
 	})
 	req, err := http.NewRequestWithContext(traced, http.MethodPost, s.url, bytes.NewReader(body))
 	if err != nil {
@@ -163,21 +163,12 @@ func (s *httpSender) post(ctx context.Context, body []byte, connected *bool) (in
 		// This error must not wrap a context's error: the caller's context has not ended.
 		return 0, fmt.Errorf("no answer within %s", postTimeout)
 	}
-	early := sending.Load() && !sent.Load()
 	if err != nil {
-		err = s.withoutToken(err)
-		if early && ctx.Err() == nil && !errors.Is(err, ErrRefused) {
-			err = fmt.Errorf("%w: %w", errEarly, err)
-		}
-		return 0, err
+		return 0, s.withoutToken(err)
 	}
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer))
-	err = statusError(res.StatusCode)
-	if early && res.StatusCode == http.StatusBadRequest {
-		err = fmt.Errorf("%w: %w", errEarly, err)
-	}
-	return res.StatusCode, err
+	return res.StatusCode, statusError(res.StatusCode)
 }
 
 // withoutToken removes the URL, which contains the token, from an error of the client. If the rest contains the token
@@ -211,7 +202,7 @@ func statusError(status int) error {
 		return refused("see DEVO_DOMAIN and DEVO_TOKEN", err)
 	case status == http.StatusRequestEntityTooLarge:
 		return refused("raise the limit of the server or proxy, or lower DEVO_MAX_EVENT: larger events are cut",
-			fmt.Errorf("%w: %w", err, errTooLarge))
+			fmt.Errorf("%w: the body is too large for it or for a proxy before it", err))
 	}
 	return refused("see DEVO_URL", err)
 }
