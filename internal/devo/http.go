@@ -24,8 +24,6 @@ const (
 	postTimeout = time.Minute
 	// maxAnswer bounds the bytes that are read of an answer's body. Reading it makes the connection usable again.
 	maxAnswer = 64 << 10
-	// checkTag is the table that Check names. Check sends no event to it.
-	checkTag = "my.app.okta.check"
 )
 
 // httpSink posts events to Devo's HTTP endpoint, one event a line. A 2xx confirms a batch.
@@ -89,7 +87,7 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
 // Check posts an empty body. That tests the address, the certificates, the domain and the token, and creates no event.
 // A server that answers 400 has accepted the token.
 func (s *httpSink) Check(ctx context.Context) error {
-	sender, err := s.open(ctx, checkTag)
+	sender, err := s.open(ctx, CheckTable) // no event is sent to it
 	if err != nil {
 		return err
 	}
