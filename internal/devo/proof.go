@@ -24,10 +24,8 @@ func better(a, b checkpoint.Proof) bool { return slices.Index(proofs, a) > slice
 func weak(p checkpoint.Proof) bool { return p != "" && better(checkpoint.ProofFIN, p) }
 
 const (
-	// lookAgain is how often a server with a weak proof is asked for a better one.
-	lookAgain = 10 * time.Minute
-	// lookSoon is the least time between two looks, when a batch was answered better than is known.
-	lookSoon = time.Minute
+	// A server with a weak proof is asked for a better one, first after firstLook, and then more and more rarely.
+	firstLook, longestLook = time.Minute, 10 * time.Minute
 	// questions is how many empty connections must agree before a weak proof is accepted.
 	questions = 3
 )
@@ -39,8 +37,8 @@ type knowledge struct {
 
 	mu     sync.Mutex
 	proven checkpoint.Proven
-	looked time.Time // when the server was last asked
-	look   time.Time // when to ask it again, if its proof is weak
+	pause  time.Duration // between the last look at the server and the next one
+	look   time.Time     // when the next one is due, if the proof is weak
 }
 
 func newKnowledge(server string, weaker prometheus.Gauge) *knowledge {
@@ -89,16 +87,8 @@ func (k *knowledge) learn(p checkpoint.Proof) checkpoint.Proof {
 func (k *knowledge) asked() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.looked = time.Now()
-	k.look = k.looked.Add(lookAgain)
-}
-
-// doubt has the server asked soon, because a batch was answered better than is known. The batch alone decides nothing: a
-// connection that something on the way has cut ends with a FIN too.
-func (k *knowledge) doubt() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.look = k.looked.Add(lookSoon)
+	k.pause = min(max(2*k.pause, firstLook), longestLook)
+	k.look = time.Now().Add(k.pause)
 }
 
 func (k *knowledge) get() checkpoint.Proven {
