@@ -39,7 +39,7 @@ func (b *bodySize) accepted(bytes int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if bytes > b.bytes/2 {
-		b.bytes = min(maxPost, b.bytes+b.bytes/32)
+		b.bytes = min(maxPost, b.bytes+b.bytes/256)
 	}
 }
 

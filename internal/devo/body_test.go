@@ -174,8 +174,8 @@ func TestABodyThatIsNotTakenToItsEndGoesInParts(t *testing.T) {
 					_ = response.Write(c)
 				}
 			})
-			ship(t, openStream(t, newSink(t, httpConfig(front.url("http"))), target), unlike(10, 1_000_000))
-			require.Equal(t, upTo(10), numbersIn(p.bodies))
+			ship(t, openStream(t, newSink(t, httpConfig(front.url("http"))), target), unlike(4, 1_000_000))
+			require.Equal(t, upTo(4), numbersIn(p.bodies))
 		})
 	}
 }

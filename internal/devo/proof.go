@@ -26,6 +26,8 @@ func weak(p checkpoint.Proof) bool { return p != "" && better(checkpoint.ProofFI
 const (
 	// A server with a weak proof is asked for a better one, first after firstLook, and then more and more rarely.
 	firstLook, longestLook = time.Minute, 10 * time.Minute
+	// reminder is how often a service warns of a weak proof. Its status shows a warning for an hour.
+	reminder = 30 * time.Minute
 	// questions is how many empty connections must agree before a weak proof is accepted.
 	questions = 3
 )
@@ -37,12 +39,15 @@ type knowledge struct {
 
 	mu     sync.Mutex
 	proven checkpoint.Proven
-	pause  time.Duration // between the last look at the server and the next one
-	look   time.Time     // when the next one is due, if the proof is weak
+	pause  time.Duration        // between the last look at the server and the next one
+	look   time.Time            // when the next one is due, if the proof is weak
+	warned map[string]time.Time // when a stream of each name last warned of a weak proof
 }
 
 func newKnowledge(server string, weaker prometheus.Gauge) *knowledge {
-	return &knowledge{looking: make(chan struct{}, 1), weaker: weaker, proven: checkpoint.Proven{ProofOf: server}}
+	return &knowledge{
+		looking: make(chan struct{}, 1), weaker: weaker, proven: checkpoint.Proven{ProofOf: server}, warned: make(map[string]time.Time),
+	}
 }
 
 // recall adds what a checkpoint knows. A newer reset discards everything that was known before.
@@ -91,6 +96,17 @@ func (k *knowledge) asked() {
 	k.look = time.Now().Add(k.pause)
 }
 
+// remind reports whether a stream of this name is to warn of a weak proof again.
+func (k *knowledge) remind(name string) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if time.Since(k.warned[name]) < reminder {
+		return false
+	}
+	k.warned[name] = time.Now()
+	return true
+}
+
 func (k *knowledge) get() checkpoint.Proven {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -121,7 +137,8 @@ func (s *syslogSink) expected(ctx context.Context) (checkpoint.Proof, error) {
 		case s.known.looking <- struct{}{}:
 			go func() {
 				defer func() { <-s.known.looking }()
-				_, _ = s.look(ctx) // it goes on with what is known
+				// It takes longer than a slice that finds little. After an error, what is known still counts.
+				_, _ = s.look(context.WithoutCancel(ctx))
 			}()
 		default: // another stream asks
 		}

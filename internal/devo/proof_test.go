@@ -192,11 +192,11 @@ func TestAServerThatAnswersOneOfThreeIsNotTakenForOneThatNeverCloses(t *testing.
 	require.Equal(t, checkpoint.ProofFIN, stream.Proven().Proof)
 }
 
-func TestAServerThatShakesHandsAndStallsGetsNothing(t *testing.T) {
-	var stalled atomic.Int32
+func TestNothingIsSentWhereOneOfThreeEmptyConnectionsIsReset(t *testing.T) {
+	var ended atomic.Int32
 	s, cfg, _ := overTLS(t, func(s *server, c net.Conn, number int) {
-		if stalled.Add(1) > 2 {
-			reset(c) // the third one does not end well
+		if ended.Add(1) > 2 {
+			reset(c)
 			return
 		}
 		neverCloses(s, c, number)

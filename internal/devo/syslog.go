@@ -47,7 +47,7 @@ func (s *syslogSink) Open(_ context.Context, target Target) (Stream, error) {
 		return nil, err
 	}
 	s.known.recall(target.Proven)
-	sender := &syslogSender{sink: s, tag: target.Tag, framer: framer{cfg: s.cfg}}
+	sender := &syslogSender{sink: s, name: target.Name, tag: target.Tag, framer: framer{cfg: s.cfg}}
 	return &stream{sender: sender, doing: "sending to " + s.address, metrics: s.cfg.Metrics}, nil
 }
 
@@ -128,15 +128,14 @@ func (s *syslogSink) awaitClose(ctx context.Context, c *conn, wait time.Duration
 
 // syslogSender sends each batch over a connection of its own.
 type syslogSender struct {
-	sink *syslogSink
-	tag  string
+	sink      *syslogSink
+	name, tag string
 	framer
 	noOffset
 	// standby receives a connection for the next batch, or nil if that failed. The channel is nil if no batch was
 	// announced.
 	standby       chan *conn
 	cancelStandby context.CancelFunc
-	warned        bool // of a weak proof
 }
 
 // openStandby starts to open a connection for the next batch. takeStandby must be called afterwards.
@@ -202,8 +201,7 @@ func (s *syslogSender) send(ctx context.Context, batch Batch, d *delivery) error
 			s.sink.cfg.Metrics.lost.Inc()
 			return err
 		}
-		if weak(got) && !s.warned {
-			s.warned = true
+		if weak(got) && s.sink.known.remind(s.name) {
 			d.stream.warn(WarnWeakerProof, "%s", s.sink.weakerProof(got))
 		}
 		return nil
