@@ -114,7 +114,7 @@ func New(cfg Config) (Sink, error) {
 		wrong.unless(hostOnly && u.Port() != "", "DEVO_URL", "must be %s://host:port", u.Scheme)
 		sink = &syslogSink{
 			cfg: cfg, address: u.Host, secured: secured, timeouts: defaultTimeouts, unacked: unacknowledged,
-			least: least, known: newKnowledge(u.Scheme+"://"+u.Host, cfg.Metrics.weaker),
+			least: least, known: newKnowledge(u.Scheme + "://" + u.Host),
 		}
 	case "https", "http":
 		wrong.unless(hostOnly, "DEVO_URL", "must be %s://host without a path", u.Scheme)

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"okta-collector/internal/checkpoint"
@@ -34,8 +33,7 @@ const (
 
 // knowledge is what the streams of a sink know together of their server's proofs.
 type knowledge struct {
-	looking chan struct{}    // has room for the one that asks the server
-	weaker  prometheus.Gauge // 1 while the best proof is weak
+	looking chan struct{} // has room for the one that asks the server
 
 	mu     sync.Mutex
 	proven checkpoint.Proven
@@ -44,10 +42,8 @@ type knowledge struct {
 	warned map[string]time.Time // when a stream of each name last warned of a weak proof
 }
 
-func newKnowledge(server string, weaker prometheus.Gauge) *knowledge {
-	return &knowledge{
-		looking: make(chan struct{}, 1), weaker: weaker, proven: checkpoint.Proven{ProofOf: server}, warned: make(map[string]time.Time),
-	}
+func newKnowledge(server string) *knowledge {
+	return &knowledge{looking: make(chan struct{}, 1), proven: checkpoint.Proven{ProofOf: server}, warned: make(map[string]time.Time)}
 }
 
 // recall adds what a checkpoint knows. A newer reset discards everything that was known before.
@@ -57,19 +53,8 @@ func (k *knowledge) recall(p checkpoint.Proven) {
 	if p.ProofReset.After(k.proven.ProofReset) {
 		k.proven.Proof, k.proven.ProofReset = "", p.ProofReset
 	}
-	if p.ProofOf == k.proven.ProofOf && p.ProofReset.Equal(k.proven.ProofReset) {
-		k.raise(p.Proof)
-	}
-}
-
-// raise keeps a proof if it is the best so far. The caller holds the mutex.
-func (k *knowledge) raise(p checkpoint.Proof) {
-	if better(p, k.proven.Proof) {
-		k.proven.Proof = p
-	}
-	k.weaker.Set(0)
-	if weak(k.proven.Proof) {
-		k.weaker.Set(1)
+	if p.ProofOf == k.proven.ProofOf && p.ProofReset.Equal(k.proven.ProofReset) && better(p.Proof, k.proven.Proof) {
+		k.proven.Proof = p.Proof
 	}
 }
 
@@ -84,7 +69,9 @@ func (k *knowledge) best() (best checkpoint.Proof, due bool) {
 func (k *knowledge) learn(p checkpoint.Proof) checkpoint.Proof {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.raise(p)
+	if better(p, k.proven.Proof) {
+		k.proven.Proof = p
+	}
 	return k.proven.Proof
 }
 
@@ -160,20 +147,11 @@ func (s *syslogSink) look(ctx context.Context) (checkpoint.Proof, error) {
 		return "", &Error{Remedy: acceptLess, Err: fmt.Errorf("the server %s: that does not prove that it reads what it is sent", s.told(got, s.timeouts.unanswered))}
 	}
 	best := s.known.learn(got)
-	switch {
-	case weak(best):
-		s.cfg.Log.Warn(s.weakerProof(best), zap.String("server", s.address))
-	case best == checkpoint.ProofFIN && s.secured:
+	if best == checkpoint.ProofFIN && s.secured {
 		s.cfg.Log.Warn("the server ends TLS without close_notify: a connection that was cut on the way "+
 			"looks the same as one that the server has read", zap.String("server", s.address))
 	}
 	return best, nil
-}
-
-// weakerProof is the warning about a weak proof.
-func (s *syslogSink) weakerProof(p checkpoint.Proof) string {
-	return "the server " + s.told(p, s.timeouts.unanswered) + "; this counts as delivered. If the server, or a proxy before it, " +
-		"dies with unread events, they are lost"
 }
 
 // told says what the server did that gave a proof, after it was waited for.

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -30,7 +29,6 @@ type syslogSink struct {
 	unacked  func(syscall.Conn) (int, error)
 	least    checkpoint.Proof // the weakest proof that DEVO_CONFIRM accepts
 	known    *knowledge
-	warned   sync.Once // logs once that only the kernel's word counts, with DEVO_CONFIRM=kernel
 	// finAtOnce: the server sends close_notify, and only after our FIN. Then a FIN follows our close_notify at once.
 	finAtOnce atomic.Bool
 }
@@ -201,12 +199,28 @@ func (s *syslogSender) send(ctx context.Context, batch Batch, d *delivery) error
 			s.sink.cfg.Metrics.lost.Inc()
 			return err
 		}
-		if weak(got) && s.sink.known.remind(s.name) {
-			d.stream.warn(WarnWeakerProof, "%s", s.sink.weakerProof(got))
-		}
+		s.accepted(got, d.stream)
 		return nil
 	}
 	return nil
+}
+
+// accepted counts a proof that was accepted, and warns of a weak one.
+func (s *syslogSender) accepted(got checkpoint.Proof, stream *stream) {
+	metrics := s.sink.cfg.Metrics
+	metrics.weaker.Set(0)
+	if got == checkpoint.ProofKernel {
+		metrics.unanswered.Inc()
+	}
+	if weak(got) {
+		metrics.weaker.Set(1)
+	}
+	if weak(got) && s.sink.known.remind(s.name) {
+		message := "the server " + s.sink.told(got, s.sink.timeouts.unanswered) + "; this counts as delivered. If the server, or a proxy " +
+			"before it, dies with unread events, they are lost"
+		stream.warn(WarnWeakerProof, "%s", message)
+		s.sink.cfg.Log.Warn(message, zap.String("stream", s.name))
+	}
 }
 
 func (s *syslogSender) Proven() checkpoint.Proven { return s.sink.known.get() }
@@ -216,22 +230,15 @@ func (s *syslogSender) close() { _ = s.takeStandby(ended) }
 // confirm is called after closeWrite. It returns the server's proof that it has read everything sent over the connection.
 func (s *syslogSink) confirm(ctx context.Context, c *conn, expected checkpoint.Proof) (checkpoint.Proof, error) {
 	got, err := s.awaitClose(ctx, c, s.timeouts.close, expected == checkpoint.ProofKernel)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", err
-	case better(expected, got):
+	}
+	if better(expected, got) {
 		return "", &Error{Remedy: resetProof, Err: fmt.Errorf("the server %s. Earlier, %s: something on the way may have cut this connection "+
 			"or held it up, and it is unknown what the server has read", s.told(got, s.timeouts.close), s.told(expected, 0))}
-	case got == checkpoint.ProofCloseNotify:
-		s.known.learn(got) // a FIN teaches nothing here: a connection that something on the way has cut ends with one too
-	case got == checkpoint.ProofKernel:
-		s.cfg.Metrics.unanswered.Inc()
-		if s.cfg.Confirm == ConfirmKernel {
-			s.warned.Do(func() {
-				s.cfg.Metrics.weaker.Set(1)
-				s.cfg.Log.Warn(s.weakerProof(got), zap.String("server", s.address))
-			})
-		}
+	}
+	if got == checkpoint.ProofCloseNotify { // a FIN teaches nothing: a connection that something on the way has cut ends with one too
+		s.known.learn(got)
 	}
 	return got, nil
 }
