@@ -49,10 +49,11 @@ func (c Config) readTLS() (*clientTLS, SettingErrors) {
 		DynamicRecordSizingDisabled: true,
 	}}
 	var wrong SettingErrors
-	var chain, pair tls.Certificate
+	var chain [][]byte
+	var pair tls.Certificate
 	if c.ChainFile != "" {
 		data := readPEM("DEVO_CHAIN_FILE", c.ChainFile, &wrong)
-		chain.Certificate = certificates(data)
+		chain = certificates(data)
 		client.config.RootCAs = x509.NewCertPool()
 		wrong.unless(data == nil || client.config.RootCAs.AppendCertsFromPEM(data),
 			"DEVO_CHAIN_FILE", "(%s) has no certificate in it", c.ChainFile)
@@ -62,7 +63,7 @@ func (c Config) readTLS() (*clientTLS, SettingErrors) {
 	}
 	if len(pair.Certificate) > 0 {
 		client.leaf = pair.Leaf
-		pair.Certificate = complete(pair.Leaf, pair.Certificate, chain.Certificate)
+		pair.Certificate = complete(pair.Leaf, pair.Certificate, chain)
 	}
 	// The certificate is sent whatever authorities the server names. A refused certificate gives a clearer error than a
 	// missing one.
