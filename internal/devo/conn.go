@@ -228,17 +228,17 @@ func (c *conn) sendFIN() {
 }
 
 // awaitClose is called after closeWrite. It waits until the peer closes its side, which the peer does after it has read
-// everything, and returns what that proves. The wait starts again as long as the peer acknowledges more bytes. If kernel,
-// it only waits until the peer's kernel has acknowledged all bytes. After an error it is unknown what the peer has read.
-// The connection is released.
-func (c *conn) awaitClose(ctx context.Context, wait time.Duration, kernel bool) (checkpoint.Proof, error) {
+// everything, and returns what that proves. The wait starts again as long as the peer acknowledges more bytes. expected is
+// what suffices: if it is the kernel's acknowledgement, nothing else is waited for. After an error it is unknown what the
+// peer has read. The connection is released.
+func (c *conn) awaitClose(ctx context.Context, wait time.Duration, expected checkpoint.Proof) (checkpoint.Proof, error) {
 	defer c.release()
 	var fin <-chan time.Time
-	if c.secured != nil && !c.sentFIN {
+	if c.secured != nil && !c.sentFIN && expected != checkpoint.ProofFIN { // a FIN of ours would make the peer's a late one
 		fin = time.After(c.timeouts.fin)
 	}
 	pause, longest := wait, wait
-	if kernel {
+	if expected == checkpoint.ProofKernel {
 		pause, longest = min(firstPoll, wait), min(longestPoll, wait)
 	}
 	last, progress, over := math.MaxInt, time.Now(), time.After(pause)

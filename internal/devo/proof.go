@@ -220,5 +220,5 @@ func (s *syslogSink) askOnce(ctx context.Context) (checkpoint.Proof, error) {
 		c.release()
 		return "", fmt.Errorf("closing the connection to %s: %w", s.address, err)
 	}
-	return s.awaitClose(ctx, c, s.timeouts.unanswered, false)
+	return s.awaitClose(ctx, c, s.timeouts.unanswered, "")
 }

@@ -224,6 +224,25 @@ func TestAServerThatClosesAfterOurFINGetsItAtOnce(t *testing.T) {
 	require.Equal(t, checkpoint.ProofCloseNotify, stream.Proven().Proof)
 }
 
+// An rsyslog that is busy answers after seconds.
+func TestAServerThatClosesWithoutCloseNotifyMayTakeItsTime(t *testing.T) {
+	closes := make(chan struct{})
+	s, cfg, _ := overTLS(t, func(s *server, c net.Conn, n int) {
+		_, _ = io.Copy(s, c)
+		<-closes
+		_ = tcpOf(c).Close()
+	})
+	sink := newSink(t, cfg)
+	devo.SetTimeouts(sink, devo.Timeouts{FIN: time.Nanosecond})
+	stream := openStream(t, sink, knowing(checkpoint.ProofFIN, cfg.URL))
+	delivery := send(t, stream, objects(0, 1, 10))
+	confirmed := make(chan error)
+	go func() { _, err := delivery.Wait(t.Context()); confirmed <- err }()
+	s.reads(t, 1)
+	close(closes)
+	require.NoError(t, <-confirmed)
+}
+
 func gauge(t *testing.T, reg prometheus.Gatherer, name string) float64 {
 	t.Helper()
 	families, err := reg.Gather()

@@ -114,8 +114,8 @@ func (s *syslogSink) dial(ctx context.Context) (*conn, error) {
 
 // awaitClose is called after closeWrite. It returns what the server's close proves. After an error it is unknown what the
 // server has read. The connection is released.
-func (s *syslogSink) awaitClose(ctx context.Context, c *conn, wait time.Duration, kernel bool) (checkpoint.Proof, error) {
-	got, err := c.awaitClose(ctx, wait, kernel)
+func (s *syslogSink) awaitClose(ctx context.Context, c *conn, wait time.Duration, expected checkpoint.Proof) (checkpoint.Proof, error) {
+	got, err := c.awaitClose(ctx, wait, expected)
 	if err != nil {
 		s.finAtOnce.Store(false)
 		return "", fmt.Errorf("closing the connection to %s: %w", s.address, err)
@@ -229,7 +229,7 @@ func (s *syslogSender) close() { _ = s.takeStandby(ended) }
 
 // confirm is called after closeWrite. It returns the server's proof that it has read everything sent over the connection.
 func (s *syslogSink) confirm(ctx context.Context, c *conn, expected checkpoint.Proof) (checkpoint.Proof, error) {
-	got, err := s.awaitClose(ctx, c, s.timeouts.close, expected == checkpoint.ProofKernel)
+	got, err := s.awaitClose(ctx, c, s.timeouts.close, expected)
 	if err != nil {
 		return "", err
 	}
