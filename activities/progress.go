@@ -41,6 +41,7 @@ func (p *progress) advance(b *batch, stats devo.Stats, odd checkpoint.Oddities, 
 		p.at.Totals.Bytes += stats.Bytes
 		p.at.Totals.Cut += stats.Cut
 		p.at.Offset = stream.Offset()
+		p.at.Proven = stream.Proven()
 		if b.last() {
 			p.at.Totals.Pages++
 		}

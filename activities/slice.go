@@ -52,6 +52,10 @@ func (s *slice) run() (workflows.SliceResult, error) {
 		failed = err
 	}
 	if s.stream != nil {
+		s.at.Proven = s.stream.Proven() // the server may have proven something although no batch was confirmed
+		for _, w := range s.stream.Warnings() {
+			s.warn(string(w.Kind), w.Message)
+		}
 		s.stream.Close()
 	}
 	if errors.Is(failed, errStop) {

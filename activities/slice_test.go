@@ -53,6 +53,8 @@ type bench struct {
 	metrics   *activities.Metrics
 	log       *zap.Logger
 	target    devo.Target // that was opened
+	proven    checkpoint.Proven
+	warnings  []devo.Warning
 	heartbeat func(n int, c *checkpoint.Checkpoint) error
 
 	saved      []checkpoint.Checkpoint
@@ -171,6 +173,10 @@ func (b *bench) shippedSoFar() int {
 }
 
 func (b *bench) Offset() *int64 { return b.offset }
+
+func (b *bench) Proven() checkpoint.Proven { return b.proven }
+
+func (b *bench) Warnings() []devo.Warning { return b.warnings }
 
 func (b *bench) Close() { b.note("close") }
 

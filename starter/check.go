@@ -28,11 +28,14 @@ func newCheck() *cobra.Command {
 		Long: `Checks the settings, the permission for each service in OKTA_SERVICES, and the connection to Devo, without
 Temporal and without collecting anything. It shows how many requests a minute OKTA_RATE_SHARE makes of
 the limit of each endpoint, and warns of empty lists and of services that the org does not have. Exit
-code 1 if something is missing. -o json prints an array of objects: tenant, check (what was asked),
-ok, error where it is not, warning, notInOrg, empty, and limits (path, limit, perMinute).`,
+code 1 if something is missing. --send also sends one record of DEVO_MAX_EVENT to the table
+my.app.okta.check, and says what to look for in Devo: a receiver that truncates long records tells no
+sender so. -o json prints an array of objects: tenant, check (what was asked), ok, error where it is
+not, warning, note, notInOrg, empty, and limits (path, limit, perMinute).`,
 		Args: cobra.NoArgs,
 	}
 	asJSON := outputFlag(cmd)
+	send := cmd.Flags().Bool("send", false, "send one record of DEVO_MAX_EVENT to the table my.app.okta.check")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, warnings, err := config.Load()
 		warn(cmd, warnings...)
@@ -43,7 +46,7 @@ ok, error where it is not, warning, notInOrg, empty, and limits (path, limit, pe
 		var results []result
 		for _, tenant := range cfg.Tenants {
 			if wanted == "" || tenant.Name == wanted {
-				results = append(results, checkTenant(cmd.Context(), tenant)...)
+				results = append(results, checkTenant(cmd.Context(), tenant, *send)...)
 			}
 		}
 		if results == nil {
@@ -80,6 +83,9 @@ func renderChecks(results []result, width int) string {
 		case r.Warning != "":
 			said = "ok, but see below"
 			notes = append(notes, note{names: []string{name}, what: "warning", text: r.Warning})
+		case r.Note != "":
+			said = "ok, see below"
+			notes = append(notes, note{names: []string{name}, text: r.Note})
 		}
 		var limits []string
 		for _, l := range r.Limits {
@@ -100,9 +106,11 @@ type result struct {
 	// Check is what was checked: okta and a service, or devo and its address.
 	Check string `json:"check"`
 	// OK reports whether nothing is missing. What the org does not have is not missing.
-	OK       bool                 `json:"ok"`
-	Error    string               `json:"error,omitempty"`
-	Warning  string               `json:"warning,omitempty"`
+	OK      bool   `json:"ok"`
+	Error   string `json:"error,omitempty"`
+	Warning string `json:"warning,omitempty"`
+	// Note says what somebody has to look at.
+	Note     string               `json:"note,omitempty"`
 	NotInOrg bool                 `json:"notInOrg,omitempty"`
 	Empty    bool                 `json:"empty,omitempty"` // as in [okta.Checked]
 	Limits   []okta.EndpointLimit `json:"limits,omitempty"`
@@ -114,51 +122,57 @@ type result struct {
 const emptyList = "the list is empty. If the org has any, the credentials lack a role: " +
 	"a service app without an admin role gets empty lists; assign one to it in Okta"
 
-// newResult makes the result of what a check found out, or why it failed.
-func newResult(tenant, check string, checked okta.Checked, err error) result {
-	r := result{Tenant: tenant, Check: check, OK: true, Empty: checked.Empty, Limits: checked.Limits}
-	if r.Empty {
-		r.Warning = emptyList
-	}
-	if err == nil {
-		return r
-	}
+// failed records why a check failed.
+func (r *result) failed(err error) {
 	r.problem = activities.ProblemOf(err)
 	if r.NotInOrg = r.problem.Class == workflows.ClassNotInOrg; r.NotInOrg {
 		r.Warning = r.problem.String()
 	} else {
 		r.OK, r.Error = false, r.problem.String()
 	}
-	return r
 }
 
 // checkTenant checks every service and the sink. It goes on after a failure.
-func checkTenant(ctx context.Context, t config.Tenant) []result {
+func checkTenant(ctx context.Context, t config.Tenant, send bool) []result {
 	var results []result
-	check := func(what string, ask func(context.Context) (okta.Checked, error)) {
+	check := func(what string, ask func(context.Context, *result) error) {
 		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 		defer cancel()
-		checked, err := ask(ctx)
+		r := result{Tenant: t.Name, Check: what, OK: true}
+		err := ask(ctx, &r)
 		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			err = fmt.Errorf("no answer within %v: %w", checkTimeout, err)
 		}
-		results = append(results, newResult(t.Name, what, checked, err))
+		if err != nil {
+			r.failed(err)
+		}
+		results = append(results, r)
 	}
 	org, err := okta.New(t.Okta)
 	for _, service := range t.Services {
-		check("okta "+service, func(ctx context.Context) (okta.Checked, error) {
+		check("okta "+service, func(ctx context.Context, r *result) error {
 			if err != nil {
-				return okta.Checked{}, err
+				return err
 			}
-			return org.Check(ctx, service)
+			checked, err := org.Check(ctx, service)
+			if r.Empty, r.Limits = checked.Empty, checked.Limits; r.Empty {
+				r.Warning = emptyList
+			}
+			return err
 		})
 	}
-	check("devo "+t.Devo.URL, func(ctx context.Context) (okta.Checked, error) {
-		sink, err := devo.New(t.Devo)
-		if err != nil {
-			return okta.Checked{}, err
+	sink, sinkErr := devo.New(t.Devo)
+	check("devo "+t.Devo.URL, func(ctx context.Context, _ *result) error {
+		if sinkErr != nil {
+			return sinkErr
 		}
-		return okta.Checked{}, sink.Check(ctx)
+		return sink.Check(ctx)
 	})
+	if send && results[len(results)-1].OK {
+		check("devo, one large record", func(ctx context.Context, r *result) (err error) {
+			r.Note, err = sendLargest(ctx, sink, t)
+			return err
+		})
+	}
 	return results
 }

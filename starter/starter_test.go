@@ -528,6 +528,13 @@ func TestSignalsGoToTheIdsGiven(t *testing.T) {
 	}
 }
 
+func TestResumeCanResetTheProofOfDelivery(t *testing.T) {
+	o := newTemporal(t)
+	o.On("SignalWorkflow", mock.Anything, users, "", workflows.SignalResume, workflows.ResumeInput{ResetProof: true}).Return(nil)
+	code, _, stderr := o.call("resume", "--reset-proof", users)
+	require.Zero(t, code, stderr)
+}
+
 // lists makes what is running known, in pages of one.
 func (f fakeTemporal) lists(ids ...string) {
 	if len(ids) == 0 {

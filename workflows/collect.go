@@ -86,7 +86,8 @@ func newCollector(ctx workflow.Context, id, tenant, service string, state *State
 			Cut(name, 100), strings.Join(c.signals.names, ", "))})
 	})
 	c.signals.on(ctx, SignalPause, "stop within one page; the position is kept", ignoringInput(c.onPause))
-	c.signals.on(ctx, SignalResume, "go on after pause; try again at once when blocked", ignoringInput(func() { c.onResume(ctx) }))
+	c.signals.on(ctx, SignalResume, `go on after pause; try again at once when blocked; {"resetProof":true} also accepts a weaker proof of delivery`,
+		func(receive func(any) bool) { c.onResume(ctx, receive) })
 	err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (Status, error) { return c.status(), nil },
 		workflow.QueryHandlerOptions{Description: "state, checkpoint, next wake-up and its reason, totals, lag and last problem"})
 	if err != nil {
@@ -148,7 +149,13 @@ func (c *collector) onPause() {
 	c.state.CaughtUp = false
 }
 
-func (c *collector) onResume(ctx workflow.Context) {
+func (c *collector) onResume(ctx workflow.Context, receive func(any) bool) {
+	var in ResumeInput
+	receive(&in) // an input that is not understood resets nothing
+	if in.ResetProof {
+		known := &c.state.Checkpoint.Proven
+		known.Proof, known.ProofReset = "", workflow.Now(ctx).UTC()
+	}
 	c.state.Paused = false
 	// A pause that ends before the next poll is due has delayed nothing.
 	c.state.CaughtUp = c.state.CaughtUp || c.state.WakeReason == WaitPoll && c.state.WakeAt.After(workflow.Now(ctx))

@@ -51,6 +51,9 @@ func (c *collector) advance(ctx workflow.Context, next checkpoint.Checkpoint) {
 	if next.Totals.Pulls != c.state.Checkpoint.Totals.Pulls {
 		c.state.Restarts = 0
 	}
+	if known := c.state.Checkpoint.Proven; known.ProofReset.After(next.ProofReset) {
+		next.Proven = known // it was reset while the slice ran
+	}
 	c.state.Checkpoint = next
 	c.sample(ctx)
 }

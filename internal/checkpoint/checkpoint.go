@@ -24,6 +24,8 @@ type Checkpoint struct {
 	// that Offset is valid in. In another directory, Offset is ignored.
 	Offset   *int64 `json:"offset,omitempty"`
 	OffsetOf string `json:"offsetOf,omitempty"`
+	// Proven is what Devo's server has proven so far; zero for sinks other than syslog.
+	Proven
 	// Due is when the next pull begins after a complete one, by Temporal's clock. Zero: at once.
 	Due time.Time `json:"due,omitzero"`
 	// Totals count everything since the service was first started.
@@ -53,6 +55,26 @@ func (c Checkpoint) Delivered(since Checkpoint) bool {
 func (c Checkpoint) Moved(since Checkpoint) bool {
 	smaller := c.Position.Limit != since.Position.Limit || c.Position.Span != since.Position.Span
 	return c.Delivered(since) || smaller && c.Position.Failing == (Failing{}) || !c.Position.Covered.Equal(since.Position.Covered)
+}
+
+// Proof is what a syslog server gave as proof that it has read a batch. The constants are in order: each proves more than
+// the next one. docs/reliability.md says what each is worth.
+type Proof string
+
+const (
+	ProofCloseNotify Proof = "close_notify" // TLS: the server's close_notify
+	ProofFIN         Proof = "fin"          // a FIN: over TLS in answer to close_notify, over TCP in answer to our FIN
+	ProofLateFIN     Proof = "late fin"     // TLS: a FIN, and only after our own FIN
+	ProofKernel      Proof = "kernel"       // no answer: the peer's kernel has acknowledged every byte
+)
+
+// Proven is the best proof that a server ever gave. Nothing less is accepted from it.
+type Proven struct {
+	Proof Proof `json:"proof,omitempty"`
+	// ProofOf is the server: the scheme, host and port of DEVO_URL. Of another server, Proof says nothing.
+	ProofOf string `json:"proofOf,omitempty"`
+	// ProofReset is when an operator last discarded the proof, by Temporal's clock. Proofs from before do not count.
+	ProofReset time.Time `json:"proofReset,omitzero"`
 }
 
 // Totals count what was delivered.

@@ -28,6 +28,7 @@ import (
 	"go.uber.org/zap"
 
 	"okta-collector/internal/budget"
+	"okta-collector/internal/proxy"
 )
 
 const (
@@ -101,6 +102,7 @@ func New(cfg Config) (*Org, error) {
 func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
+		OnProxyConnectResponse: proxy.Check,
 		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
@@ -240,12 +242,18 @@ const noAnswer = "no answer"
 // context. If ctx has ended, the error is the cause of ctx.
 func (o *Org) transportError(timed, ctx context.Context, e *Error) error {
 	var cut *cutError
+	refusal, refused := errors.AsType[*proxy.Refusal](e.err)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case timed.Err() != nil:
 		e.err, e.like = context.Cause(timed), noAnswer
 		return e
+	case refused:
+		e.Advice = refusal.Remedy()
+		if !refusal.Passing() {
+			e.Class = Person
+		}
 	case errors.Is(e.err, errTooLarge), errors.Is(e.err, errApart):
 		e.Class = tooMuch
 	case errors.As(e.err, &cut):
