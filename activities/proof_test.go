@@ -47,7 +47,7 @@ func TestAWarningOfTheSinkIsTheSlices(t *testing.T) {
 	b.warnings = warnings
 	result, err := b.run()
 	require.NoError(t, err)
-	require.Equal(t, "it never closes", result.Warning)
+	require.Equal(t, workflows.Warnings{{Kind: "weaker proof", Message: "it never closes", Count: 1}}, result.Warnings)
 
 	b = newBench(t, 1)
 	b.warnings = warnings
@@ -57,5 +57,5 @@ func TestAWarningOfTheSinkIsTheSlices(t *testing.T) {
 	require.ErrorAs(t, err, &application)
 	var f workflows.Failure
 	require.NoError(t, application.Details(&f))
-	require.Equal(t, "it never closes", f.Warning)
+	require.Equal(t, workflows.Warnings{{Kind: "weaker proof", Message: "it never closes", Count: 1}}, f.Warnings)
 }

@@ -99,7 +99,7 @@ func TestCheckSaysWhatItUsesOfEachLimit(t *testing.T) {
 	require.Equal(t, []okta.EndpointLimit{{Path: "/api/v1/users", Limit: 300, PerMinute: 150}}, results[1].Limits)
 
 	apps := []okta.EndpointLimit{{Path: "/api/v1/apps", Limit: 50, PerMinute: 25}, {Path: "/api/v1/apps/{id}/users", Limit: 50, PerMinute: 25}}
-	shown := renderChecks([]result{newResult("acme", "okta app_users", okta.Checked{Limits: apps}, nil)}, 100)
+	shown := renderChecks([]result{{Tenant: "acme", Check: "okta app_users", OK: true, Limits: apps}}, 100)
 	require.Regexp(t, `ok\s+/api/v1/apps: 25 of 50 requests a minute\n\s+/api/v1/apps/{id}/users: 25 of 50 requests a minute$`, shown)
 }
 
@@ -118,7 +118,8 @@ func TestCheckWarnsOfAnEmptyList(t *testing.T) {
 }
 
 func TestWhatTheOrgHasNotGotIsNoFailureOfACheck(t *testing.T) {
-	r := newResult("acme", "okta idps", okta.Checked{}, &okta.Error{Class: okta.NotInOrg, Status: 405, Path: "/api/v1/idps", Advice: "leave it out"})
+	r := result{Tenant: "acme", Check: "okta idps", OK: true}
+	r.failed(&okta.Error{Class: okta.NotInOrg, Status: 405, Path: "/api/v1/idps", Advice: "leave it out"})
 
 	require.True(t, r.OK)
 	require.True(t, r.NotInOrg)

@@ -19,7 +19,7 @@ const (
 	// maxNamed is how many missing parents a warning names.
 	maxNamed = 3
 	// maxAsideCursor bounds a cursor that is kept with a parent put aside, in bytes.
-	maxAsideCursor = 1 << 10
+	maxAsideCursor = 384
 )
 
 // failedUnder decides what follows a failed request for a page of the reader's own collection. A listing under a parent
