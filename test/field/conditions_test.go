@@ -86,7 +86,7 @@ var conditions = []condition{
 	},
 	{
 		name: "a firewall, a lock, bodies that are cut, and an unreadable object among secrets", of: "idps",
-		odd:    []oktasim.Odd{{Name: "firewall"}, {Name: "reconciling"}, {Name: "too-much-cut", N: 50}, {Name: "bad-escape", At: 11}},
+		odd:    []oktasim.Odd{{Name: "firewall"}, {Name: "reconciling"}, {Name: "too-much-cut", N: 100}, {Name: "bad-escape", At: 11}},
 		warns:  []string{"unreadable", "smaller page"},
 		counts: checkpoint.Oddities{Unreadable: 1},
 	},
@@ -112,7 +112,7 @@ var conditions = []condition{
 	},
 	{
 		name: "a plain 500 to what is too much", of: "app_groups",
-		odd:   []oktasim.Odd{{Name: "too-much-500", N: 25}},
+		odd:   []oktasim.Odd{{Name: "too-much-500", N: 190}},
 		warns: []string{"smaller page"},
 	},
 	{

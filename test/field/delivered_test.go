@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -46,7 +47,7 @@ func (d *delivered) repeated() (again int64) {
 // together.
 func (s *stage) read(id string, by func(devosim.Object) int64) map[int64]*delivered {
 	s.t.Helper()
-	file, err := os.Open(filepath.Join(s.files(), id+".jsonl"))
+	file, err := os.Open(filepath.Join(s.files(), strings.ReplaceAll(id, ":", "%3A")+".jsonl"))
 	require.NoError(s.t, err)
 	defer file.Close()
 	all := map[int64]*delivered{}

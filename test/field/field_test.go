@@ -183,7 +183,7 @@ func TestHoweverTooMuchForOnePageShowsSmallerPagesAreAskedFor(t *testing.T) {
 	t.Parallel()
 	orgs := map[string]oktasim.Config{}
 	for _, name := range []string{"500", "503", "504", "cut", "silent"} {
-		odd := oktasim.Odd{Name: "too-much-" + name, Of: "zones", N: 30, For: 100 * time.Millisecond}
+		odd := oktasim.Odd{Name: "too-much-" + name, Of: "zones", N: 60, For: 100 * time.Millisecond}
 		orgs["toomuch"+name] = oktasim.Config{Seed: 11, Counts: map[string]int{"zones": 70}, Odd: []oktasim.Odd{odd}}
 	}
 	s := newStage(t, orgs)
