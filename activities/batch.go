@@ -102,7 +102,14 @@ func (s *slice) confirm(b *batch) error {
 		s.took = time.Since(b.sent)
 		s.metrics.delivered(b, stats)
 	}
-	return s.progress.advance(b, stats, s.stream, s.now())
+	if b.from == 0 { // not earlier: a page of which nothing was delivered is fetched again, with the same warnings
+		for _, w := range b.page.Warnings {
+			s.warn(string(w.Kind), w.Message)
+		}
+	}
+	odd := b.page.Oddities(b.from, b.to)
+	s.metrics.odd(odd)
+	return s.progress.advance(b, stats, odd, s.stream, s.now())
 }
 
 // undelivered counts a batch that was not confirmed. It returns why: the end of the lease, or else the sink's error.

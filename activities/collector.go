@@ -77,7 +77,7 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	if in.Checkpoint.OffsetOf != s.tenant.Sink.OffsetOf() {
 		s.at.Offset = nil // an offset in another directory must not truncate this one's file
 	}
-	s.target = devo.Target{Name: info.WorkflowExecution.ID, Tag: cmp.Or(s.tenant.Tables[s.svc.Name], s.svc.Table), Offset: s.at.Offset}
+	s.target = devo.Target{Name: info.WorkflowExecution.ID, Tag: cmp.Or(s.tenant.Tables[s.svc.Name], s.svc.Table), Offset: s.at.Offset, Proven: s.at.Proven}
 	s.lease = c.lease(ctx, info, s.log)
 	defer s.lease.end()
 	delay := s.began.Sub(info.StartedTime)

@@ -28,8 +28,8 @@ func (s *slice) report(end workflows.End, failed error) {
 			Took: time.Since(s.began),
 		})
 	}
-	if s.warning != "" {
-		s.tenant.Reports.Warning(s.source(), s.warning)
+	for _, w := range s.warnings {
+		s.tenant.Reports.Warning(s.source(), w.Message)
 	}
 }
 
@@ -40,6 +40,8 @@ func (s *slice) reportProblem(p workflows.Problem) {
 	case workflows.ClassPerson:
 		action = cmp.Or(p.Remedy, "fix what the message says") +
 			"; it tries again by itself, every 15 minutes or more often, or at once after the signal resume"
+	case workflows.ClassNotInOrg:
+		action = cmp.Or(p.Remedy, "leave it out of OKTA_SERVICES, or have the feature enabled") + "; it looks again once a day"
 	case workflows.ClassCursorRefused:
 		action = "nothing: the pull starts again by itself, and some events are sent twice"
 	}

@@ -38,6 +38,8 @@ func ProblemOf(err error) workflows.Problem {
 	switch {
 	case ok && e.Class == okta.Person, errors.Is(err, devo.ErrRefused):
 		p.Class = workflows.ClassPerson
+	case ok && e.Class == okta.NotInOrg:
+		p.Class = workflows.ClassNotInOrg
 	case ok && e.Class == okta.CursorRefused:
 		p.Class = workflows.ClassCursorRefused
 	}
@@ -48,13 +50,13 @@ func ProblemOf(err error) workflows.Problem {
 // with the checkpoint in its details and a message for the Web UI.
 func (s *slice) fail(p workflows.Problem) error {
 	p = p.Bounded()
-	s.metrics.failed(p.Class)
+	s.metrics.failed(p.Class, s.at.Position)
 	s.log.Warn("slice failed", zap.String("class", string(p.Class)), zap.Stringer("problem", p))
 	s.reportProblem(p)
 	message := workflows.Cut(fmt.Sprintf("%s/%s: %s", s.in.Tenant, s.in.Service, p), workflows.MaxText)
 	return temporal.NewApplicationErrorWithOptions(message, string(p.Class), temporal.ApplicationErrorOptions{
 		// The workflow decides what follows a failure.
 		NonRetryable: true,
-		Details:      []any{workflows.Failure{Checkpoint: s.at, Warning: s.warning, Problem: p}},
+		Details:      []any{workflows.Failure{Checkpoint: s.at, Warnings: s.warnings, Problem: p}},
 	})
 }

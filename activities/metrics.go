@@ -16,8 +16,8 @@ import (
 // Metrics are the slices' metrics. A service moves between workers, so a gauge of one worker goes stale. The state of a
 // service is therefore exported as timestamps. The latest of all workers counts: `max by (tenant, service)`.
 type Metrics struct {
-	events, bytes, pages, cut, again *prometheus.CounterVec
-	deliveries, slices, failures     *prometheus.CounterVec
+	events, bytes, pages, cut, again       *prometheus.CounterVec
+	deliveries, oddities, slices, failures *prometheus.CounterVec
 
 	checkpointed, caughtUp, nextPull, newest, succeeded, failedAt *prometheus.GaugeVec
 }
@@ -40,6 +40,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		cut:        counter("events_cut_total", "Objects above DEVO_MAX_EVENT that were delivered cut and marked."),
 		again:      counter("events_unconfirmed_total", "Objects whose delivery Devo's side did not confirm, and that are sent again: Devo may have them twice."),
 		deliveries: counter("deliveries_total", "Batches (pages, or parts of them) for Devo, by outcome: confirmed; unconfirmed, which Devo may have and which are sent again; unsent, for instance because Devo was not reached, which are tried again.", "outcome"),
+		oddities:   counter("oddities_total", "What was not in order in Okta's answers, by what was done about it: unreadable and replaced elements of pages, repeated objects; parents gone, aside and missing; incomplete pulls.", "oddity"),
 		slices:     counter("slices_total", "Slices that ended well, by how they ended.", "end"),
 		failures:   counter("slice_failures_total", "Slices that failed, by class.", "class"),
 
@@ -87,6 +88,7 @@ func (c *Collector) metricsOf(in workflows.SliceInput) serviceMetrics {
 	for _, outcome := range []string{confirmed, unconfirmed, unsent} {
 		s.add(s.m.deliveries, 0, outcome)
 	}
+	s.odd(checkpoint.Oddities{})
 	return s
 }
 
@@ -109,6 +111,13 @@ func (s serviceMetrics) delivered(b *batch, stats devo.Stats) {
 	s.add(s.m.cut, float64(stats.Cut))
 	if b.last() {
 		s.add(s.m.pages, 1)
+	}
+}
+
+// odd counts oddities. It also makes the counters that stay at 0.
+func (s serviceMetrics) odd(o checkpoint.Oddities) {
+	for name, n := range o.All() {
+		s.add(s.m.oddities, float64(n), name)
 	}
 }
 
@@ -144,7 +153,14 @@ func (s serviceMetrics) slice(r workflows.SliceResult) {
 	}
 }
 
-func (s serviceMetrics) failed(class workflows.Class) {
+// failed records a slice that failed at a position.
+func (s serviceMetrics) failed(class workflows.Class, at checkpoint.Position) {
 	s.add(s.m.failures, 1, string(class))
 	s.at(s.m.failedAt, time.Now(), string(class))
+	switch class {
+	case workflows.ClassNotInOrg:
+		s.at(s.m.nextPull, time.Now().Add(workflows.NotInOrgRetry))
+	case workflows.ClassCursorRefused:
+		s.odd(checkpoint.Oddities{Repeated: at.Repeats()})
+	}
 }

@@ -3,7 +3,9 @@ package activities_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -141,6 +143,38 @@ func TestWhatWasNeverSentIsNotSentAgain(t *testing.T) {
 		require.NotContains(t, samples, "okta_collector_events_unconfirmed_total live users acme", "Devo has none of them twice")
 		require.EqualValues(t, 1, samples["okta_collector_slice_failures_total passing live users acme"])
 	})
+}
+
+func TestAListingThatStartsAgainCountsWhatIsSentTwice(t *testing.T) {
+	b := newBench(t, 4)
+	b.okta = func(page int, w http.ResponseWriter) bool {
+		if page == 3 {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"errorCode":"E0000031"}`)
+		}
+		return page == 3
+	}
+	samples := measured(t, b, workflows.SliceInput{Tenant: "acme", Service: "users"})
+	require.EqualValues(t, 3, samples["okta_collector_oddities_total live repeated users acme"])
+}
+
+func TestEachOddityHasACounterFromTheBeginning(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	b := newBench(t, 1)
+	b.metrics = activities.NewMetrics(registry)
+	_, err := b.run()
+	require.NoError(t, err)
+	families, err := registry.Gather()
+	require.NoError(t, err)
+	var counted []string
+	for _, family := range families {
+		for _, m := range family.Metric {
+			if family.GetName() == "okta_collector_oddities_total" {
+				counted = append(counted, m.Label[1].GetValue())
+			}
+		}
+	}
+	require.ElementsMatch(t, slices.Collect(maps.Keys(maps.Collect(checkpoint.Oddities{}.All()))), counted)
 }
 
 func TestABackfillSaysNothingOfHowFarTheLiveCollectionIs(t *testing.T) {

@@ -32,20 +32,24 @@ func (p *progress) opened(offset *int64, of string) error {
 	return errors.Join(p.save(), p.settle())
 }
 
-// advance moves the checkpoint past a batch that was confirmed, or was empty, and saves it.
-func (p *progress) advance(b *batch, stats devo.Stats, stream devo.Stream, now time.Time) error {
+// advance moves the checkpoint past a batch that was confirmed, or was empty, and saves it. odd are the batch's oddities.
+func (p *progress) advance(b *batch, stats devo.Stats, odd checkpoint.Oddities, stream devo.Stream, now time.Time) error {
 	p.at.Position = b.page.After(b.to)
+	p.at.Totals.Oddities.Add(odd)
 	if b.delivery != nil {
 		p.at.Totals.Events += int64(len(b.objects()))
 		p.at.Totals.Bytes += stats.Bytes
 		p.at.Totals.Cut += stats.Cut
 		p.at.Offset = stream.Offset()
+		p.at.Proven = stream.Proven()
 		if b.last() {
 			p.at.Totals.Pages++
 		}
 	}
 	if b.last() && b.page.CaughtUp {
-		p.at.Totals.Pulls++
+		if !b.page.Again {
+			p.at.Totals.Pulls++
+		}
 		p.at.Due = now.Add(b.page.Wait).Round(time.Millisecond).UTC()
 		if b.delivery == nil {
 			return nil // the slice's result has the checkpoint

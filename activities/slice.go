@@ -28,9 +28,9 @@ type slice struct {
 	reader  *okta.Reader
 	stream  devo.Stream // nil until there is something to send
 	progress
-	warning string
-	pull    checkpoint.PullKind // of the last page
-	took    time.Duration       // to deliver the last batch
+	warnings workflows.Warnings
+	pull     checkpoint.PullKind // of the last page
+	took     time.Duration       // to deliver the last batch
 }
 
 // run collects until the slice ends, and returns its result or its error.
@@ -52,6 +52,10 @@ func (s *slice) run() (workflows.SliceResult, error) {
 		failed = err
 	}
 	if s.stream != nil {
+		s.at.Proven = s.stream.Proven() // the server may have proven something although no batch was confirmed
+		for _, w := range s.stream.Warnings() {
+			s.warn(string(w.Kind), w.Message)
+		}
 		s.stream.Close()
 	}
 	if errors.Is(failed, errStop) {
@@ -61,7 +65,7 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	if failed != nil {
 		return workflows.SliceResult{}, s.fail(ProblemOf(failed))
 	}
-	end.Checkpoint, end.Warning = s.at, s.warning
+	end.Checkpoint, end.Warnings = s.at, s.warnings
 	s.metrics.slice(end)
 	s.log.Debug("slice ended", zap.String("end", string(end.End)), zap.Duration("wait", end.Wait),
 		zap.Int64("events", s.at.Totals.Events-s.in.Checkpoint.Totals.Events))
@@ -83,15 +87,12 @@ func (s *slice) collect() (end workflows.SliceResult, err error) {
 	for {
 		got := <-next
 		next = nil
-		if got.err != nil {
+		page := got.page
+		if page == nil {
 			return s.ended(got.err)
 		}
-		page := got.page
 		s.pull = page.Pull
-		for _, w := range page.Warnings {
-			s.warning = w.Message
-		}
-		over := page.CaughtUp || time.Since(s.began) > sliceTime
+		over := got.err != nil || page.CaughtUp || time.Since(s.began) > sliceTime
 		if !over {
 			next = s.fetch(page.Position)
 		}
@@ -99,6 +100,8 @@ func (s *slice) collect() (end workflows.SliceResult, err error) {
 			return workflows.SliceResult{}, err
 		}
 		switch {
+		case got.err != nil:
+			return s.ended(got.err)
 		case page.CaughtUp:
 			return workflows.SliceResult{End: workflows.EndCaughtUp, Wait: page.Wait}, nil
 		case over:
@@ -107,6 +110,15 @@ func (s *slice) collect() (end workflows.SliceResult, err error) {
 	}
 }
 
+// warn keeps a warning, and logs the first of its kind in the slice.
+func (s *slice) warn(kind, message string) {
+	s.warnings = s.warnings.With(workflows.Warning{Kind: kind, Message: message})
+	if s.warnings[len(s.warnings)-1].Count == 1 {
+		s.log.Warn("something unusual, which stops nothing", zap.String("kind", kind), zap.String("warning", message))
+	}
+}
+
+// fetched is what [okta.Reader.Next] returned. With an error, a page only says where to continue after the failure.
 type fetched struct {
 	page *okta.Page
 	err  error

@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"okta-collector/activities"
 	"okta-collector/internal/checkpoint"
@@ -49,7 +51,10 @@ type bench struct {
 	offset    *int64
 	directory string
 	metrics   *activities.Metrics
+	log       *zap.Logger
 	target    devo.Target // that was opened
+	proven    checkpoint.Proven
+	warnings  []devo.Warning
 	heartbeat func(n int, c *checkpoint.Checkpoint) error
 
 	saved      []checkpoint.Checkpoint
@@ -81,6 +86,7 @@ func (b *bench) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Rate-Limit-Limit", "600")
 	h.Set("X-Rate-Limit-Remaining", "599")
 	h.Set("X-Rate-Limit-Reset", strconv.FormatInt(time.Now().Unix()+60, 10))
+	h.Add("Link", fmt.Sprintf(`<https://%s%s>; rel="self"`, r.Host, r.URL.RequestURI()))
 	if b.okta != nil && b.okta(page, w) {
 		return
 	}
@@ -168,6 +174,10 @@ func (b *bench) shippedSoFar() int {
 
 func (b *bench) Offset() *int64 { return b.offset }
 
+func (b *bench) Proven() checkpoint.Proven { return b.proven }
+
+func (b *bench) Warnings() []devo.Warning { return b.warnings }
+
 func (b *bench) Close() { b.note("close") }
 
 // RecordActivityHeartbeat is Temporal.
@@ -237,7 +247,7 @@ func (b *bench) org(url string, transport http.RoundTripper) *okta.Org {
 }
 
 func (b *bench) collect(org *okta.Org, in workflows.SliceInput) (workflows.SliceResult, error) {
-	collector := activities.New(map[string]activities.Tenant{"acme": {Org: org, Sink: b}}, zap.NewNop(), b.metrics)
+	collector := activities.New(map[string]activities.Tenant{"acme": {Org: org, Sink: b}}, cmp.Or(b.log, zap.NewNop()), b.metrics)
 	collector.SendHeartbeatsTo(b, b.lasts, b.cancel)
 
 	var suite testsuite.WorkflowTestSuite
@@ -735,9 +745,9 @@ func TestFailuresHaveAClassAndACheckpoint(t *testing.T) {
 		says  string
 	}{
 		"token refused":     {answer(401, "E0000011"), workflows.ClassPerson, "OKTA_API_TOKEN"},
-		"feature off":       {answer(401, "E0000015"), workflows.ClassPerson, "not enabled"},
+		"feature off":       {answer(401, "E0000015"), workflows.ClassNotInOrg, "not enabled"},
 		"permission":        {answer(403, "E0000006"), workflows.ClassPerson, "okta.users.read"},
-		"wrong URL":         {answer(404, "E0000008"), workflows.ClassPerson, "OKTA_URL"},
+		"no such path":      {answer(404, "E0000008"), workflows.ClassNotInOrg, "OKTA_URL"},
 		"redirect":          {answer(302, ""), workflows.ClassPerson, "redirects are not followed"},
 		"cursor refused":    {answer(400, "E0000031"), workflows.ClassCursorRefused, "so it is"},
 		"bad gateway":       {answer(502, ""), workflows.ClassPassing, "502 Bad Gateway"},
@@ -804,7 +814,34 @@ func TestAListThatTimesOutIsAskedAgainWithHalfTheLimit(t *testing.T) {
 	result, err := b.run()
 	require.NoError(t, err)
 	require.EqualValues(t, 1, result.Checkpoint.Totals.Pages)
-	require.Contains(t, result.Warning, "asked again with limit=25")
+	require.Contains(t, result.Warnings[0].Message, "asked again with limit=25")
+}
+
+func TestAWarningIsLoggedOnceInASliceAndCounted(t *testing.T) {
+	logs, logged := observer.New(zap.WarnLevel)
+	b := newBench(t, 1)
+	b.log = zap.New(logs)
+	failures := 3
+	b.okta = func(_ int, w http.ResponseWriter) bool {
+		if failures--; failures < 0 {
+			return false
+		}
+		w.WriteHeader(500)
+		fmt.Fprint(w, `{"errorCode":"E0000009"}`)
+		return true
+	}
+	result, err := b.run()
+	require.NoError(t, err)
+	require.Len(t, result.Warnings, 1)
+	require.Equal(t, "smaller page", result.Warnings[0].Kind)
+	require.Greater(t, result.Warnings[0].Count, 1)
+	require.Len(t, logged.FilterField(zap.String("kind", "smaller page")).All(), 1)
+}
+
+func TestWhatTheOrgHasNotGotHasAClassOfItsOwn(t *testing.T) {
+	problem := activities.ProblemOf(&okta.Error{Class: okta.NotInOrg, Status: 405, Path: "/api/v1/idps", Advice: "leave it out"})
+	require.Equal(t, workflows.ClassNotInOrg, problem.Class)
+	require.Equal(t, "leave it out", problem.Remedy)
 }
 
 func TestWhatTheWorkerDoesNotKnow(t *testing.T) {

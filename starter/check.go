@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -25,11 +26,16 @@ func newCheck() *cobra.Command {
 		Use:   "check",
 		Short: "Ask Okta one cheap request for each service and connect to Devo; say what is missing",
 		Long: `Checks the settings, the permission for each service in OKTA_SERVICES, and the connection to Devo, without
-Temporal and without collecting anything. Exit code 1 if something is missing. -o json prints an array
-of objects: tenant, check (what was asked), ok, and error where it is not.`,
+Temporal and without collecting anything. It shows how many requests a minute OKTA_RATE_SHARE makes of
+the limit of each endpoint, and warns of empty lists and of services that the org does not have. Exit
+code 1 if something is missing. --send also sends one record of DEVO_MAX_EVENT to the table
+my.app.okta.check, and says what to look for in Devo: a receiver that truncates long records tells no
+sender so. -o json prints an array of objects: tenant, check (what was asked), ok, error where it is
+not, warning, note, notInOrg, empty, and limits (path, limit, perMinute).`,
 		Args: cobra.NoArgs,
 	}
 	asJSON := outputFlag(cmd)
+	send := cmd.Flags().Bool("send", false, "send one record of DEVO_MAX_EVENT to the table my.app.okta.check")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, warnings, err := config.Load()
 		warn(cmd, warnings...)
@@ -40,32 +46,58 @@ of objects: tenant, check (what was asked), ok, and error where it is not.`,
 		var results []result
 		for _, tenant := range cfg.Tenants {
 			if wanted == "" || tenant.Name == wanted {
-				results = append(results, checkTenant(cmd.Context(), tenant)...)
+				results = append(results, checkTenant(cmd.Context(), tenant, *send)...)
 			}
 		}
 		if results == nil {
 			return usagef("tenant %q is not in COLLECTOR_TENANTS", wanted)
 		}
-		t := newTable("tenant", "what", "result")
-		var failed []note
+		out, failed := cmd.OutOrStdout(), 0
 		for _, r := range results {
-			said := "ok"
 			if !r.OK {
-				said = "FAILED, see below"
-				failed = append(failed, problemNote(r.Tenant+" "+r.Check, r.problem))
+				failed++
 			}
-			t.AppendRow(table.Row{r.Tenant, r.Check, said})
 		}
-		out := cmd.OutOrStdout()
-		err = show(out, *asJSON, results, func() string {
-			return t.Render() + renderNotes(failed, time.Now(), terminal.Width(out))
-		})
-		if err == nil && failed != nil {
-			err = fmt.Errorf("%d of %d checks failed", len(failed), len(results))
+		err = show(out, *asJSON, results, func() string { return renderChecks(results, terminal.Width(out)) })
+		if err == nil && failed > 0 {
+			err = fmt.Errorf("%d of %d checks failed", failed, len(results))
 		}
 		return err
 	}
 	return cmd
+}
+
+// renderChecks returns the table of the results, with what is wrong or unusual below it.
+func renderChecks(results []result, width int) string {
+	t := newTable("tenant", "what", "result", "uses")
+	var notes []note
+	for _, r := range results {
+		said, name := "ok", r.Tenant+" "+r.Check
+		switch {
+		case !r.OK:
+			said = "FAILED, see below"
+			notes = append(notes, problemNote(name, r.problem))
+		case r.NotInOrg:
+			said = "not in this org, see below"
+			notes = append(notes, problemNote(name, r.problem))
+		case r.Warning != "":
+			said = "ok, but see below"
+			notes = append(notes, note{names: []string{name}, what: "warning", text: r.Warning})
+		case r.Note != "":
+			said = "ok, see below"
+			notes = append(notes, note{names: []string{name}, text: r.Note})
+		}
+		var limits []string
+		for _, l := range r.Limits {
+			of := fmt.Sprintf("of %d requests a minute", l.Limit)
+			if l.Limit == 0 {
+				of = "requests a minute; no limit shown"
+			}
+			limits = append(limits, fmt.Sprintf("%s: %d %s", l.Path, l.PerMinute, of))
+		}
+		t.AppendRow(table.Row{r.Tenant, r.Check, said, strings.Join(limits, "\n")})
+	}
+	return t.Render() + renderNotes(notes, time.Now(), width)
 }
 
 // result is the outcome of one check.
@@ -73,44 +105,74 @@ type result struct {
 	Tenant string `json:"tenant"`
 	// Check is what was checked: okta and a service, or devo and its address.
 	Check string `json:"check"`
-	OK    bool   `json:"ok"`
-	Error string `json:"error,omitempty"`
+	// OK reports whether nothing is missing. What the org does not have is not missing.
+	OK      bool   `json:"ok"`
+	Error   string `json:"error,omitempty"`
+	Warning string `json:"warning,omitempty"`
+	// Note says what somebody has to look at.
+	Note     string               `json:"note,omitempty"`
+	NotInOrg bool                 `json:"notInOrg,omitempty"`
+	Empty    bool                 `json:"empty,omitempty"` // as in [okta.Checked]
+	Limits   []okta.EndpointLimit `json:"limits,omitempty"`
 	// problem is the error in fields.
 	problem workflows.Problem
 }
 
+// emptyList is the warning about an empty list.
+const emptyList = "the list is empty. If the org has any, the credentials lack a role: " +
+	"a service app without an admin role gets empty lists; assign one to it in Okta"
+
+// failed records why a check failed.
+func (r *result) failed(err error) {
+	r.problem = activities.ProblemOf(err)
+	if r.NotInOrg = r.problem.Class == workflows.ClassNotInOrg; r.NotInOrg {
+		r.Warning = r.problem.String()
+	} else {
+		r.OK, r.Error = false, r.problem.String()
+	}
+}
+
 // checkTenant checks every service and the sink. It goes on after a failure.
-func checkTenant(ctx context.Context, t config.Tenant) []result {
+func checkTenant(ctx context.Context, t config.Tenant, send bool) []result {
 	var results []result
-	check := func(what string, ask func(context.Context) error) {
+	check := func(what string, ask func(context.Context, *result) error) {
 		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 		defer cancel()
-		r := result{Tenant: t.Name, Check: what}
-		if err := ask(ctx); err != nil {
-			r.problem = activities.ProblemOf(err)
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				r.problem.Message = fmt.Sprintf("no answer within %v: %s", checkTimeout, r.problem.Message)
-			}
-			r.Error = r.problem.String()
+		r := result{Tenant: t.Name, Check: what, OK: true}
+		err := ask(ctx, &r)
+		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("no answer within %v: %w", checkTimeout, err)
 		}
-		r.OK = r.Error == ""
+		if err != nil {
+			r.failed(err)
+		}
 		results = append(results, r)
 	}
 	org, err := okta.New(t.Okta)
 	for _, service := range t.Services {
-		check("okta "+service, func(ctx context.Context) error {
+		check("okta "+service, func(ctx context.Context, r *result) error {
 			if err != nil {
 				return err
 			}
-			return org.Check(ctx, service)
+			checked, err := org.Check(ctx, service)
+			if r.Empty, r.Limits = checked.Empty, checked.Limits; r.Empty {
+				r.Warning = emptyList
+			}
+			return err
 		})
 	}
-	check("devo "+t.Devo.URL, func(ctx context.Context) error {
-		sink, err := devo.New(t.Devo)
-		if err != nil {
-			return err
+	sink, sinkErr := devo.New(t.Devo)
+	check("devo "+t.Devo.URL, func(ctx context.Context, _ *result) error {
+		if sinkErr != nil {
+			return sinkErr
 		}
 		return sink.Check(ctx)
 	})
+	if send && results[len(results)-1].OK {
+		check("devo, one large record", func(ctx context.Context, r *result) (err error) {
+			r.Note, err = sendLargest(ctx, sink, t)
+			return err
+		})
+	}
 	return results
 }

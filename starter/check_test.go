@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"okta-collector/internal/okta"
 )
 
 // checked calls check against an org that answers like this, and a directory as the sink.
@@ -80,4 +82,49 @@ func TestCheckForScriptsIsJSON(t *testing.T) {
 	require.Contains(t, results[0].Error, "404")
 	require.True(t, results[2].OK, "the directory")
 	require.Empty(t, results[2].Error)
+}
+
+func TestCheckSaysWhatItUsesOfEachLimit(t *testing.T) {
+	answer := func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Rate-Limit-Limit", "300")
+		w.Header().Set("X-Rate-Limit-Remaining", "299")
+		_, _ = w.Write([]byte(`[{"id":"00u1"}]`))
+	}
+	_, stdout, _ := checked(t, answer)
+	require.Regexp(t, `okta users\s+ok\s+/api/v1/users: 150 of 300 requests a minute\n`, stdout)
+
+	_, stdout, _ = checked(t, answer, "-o", "json")
+	var results []result
+	require.NoError(t, json.Unmarshal([]byte(stdout), &results), stdout)
+	require.Equal(t, []okta.EndpointLimit{{Path: "/api/v1/users", Limit: 300, PerMinute: 150}}, results[1].Limits)
+
+	apps := []okta.EndpointLimit{{Path: "/api/v1/apps", Limit: 50, PerMinute: 25}, {Path: "/api/v1/apps/{id}/users", Limit: 50, PerMinute: 25}}
+	shown := renderChecks([]result{{Tenant: "acme", Check: "okta app_users", OK: true, Limits: apps}}, 100)
+	require.Regexp(t, `ok\s+/api/v1/apps: 25 of 50 requests a minute\n\s+/api/v1/apps/{id}/users: 25 of 50 requests a minute$`, shown)
+}
+
+func TestCheckWarnsOfAnEmptyList(t *testing.T) {
+	answer := func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("[]")) }
+	code, stdout, _ := checked(t, answer)
+
+	require.Zero(t, code)
+	require.Regexp(t, `okta users\s+ok, but see below\s+/api/v1/users: 10 requests a minute; no limit shown`, stdout)
+	require.Contains(t, oneLine(stdout), "default okta users, warning: the list is empty.")
+	require.Contains(t, stdout, "admin role")
+	require.Regexp(t, `okta logs\s+ok `, stdout, "nothing happened lately")
+
+	_, stdout, _ = checked(t, answer, "-o", "json")
+	require.Contains(t, stdout, `"empty": true`)
+}
+
+func TestWhatTheOrgHasNotGotIsNoFailureOfACheck(t *testing.T) {
+	r := result{Tenant: "acme", Check: "okta idps", OK: true}
+	r.failed(&okta.Error{Class: okta.NotInOrg, Status: 405, Path: "/api/v1/idps", Advice: "leave it out"})
+
+	require.True(t, r.OK)
+	require.True(t, r.NotInOrg)
+	require.Empty(t, r.Error)
+	shown := renderChecks([]result{r}, 100)
+	require.Regexp(t, `okta idps\s+not in this org, see below`, shown)
+	require.Contains(t, shown, "acme okta idps:\n  asking Okta for /api/v1/idps: 405 Method Not Allowed; leave it out")
 }

@@ -13,10 +13,26 @@ import (
 	"go.temporal.io/api/serviceerror"
 
 	"okta-collector/internal/status"
+	"okta-collector/workflows"
 )
 
+func newResume(connect connector) *cobra.Command {
+	resume := newSignal(connect, workflows.SignalResume, "Go on after pause, and try again at once when blocked", checkIDs(true), func(cmd *cobra.Command) any {
+		if reset, _ := cmd.Flags().GetBool("reset-proof"); reset {
+			return workflows.ResumeInput{ResetProof: true}
+		}
+		return nil
+	})
+	resume.Flags().Bool("reset-proof", false, "forget how well Devo's server has proven that it reads events, and accept less; "+
+		"for a server that has changed")
+	return resume
+}
+
+// noInput is for signals without an input.
+func noInput(*cobra.Command) any { return nil }
+
 // newSignal returns a command that sends a signal. Temporal keeps the signal until a worker runs.
-func newSignal(connect connector, signal, short string, args cobra.PositionalArgs) *cobra.Command {
+func newSignal(connect connector, signal, short string, args cobra.PositionalArgs, input func(*cobra.Command) any) *cobra.Command {
 	return &cobra.Command{
 		Use:   signal + " [okta/<tenant>/<service>...]",
 		Short: short,
@@ -26,7 +42,7 @@ func newSignal(connect connector, signal, short string, args cobra.PositionalArg
 				return errors.New(nothingFound(cmd, "is running"))
 			}
 			return each(cmd, ids, 1, func(ctx context.Context, id string) (string, error) {
-				err := c.SignalWorkflow(ctx, id, "", signal, nil)
+				err := c.SignalWorkflow(ctx, id, "", signal, input(cmd))
 				if errors.As(err, new(*serviceerror.NotFound)) {
 					if collector, readErr := c.Ended(ctx, id); readErr == nil && collector.HasEnded() {
 						err = errors.New("not running; " + endingAndRemedy(collector))

@@ -82,9 +82,9 @@ name Temporal; start and check read the same settings as the worker. docs/operat
 	root.PersistentFlags().String("tenant", "", "act on this tenant only")
 	root.AddCommand(
 		newStart(connect), newStatus(connect),
-		newSignal(connect, workflows.SignalPause, "Stop collecting within one page; the position is kept", checkIDs(true)),
-		newSignal(connect, workflows.SignalResume, "Go on after pause, and try again at once when blocked", checkIDs(true)),
-		newSignal(connect, workflows.SignalPoll, "Do not wait for the next poll", checkIDs(false)),
+		newSignal(connect, workflows.SignalPause, "Stop collecting within one page; the position is kept", checkIDs(true), noInput),
+		newResume(connect),
+		newSignal(connect, workflows.SignalPoll, "Do not wait for the next poll", checkIDs(false), noInput),
 		newBackfill(connect), newStop(connect), newCheck(),
 	)
 	return root

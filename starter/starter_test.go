@@ -268,15 +268,17 @@ func TestStartGoesOnFromTheResultOfTheLastRun(t *testing.T) {
 	require.False(t, in.State.Paused, "whoever starts a collector wants it to collect")
 }
 
-func TestStartTriesAtOnceWhatWasBlocked(t *testing.T) {
-	o := newAcme(t)
-	o.has(users, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
-	o.ended(users, workflows.State{Checkpoint: events(100), Blocked: true, Failures: 3, WakeAt: time.Now().Add(time.Hour), WakeReason: workflows.WaitBlocked})
-	_, in := o.starts(nil)
-	code, _, _ := o.call("start", users)
+func TestStartTriesAtOnceWhatWasBlockedOrNotInTheOrg(t *testing.T) {
+	for reason, blocked := range map[workflows.WaitReason]bool{workflows.WaitBlocked: true, workflows.WaitNotInOrg: false} {
+		o := newAcme(t)
+		o.has(users, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED)
+		o.ended(users, workflows.State{Checkpoint: events(100), Blocked: blocked, Failures: 3, WakeAt: time.Now().Add(time.Hour), WakeReason: reason})
+		_, in := o.starts(nil)
+		code, _, _ := o.call("start", users)
 
-	require.Zero(t, code)
-	require.Equal(t, &workflows.State{Checkpoint: events(100)}, in.State)
+		require.Zero(t, code)
+		require.Equal(t, &workflows.State{Checkpoint: events(100)}, in.State)
+	}
 }
 
 func TestStartGoesOnFromTheHistoryOfARunThatWasTerminated(t *testing.T) {
@@ -524,6 +526,13 @@ func TestSignalsGoToTheIdsGiven(t *testing.T) {
 			require.Contains(t, stderr, "failed for 1 of 2")
 		})
 	}
+}
+
+func TestResumeCanResetTheProofOfDelivery(t *testing.T) {
+	o := newTemporal(t)
+	o.On("SignalWorkflow", mock.Anything, users, "", workflows.SignalResume, workflows.ResumeInput{ResetProof: true}).Return(nil)
+	code, _, stderr := o.call("resume", "--reset-proof", users)
+	require.Zero(t, code, stderr)
 }
 
 // lists makes what is running known, in pages of one.

@@ -27,9 +27,10 @@ func newStatus(connect connector) *cobra.Command {
 		Short: "Show where each collector is; exit code 1 if one needs attention",
 		Long: `Shows the collectors and backfills of the ids given; without ids all collectors that were ever
 started, of --tenant or of all, each with its running backfills. Below the table are the problems that
-keep them from collecting, and the warnings of the last hour. A narrow terminal has fewer columns, and
-the remarks below the table. docs/operating.md, "At a glance", explains the columns, the states, and
-the fields of the objects that -o json prints.`,
+keep them from collecting, and the warnings of the last hour with what was counted since the first
+start; of ids that are given, all warnings. A narrow terminal has fewer columns, and the remarks below
+the table. docs/operating.md, "At a glance", explains the columns, the states, and the fields of the
+objects that -o json prints.`,
 		Example: `  starter status --tenant acme --watch
   starter status -o json | jq '.[] | select(.healthy | not) | .id'`,
 		Args: checkIDs(true),
@@ -97,6 +98,8 @@ type row struct {
 	// Mistake reports whether it was started by mistake: it has never collected anything, and its service is not in the
 	// catalog, or its tenant is in the settings without that service.
 	Mistake bool `json:"mistake,omitempty"`
+	// asked: its id was given. Then older warnings are shown too.
+	asked bool
 }
 
 // manyFailures is how many consecutive slices may fail before somebody should look. With the pauses between them they
@@ -131,6 +134,7 @@ func look(ctx context.Context, c *status.Reader, ids []string, tenant string, pl
 	rows := []row{}
 	for _, collector := range collectors {
 		r := newRow(collector, plan)
+		r.asked = given
 		if given || !r.Mistake || time.Since(r.Ended) < warningAge {
 			rows = append(rows, r)
 		}

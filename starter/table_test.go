@@ -223,12 +223,64 @@ func TestABackfillThatGivesWaySaysToWhom(t *testing.T) {
 	require.Equal(t, "50.0 %, 500 events; live collection first until Nov 22 12:00:30Z", yielding.progress(noon))
 }
 
-func TestWarningsOfTheLastHourAreBelowTheTable(t *testing.T) {
+func TestWarningsOfTheLastHourAreBelowTheTableWithWhatWasCounted(t *testing.T) {
+	aside := workflows.Warning{At: noon.Add(-59 * time.Minute), Kind: "put aside", Message: "the app 0oa1 answers 403", Count: 12}
+	older := workflows.Warning{At: noon.Add(-time.Hour), Kind: "unreadable", Message: "an element is null", Count: 1}
+	r := rowOf("okta/acme/app_users", workflows.Status{State: workflows.StateWaiting, Warnings: workflows.Warnings{older, aside}, LastWarning: &aside})
+	r.Checkpoint.Totals.Oddities = checkpoint.Oddities{Unreadable: 1, Aside: 1234}
+	const counted = "okta/acme/app_users, since the first start: 1 unreadable element was shipped as a marked record; " +
+		"1,234 of the apps were put aside, to be tried again at the end of their pull"
+
+	shown := oneLine(render([]row{r}, noon, terminal.MaxWidth))
+	require.Contains(t, shown, "okta/acme/app_users, warning, 12 times so far, 59 minutes ago: the app 0oa1 answers 403")
+	require.NotContains(t, shown, older.Message)
+	require.Contains(t, shown, counted)
+
+	r.asked = true
+	require.Contains(t, oneLine(render([]row{r}, noon, terminal.MaxWidth)), "okta/acme/app_users, warning, 1 hour ago: an element is null")
+
+	r.Warnings = workflows.Warnings{older}
+	require.Contains(t, oneLine(render([]row{r}, noon, terminal.MaxWidth)), counted)
+	r.asked = false
+	require.NotContains(t, render([]row{r}, noon, terminal.MaxWidth), "since the first start", "what was long ago wakes nobody")
+}
+
+func TestAWorkflowOfAnEarlierVersionHasOneWarning(t *testing.T) {
 	warned := rowOf(users, workflows.Status{State: workflows.StateWaiting, LastWarning: &workflows.Warning{At: noon.Add(-59 * time.Minute), Message: "a page came back empty"}})
 	require.Contains(t, oneLine(render([]row{warned}, noon, terminal.MaxWidth)), users+", warning, 59 minutes ago: a page came back empty")
 
 	warned.LastWarning.At = noon.Add(-time.Hour)
 	require.NotContains(t, render([]row{warned}, noon, terminal.MaxWidth), "warning")
+}
+
+func TestEachOddityIsSaidInWords(t *testing.T) {
+	for count, want := range map[int64][]string{
+		1: {"1 unreadable element was", "1 object had bytes", "at most 1 object was shipped again", "1 of the groups was deleted", "1 of the groups was put aside", "1 of the groups is missing", "1 pull ended"},
+		2: {"2 unreadable elements were", "2 objects had bytes", "at most 2 objects were shipped again", "2 of the groups were deleted", "2 of the groups were put aside", "2 of the groups are missing", "2 pulls ended"},
+	} {
+		said := oddities("group_members", checkpoint.Oddities{Unreadable: count, Replaced: count, Repeated: count, Gone: count, Aside: count, Missing: count, Incomplete: count})
+		for i, part := range strings.Split(said, "; ") {
+			require.True(t, strings.HasPrefix(part, want[i]), part)
+		}
+	}
+	require.Empty(t, oddities("users", checkpoint.Oddities{}))
+}
+
+func TestWhatTheOrgHasNotGotIsSaidAndNeedsNobody(t *testing.T) {
+	wake := noon.Add(23 * time.Hour)
+	r := rowOf("okta/acme/idps", workflows.Status{State: workflows.StateWaiting, Reason: workflows.WaitNotInOrg, WakeAt: &wake, LastProblem: &workflows.Problem{
+		At: noon.Add(-time.Hour), Class: workflows.ClassNotInOrg, Message: "405 Method Not Allowed", Endpoint: "/api/v1/idps", Remedy: "leave it out of OKTA_SERVICES",
+	}})
+	require.True(t, r.Healthy)
+	shown := oneLine(render([]row{r}, noon, terminal.MaxWidth))
+	require.Contains(t, shown, "23h0m not in this org, see below")
+	require.Contains(t, shown, "okta/acme/idps, 1 hour ago: asking Okta for /api/v1/idps: 405 Method Not Allowed; leave it out of OKTA_SERVICES")
+}
+
+func TestABackfillWhosePullWasIncompleteSaysThatItBeginsAgain(t *testing.T) {
+	wake := noon.Add(15 * time.Minute)
+	r := rowOf(users+"/backfill/full", workflows.Status{State: workflows.StateWaiting, Reason: workflows.WaitPoll, WakeAt: &wake, Checkpoint: events(10)})
+	require.Contains(t, oneLine(render([]row{r}, noon, terminal.MaxWidth)), "10 events; its pull was incomplete, begins again Nov 22 12:15:00Z")
 }
 
 func TestWhatEndedUnaskedSaysWhyBelowTheTable(t *testing.T) {

@@ -45,6 +45,8 @@ func (r row) activity() string {
 		return ""
 	case running && r.Reason == workflows.WaitPaused:
 		return "pausing after the page under way"
+	case r.Backfill != nil && r.Reason == workflows.WaitPoll:
+		return "its pull was incomplete"
 	case r.Reason != "":
 		return cmp.Or(reasons[r.Reason], string(r.Reason))
 	case running && r.Slice != nil && r.Slice.State == status.SliceScheduled:
@@ -81,19 +83,23 @@ func (r row) waits() string {
 		return "tries again " + at
 	case workflows.WaitBlocked:
 		return "blocked, tries again " + at
+	case workflows.WaitPoll, workflows.WaitNotInOrg:
+		return r.activity() + ", begins again " + at
 	}
 	return r.activity() + " until " + at
 }
 
-// problem is what keeps a collector from collecting; nil if nothing does.
+// problem is what keeps a collector from collecting; nil if nothing does. What the org does not have is no fault, but
+// Okta's answer is shown.
 func (r row) problem() *workflows.Problem {
-	if r.State == workflows.StateBlocked || r.Failures > 0 || r.Unanswered != "" {
+	if r.State == workflows.StateBlocked || r.Failures > 0 || r.Unanswered != "" || r.Reason == workflows.WaitNotInOrg {
 		return r.LastProblem
 	}
 	return nil
 }
 
-// warningAge is how long a warning is shown. A lasting cause warns again. JSON, the Web UI and Devo keep older ones.
+// warningAge is how long a warning is shown, unless the id was given. A lasting cause warns again. JSON and Devo keep
+// older ones.
 const warningAge = time.Hour
 
 // notes returns the texts about a collector that are too long for the table.
@@ -116,10 +122,32 @@ func (r row) notes(now time.Time) (notes []note) {
 		n.failures = r.Failures
 		notes = append(notes, n)
 	}
-	if w := r.LastWarning; w != nil && now.Sub(w.At) < warningAge {
-		notes = append(notes, note{names: names, what: "warning", text: w.Message, at: w.At})
+	warned := r.warnings(now)
+	for _, w := range warned {
+		n := note{names: names, what: "warning", text: w.Message, at: w.At}
+		if w.Count > 1 {
+			n.what = fmt.Sprintf("warning, %s times so far", humanize.Comma(int64(w.Count)))
+		}
+		notes = append(notes, n)
+	}
+	if odd := oddities(r.Service, r.Checkpoint.Totals.Oddities); odd != "" && (r.asked || warned != nil) {
+		notes = append(notes, note{names: names, what: "since the first start", text: odd})
 	}
 	return notes
+}
+
+// warnings are those to show: of the last hour or, if the id was given, all.
+func (r row) warnings(now time.Time) (shown workflows.Warnings) {
+	all := r.Warnings
+	if all == nil && r.LastWarning != nil {
+		all = workflows.Warnings{*r.LastWarning} // a workflow of an earlier version has no others
+	}
+	for _, w := range all {
+		if r.asked || now.Sub(w.At) < warningAge {
+			shown = append(shown, w)
+		}
+	}
+	return shown
 }
 
 // obstacle says why a backfill does not go on, or why its status is not known; empty if neither.

@@ -72,6 +72,19 @@ func TestRecordHistories(t *testing.T) {
 				s.caughtUp("logs")
 			}
 		},
+		"not_in_this_org": func(s *stack, failing *atomic.Value) {
+			failing.Store(oktasim.Refuse(http.StatusUnauthorized, "E0000015"))
+			for i, looks := range []string{"poll", "poll", "resume"} { // at once, and not a day later
+				s.signal("logs", looks)
+				s.eventually("the org does not have it", func() bool {
+					status, err := s.status("logs")
+					return err == nil && status.Reason == workflows.WaitNotInOrg && status.Problems > i
+				})
+			}
+			failing.Store(oktasim.Fault(nil))
+			s.signal("logs", "resume")
+			s.caughtUp("logs")
+		},
 		"continues_as_new": func(s *stack, _ *atomic.Value) {
 			s.caughtUp("logs")
 			first := s.run("logs")

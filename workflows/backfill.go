@@ -19,6 +19,8 @@ type BackfillInput struct {
 	Service string `json:"service"`
 	// Range limits the System Log's events, in whole milliseconds. Any other service has none.
 	checkpoint.Range
+	// Proven is what the live collection knows of Devo's server.
+	Proven checkpoint.Proven `json:"proven,omitzero"`
 	// State is the state of an earlier run of the same backfill, which this run continues.
 	State *State `json:"state,omitempty"`
 }
@@ -127,7 +129,9 @@ func Backfill(ctx workflow.Context, in BackfillInput) (*State, error) {
 		return nil, err
 	}
 	c.backfill = &in.Range
-	if in.State == nil { // Okta may have deleted the range since the first run
+	if in.State == nil {
+		c.state.Checkpoint.Proven = in.Proven
+		// Okta may have deleted the range since the first run, so a later run does not check it.
 		// The range was valid when it was requested; allow one day of delay before a worker sees it.
 		if err := checkRange(in.Service, in.Range, workflow.Now(ctx), checkpoint.MaxHistory+24*time.Hour); err != nil {
 			return nil, invalid(err.Error())
@@ -140,7 +144,7 @@ func Backfill(ctx workflow.Context, in BackfillInput) (*State, error) {
 func (c *collector) onBackfill(ctx workflow.Context, receive func(any) bool) {
 	var r checkpoint.Range
 	if !receive(&r) {
-		c.warn(ctx, "the signal backfill was not understood: "+CheckRange("logs", checkpoint.Range{}, time.Time{}).Error())
+		c.warn(ctx, Warning{Kind: warnBackfill, Message: "the signal backfill was not understood: " + CheckRange("logs", checkpoint.Range{}, time.Time{}).Error()})
 		return
 	}
 	c.starting++
@@ -151,7 +155,7 @@ func (c *collector) onBackfill(ctx workflow.Context, receive func(any) bool) {
 			_, err = c.startBackfill(ctx, r)
 		}
 		if err != nil {
-			c.warn(ctx, "the backfill was not started: "+err.Error())
+			c.warn(ctx, Warning{Kind: warnBackfill, Message: "the backfill was not started: " + err.Error()})
 		}
 	})
 }
@@ -167,7 +171,7 @@ func (c *collector) startBackfill(ctx workflow.Context, r checkpoint.Range) (str
 		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_ABANDON,
 		TypedSearchAttributes: temporal.NewSearchAttributes(c.searchAttributes(AttributeCollecting)...),
 		StaticSummary:         summary("backfill of " + c.service + " of " + c.tenant),
-	}), BackfillName, BackfillInput{Tenant: c.tenant, Service: c.service, Range: r})
+	}), BackfillName, BackfillInput{Tenant: c.tenant, Service: c.service, Range: r, Proven: c.state.Checkpoint.Proven})
 	err := child.GetChildWorkflowExecution().Get(ctx, nil)
 	switch {
 	case errors.As(err, new(*temporal.ChildWorkflowExecutionAlreadyStartedError)):

@@ -45,6 +45,23 @@ func ended(in workflows.SliceInput) workflows.SliceResult {
 	return workflows.SliceResult{Checkpoint: c, End: workflows.EndCaughtUp}
 }
 
+func (s *collectSuite) TestABackfillWhosePullWasIncompleteWaitsAndPullsAgain() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n == 1 {
+			return workflows.SliceResult{Checkpoint: moved(in), End: workflows.EndCaughtUp, Wait: 15 * time.Minute}, nil
+		}
+		return ended(in), nil
+	}
+	s.after(time.Minute, func() {
+		s.Equal(workflows.StateWaiting, s.status().State)
+		s.Contains(s.details(), "the pull was incomplete and begins again")
+	})
+	state, err := s.backfill(workflows.BackfillInput{Tenant: "acme", Service: "users"})
+	s.NoError(err)
+	s.InDelta(15*60, s.at(1), 1)
+	s.EqualValues(1, state.Checkpoint.Totals.Pulls)
+}
+
 func (s *collectSuite) TestABackfillEndsWithItsPull() {
 	r := s.yesterday()
 	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {

@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 
@@ -37,7 +38,11 @@ func (s *collectSuite) TestWhatASliceSaysIsBoundedInTheStatusAndTheDetails() {
 	long := strings.Repeat("<", 64<<10) // shown as another character, of three bytes
 	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
 		if n == 1 {
-			return workflows.SliceResult{Checkpoint: moved(in), End: workflows.EndMore, Warning: long}, nil
+			var warnings workflows.Warnings // more than a slice would send
+			for i := range 100 {
+				warnings = append(warnings, workflows.Warning{Kind: fmt.Sprint(i, long), Message: long})
+			}
+			return workflows.SliceResult{Checkpoint: moved(in), End: workflows.EndMore, Warnings: warnings}, nil
 		}
 		return workflows.SliceResult{}, temporal.NewApplicationErrorWithOptions(long, string(workflows.ClassPerson),
 			temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{workflows.Failure{
@@ -50,10 +55,14 @@ func (s *collectSuite) TestWhatASliceSaysIsBoundedInTheStatusAndTheDetails() {
 		s.LessOrEqual(len(status.LastProblem.Endpoint), 200)
 		s.LessOrEqual(len(status.LastProblem.Remedy), 1000)
 		s.LessOrEqual(len(status.LastWarning.Message), 1000)
+		s.Len(status.Warnings, 16)
+		for _, w := range status.Warnings {
+			s.LessOrEqual(len(w.Kind)+len(w.Message), 1200)
+		}
 		s.Contains(s.details(), "Last problem")
 		s.Less(len(s.details()), 20_000)
 	})
 	data, err := json.Marshal(s.run(input, 2*time.Minute))
 	s.Require().NoError(err)
-	s.Less(len(data), 20_000)
+	s.Less(len(data), 160_000, "JSON has six bytes for each of these characters")
 }

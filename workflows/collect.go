@@ -82,10 +82,12 @@ func newCollector(ctx workflow.Context, id, tenant, service string, state *State
 	}
 	c.sample(ctx)
 	c.signals = signalsOf(ctx, func(name string) {
-		c.warn(ctx, fmt.Sprintf("the signal %q is not known and did nothing; there are %s", Cut(name, 100), strings.Join(c.signals.names, ", ")))
+		c.warn(ctx, Warning{Kind: warnSignal, Message: fmt.Sprintf("the signal %q is not known and did nothing; there are %s",
+			Cut(name, 100), strings.Join(c.signals.names, ", "))})
 	})
 	c.signals.on(ctx, SignalPause, "stop within one page; the position is kept", ignoringInput(c.onPause))
-	c.signals.on(ctx, SignalResume, "go on after pause; try again at once when blocked", ignoringInput(func() { c.onResume(ctx) }))
+	c.signals.on(ctx, SignalResume, `go on after pause; try again at once when blocked; {"resetProof":true} also accepts a weaker proof of delivery`,
+		func(receive func(any) bool) { c.onResume(ctx, receive) })
 	err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (Status, error) { return c.status(), nil },
 		workflow.QueryHandlerOptions{Description: "state, checkpoint, next wake-up and its reason, totals, lag and last problem"})
 	if err != nil {
@@ -147,19 +149,25 @@ func (c *collector) onPause() {
 	c.state.CaughtUp = false
 }
 
-func (c *collector) onResume(ctx workflow.Context) {
+func (c *collector) onResume(ctx workflow.Context, receive func(any) bool) {
+	var in ResumeInput
+	receive(&in) // an input that is not understood resets nothing
+	if in.ResetProof {
+		known := &c.state.Checkpoint.Proven
+		known.Proof, known.ProofReset = "", workflow.Now(ctx).UTC()
+	}
 	c.state.Paused = false
 	// A pause that ends before the next poll is due has delayed nothing.
 	c.state.CaughtUp = c.state.CaughtUp || c.state.WakeReason == WaitPoll && c.state.WakeAt.After(workflow.Now(ctx))
 	switch c.state.WakeReason {
-	case WaitBlocked, WaitBackoff:
+	case WaitBlocked, WaitBackoff, WaitNotInOrg:
 		c.wake()
 	}
 }
 
 func (c *collector) onPoll() {
 	c.polled = c.polled || c.running
-	if c.state.WakeReason == WaitPoll {
+	if c.state.WakeReason == WaitPoll || c.state.WakeReason == WaitNotInOrg {
 		c.wake()
 	}
 }

@@ -594,6 +594,42 @@ func (s *collectSuite) TestARefusedCursorStartsThePullAgain() {
 	s.Equal(1, state.Problems)
 }
 
+func (s *collectSuite) TestAListingThatStartsAgainCountsWhatIsShippedTwice() {
+	for _, test := range []struct {
+		pull     *checkpoint.Pull
+		repeated int64
+	}{
+		{&checkpoint.Pull{Kind: checkpoint.PullFull, Events: 30}, 30},
+		{&checkpoint.Pull{Kind: checkpoint.PullChanges, Events: 4}, 4},
+		{&checkpoint.Pull{Kind: checkpoint.PullPoll, Events: 9}, 0}, // goes on from the newest event
+		{nil, 0},
+	} {
+		s.SetupTest()
+		s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+			if n == 1 {
+				c := moved(in)
+				c.Position.Pull = test.pull
+				return workflows.SliceResult{}, fails(workflows.ClassCursorRefused, c)
+			}
+			return caughtUp(in, time.Hour)
+		}
+		s.Equal(test.repeated, s.run(input, time.Minute).Checkpoint.Totals.Repeated)
+	}
+}
+
+func (s *collectSuite) TestAWorkerLostBehindThePageThatEndsAPullIncompleteDoesNotPullAgainAtOnce() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n == 1 {
+			c := moved(in)
+			c.Due = s.env.Now().Add(15 * time.Minute)
+			return workflows.SliceResult{}, temporal.NewHeartbeatTimeoutError(c)
+		}
+		return caughtUp(in, time.Hour)
+	}
+	s.run(input, 20*time.Minute)
+	s.InDelta(15*60, s.at(1), 1)
+}
+
 func (s *collectSuite) TestAWorkerThatDiesLeavesItsLastCheckpoint() {
 	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
 		if n == 1 {

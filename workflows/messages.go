@@ -15,9 +15,10 @@ const (
 	BackfillName     = "Backfill"     // the workflow type of [Backfill]
 	CollectSliceName = "CollectSlice" // the activity type of a slice
 
-	SignalPause  = "pause"  // stops collection within one page and keeps the position
-	SignalResume = "resume" // goes on after SignalPause, and tries again at once when blocked
-	SignalPoll   = "poll"   // ends the wait for the next poll, but not a rate limit
+	SignalPause = "pause" // stops collection within one page and keeps the position
+	// SignalResume goes on after SignalPause, and tries again at once when blocked. Its input is a [ResumeInput] or nothing.
+	SignalResume = "resume"
+	SignalPoll   = "poll" // ends the wait for the next poll, but not a rate limit
 	// SignalBackfill starts a [Backfill] of a range, beside the live collection. As an update of the same name it
 	// refuses a range that cannot be fetched, and answers with the workflow id.
 	SignalBackfill = "backfill"
@@ -48,6 +49,12 @@ type CollectInput struct {
 	Since *time.Time `json:"since,omitempty"`
 	// State is the result of an earlier run of the same service, which this run continues.
 	State *State `json:"state,omitempty"`
+}
+
+// ResumeInput is the input of [SignalResume].
+type ResumeInput struct {
+	// ResetProof discards the best proof of delivery that Devo's server ever gave. Less is accepted then.
+	ResetProof bool `json:"resetProof,omitempty"`
 }
 
 // Search attributes that the workflows set. All have the type Keyword. The worker registers them in the namespace: a

@@ -21,6 +21,8 @@ const (
 	// first one is short because a person replaces a token file in about a minute.
 	blockedRetry        = time.Minute
 	longestBlockedRetry = 15 * time.Minute
+	// NotInOrgRetry is when a collection that the org does not have is looked for again.
+	NotInOrgRetry = 24 * time.Hour
 	// maxRestarts limits the consecutive restarts of a pull after a refused cursor. One more blocks the service, because
 	// each restart ships the same objects again.
 	maxRestarts = 5
@@ -29,13 +31,13 @@ const (
 // onResult stores the result of a slice that did not fail, and decides what follows.
 func (c *collector) onResult(ctx workflow.Context, r SliceResult) {
 	c.advance(ctx, r.Checkpoint)
-	c.warn(ctx, r.Warning)
+	c.warn(ctx, reported(r.Warning, r.Warnings)...)
 	c.state.CaughtUp = false
 	if r.End == EndCaughtUp {
 		c.caughtUp(ctx)
 	}
-	// A poll that was requested during the slice begins at once. A backfill has no next poll.
-	if reason := r.End.Wait(); reason != "" && (reason != WaitPoll || !c.polled && c.backfill == nil) {
+	// A poll that was requested during the slice begins at once. A backfill waits only if its pull was incomplete.
+	if reason := r.End.Wait(); reason != "" && !c.done() && (reason != WaitPoll || !c.polled) {
 		c.wakeAfter(ctx, r.Wait, reason)
 	}
 	c.polled = false
@@ -48,6 +50,9 @@ func (c *collector) advance(ctx workflow.Context, next checkpoint.Checkpoint) {
 	}
 	if next.Totals.Pulls != c.state.Checkpoint.Totals.Pulls {
 		c.state.Restarts = 0
+	}
+	if known := c.state.Checkpoint.Proven; known.ProofReset.After(next.ProofReset) {
+		next.Proven = known // it was reset while the slice ran
 	}
 	c.state.Checkpoint = next
 	c.sample(ctx)
@@ -62,9 +67,9 @@ func (c *collector) caughtUp(ctx workflow.Context) {
 // onFailure stores the checkpoint and the problem of a failed slice, and decides what follows. Its error ends the workflow.
 func (c *collector) onFailure(ctx workflow.Context, err error) error {
 	f, logged := c.readFailure(err)
-	pulls := c.state.Checkpoint.Totals.Pulls
+	before := c.state.Checkpoint.Due
 	c.advance(ctx, f.Checkpoint)
-	c.warn(ctx, f.Warning)
+	c.warn(ctx, reported(f.Warning, f.Warnings)...)
 	if ctx.Err() != nil || temporal.IsCanceledError(err) {
 		// The slice was cancelled before a worker took it, or after its worker was lost.
 		return nil
@@ -90,7 +95,11 @@ func (c *collector) onFailure(ctx workflow.Context, err error) error {
 			c.state.Failures = 0 // earlier passing failures do not lengthen the first pause
 		}
 		c.retryAfter(ctx, doubled(blockedRetry, longestBlockedRetry, c.state.Failures), WaitBlocked)
+	case ClassNotInOrg:
+		c.state.Failures, c.state.Blocked = 0, false
+		c.wakeAfter(ctx, NotInOrgRetry, WaitNotInOrg)
 	case ClassCursorRefused:
+		c.state.Checkpoint.Totals.Repeated += c.state.Checkpoint.Position.Repeats()
 		c.state.Checkpoint.Position = c.state.Checkpoint.Position.BetweenPulls()
 		if c.state.Restarts++; c.state.Restarts > maxRestarts {
 			c.retryAfter(ctx, longestBlockedRetry, WaitBlocked)
@@ -98,7 +107,7 @@ func (c *collector) onFailure(ctx workflow.Context, err error) error {
 			c.retryAfter(ctx, doubled(firstBackoff, longestBackoff, c.state.Restarts-1), WaitBackoff)
 		}
 	default:
-		if due := c.state.Checkpoint.Due; c.state.Checkpoint.Totals.Pulls > pulls && due.After(now) {
+		if due := c.state.Checkpoint.Due; !due.Equal(before) && due.After(now) {
 			// The slice failed after the last page of its pull. The next pull is not due yet.
 			c.caughtUp(ctx)
 			c.wakeAfter(ctx, due.Sub(now), WaitPoll)
@@ -121,9 +130,11 @@ func doubled(first, longest time.Duration, times int) time.Duration {
 	return min(first<<min(times, 6), longest)
 }
 
-func (c *collector) warn(ctx workflow.Context, message string) {
-	if message != "" {
-		c.state.LastWarning = &Warning{At: workflow.Now(ctx).UTC(), Message: Cut(message, MaxText)}
+func (c *collector) warn(ctx workflow.Context, warnings ...Warning) {
+	for _, w := range warnings {
+		w.At = workflow.Now(ctx).UTC()
+		c.state.Warnings = c.state.Warnings.With(w)
+		c.state.LastWarning = new(c.state.Warnings[len(c.state.Warnings)-1])
 	}
 }
 

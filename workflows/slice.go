@@ -24,7 +24,9 @@ type SliceResult struct {
 	End        End                   `json:"end"`
 	// Wait is how long to wait before the next slice. It is a duration because clocks differ.
 	Wait time.Duration `json:"wait,omitempty"`
-	// Warning is something that did not stop the slice, and that a person should read.
+	// Warnings are what did not stop the slice, and what a person should read. The workflow sets their times.
+	Warnings Warnings `json:"warnings,omitempty"`
+	// Warning is what a worker of an earlier version sends instead.
 	Warning string `json:"warning,omitempty"`
 }
 
@@ -54,6 +56,7 @@ const (
 	// ClassCursorRefused starts the pull again: logs and their backfills from the newest event shipped, listings from
 	// the top.
 	ClassCursorRefused  Class = "cursor refused"
+	ClassNotInOrg       Class = "not in this org" // is looked for again daily; nobody has to do anything
 	ClassUnknownTenant  Class = "unknown tenant"  // blocks: this worker has no settings for the tenant
 	ClassUnknownService Class = "unknown service" // fails a fresh workflow and blocks one that has a position
 )
@@ -62,7 +65,8 @@ const (
 type Failure struct {
 	// Checkpoint is where the next slice goes on.
 	Checkpoint checkpoint.Checkpoint `json:"checkpoint"`
-	// Warning is as in [SliceResult].
-	Warning string  `json:"warning,omitempty"`
-	Problem Problem `json:"problem,omitzero"`
+	// Warnings and Warning are as in [SliceResult].
+	Warnings Warnings `json:"warnings,omitempty"`
+	Warning  string   `json:"warning,omitempty"`
+	Problem  Problem  `json:"problem,omitzero"`
 }

@@ -18,6 +18,7 @@ type State struct {
 	Problems    int      `json:"problems,omitempty"` // all failed slices
 	LastProblem *Problem `json:"lastProblem,omitempty"`
 	LastWarning *Warning `json:"lastWarning,omitempty"`
+	Warnings    Warnings `json:"warnings,omitempty"`
 	// WakeAt is when a wait ends, and WakeReason why there is one; zero while a slice runs.
 	WakeAt     time.Time  `json:"wakeAt,omitzero"`
 	WakeReason WaitReason `json:"wakeReason,omitempty"`
@@ -81,12 +82,6 @@ func (p Problem) String() string {
 	return text
 }
 
-// Warning is something unusual that stopped nothing but that somebody should read.
-type Warning struct {
-	At      time.Time `json:"at"`
-	Message string    `json:"message"`
-}
-
 // WaitReason says why nothing is being fetched.
 type WaitReason string
 
@@ -97,6 +92,8 @@ const (
 	WaitBackoff   WaitReason = "backoff"      // a passing problem
 	WaitBlocked   WaitReason = "blocked"      // a person is needed; tried again now and then
 	WaitPaused    WaitReason = "paused"       // until the signal resume; only in a [Status]
+	// WaitNotInOrg: the org does not have what the service collects; it is looked for again daily.
+	WaitNotInOrg WaitReason = "not in this org"
 )
 
 // CollectorState is the state in a [Status].
@@ -130,6 +127,7 @@ type Status struct {
 	Problems    int       `json:"problems"`
 	LastProblem *Problem  `json:"lastProblem,omitempty"`
 	LastWarning *Warning  `json:"lastWarning,omitempty"`
+	Warnings    Warnings  `json:"warnings,omitempty"`
 	// Recent are the totals at some past moments of this run, oldest first: at most 8, at least a minute apart.
 	Recent []Sample `json:"recent,omitempty"`
 	// Backfill is nil for live collection.

@@ -18,7 +18,7 @@ func (c *collector) status() Status {
 		Tenant: c.tenant, Service: c.service, State: c.collectorState(), Reason: c.reason(),
 		Checkpoint: c.state.Checkpoint, CaughtUp: c.state.CaughtUp, Recent: c.recent,
 		Slices: c.state.Slices, Failures: c.state.Failures, Problems: c.state.Problems,
-		LastProblem: c.state.LastProblem, LastWarning: c.state.LastWarning,
+		LastProblem: c.state.LastProblem, LastWarning: c.state.LastWarning, Warnings: c.state.Warnings,
 	}
 	if !c.state.WakeAt.IsZero() && !c.state.Paused {
 		s.WakeAt = new(c.state.WakeAt)

@@ -29,7 +29,12 @@ func (c *collector) waiting() string {
 		return "blocked, tries again " + at + because
 	case WaitBackoff:
 		return "tries again " + at + because
+	case WaitNotInOrg:
+		return "not in this org, looks again " + at + because
 	case WaitPoll:
+		if c.backfill != nil {
+			return "the pull was incomplete and begins again " + at
+		}
 		return "caught up; next poll " + at
 	case WaitYield:
 		return "live collection first until " + at
@@ -108,6 +113,15 @@ func (c *collector) details(ctx workflow.Context) string {
 		row("newest event", "%s", position.Newest.Format(clock))
 	}
 	row("pulls, slices, problems", "%d, %d, %d", t.Pulls, c.state.Slices, c.state.Problems)
+	var odd []string
+	for name, n := range t.Oddities.All() {
+		if n > 0 {
+			odd = append(odd, fmt.Sprintf("%d %s", n, name))
+		}
+	}
+	if odd != nil {
+		row("oddities", "%s", strings.Join(odd, ", "))
+	}
 	if w := c.state.LastWarning; w != nil {
 		lines = append(lines, "", fmt.Sprintf("Last warning, %s: %s", w.At.Format(clock), plain(w.Message)))
 	}

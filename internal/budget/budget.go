@@ -162,24 +162,41 @@ type Ticket struct {
 }
 
 // Answered records an answer other than 429.
-func (t *Ticket) Answered(l Limits) { t.end(func() { t.endpoint.learn(l) }) }
+func (t *Ticket) Answered(l Limits) {
+	t.end(func() {
+		t.endpoint.refusals = 0
+		t.endpoint.learn(l)
+	})
+}
 
 // Lost records that no answer came. The request is counted, because Okta may have counted it.
 func (t *Ticket) Lost() { t.end(func() { t.endpoint.window.remaining-- }) }
 
-// Refused records a 429 and returns how long to wait.
-func (t *Ticket) Refused(l Limits) time.Duration {
-	if l.Concurrency() { // such an answer has no numbers of the window
-		t.end(func() { t.endpoint.window.concurrent++ })
-		return time.Second + rand.N(3*time.Second) // random, so that workers do not collide again
-	}
+// longestBackoff bounds the wait after 429s in a row whose reset is not later.
+const longestBackoff = windowLength
+
+// Refused records a 429 and returns how long to wait: until the reset and, after several in a row, twice as long each
+// time. A reset may be in the past, or not be kept.
+func (t *Ticket) Refused(l Limits) (wait time.Duration) {
 	t.end(func() {
-		t.endpoint.window.refused++
-		t.endpoint.learn(l)
+		e := t.endpoint
+		wait = min(time.Second<<min(e.refusals, 6), longestBackoff)
+		e.refusals++
+		if l.Concurrency() { // such an answer has no numbers of the window
+			e.window.concurrent++
+			wait += rand.N(3 * time.Second) // random, so that workers do not collide again
+			return
+		}
+		e.window.refused++
+		e.learn(l)
 		// Remaining may be above 0: a token can have a cap that the headers do not show.
-		t.endpoint.window.remaining = 0
+		e.window.remaining = 0
+		wait = max(wait, l.Left)
+		if ends := t.member.budget.now().Add(wait); ends.After(e.window.ends) {
+			e.window.ends = ends
+		}
 	})
-	return l.Left
+	return wait
 }
 
 func (t *Ticket) end(record func()) {

@@ -300,6 +300,34 @@ func TestBudgetHonours429s(t *testing.T) {
 	})
 }
 
+func TestBudgetBacksOffFrom429sWhoseResetIsPast(t *testing.T) {
+	for name, limit := range map[string]int{"of a window": 50, "of too many at once": 0} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := live(0.5)
+				past := func() budget.Limits {
+					h := http.Header{}
+					h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+					h.Set("X-Rate-Limit-Limit", strconv.Itoa(limit))
+					h.Set("X-Rate-Limit-Remaining", "0")
+					h.Set("X-Rate-Limit-Reset", strconv.FormatInt(time.Now().Unix()-30, 10))
+					return budget.ReadLimits(h)
+				}
+				asked := 0
+				for began := time.Now(); time.Since(began) < 10*time.Minute; asked++ {
+					wait := ask(t, m).Refused(past())
+					require.GreaterOrEqual(t, wait, min(time.Second<<asked, time.Minute))
+					require.LessOrEqual(t, wait, time.Minute+3*time.Second)
+					time.Sleep(wait)
+				}
+				require.LessOrEqual(t, asked, 6+10)
+				ask(t, m).Answered(budget.Limits{Known: true, Limit: 50, Remaining: 40, Reset: time.Now().Unix() + 30, Left: 31 * time.Second})
+				require.Less(t, ask(t, m).Refused(past()), 5*time.Second, "after an answer it begins anew")
+			})
+		})
+	}
+}
+
 func TestATicketCountsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &bucket{limit: 12}

@@ -11,6 +11,8 @@ type endpoint struct {
 	window     *window
 	// sent counts this worker's requests in the window, those under way included. inFlight counts those without an answer.
 	sent, inFlight int
+	// refusals counts the 429s since another answer.
+	refusals int
 	// last has the limits of the newest answer that named any. at is when that answer came.
 	last Limits
 	at   time.Time
@@ -30,6 +32,18 @@ func (b *Budget) endpoint(asked Endpoint) *endpoint {
 		e.window.endpoints[e] = true
 	}
 	return e
+}
+
+// Limit returns the limit that the answers of an endpoint show, 0 if they show none, and how many requests the collector
+// sends at most in the endpoint's window. Both are a minute's, and 0 before an answer.
+func (b *Budget) Limit(path string) (shown, allowed int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.endpoints[path]
+	if e == nil {
+		return 0, 0
+	}
+	return e.last.Limit, e.window.allowed()
 }
 
 // learn records an answer. First it puts endpoints into the windows that the answer shows:

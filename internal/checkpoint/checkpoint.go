@@ -10,6 +10,7 @@
 package checkpoint
 
 import (
+	"encoding/binary"
 	"reflect"
 	"slices"
 	"time"
@@ -23,6 +24,8 @@ type Checkpoint struct {
 	// that Offset is valid in. In another directory, Offset is ignored.
 	Offset   *int64 `json:"offset,omitempty"`
 	OffsetOf string `json:"offsetOf,omitempty"`
+	// Proven is what Devo's server has proven so far; zero for sinks other than syslog.
+	Proven
 	// Due is when the next pull begins after a complete one, by Temporal's clock. Zero: at once.
 	Due time.Time `json:"due,omitzero"`
 	// Totals count everything since the service was first started.
@@ -40,18 +43,38 @@ func (c Checkpoint) HasCollected() bool {
 	return c.Totals != (Totals{}) || c.Position.Cursor != "" || len(c.Position.Levels) > 0
 }
 
-// Delivered reports whether an object was delivered, or an empty page passed, since an earlier checkpoint. A new pull
-// or a smaller page size does not count.
+// Delivered reports whether an object was delivered, or an empty page passed, since an earlier checkpoint. A new pull,
+// a smaller page size or a parent that was put aside does not count.
 func (c Checkpoint) Delivered(since Checkpoint) bool {
-	return c.Totals != since.Totals || c.Position.Cursor != since.Position.Cursor ||
-		!slices.Equal(c.Position.Levels, since.Position.Levels)
+	moved := c.Position.Cursor != since.Position.Cursor || !slices.Equal(c.Position.Levels, since.Position.Levels)
+	return c.Totals != since.Totals || moved && c.Position.Row == nil && since.Position.Row == nil
 }
 
 // Moved reports whether collection made any progress since an earlier checkpoint. Windows do not count, because they
-// change even when nothing is collected.
+// change even when nothing is collected. While requests fail, a smaller page size does not count either.
 func (c Checkpoint) Moved(since Checkpoint) bool {
-	return c.Delivered(since) || c.Position.Limit != since.Position.Limit ||
-		!c.Position.Covered.Equal(since.Position.Covered) || c.Position.Span != since.Position.Span
+	smaller := c.Position.Limit != since.Position.Limit || c.Position.Span != since.Position.Span
+	return c.Delivered(since) || smaller && c.Position.Failing == (Failing{}) || !c.Position.Covered.Equal(since.Position.Covered)
+}
+
+// Proof is what a syslog server gave as proof that it has read a batch. The constants are in order: each proves more than
+// the next one. docs/reliability.md says what each is worth.
+type Proof string
+
+const (
+	ProofCloseNotify Proof = "close_notify" // TLS: the server's close_notify
+	ProofFIN         Proof = "fin"          // a FIN: over TLS in answer to close_notify, over TCP in answer to our FIN
+	ProofLateFIN     Proof = "late fin"     // TLS: a FIN, and only after our own FIN
+	ProofKernel      Proof = "kernel"       // no answer: the peer's kernel has acknowledged every byte
+)
+
+// Proven is the best proof that a server ever gave. Nothing less is accepted from it.
+type Proven struct {
+	Proof Proof `json:"proof,omitempty"`
+	// ProofOf is the server: the scheme, host and port of DEVO_URL. Of another server, Proof says nothing.
+	ProofOf string `json:"proofOf,omitempty"`
+	// ProofReset is when an operator last discarded the proof, by Temporal's clock. Proofs from before do not count.
+	ProofReset time.Time `json:"proofReset,omitzero"`
 }
 
 // Totals count what was delivered.
@@ -64,28 +87,6 @@ type Totals struct {
 	Oddities
 }
 
-// Oddities count what Okta's answers had that was not in order, and what was done about it.
-type Oddities struct {
-	Unreadable int64 `json:"unreadable,omitempty"` // elements of a page that are no JSON object; shipped as marked records
-	Replaced   int64 `json:"replaced,omitempty"`   // objects with bytes that are no UTF-8; shipped with U+FFFD instead, and marked
-	Repeated   int64 `json:"repeated,omitempty"`   // objects that were shipped again, because their listing began again; at most
-	Gone       int64 `json:"gone,omitempty"`       // parents that were deleted before what is under them was listed
-	Aside      int64 `json:"aside,omitempty"`      // parents that were put aside, to be tried again at the end of the pull
-	Missing    int64 `json:"missing,omitempty"`    // parents that failed again at the end of the pull, or were too many to keep
-	Incomplete int64 `json:"incomplete,omitempty"` // pulls that ended without everything
-}
-
-// Add adds the counts of o.
-func (o *Oddities) Add(more Oddities) {
-	o.Unreadable += more.Unreadable
-	o.Replaced += more.Replaced
-	o.Repeated += more.Repeated
-	o.Gone += more.Gone
-	o.Aside += more.Aside
-	o.Missing += more.Missing
-	o.Incomplete += more.Incomplete
-}
-
 // Position is where the source continues.
 type Position struct {
 	// Pull is the pull under way; nil between pulls.
@@ -96,6 +97,18 @@ type Position struct {
 	Part Part `json:"part,omitzero"`
 	// Levels are the positions in the parent listings, outermost first.
 	Levels []Level `json:"levels,omitempty"`
+	// Listed counts the objects before Cursor in the listing that Cursor belongs to.
+	Listed int64 `json:"listed,omitempty"`
+	// Refused counts how often Okta has refused a cursor of this listing under a parent.
+	Refused int `json:"refused,omitempty"`
+	// Failing counts the failures in a row of the request at this position.
+	Failing Failing `json:"failing,omitzero"`
+	// Aside are parents whose listing failed, in the order in which they are tried again at the end of the pull. At most 64.
+	// Retrying: the others are done, and the first of Aside is under way.
+	Aside    []Aside `json:"aside,omitempty"`
+	Retrying bool    `json:"retrying,omitempty"`
+	// Row are the parents put aside since a listing under a parent succeeded; nil if there are none.
+	Row *Row `json:"row,omitempty"`
 	// Limit is a reduced page size, after Okta timed out or sent too much; 0 is the collection's own.
 	Limit int `json:"limit,omitempty"`
 	// Guard finds a listing that leads back to an earlier page.
@@ -103,14 +116,22 @@ type Position struct {
 
 	// LastPullID is the id of the newest pull. The next id is larger, so that @devo_pulling_id always increases.
 	LastPullID int64 `json:"lastPullID,omitempty"`
-	// CutOff: the last pull ended in a loop. If the next one does too, it counts as complete.
-	CutOff bool `json:"cutOff,omitempty"`
+	// Incomplete: the last pull ended without everything. If the next one does too, it counts as complete.
+	Incomplete bool `json:"cutOff,omitempty"`
+	// FullObjects counts the objects of the last complete full pull.
+	FullObjects int64 `json:"fullObjects,omitempty"`
 	// ChangedSince is when the last complete pull began, by Okta's clock. The next pull of changes starts from it.
 	ChangedSince time.Time `json:"changedSince,omitzero"`
 	// LastFull is when the last complete full pull began, by Okta's clock.
 	LastFull time.Time `json:"lastFull,omitzero"`
 	// Newest is the largest `published` of the shipped log events.
 	Newest time.Time `json:"newest,omitzero"`
+	// ByTime: the last page of the System Log had no usable next link, and the next request asks for the events since
+	// Newest. Seen are the events of that page, which may come again.
+	ByTime bool   `json:"byTime,omitempty"`
+	Seen   Hashes `json:"seen,omitempty"`
+	// Visited are the last pages of the System Log. A next link to one of them leads back.
+	Visited Hashes `json:"visited,omitempty"`
 	// Covered is the end of the range that a backfill of logs has finished; zero at its beginning.
 	Covered time.Time `json:"covered,omitzero"`
 	// Span is how much a backfill of logs asks for at once, after Okta timed out; 0 is all that is left.
@@ -119,23 +140,68 @@ type Position struct {
 	IdlePolls int `json:"idlePolls,omitempty"`
 }
 
-// newListing returns p at the start of a listing, in the same pull.
-func (p Position) newListing() Position {
-	p.Cursor, p.Part, p.Guard = "", Part{}, Guard{}
+// Restarted returns p at the start of the listing that Cursor belongs to, in the same pull.
+func (p Position) Restarted() Position {
+	p.Cursor, p.Part, p.Guard, p.Listed, p.Failing = "", Part{}, Guard{}, 0, Failing{}
 	return p
 }
 
 // Under returns p with its level i at the given place, and at the start of the listing under that, in the same pull.
 func (p Position) Under(i int, at Level) Position {
 	p.Levels = append(slices.Clone(p.Levels[:i]), at)
-	return p.newListing()
+	p.Refused = 0
+	return p.Restarted()
 }
 
 // BetweenPulls returns p without the pull under way. It ends a complete pull. It also restarts a pull after a refused
 // cursor: logs and their backfills from the newest event delivered, listings from the top.
 func (p Position) BetweenPulls() Position {
-	p.Pull, p.Levels = nil, nil
-	return p.newListing()
+	p.Pull, p.Levels, p.Refused = nil, nil, 0
+	p.Aside, p.Retrying, p.Row = nil, false, nil
+	return p.Restarted()
+}
+
+// PutAside returns p after the listing under a parent was put aside. It returns false if that is one too many in a row:
+// then p is where the first of them was listed, and they are not aside.
+func (p Position) PutAside(a Aside) (Position, bool) {
+	row := Row{Levels: p.Levels, Cursor: p.Cursor, Part: p.Part, Listed: p.Listed, Aside: len(p.Aside), Missing: p.Pull.Missing}
+	if p.Row != nil {
+		row = *p.Row
+	}
+	pull := *p.Pull
+	if row.Parents++; row.Parents == MaxRow {
+		pull.Missing = row.Missing
+		p.Pull, p.Aside, p.Row = &pull, p.Aside[:row.Aside], nil
+		if row.Aside == 0 {
+			p.Aside = nil
+		}
+		p = p.Restarted()
+		p.Levels, p.Cursor, p.Part, p.Listed, p.Refused = row.Levels, row.Cursor, row.Part, row.Listed, 0
+		return p, false
+	}
+	if len(p.Aside) < maxAside {
+		p.Aside = append(slices.Clip(p.Aside), a)
+	} else {
+		pull.Missing++
+	}
+	p.Pull, p.Row = &pull, &row
+	return p, true
+}
+
+// FirstAside returns p at the first parent of Aside. levels is how many levels of parents there are.
+func (p Position) FirstAside(levels int) Position {
+	a := p.Aside[0]
+	p = p.Restarted()
+	p.Levels, p.Refused, p.Retrying = nil, 0, true
+	for _, id := range a.Under {
+		p.Levels = append(p.Levels, Level{ID: id, Only: true})
+	}
+	if len(a.Under) < levels {
+		p.Levels = append(p.Levels, Level{Cursor: a.Cursor})
+	} else {
+		p.Cursor, p.Part, p.Listed = a.Cursor, a.Part, a.Listed
+	}
+	return p
 }
 
 // Reached is the time up to which a backfill of logs from since is done. The millisecond of the newest event is fetched
@@ -154,6 +220,66 @@ func (p Position) Reached(since time.Time) time.Time {
 type Part struct {
 	Objects int    `json:"objects"`
 	IDs     uint64 `json:"ids"` // hash of their ids, in order
+}
+
+// Failing is a series of failures of one request.
+type Failing struct {
+	Like  string `json:"like"` // what the failures have in common
+	Times int    `json:"times"`
+}
+
+// Again returns f after one more failure.
+func (f Failing) Again(like string) Failing {
+	if f.Like != like {
+		return Failing{like, 1}
+	}
+	return Failing{like, f.Times + 1}
+}
+
+// maxAside bounds the parents that a position keeps aside.
+const maxAside = 64
+
+// MaxRow is how many parents may fail in a row before that is the fault of the service.
+const MaxRow = 5
+
+// Aside is a parent whose listing failed and is tried again at the end of the pull.
+type Aside struct {
+	Under []string `json:"under"` // the ids of the parents, outermost first
+	// Cursor is the page that failed, of the next level or of the objects; Part is its delivered beginning, and Listed
+	// counts the objects before it.
+	Cursor string `json:"cursor,omitempty"`
+	Part   Part   `json:"part,omitzero"`
+	Listed int64  `json:"listed,omitempty"`
+}
+
+// Row counts parents that were put aside in a row. It is where the first of them was listed, and what there was then.
+type Row struct {
+	Parents int     `json:"parents"`
+	Levels  []Level `json:"levels"`
+	Cursor  string  `json:"cursor,omitempty"`
+	Part    Part    `json:"part,omitzero"`
+	Listed  int64   `json:"listed,omitempty"`
+	Aside   int     `json:"aside"` // how many were aside
+	Missing int     `json:"missing"`
+}
+
+// Hashes is a list of 64-bit hashes, oldest first, as bytes.
+type Hashes []byte
+
+// Has reports whether the list has a hash.
+func (h Hashes) Has(hash uint64) bool {
+	for one := range slices.Chunk(h, 8) {
+		if len(one) == 8 && binary.BigEndian.Uint64(one) == hash {
+			return true
+		}
+	}
+	return false
+}
+
+// With returns the list with one more hash, and without the oldest beyond a number.
+func (h Hashes) With(hash uint64, most int) Hashes {
+	h = binary.BigEndian.AppendUint64(slices.Clip(h), hash)
+	return h[max(0, len(h)-8*most):]
 }
 
 // PullKind says what a pull asks for.
@@ -189,8 +315,14 @@ type Pull struct {
 	Began time.Time `json:"began,omitzero"`
 	// Events counts the objects shipped by this pull.
 	Events int64 `json:"events"`
-	// CutOff: a listing of the pull was ended because it led back to an earlier page. The pull may not be whole.
+	// CutOff: a listing of the pull was ended because its next link led back or was missing. The pull may not be whole.
 	CutOff bool `json:"cutOff,omitempty"`
+	// Missing counts the parents under which the pull lists nothing, because their listing failed. MissingOf are the first
+	// of them that were tried again: the ids with the collection's name.
+	Missing   int      `json:"missing,omitempty"`
+	MissingOf []string `json:"missingOf,omitempty"`
+	// Reached: a listing under a parent has succeeded.
+	Reached bool `json:"reached,omitempty"`
 }
 
 // Level is a position in a parent listing.
@@ -202,6 +334,14 @@ type Level struct {
 	ID string `json:"id,omitempty"`
 	// Guard finds a listing that leads back to an earlier page.
 	Guard Guard `json:"guard,omitzero"`
+	// Done is the last object of the page before, under which everything was listed.
+	Done string `json:"done,omitempty"`
+	// Refused counts how often Okta has refused a cursor of the listing since the last page that was new. Seeking: the
+	// listing began again, and its pages are passed until ID or, if ID is empty, Done.
+	Refused int  `json:"refused,omitempty"`
+	Seeking bool `json:"seeking,omitempty"`
+	// Only: nothing but ID is listed, because it was put aside before.
+	Only bool `json:"only,omitempty"`
 }
 
 // Guard is the state of Brent's cycle detection over the pages of one listing. It remembers one earlier page, and

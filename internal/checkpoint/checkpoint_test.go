@@ -1,6 +1,9 @@
 package checkpoint_test
 
 import (
+	"encoding/json"
+	"maps"
+	"reflect"
 	"testing"
 	"time"
 
@@ -68,6 +71,25 @@ func TestWhatMovedAndWhatWasDelivered(t *testing.T) {
 			require.Equal(t, test.moved, after.Moved(before))
 			require.Equal(t, test.delivered, after.Delivered(before))
 		})
+	}
+}
+
+func TestEachOddityHasItsNameInJSON(t *testing.T) {
+	var one checkpoint.Oddities
+	fields := reflect.ValueOf(&one).Elem()
+	for i := range fields.NumField() {
+		fields.Field(i).SetInt(int64(i + 1))
+	}
+	data, err := json.Marshal(one)
+	require.NoError(t, err)
+	var named map[string]int64
+	require.NoError(t, json.Unmarshal(data, &named))
+	require.Equal(t, named, maps.Collect(one.All()))
+
+	sum := one
+	sum.Add(one)
+	for name, n := range sum.All() {
+		require.Equal(t, 2*named[name], n, name)
 	}
 }
 

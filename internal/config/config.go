@@ -71,14 +71,16 @@ func Load() (Config, []string, error) {
 	process, tenants := read(&found)
 	c := process.config(&found)
 	for _, t := range tenants {
-		c.Tenants = append(c.Tenants, Tenant{
+		tenant := Tenant{
 			Name:     t.name,
 			Okta:     t.okta(),
 			Devo:     t.devo(),
 			Services: t.services(),
 			Tables:   t.tables(),
 			Report:   t.report(),
-		})
+		}
+		tenant.Okta.MaxObject = tenant.Devo.MaxEvent
+		c.Tenants = append(c.Tenants, tenant)
 	}
 	warnings := append(unknownVariables(tenants), unusedCertificates(tenants)...)
 	if len(found) > 0 {

@@ -36,7 +36,7 @@ type ownVariables struct {
 // sharedVariables are the settings that a tenant inherits from the variable without its prefix.
 type sharedVariables struct {
 	Services      string `envconfig:"OKTA_SERVICES" default:"logs,users,groups,apps,clients,idps,zones" desc:"what 'starter start' starts, or all"`
-	RateShare     string `envconfig:"OKTA_RATE_SHARE" default:"0.5" desc:"share of each of Okta's rate limits to use; above 0, at most 1"`
+	RateShare     string `envconfig:"OKTA_RATE_SHARE" default:"0.5" desc:"share of the limits that Okta shows this token, not of the org's; above 0, at most 1"`
 	LogsHistory   string `envconfig:"OKTA_LOGS_HISTORY" default:"24h" desc:"how far back the first run of logs goes; at most 90d"`
 	PollLogs      string `envconfig:"OKTA_POLL_LOGS" default:"10s" desc:"pause between polls of the System Log"`
 	PollResources string `envconfig:"OKTA_POLL_RESOURCES" default:"15m" desc:"time between pulls of users, groups, ..."`
@@ -52,7 +52,7 @@ type sharedVariables struct {
 	DevoTokenFile   string     `envconfig:"DEVO_TOKEN_FILE" desc:"https: a file with the token"`
 	DevoEnvironment string     `envconfig:"DEVO_ENVIRONMENT" desc:"added to every object as @devo_environment"`
 	DevoHostname    string     `envconfig:"DEVO_HOSTNAME" desc:"the host in each record; default: this machine's name"`
-	DevoConfirm     string     `envconfig:"DEVO_CONFIRM" default:"close" desc:"tls, tcp: proof of delivery: close (server closes in answer) or kernel (it acknowledges)"`
+	DevoConfirm     string     `envconfig:"DEVO_CONFIRM" default:"auto" desc:"tls, tcp: proof of delivery: auto (the best that the server ever gave), close or kernel"`
 	DevoTables      string     `envconfig:"DEVO_TABLES" desc:"other tables than the usual ones: app_users=my.app.acme.users,..."`
 	DevoMaxEvent    string     `envconfig:"DEVO_MAX_EVENT" default:"1MiB" desc:"larger objects are shipped cut and marked"`
 	DevoReport      string     `envconfig:"DEVO_REPORT" default:"auto" desc:"reports to Devo about the collector: on, off, or auto (on for tls, tcp and https)"`

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/secret"
 )
 
@@ -28,12 +29,22 @@ const (
 type Confirm string
 
 const (
-	// ConfirmClose: the server closes its side of the connection after ours was closed.
+	// ConfirmAuto: the best proof that the server ever gave. Nothing less is accepted until an operator resets it.
+	ConfirmAuto Confirm = "auto"
+	// ConfirmClose: the same, and the server closes its side of the connection without a FIN of ours in TLS.
 	ConfirmClose Confirm = "close"
-	// ConfirmKernel: the server's kernel acknowledges every byte. It is for servers that do not close. If the server, or a
-	// proxy before it, dies with unread bytes, they are lost. Linux only.
+	// ConfirmKernel: the server's kernel acknowledges every byte, whatever the server has proven before. If the server, or
+	// a proxy before it, dies with unread bytes, they are lost. Linux only.
 	ConfirmKernel Confirm = "kernel"
 )
+
+// leastProof is the weakest proof that each setting accepts. Only Linux tells what the peer's kernel has acknowledged;
+// elsewhere a connection that stays open gives no proof at all.
+var leastProof = map[Confirm]checkpoint.Proof{
+	ConfirmAuto:   checkpoint.ProofKernel,
+	ConfirmClose:  checkpoint.ProofFIN,
+	ConfirmKernel: checkpoint.ProofKernel,
+}
 
 // Config says where and how events are delivered.
 type Config struct {
@@ -49,7 +60,7 @@ type Config struct {
 	Token  secret.Secret
 	// Environment is added to every object as @devo_environment, unless it is empty. At most 256 bytes.
 	Environment string
-	// Confirm is for tls and tcp; default [ConfirmClose].
+	// Confirm is for tls and tcp; default [ConfirmAuto].
 	Confirm Confirm
 	// Hostname is the host of each record; default: the machine's name.
 	Hostname string
@@ -72,12 +83,12 @@ func New(cfg Config) (Sink, error) {
 		cfg.Now = time.Now
 	}
 	cfg.MaxEvent = cmp.Or(cfg.MaxEvent, defaultMaxEvent)
-	cfg.Confirm = cmp.Or(cfg.Confirm, ConfirmClose)
+	cfg.Confirm = cmp.Or(cfg.Confirm, ConfirmAuto)
 	cfg.Hostname = cmp.Or(cfg.Hostname, machineName())
 	wrong.unless(cfg.MaxEvent >= minMaxEvent && cfg.MaxEvent <= maxMaxEvent,
 		"DEVO_MAX_EVENT", "is %d, must be %d to %d bytes", cfg.MaxEvent, minMaxEvent, maxMaxEvent)
-	wrong.unless(cfg.Confirm == ConfirmClose || cfg.Confirm == ConfirmKernel,
-		"DEVO_CONFIRM", "is %q, must be %s or %s", cfg.Confirm, ConfirmClose, ConfirmKernel)
+	least, known := leastProof[cfg.Confirm]
+	wrong.unless(known, "DEVO_CONFIRM", "is %q, must be %s, %s or %s", cfg.Confirm, ConfirmAuto, ConfirmClose, ConfirmKernel)
 	wrong.unless(cfg.Confirm != ConfirmKernel || runtime.GOOS == "linux", "DEVO_CONFIRM", "can be %s on Linux only", ConfirmKernel)
 	wrong.unless(validHost.MatchString(cfg.Hostname), "DEVO_HOSTNAME", "must be letters, digits and . _ : -, at most 256")
 	wrong.unless(len(cfg.Environment) <= maxEnvironment, "DEVO_ENVIRONMENT", "is longer than %d bytes", maxEnvironment)
@@ -101,7 +112,10 @@ func New(cfg Config) (Sink, error) {
 	switch u.Scheme {
 	case "tls", "tcp":
 		wrong.unless(hostOnly && u.Port() != "", "DEVO_URL", "must be %s://host:port", u.Scheme)
-		sink = &syslogSink{cfg: cfg, address: u.Host, secured: secured, timeouts: defaultTimeouts, unacked: unacknowledged}
+		sink = &syslogSink{
+			cfg: cfg, address: u.Host, secured: secured, timeouts: defaultTimeouts, unacked: unacknowledged,
+			least: least, known: newKnowledge(u.Scheme + "://" + u.Host),
+		}
 	case "https", "http":
 		wrong.unless(hostOnly, "DEVO_URL", "must be %s://host without a path", u.Scheme)
 		wrong.unless(secured || IsLoopback(u.Hostname()), "DEVO_URL", "must be https: http would send the token in the clear")
@@ -109,7 +123,7 @@ func New(cfg Config) (Sink, error) {
 		if _, err := cfg.Token.Read(); err != nil {
 			wrong.addEither("DEVO_TOKEN", "DEVO_TOKEN_FILE", "is needed with https: %v", err)
 		}
-		sink = &httpSink{cfg: cfg, scheme: u.Scheme, host: u.Host}
+		sink = &httpSink{cfg: cfg, scheme: u.Scheme, host: u.Host, size: bodySize{bytes: maxPost}}
 	case "file":
 		wrong.unless((u.Host == "" || u.Host == "localhost") && strings.HasPrefix(u.Path, "/"),
 			"DEVO_URL", "must be file:///directory, an absolute path")

@@ -12,18 +12,23 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"okta-collector/internal/checkpoint"
 )
 
 // timeouts bound every wait for the peer.
 type timeouts struct {
-	dial, stall, close, kernelAck, fin, acceptMin, acceptMax, check, abort, standby time.Duration
+	dial, stall, close, unanswered, stagger, fin, acceptMin, acceptMax, check, abort, standby time.Duration
 }
 
 var defaultTimeouts = timeouts{
-	dial:      10 * time.Second, // connecting, with the TLS handshake
-	stall:     30 * time.Second, // a write that makes no progress
-	close:     30 * time.Second, // one wait for the peer's close; repeated while it acknowledges more bytes
-	kernelAck: time.Second,      // the same with DEVO_CONFIRM=kernel
+	dial:  10 * time.Second, // connecting, with the TLS handshake
+	stall: 30 * time.Second, // a write that makes no progress
+	close: 30 * time.Second, // one wait for the peer's close; repeated while it acknowledges more bytes
+	// unanswered is the same for an empty connection. Three of them begin at most stagger apart: a server that answers
+	// none is known after 10 s, and one that only stalls must do so for as long.
+	unanswered: 4 * time.Second,
+	stagger:    3 * time.Second,
 	// fin is how long after our close_notify a FIN follows, for peers that wait for one. It does not follow at once,
 	// because some proxies take a FIN for the end of both directions. Then the peer's close is lost.
 	fin: 2 * time.Second,
@@ -41,31 +46,13 @@ var defaultTimeouts = timeouts{
 // large object is one write, so that an aborted write normally ends with a whole record.
 const maxWrite = 2 * blockSize
 
-// useKernel is the remedy for a server that never closes in order.
-const useKernel = "if the server never closes in order, set DEVO_CONFIRM=kernel: then its kernel's acknowledgement counts as delivery"
-
-var (
-	errHungUp = errors.New("the peer closed the connection")
-	errFIN    = &Error{
-		Remedy: useKernel,
-		Err: errors.New("the connection ended without close_notify, and only after our FIN: a proxy may have ended it, " +
-			"and it is unknown what the server has read"),
-	}
-	errCut = errors.New("the connection ended without the close_notify that this server sends: something on the way has cut it, " +
-		"and it is unknown what the server has read")
-)
-
-// peerClose is how a peer closed its side of a connection after we had closed ours. A larger value proves more.
-type peerClose int32
-
+// The kernel's acknowledgement is polled more and more rarely, between these bounds.
 const (
-	// notClosed: the peer did not close in time.
-	notClosed peerClose = iota
-	// bareFIN: a FIN alone. Any machine on the way can send it after it took all bytes, even if the peer got none.
-	bareFIN
-	// closeNotify: the close that TLS requires. Only the peer can send it.
-	closeNotify
+	firstPoll   = 4 * time.Millisecond
+	longestPoll = 100 * time.Millisecond
 )
+
+var errHungUp = errors.New("the peer closed the connection")
 
 // tcpConn is the TCP connection below TLS. It records whether a FIN came, because crypto/tls returns io.EOF both after
 // a FIN alone and after close_notify.
@@ -85,6 +72,7 @@ type conn struct {
 	net.Conn           // secured, or tcp without TLS
 	secured  *tls.Conn // nil without TLS
 	tcp      *tcpConn
+	tls      *clientTLS
 	timeouts timeouts
 	unacked  func(syscall.Conn) (int, error)
 	opened   time.Time
@@ -97,9 +85,9 @@ type conn struct {
 }
 
 // newConn starts the connection's reader. The caller must release the connection.
-func newConn(tcp *tcpConn, secured *tls.Conn, t timeouts, unacked func(syscall.Conn) (int, error)) *conn {
+func newConn(tcp *tcpConn, secured *tls.Conn, cfg *clientTLS, t timeouts, unacked func(syscall.Conn) (int, error)) *conn {
 	c := &conn{
-		Conn: tcp, secured: secured, tcp: tcp, timeouts: t, unacked: unacked,
+		Conn: tcp, secured: secured, tcp: tcp, tls: cfg, timeouts: t, unacked: unacked,
 		opened: time.Now(), ended: make(chan struct{}),
 	}
 	if secured != nil {
@@ -114,7 +102,13 @@ func newConn(tcp *tcpConn, secured *tls.Conn, t timeouts, unacked func(syscall.C
 // not read yet.
 func (c *conn) read() {
 	defer close(c.ended)
-	_, err := io.Copy(io.Discard, c)
+	var first [2]byte
+	_, err := io.ReadFull(c, first[:])
+	if err == nil {
+		_, err = io.Copy(io.Discard, c)
+	} else if errors.Is(err, io.EOF) {
+		err = nil
+	}
 	if err == nil && c.secured != nil && !c.tcp.fin {
 		// close_notify does not prove that the server has read everything, because a server that is stopped sends it too.
 		// What its kernel sends next decides: a reset if bytes were unread, a FIN if all bytes were read.
@@ -123,8 +117,11 @@ func (c *conn) read() {
 		_, err = io.Copy(io.Discard, struct{ io.Reader }{c.tcp})
 	}
 	c.cause = errHungUp
-	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // that error is a FIN inside a TLS record
-		c.cause = explain(err)
+	switch {
+	case c.secured == nil && first == tlsAlert:
+		c.cause = refused("begin DEVO_URL with tls://", errors.New("the server speaks TLS"))
+	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF): // that error is a FIN inside a TLS record
+		c.cause = c.tls.explain(err)
 	}
 }
 
@@ -210,59 +207,71 @@ func (c *conn) writeError(ctx context.Context, err error) error {
 	}
 }
 
-// closeWrite closes our side of the connection, over TLS with close_notify.
-func (c *conn) closeWrite(ctx context.Context) error {
+// closeWrite closes our side of the connection, over TLS with close_notify. fin sends a FIN right after that.
+func (c *conn) closeWrite(ctx context.Context, fin bool) error {
 	if err := c.alive(); err != nil {
 		return err // the peer has closed first, so its close proves nothing
 	}
-	if c.secured == nil {
-		return c.sendFIN(ctx)
+	if c.secured != nil {
+		if err := c.secured.CloseWrite(); err != nil || !fin {
+			return c.writeError(ctx, err)
+		}
 	}
-	return c.writeError(ctx, c.secured.CloseWrite())
+	c.sendFIN()
+	return nil
 }
 
-func (c *conn) sendFIN(ctx context.Context) error {
+// sendFIN ignores the error: the connection has ended then, and awaitClose says how.
+func (c *conn) sendFIN() {
 	c.sentFIN = true
-	return c.writeError(ctx, c.tcp.CloseWrite())
+	_ = c.tcp.CloseWrite()
 }
 
 // awaitClose is called after closeWrite. It waits until the peer closes its side, which the peer does after it has read
-// everything. The wait starts again as long as the peer acknowledges more bytes. After an error it is unknown what the
+// everything, and returns what that proves. The wait starts again as long as the peer acknowledges more bytes. expected is
+// what suffices: if it is the kernel's acknowledgement, nothing else is waited for. After an error it is unknown what the
 // peer has read. The connection is released.
-func (c *conn) awaitClose(ctx context.Context, wait time.Duration) (peerClose, error) {
+func (c *conn) awaitClose(ctx context.Context, wait time.Duration, expected checkpoint.Proof) (checkpoint.Proof, error) {
 	defer c.release()
 	var fin <-chan time.Time
-	if c.secured != nil {
+	if c.secured != nil && !c.sentFIN && expected != checkpoint.ProofFIN { // a FIN of ours would make the peer's a late one
 		fin = time.After(c.timeouts.fin)
 	}
-	last, over := math.MaxInt, time.After(wait)
+	pause, longest := wait, wait
+	if expected == checkpoint.ProofKernel {
+		pause, longest = min(firstPoll, wait), min(longestPoll, wait)
+	}
+	last, progress, over := math.MaxInt, time.Now(), time.After(pause)
 	for {
 		select {
 		case <-c.ended:
 			return c.closed()
 		case <-fin:
-			if err := c.sendFIN(ctx); err != nil {
-				return notClosed, err
-			}
+			c.sendFIN()
 		case <-over:
 			n, err := c.unacked(c.tcp)
 			switch {
-			case err != nil && !errors.Is(err, errors.ErrUnsupported):
-				return notClosed, err
+			case errors.Is(err, errors.ErrUnsupported):
+				return "", nil
+			case err != nil:
+				return "", err
 			case n == 0:
-				return notClosed, nil
-			case n >= last:
-				return notClosed, fmt.Errorf("the peer has not acknowledged %d bytes for %s", n, wait)
+				return checkpoint.ProofKernel, nil
+			case n < last:
+				last, progress = n, time.Now()
+			case time.Since(progress) >= wait:
+				return "", fmt.Errorf("the peer has not acknowledged %d bytes for %s", n, wait)
 			}
-			last, over = n, time.After(wait)
+			pause = min(2*pause, longest)
+			over = time.After(pause)
 		case <-ctx.Done():
-			return notClosed, ctx.Err()
+			return "", ctx.Err()
 		}
 	}
 }
 
-// closed returns how the peer closed after closeWrite.
-func (c *conn) closed() (peerClose, error) {
+// closed returns what the peer's close proves that came after closeWrite.
+func (c *conn) closed() (checkpoint.Proof, error) {
 	notified, fins := c.notified.Load(), 0
 	if notified || c.sentFIN {
 		fins = 1
@@ -272,15 +281,15 @@ func (c *conn) closed() (peerClose, error) {
 	n, err := c.unacked(c.tcp)
 	switch {
 	case !errors.Is(c.cause, errHungUp):
-		return notClosed, c.cause
+		return "", c.cause
 	case err == nil && n > fins:
-		return notClosed, errHungUp
+		return "", errHungUp
 	case notified:
-		return closeNotify, nil
+		return checkpoint.ProofCloseNotify, nil
 	case c.secured != nil && c.sentFIN:
-		return notClosed, errFIN
+		return checkpoint.ProofLateFIN, nil
 	}
-	return bareFIN, nil
+	return checkpoint.ProofFIN, nil
 }
 
 // release closes the socket without TLS: close_notify was sent, or there is no time for it. It stays unknown whether

@@ -8,7 +8,7 @@ import (
 
 // Timeouts replace those of a syslog sink, so that tests need not wait. Zero leaves one as it is.
 type Timeouts struct {
-	Dial, Stall, Close, KernelAck, FIN, Abort, Standby time.Duration
+	Dial, Stall, Close, Unanswered, Stagger, FIN, Abort, Standby time.Duration
 }
 
 // Patience is how long a test waits for something that it expects. It says nothing about how long that takes.
@@ -17,7 +17,7 @@ const Patience = 4 * time.Minute
 // On a busy machine no timeout must end. A test of a timeout sets it.
 func init() {
 	l := &defaultTimeouts
-	for _, d := range []*time.Duration{&l.dial, &l.stall, &l.close, &l.fin, &l.standby} {
+	for _, d := range []*time.Duration{&l.dial, &l.stall, &l.close, &l.unanswered, &l.stagger, &l.fin, &l.standby} {
 		*d = Patience
 	}
 }
@@ -29,8 +29,8 @@ func SetTimeouts(s Sink, w Timeouts) {
 		of *time.Duration
 		to time.Duration
 	}{
-		{&l.dial, w.Dial}, {&l.stall, w.Stall}, {&l.close, w.Close}, {&l.kernelAck, w.KernelAck},
-		{&l.fin, w.FIN}, {&l.abort, w.Abort}, {&l.standby, w.Standby},
+		{&l.dial, w.Dial}, {&l.stall, w.Stall}, {&l.close, w.Close}, {&l.unanswered, w.Unanswered},
+		{&l.stagger, w.Stagger}, {&l.fin, w.FIN}, {&l.abort, w.Abort}, {&l.standby, w.Standby},
 	} {
 		if d.to != 0 {
 			*d.of = d.to

@@ -139,6 +139,7 @@ type fileSender struct {
 	file *os.File
 	log  *zap.Logger
 	framer
+	noProof
 	size   int64 // of the file, in bytes
 	synced int64 // its size when the last batch was confirmed
 	torn   bool  // the file ends inside a line

@@ -2,7 +2,6 @@ package devo
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"okta-collector/internal/proxy"
 )
 
 const (
@@ -23,8 +24,6 @@ const (
 	postTimeout = time.Minute
 	// maxAnswer bounds the bytes that are read of an answer's body. Reading it makes the connection usable again.
 	maxAnswer = 64 << 10
-	// checkTag is the table that Check names. Check sends no event to it.
-	checkTag = "my.app.okta.check"
 )
 
 // httpSink posts events to Devo's HTTP endpoint, one event a line. A 2xx confirms a batch.
@@ -32,6 +31,7 @@ type httpSink struct {
 	noOffset
 	cfg          Config
 	scheme, host string // the host with its port
+	size         bodySize
 }
 
 // Open reads the certificates and the token anew, so that each slice uses the newest ones.
@@ -53,6 +53,7 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
 	}
 	transport := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
+		OnProxyConnectResponse: proxy.Check,
 		DialContext:            (&net.Dialer{Timeout: defaultTimeouts.dial}).DialContext,
 		TLSHandshakeTimeout:    defaultTimeouts.dial,
 		ResponseHeaderTimeout:  defaultTimeouts.stall,
@@ -61,13 +62,16 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
 		IdleConnTimeout:        defaultTimeouts.standby,
 		WriteBufferSize:        blockSize,
 	}
+	secured := new(clientTLS)
 	if s.scheme == "https" {
-		if transport.TLSClientConfig, err = s.cfg.tlsConfig(ctx); err != nil {
+		if secured, err = s.cfg.tlsConfig(ctx); err != nil {
 			return nil, err
 		}
+		transport.TLSClientConfig = secured.config
 	}
-	zip, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // the level exists
 	return &httpSender{
+		sink: s,
+		tls:  secured,
 		client: &http.Client{
 			Transport: transport,
 			// A redirect would send the events and the token to another server.
@@ -76,15 +80,14 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
 		url: fmt.Sprintf("%s://%s/stream/%s/token!%s/%s/%s", s.scheme, s.host,
 			url.PathEscape(s.cfg.Domain), url.PathEscape(token), url.PathEscape(s.cfg.Hostname), tag),
 		token:  token,
-		framer: framer{cfg: s.cfg},
-		zip:    zip,
+		packer: newPacker(s.cfg),
 	}, nil
 }
 
 // Check posts an empty body. That tests the address, the certificates, the domain and the token, and creates no event.
 // A server that answers 400 has accepted the token.
 func (s *httpSink) Check(ctx context.Context) error {
-	sender, err := s.open(ctx, checkTag)
+	sender, err := s.open(ctx, CheckTable) // no event is sent to it
 	if err != nil {
 		return err
 	}
@@ -98,37 +101,29 @@ func (s *httpSink) Check(ctx context.Context) error {
 
 // httpSender posts the batches of one slice, over one connection if they follow each other closely.
 type httpSender struct {
+	sink   *httpSink
 	client *http.Client
+	tls    *clientTLS
 	url    string // contains the token
 	token  string
-	framer
+	packer
 	noOffset
-	zip *gzip.Writer // reused for every body
+	noProof
 }
 
-// send compresses the batch into bodies of at most one post each, and starts to post them one after another.
-func (s *httpSender) send(ctx context.Context, batch Batch, d *delivery) (err error) {
-	var bodies []*bytes.Buffer
-	size := 0 // of the last body before compression
-	d.stats, err = s.frame(nil, batch, func(lines []byte) error {
-		if size == 0 || size+len(lines) > maxPost {
-			_ = s.zip.Close() // cannot fail: it writes to memory
-			bodies, size = append(bodies, new(bytes.Buffer)), 0
-			s.zip.Reset(bodies[len(bodies)-1])
-		}
-		size += len(lines)
-		_, err := s.zip.Write(lines)
-		return err
-	})
-	if err := errors.Join(err, s.zip.Close()); err != nil {
+// send compresses the batch into bodies of the present size, and starts to post them one after another.
+func (s *httpSender) send(ctx context.Context, batch Batch, d *delivery) error {
+	bodies, err := s.packAll(batch, s.sink.size.get())
+	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
+	p := posting{sender: s, d: d}
 	answered := make(chan error, 1)
 	go func() {
 		var err error
 		for i := 0; i < len(bodies) && err == nil; i++ {
-			_, err = s.post(ctx, bodies[i].Bytes(), &d.begun)
+			err = p.one(ctx, bodies[i])
 		}
 		answered <- err
 	}()
@@ -136,7 +131,11 @@ func (s *httpSender) send(ctx context.Context, batch Batch, d *delivery) (err er
 		defer cancel()
 		stop := context.AfterFunc(ctx, cancel)
 		defer stop()
-		return <-answered
+		err := <-answered
+		for _, w := range p.warnings {
+			d.stream.warn(w.Kind, "%s", w.Message)
+		}
+		return err
 	}
 	return nil
 }
@@ -179,7 +178,13 @@ func (s *httpSender) withoutToken(err error) error {
 	if strings.Contains(err.Error(), s.token) || strings.Contains(err.Error(), url.PathEscape(s.token)) {
 		return errors.New("the error is not shown because it contains the token")
 	}
-	return explain(err)
+	if refusal, ok := errors.AsType[*proxy.Refusal](err); ok {
+		if refusal.Passing() {
+			return &Error{Remedy: refusal.Remedy(), Err: err}
+		}
+		return refused(refusal.Remedy(), err)
+	}
+	return s.tls.explain(err)
 }
 
 // statusError returns the error for the status of an answer. Devo does not document its statuses, so HTTP's meaning

@@ -5,6 +5,7 @@ import "github.com/prometheus/client_golang/prometheus"
 // Metrics are a sink's metrics.
 type Metrics struct {
 	connections, lost, unanswered prometheus.Counter
+	weaker                        prometheus.Gauge
 	seconds                       prometheus.Histogram
 }
 
@@ -19,12 +20,16 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		connections: counter("connections_total", "Connections opened to Devo; over TLS and TCP each delivery has one of its own."),
 		lost:        counter("connections_lost_total", "Connections to Devo that ended before their batch was confirmed."),
 		unanswered:  counter("closes_unanswered_total", "Connections that the server left open after our close; its kernel's acknowledgement counted instead."),
+		weaker: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "okta_collector_devo_weaker_proof",
+			Help: "1 while batches count as delivered by a proof that something on the way can give, else 0.",
+		}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "okta_collector_devo_ship_seconds",
 			Help:    "Seconds to deliver a batch to Devo, from connecting to confirmation.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 12),
 		}),
 	}
-	reg.MustRegister(m.seconds)
+	reg.MustRegister(m.weaker, m.seconds)
 	return m
 }

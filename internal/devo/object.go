@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"unicode/utf8"
+
+	"okta-collector/internal/jsontext"
 )
 
 // maxKept is the longest value that a cut object keeps, in bytes with quotes. Okta's ids have 20 to 36 characters, its
@@ -42,7 +43,7 @@ func appendCut(dst, object, members []byte, size int) []byte {
 	}
 	dst = append(dst, `"@okta_cut":"`...)
 	end := fmt.Appendf(nil, `","@okta_size":%d}`, len(object))
-	dst = appendText(dst, object, size-(len(dst)-start)-len(end))
+	dst = jsontext.Append(dst, object, size-(len(dst)-start)-len(end))
 	return append(dst, end...)
 }
 
@@ -54,26 +55,6 @@ func appendIdentity(dst, object []byte) []byte {
 		if value := all[name]; len(value) > 0 && value[0] == '"' && len(value) <= maxKept {
 			dst = fmt.Appendf(dst, `"%s":%s,`, name, value)
 		}
-	}
-	return dst
-}
-
-// appendText appends the beginning of text, escaped for a JSON string, in at most room bytes. It never splits a
-// character. Bytes that are not UTF-8 become U+FFFD.
-func appendText(dst, text []byte, room int) []byte {
-	for len(text) > 0 {
-		r, n := utf8.DecodeRune(text)
-		piece := text[:n]
-		if r < ' ' || r == '"' || r == '\\' || r == utf8.RuneError && n == 1 {
-			quoted, _ := json.Marshal(string(piece)) // cannot fail for a string
-			piece = quoted[1 : len(quoted)-1]
-		}
-		if len(piece) > room {
-			break
-		}
-		dst = append(dst, piece...)
-		room -= len(piece)
-		text = text[n:]
 	}
 	return dst
 }

@@ -6,6 +6,8 @@ package devo
 import (
 	"context"
 	"errors"
+
+	"okta-collector/internal/checkpoint"
 )
 
 // ErrRefused is wrapped by errors that last until a person acts: a refused certificate or token, a server certificate
@@ -35,11 +37,17 @@ func (noOffset) OffsetOf() string { return "" }
 
 func (noOffset) Offset() *int64 { return nil }
 
+// noProof is embedded by senders whose confirmation is of one kind only.
+type noProof struct{}
+
+func (noProof) Proven() checkpoint.Proven { return checkpoint.Proven{} }
+
 // Target says what a stream is for.
 type Target struct {
-	Name   string // the workflow's id; at most one stream of a name is open at any time
-	Tag    string // the Devo table
-	Offset *int64 // from the last durable checkpoint; nil if it has none
+	Name   string            // the workflow's id; at most one stream of a name is open at any time
+	Tag    string            // the Devo table
+	Offset *int64            // from the last durable checkpoint; nil if it has none
+	Proven checkpoint.Proven // from the last durable checkpoint
 }
 
 // A Batch is a group of objects that are delivered and confirmed together: a page or a part of one, in Okta's order.
@@ -68,9 +76,26 @@ type Stream interface {
 	// Offset is the offset to checkpoint with the batches confirmed so far; nil if the sink has no offsets. Unless it is
 	// nil, its first value must be checkpointed before the first Send.
 	Offset() *int64
+	// Proven is the best proof that the server of a syslog sink ever gave, to checkpoint with the batches confirmed so far.
+	Proven() checkpoint.Proven
+	// Warnings returns what was unusual since the last call, one of a kind.
+	Warnings() []Warning
 	// Close releases everything, and gives up deliveries under way. A second call does nothing.
 	Close()
 }
+
+// A Warning is something unusual that stopped nothing.
+type Warning struct{ Kind, Message string }
+
+// Kinds of warnings.
+const (
+	// WarnWeakerProof: batches count as delivered by a proof that something on the way can give.
+	WarnWeakerProof = "weaker proof"
+	// WarnSmallerBatches: an HTTP body was too large for the server or a proxy, and was sent in parts.
+	WarnSmallerBatches = "smaller batches"
+	// WarnCut: a single event was too large for the server or a proxy, and was shipped cut and marked.
+	WarnCut = "cut"
+)
 
 // A Delivery is a batch under way. It owns what confirms the batch: a connection, or a request with its body.
 type Delivery interface {

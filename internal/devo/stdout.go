@@ -29,6 +29,7 @@ type stdoutSender struct {
 	tag  string
 	framer
 	noOffset
+	noProof
 }
 
 func (s *stdoutSender) send(ctx context.Context, batch Batch, d *delivery) (err error) {

@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"okta-collector/internal/checkpoint"
 )
 
 // A sender is the part of a stream that differs between sinks.
@@ -14,6 +17,7 @@ type sender interface {
 	// needs a confirmation.
 	send(ctx context.Context, batch Batch, d *delivery) error
 	Offset() *int64
+	Proven() checkpoint.Proven
 	// close releases what no delivery owns. A second call does nothing.
 	close()
 }
@@ -25,6 +29,7 @@ type stream struct {
 	metrics  *Metrics
 	failed   error       // the error of the stream; then nothing more can be sent
 	underWay []*delivery // not waited for yet, oldest first
+	warnings []Warning   // since the last call of Warnings
 }
 
 // ended is a context that has ended.
@@ -82,6 +87,18 @@ func (s *stream) fail(d *delivery, err error) error {
 	}
 	s.failed = fmt.Errorf("%s: %w", s.doing, err)
 	return s.failed
+}
+
+// warn adds a warning. It replaces an earlier one of its kind.
+func (s *stream) warn(kind, format string, args ...any) {
+	s.warnings = slices.DeleteFunc(s.warnings, func(w Warning) bool { return w.Kind == kind })
+	s.warnings = append(s.warnings, Warning{kind, fmt.Sprintf(format, args...)})
+}
+
+func (s *stream) Warnings() []Warning {
+	warnings := s.warnings
+	s.warnings = nil
+	return warnings
 }
 
 // giveUp releases the deliveries under way without waiting.

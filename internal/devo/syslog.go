@@ -5,12 +5,13 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"go.uber.org/zap"
+
+	"okta-collector/internal/checkpoint"
 )
 
 // syslogSink sends records over TCP or TLS.
@@ -26,21 +27,29 @@ type syslogSink struct {
 	secured  bool // TLS
 	timeouts timeouts
 	unacked  func(syscall.Conn) (int, error)
-	warned   sync.Once // logs once that the peer does not close
-
-	// bestClose is the best [peerClose] of this server so far. A connection that ends with less was cut on the way.
-	bestClose atomic.Int32
+	least    checkpoint.Proof // the weakest proof that DEVO_CONFIRM accepts
+	known    *knowledge
+	// finAtOnce: the server sends close_notify, and only after our FIN. Then a FIN follows our close_notify at once.
+	finAtOnce atomic.Bool
 }
+
+const (
+	// acceptLess is the remedy for a server that does not close as DEVO_CONFIRM demands.
+	acceptLess = "if this server never closes in order, set DEVO_CONFIRM=auto and run on Linux"
+	// resetProof is the remedy for a server that once proved more.
+	resetProof = "if the server closes like this for good, accept it with `starter resume --reset-proof`"
+)
 
 func (s *syslogSink) Open(_ context.Context, target Target) (Stream, error) {
 	if err := checkTarget(target); err != nil {
 		return nil, err
 	}
-	sender := &syslogSender{sink: s, tag: target.Tag, framer: framer{cfg: s.cfg}}
+	s.known.recall(target.Proven)
+	sender := &syslogSender{sink: s, name: target.Name, tag: target.Tag, framer: framer{cfg: s.cfg}}
 	return &stream{sender: sender, doing: "sending to " + s.address, metrics: s.cfg.Metrics}, nil
 }
 
-// Check opens a connection and closes it without sending. That shows whether the server would confirm a batch.
+// Check opens connections and closes them without sending. That shows whether the server would confirm a batch.
 func (s *syslogSink) Check(ctx context.Context) error {
 	c, err := s.connect(ctx)
 	if err != nil {
@@ -50,7 +59,8 @@ func (s *syslogSink) Check(ctx context.Context) error {
 	if err := c.accepted(ctx, s.timeouts.check); err != nil {
 		return fmt.Errorf("connecting to %s: %w", s.address, err)
 	}
-	_, err = s.closeEmpty(ctx, c)
+	c.closeUnused()
+	_, err = s.expected(ctx)
 	return err
 }
 
@@ -64,14 +74,14 @@ func (s *syslogSink) connect(ctx context.Context) (*conn, error) {
 		return nil, fmt.Errorf("connecting to %s: not done within %s: %v", s.address, s.timeouts.dial, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("connecting to %s: %w", s.address, explain(err))
+		return nil, fmt.Errorf("connecting to %s: %w", s.address, err)
 	}
 	s.cfg.Metrics.connections.Inc()
 	return c, nil
 }
 
 func (s *syslogSink) dial(ctx context.Context) (*conn, error) {
-	var cfg *tls.Config
+	cfg := new(clientTLS)
 	if s.secured {
 		var err error
 		if cfg, err = s.cfg.tlsConfig(ctx); err != nil {
@@ -85,15 +95,15 @@ func (s *syslogSink) dial(ctx context.Context) (*conn, error) {
 	}
 	tcp := &tcpConn{TCPConn: dialed.(*net.TCPConn)} // the type of every "tcp" connection
 	if !s.secured {
-		return newConn(tcp, nil, s.timeouts, s.unacked), nil
+		return newConn(tcp, nil, cfg, s.timeouts, s.unacked), nil
 	}
-	secured := tls.Client(tcp, cfg)
+	secured := tls.Client(tcp, cfg.config)
 	started := time.Now()
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = tcp.Close()
-		return nil, fmt.Errorf("TLS handshake: %w", err)
+		return nil, fmt.Errorf("TLS handshake: %w", cfg.explain(err))
 	}
-	c := newConn(tcp, secured, s.timeouts, s.unacked)
+	c := newConn(tcp, secured, cfg, s.timeouts, s.unacked)
 	// In TLS 1.2 the server sends the last message of the handshake, after it has checked the certificate.
 	if secured.ConnectionState().Version < tls.VersionTLS13 {
 		return c, nil
@@ -102,80 +112,22 @@ func (s *syslogSink) dial(ctx context.Context) (*conn, error) {
 	return c, c.accepted(ctx, wait)
 }
 
-// closeEmpty closes a connection that has sent nothing, and returns how the server closed it.
-func (s *syslogSink) closeEmpty(ctx context.Context, c *conn) (peerClose, error) {
-	if err := c.closeWrite(ctx); err != nil {
-		c.release()
-		return notClosed, fmt.Errorf("closing the connection to %s: %w", s.address, err)
+// awaitClose is called after closeWrite. It returns what the server's close proves. After an error it is unknown what the
+// server has read. The connection is released.
+func (s *syslogSink) awaitClose(ctx context.Context, c *conn, wait time.Duration, expected checkpoint.Proof) (checkpoint.Proof, error) {
+	got, err := c.awaitClose(ctx, wait, expected)
+	if err != nil {
+		s.finAtOnce.Store(false)
+		return "", fmt.Errorf("closing the connection to %s: %w", s.address, err)
 	}
-	return s.awaitClose(ctx, c)
-}
-
-// awaitClose is called after closeWrite. It returns how the server closed its side. Its error says why that does not
-// prove that the server has read everything. The connection is released.
-func (s *syslogSink) awaitClose(ctx context.Context, c *conn) (peerClose, error) {
-	kernel, wait := s.cfg.Confirm == ConfirmKernel, s.timeouts.close
-	if kernel {
-		wait = s.timeouts.kernelAck
-	}
-	got, err := c.awaitClose(ctx, wait)
-	switch {
-	case err != nil:
-		return got, fmt.Errorf("closing the connection to %s: %w", s.address, err)
-	case got != notClosed:
-		return got, nil
-	case !kernel:
-		err = fmt.Errorf("the server %s did not close its side within %s, and it is unknown what it has read", s.address, wait)
-		return got, &Error{Remedy: useKernel, Err: err}
-	}
-	s.cfg.Metrics.unanswered.Inc()
-	s.warned.Do(func() {
-		s.cfg.Log.Warn("the server does not close its side of a connection; "+
-			"bytes that its kernel acknowledged count as delivered", zap.String("server", s.address))
-	})
+	s.finAtOnce.Store(got == checkpoint.ProofCloseNotify && c.sentFIN)
 	return got, nil
-}
-
-// probe returns the best close of the server. If that is unknown, probe finds out with connections that send nothing.
-// So a server that does not close gets no batch. If a server has sent close_notify once, every later close needs it.
-func (s *syslogSink) probe(ctx context.Context) (peerClose, error) {
-	best := peerClose(s.bestClose.Load())
-	if s.cfg.Confirm == ConfirmKernel || best != notClosed {
-		return best, nil
-	}
-	// A connection that was cut also ends with a bare FIN. So over TLS a bare FIN counts only the second time.
-	for range 2 {
-		c, err := s.connect(ctx)
-		if err != nil {
-			return notClosed, err
-		}
-		if best, err = s.closeEmpty(ctx, c); err != nil {
-			return notClosed, err
-		}
-		if best == closeNotify || !s.secured {
-			break
-		}
-	}
-	if s.learn(best) && best != closeNotify && s.secured {
-		s.cfg.Log.Warn("the server ends TLS without close_notify: a connection that was cut on the way "+
-			"looks the same as one that the server has read", zap.String("server", s.address))
-	}
-	return best, nil
-}
-
-// learn raises bestClose, and reports whether bestClose was unknown.
-func (s *syslogSink) learn(got peerClose) (first bool) {
-	first = s.bestClose.CompareAndSwap(int32(notClosed), int32(got))
-	if got == closeNotify {
-		s.bestClose.Store(int32(got)) // nothing is better
-	}
-	return first
 }
 
 // syslogSender sends each batch over a connection of its own.
 type syslogSender struct {
-	sink *syslogSink
-	tag  string
+	sink      *syslogSink
+	name, tag string
 	framer
 	noOffset
 	// standby receives a connection for the next batch, or nil if that failed. The channel is nil if no batch was
@@ -214,7 +166,7 @@ func (s *syslogSender) takeStandby(ctx context.Context) *conn {
 }
 
 func (s *syslogSender) send(ctx context.Context, batch Batch, d *delivery) error {
-	expected, err := s.sink.probe(ctx)
+	expected, err := s.sink.expected(ctx)
 	if err != nil {
 		return err
 	}
@@ -232,7 +184,8 @@ func (s *syslogSender) send(ctx context.Context, batch Batch, d *delivery) error
 	head := recordHead(s.sink.cfg.Now(), s.sink.cfg.Hostname, s.tag)
 	d.stats, err = s.frame(head, batch, func(records []byte) error { return c.write(ctx, records) })
 	if err == nil {
-		err = c.closeWrite(ctx)
+		// Where the FIN brings the answer, or nothing does, the FIN need not wait.
+		err = c.closeWrite(ctx, weak(expected) || s.sink.finAtOnce.Load())
 	}
 	d.begun = c.wrote
 	if err != nil {
@@ -240,24 +193,52 @@ func (s *syslogSender) send(ctx context.Context, batch Batch, d *delivery) error
 		s.sink.cfg.Metrics.lost.Inc()
 		return err
 	}
-	d.confirm = func(ctx context.Context) error { return s.sink.confirm(ctx, c, expected) }
+	d.confirm = func(ctx context.Context) error {
+		got, err := s.sink.confirm(ctx, c, expected)
+		if err != nil {
+			s.sink.cfg.Metrics.lost.Inc()
+			return err
+		}
+		s.accepted(got, d.stream)
+		return nil
+	}
 	return nil
 }
 
+// accepted counts a proof that was accepted, and warns of a weak one.
+func (s *syslogSender) accepted(got checkpoint.Proof, stream *stream) {
+	metrics := s.sink.cfg.Metrics
+	metrics.weaker.Set(0)
+	if got == checkpoint.ProofKernel {
+		metrics.unanswered.Inc()
+	}
+	if weak(got) {
+		metrics.weaker.Set(1)
+	}
+	if weak(got) && s.sink.known.remind(s.name) {
+		message := "the server " + s.sink.told(got, s.sink.timeouts.unanswered) + "; this counts as delivered. If the server, or a proxy " +
+			"before it, dies with unread events, they are lost"
+		stream.warn(WarnWeakerProof, "%s", message)
+		s.sink.cfg.Log.Warn(message, zap.String("stream", s.name))
+	}
+}
+
+func (s *syslogSender) Proven() checkpoint.Proven { return s.sink.known.get() }
+
 func (s *syslogSender) close() { _ = s.takeStandby(ended) }
 
-// confirm is called after closeWrite. It returns nil when the server has read everything sent over the connection.
-func (s *syslogSink) confirm(ctx context.Context, c *conn, expected peerClose) error {
-	got, err := s.awaitClose(ctx, c)
-	if err == nil && s.cfg.Confirm == ConfirmClose && got < expected {
-		// The server may close differently now, so the next batch probes it again.
-		s.bestClose.Store(int32(notClosed))
-		err = errCut
-	}
+// confirm is called after closeWrite. It returns the server's proof that it has read everything sent over the connection.
+func (s *syslogSink) confirm(ctx context.Context, c *conn, expected checkpoint.Proof) (checkpoint.Proof, error) {
+	got, err := s.awaitClose(ctx, c, s.timeouts.close, expected)
 	if err != nil {
-		s.cfg.Metrics.lost.Inc()
-		return err
+		return "", err
 	}
-	s.learn(got)
-	return nil
+	if better(expected, got) {
+		return "", &Error{Remedy: resetProof, Err: fmt.Errorf("the server %s. Earlier, %s: something on the way may have cut this connection "+
+			"or held it up, and it is unknown what the server has read", s.told(got, s.timeouts.close), s.told(expected, 0))}
+	}
+	if got == checkpoint.ProofCloseNotify { // a FIN teaches nothing: a connection that something on the way has cut ends with one too
+		s.known.learn(got)
+	}
+	return got, nil
 }

@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/devo"
 )
 
@@ -218,7 +219,12 @@ func TestServerWithoutCloseNotifyIsUsedWithAWarning(t *testing.T) {
 	require.ErrorContains(t, err, "close_notify", "a server that has sent close_notify is held to it")
 	require.Equal(t, 1, logs.Len())
 
-	ship(t, openStream(t, sink, target), objects(2, 1, 10)) // unless it has changed for good
+	_, err = deliver(t.Context(), openStream(t, sink, target), objects(2, 1, 10))
+	require.ErrorContains(t, err, "close_notify")
+
+	changed := target // for good, as an operator knows
+	changed.Proven.ProofReset = time.Now()
+	ship(t, openStream(t, sink, changed), objects(2, 1, 10))
 	require.Equal(t, 2, logs.Len())
 }
 
@@ -238,10 +244,21 @@ func TestServerThatStallsBehindAProxyIsNotTakenForOneWithoutCloseNotify(t *testi
 		<-done
 	})
 	f := clientFiles(t, ca, ca, "client")
-	stream := open(t, devo.Config{URL: proxy.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}, devo.Timeouts{FIN: time.Millisecond})
-	_, err := deliver(t.Context(), stream, objects(0, 3, 10))
-	require.ErrorContains(t, err, "only after our FIN")
-	require.Empty(t, s.text())
+	cfg := devo.Config{URL: proxy.url("tls"), ChainFile: f.chain, CertFile: f.cert, KeyFile: f.key}
+	proven := target
+	proven.Proven = checkpoint.Proven{Proof: checkpoint.ProofCloseNotify, ProofOf: cfg.URL}
+	strict := cfg
+	strict.Confirm = devo.ConfirmClose
+	for _, test := range []struct {
+		cfg    devo.Config
+		target devo.Target
+	}{{strict, target}, {cfg, proven}} {
+		sink := newSink(t, test.cfg)
+		devo.SetTimeouts(sink, devo.Timeouts{FIN: time.Millisecond})
+		_, err := deliver(t.Context(), openStream(t, sink, test.target), objects(0, 3, 10))
+		require.ErrorContains(t, err, "only after our FIN")
+		require.Empty(t, s.text())
+	}
 }
 
 func TestServerThatWaitsForAFINGetsOne(t *testing.T) {
@@ -292,15 +309,16 @@ func TestServerThatStopsReadingIsAPassingError(t *testing.T) {
 	}
 }
 
-func TestNothingIsSentToAServerThatDoesNotClose(t *testing.T) {
+func TestNothingIsSentToAServerThatDoesNotCloseWhereThatIsDemanded(t *testing.T) {
 	overBoth(t, func(s *server, c net.Conn, _ int) { _, _ = io.Copy(s, c) }, func(t *testing.T, s *server, cfg devo.Config) {
+		cfg.Confirm = devo.ConfirmClose
 		sink, err := devo.New(cfg)
 		require.NoError(t, err)
-		devo.SetTimeouts(sink, devo.Timeouts{Close: 100 * time.Millisecond})
-		require.Contains(t, devo.Remedy(sink.Check(t.Context())), "DEVO_CONFIRM=kernel")
+		devo.SetTimeouts(sink, shortPatience)
+		require.Contains(t, devo.Remedy(sink.Check(t.Context())), "DEVO_CONFIRM=auto")
 		stream := openStream(t, sink, target)
 		_, err = deliver(t.Context(), stream, objects(0, 3, 10))
-		require.Contains(t, devo.Remedy(err), "DEVO_CONFIRM=kernel")
+		require.Contains(t, devo.Remedy(err), "DEVO_CONFIRM=auto")
 		require.NotErrorIs(t, err, devo.ErrRefused, "it may be busy")
 		require.Empty(t, s.text())
 	})
@@ -313,7 +331,6 @@ func TestTheKernelsAcknowledgementConfirmsWhereThatIsConfigured(t *testing.T) {
 		cfg.Confirm, cfg.Log, cfg.Metrics = devo.ConfirmKernel, zap.New(core), devo.NewMetrics(reg)
 		sink, err := devo.New(cfg)
 		require.NoError(t, err)
-		devo.SetTimeouts(sink, devo.Timeouts{KernelAck: 50 * time.Millisecond})
 		stream := openStream(t, sink, target)
 		for i := range 2 {
 			ship(t, stream, objects(i, 1, 10))
@@ -332,7 +349,7 @@ func TestTheKernelsAcknowledgementConfirmsForAServerThatClosesNowAndThen(t *test
 		}
 	}, func(t *testing.T, s *server, cfg devo.Config) {
 		cfg.Confirm = devo.ConfirmKernel
-		stream := open(t, cfg, devo.Timeouts{KernelAck: 50 * time.Millisecond})
+		stream := open(t, cfg, devo.Timeouts{})
 		for i := range 2 {
 			ship(t, stream, objects(i, 1, 10))
 		}
@@ -344,7 +361,7 @@ func TestWhatTheKernelHasNotAcknowledgedIsNotConfirmed(t *testing.T) {
 	s := serve(t, nil, readAll)
 	sink, err := devo.New(devo.Config{URL: s.url("tcp"), Confirm: devo.ConfirmKernel})
 	require.NoError(t, err)
-	devo.SetTimeouts(sink, devo.Timeouts{KernelAck: 20 * time.Millisecond})
+	devo.SetTimeouts(sink, devo.Timeouts{Close: 20 * time.Millisecond})
 	devo.SetUnacknowledged(sink, func(syscall.Conn) (int, error) { return 100, nil })
 	_, err = deliver(t.Context(), openStream(t, sink, target), objects(0, 1, 10))
 	require.Error(t, err)

@@ -1,13 +1,15 @@
 package devo
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
-	"fmt"
-	"net"
 	"slices"
+	"strings"
+	"sync/atomic"
 
 	"okta-collector/internal/secret"
 )
@@ -15,10 +17,17 @@ import (
 // maxPEM bounds a certificate file in bytes.
 const maxPEM = 1 << 20
 
+// clientTLS is the configuration of TLS connections. The zero value is for a connection without TLS.
+type clientTLS struct {
+	config *tls.Config
+	leaf   *x509.Certificate // the client's certificate; nil if it has none
+	asked  atomic.Bool       // a server has asked for the client's certificate
+}
+
 // tlsConfig returns the configuration of one TLS connection. If the files are wrong, it reads them again for up to a
 // second, because somebody may be replacing them.
-func (c Config) tlsConfig(ctx context.Context) (*tls.Config, error) {
-	cfg, err := secret.Retry(ctx, func() (*tls.Config, error) {
+func (c Config) tlsConfig(ctx context.Context) (*clientTLS, error) {
+	cfg, err := secret.Retry(ctx, func() (*clientTLS, error) {
 		cfg, wrong := c.readTLS()
 		if len(wrong) > 0 {
 			return nil, wrong
@@ -32,37 +41,105 @@ func (c Config) tlsConfig(ctx context.Context) (*tls.Config, error) {
 }
 
 // readTLS reads the certificate files once.
-func (c Config) readTLS() (*tls.Config, SettingErrors) {
-	cfg := &tls.Config{
+func (c Config) readTLS() (*clientTLS, SettingErrors) {
+	client := &clientTLS{config: &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		ServerName: c.ServerName,
 		// Dynamic sizing begins with small records. That helps browsers, but slows a bulk transfer.
 		DynamicRecordSizingDisabled: true,
-	}
+	}}
 	var wrong SettingErrors
+	var chain [][]byte
+	var pair tls.Certificate
 	if c.ChainFile != "" {
-		chain := readPEM("DEVO_CHAIN_FILE", c.ChainFile, &wrong)
-		cfg.RootCAs = x509.NewCertPool()
-		wrong.unless(chain == nil || cfg.RootCAs.AppendCertsFromPEM(chain),
+		data := readPEM("DEVO_CHAIN_FILE", c.ChainFile, &wrong)
+		chain = certificates(data)
+		client.config.RootCAs = x509.NewCertPool()
+		wrong.unless(data == nil || client.config.RootCAs.AppendCertsFromPEM(data),
 			"DEVO_CHAIN_FILE", "(%s) has no certificate in it", c.ChainFile)
 	}
-	if c.CertFile == "" && c.KeyFile == "" {
-		return cfg, wrong
+	if c.CertFile != "" || c.KeyFile != "" {
+		pair = c.readPair(&wrong)
 	}
-	cert := readPEM("DEVO_CERT_FILE", c.CertFile, &wrong)
-	key := readPEM("DEVO_KEY_FILE", c.KeyFile, &wrong)
+	if len(pair.Certificate) > 0 {
+		client.leaf = pair.Leaf
+		pair.Certificate = complete(pair.Leaf, pair.Certificate, chain)
+	}
+	// The certificate is sent whatever authorities the server names. A refused certificate gives a clearer error than a
+	// missing one.
+	client.config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		client.asked.Store(true)
+		return &pair, nil
+	}
+	return client, wrong
+}
+
+// readPair reads the client's certificate and its key. It returns no certificate if one of them is wrong.
+func (c Config) readPair(wrong *SettingErrors) tls.Certificate {
+	cert := readPEM("DEVO_CERT_FILE", c.CertFile, wrong)
+	key := readPEM("DEVO_KEY_FILE", c.KeyFile, wrong)
 	if cert == nil || key == nil {
-		return cfg, wrong
+		return tls.Certificate{}
+	}
+	if isEncrypted(key) {
+		wrong.add("DEVO_KEY_FILE", "(%s) is encrypted with a password, which nobody can enter here; decrypt it with "+
+			"`openssl pkey -in %[1]s -out decrypted.key`, let only the collector read that file, and name it here", c.KeyFile)
+		return tls.Certificate{}
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		wrong.addEither("DEVO_CERT_FILE", "DEVO_KEY_FILE", "is wrong: %s and %s are not a certificate and its key: %v",
 			c.CertFile, c.KeyFile, err)
 	}
-	// The certificate is sent whatever authorities the server names. A refused certificate gives a clearer error than a
-	// missing one.
-	cfg.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
-	return cfg, wrong
+	return pair
+}
+
+// isEncrypted reports whether a PEM file has an encrypted key, of PKCS #8 or of OpenSSL's older format (RFC 1421).
+func isEncrypted(data []byte) bool {
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") {
+			return true
+		}
+	}
+	return false
+}
+
+// certificates returns the certificates in a PEM file.
+func certificates(data []byte) (all [][]byte) {
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "CERTIFICATE" {
+			all = append(all, block.Bytes)
+		}
+	}
+	return all
+}
+
+// complete returns the chain from a client's certificate up to the last authority that the files have. given are the
+// certificates of DEVO_CERT_FILE, and more those of DEVO_CHAIN_FILE. Some servers know the root only, and senders that use
+// OpenSSL complete the chain from there too. If the files have no longer chain than given, given stays as it is.
+func complete(leaf *x509.Certificate, given, more [][]byte) [][]byte {
+	var authorities []*x509.Certificate
+	for _, der := range slices.Concat(given[1:], more) {
+		if authority, err := x509.ParseCertificate(der); err == nil {
+			authorities = append(authorities, authority)
+		}
+	}
+	chain := [][]byte{leaf.Raw}
+	for top := leaf; !bytes.Equal(top.RawIssuer, top.RawSubject); {
+		i := slices.IndexFunc(authorities, func(a *x509.Certificate) bool {
+			return bytes.Equal(top.RawIssuer, a.RawSubject) && top.CheckSignatureFrom(a) == nil
+		})
+		if i < 0 {
+			break
+		}
+		top = authorities[i]
+		authorities = slices.Delete(authorities, i, i+1) // so that authorities that signed each other end the loop
+		chain = append(chain, top.Raw)
+	}
+	if len(chain) > len(given) {
+		return chain
+	}
+	return given
 }
 
 // readPEM reads the file of a setting. On failure it adds a problem to wrong and returns nil.
@@ -77,43 +154,4 @@ func readPEM(setting, path string, wrong *SettingErrors) []byte {
 		return nil
 	}
 	return data
-}
-
-// refusals are the TLS alerts that last until a person acts (RFC 8446, section 6.2): handshake_failure (TLS 1.2 without
-// a certificate), bad_certificate, unsupported_certificate, certificate_revoked, certificate_expired,
-// certificate_unknown, unknown_ca, access_denied, decrypt_error (a signature that does not verify), protocol_version,
-// insufficient_security, unrecognized_name, certificate_required.
-var refusals = []tls.AlertError{40, 42, 43, 44, 45, 46, 48, 49, 51, 70, 71, 112, 116}
-
-// explain turns an error of a TLS connection into an [Error] if a person has to act. It returns any other error
-// unchanged.
-func explain(err error) error {
-	remedy, problem := "", ""
-	alert, isAlert := errors.AsType[*net.OpError](err)
-	switch {
-	case isA[x509.HostnameError](err):
-		remedy, problem = "see DEVO_URL and DEVO_SERVER_NAME", "the server's certificate is for another name"
-	case isA[x509.UnknownAuthorityError](err):
-		remedy, problem = "see DEVO_CHAIN_FILE", "no trusted authority has signed the server's certificate"
-	case isA[*tls.CertificateVerificationError](err):
-		remedy, problem = "see DEVO_CHAIN_FILE and this machine's clock", "the server's certificate does not verify"
-	case isA[tls.RecordHeaderError](err):
-		remedy, problem = "see DEVO_URL", "the server does not speak TLS"
-	case isAlert && alert.Op == "remote error" && isRefusal(alert.Err):
-		remedy, problem = "see DEVO_CERT_FILE and DEVO_KEY_FILE", "the server does not accept the client's certificate"
-	default:
-		return err
-	}
-	return refused(remedy, fmt.Errorf("%s: %w", problem, err))
-}
-
-func isA[E error](err error) bool {
-	_, ok := errors.AsType[E](err)
-	return ok
-}
-
-// isRefusal reports whether an alert is one of refusals. It compares texts, because crypto/tls does not export the type
-// of a received alert. tls.AlertError has the same texts.
-func isRefusal(alert error) bool {
-	return slices.ContainsFunc(refusals, func(r tls.AlertError) bool { return alert.Error() == r.Error() })
 }

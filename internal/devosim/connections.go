@@ -20,6 +20,11 @@ type ConnectionStats struct {
 	// Cut counts records and requests of which only a part arrived, as when a
 	// sender is killed. They are neither delivered nor malformed.
 	Cut int64 `json:"cut"`
+	// Truncated counts records longer than Config.MaxRecord, which is not the sender's fault. What a server keeps of them is
+	// no JSON any more, so they are not delivered.
+	Truncated int64 `json:"truncated,omitempty"`
+	// TooLarge counts requests that were refused because of Config.MaxBody.
+	TooLarge int64 `json:"tooLarge,omitempty"`
 }
 
 // connections are all that are open, whatever their protocol.
@@ -51,9 +56,11 @@ func (c *connections) count(counter func(*ConnectionStats)) {
 	counter(&c.counts)
 }
 
-func refused(s *ConnectionStats)  { s.Refused++ }
-func answered(s *ConnectionStats) { s.Answered++ }
-func cut(s *ConnectionStats)      { s.Cut++ }
+func refused(s *ConnectionStats)   { s.Refused++ }
+func answered(s *ConnectionStats)  { s.Answered++ }
+func cut(s *ConnectionStats)       { s.Cut++ }
+func truncated(s *ConnectionStats) { s.Truncated++ }
+func tooLarge(s *ConnectionStats)  { s.TooLarge++ }
 
 // add registers an accepted connection.
 func (c *connections) add(conn net.Conn) *connection {

@@ -25,6 +25,12 @@ func (s *Server) ResetConnection(peer string) {
 	})
 }
 
+// SetManner changes how syslog connections are ended from now on.
+func (s *Server) SetManner(m Manner) { s.manner.Store(&m) }
+
+// SetMaxBody changes the size from which on HTTP bodies are refused with 413, in bytes; 0: Devo's own limit alone.
+func (s *Server) SetMaxBody(bytes int64) { s.maxBody.Store(bytes) }
+
 // AnswerHalfCloses says whether a client that ends its side of a syslog connection sees
 // the other side closed too, as it does unless told otherwise, or the connection left open.
 func (s *Server) AnswerHalfCloses(answer bool) { s.conns.answering.set(answer) }

@@ -40,6 +40,16 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
+	// As a proxy does: before it has read anything, in HTML, and with the end of the connection.
+	if most := s.maxBody.Load(); most > 0 && r.ContentLength > most {
+		s.conns.count(tooLarge)
+		w.Header().Set("Content-Type", "text/html")
+		w.Header().Set("Connection", "close")
+		w.WriteHeader(http.StatusRequestEntityTooLarge)
+		_, _ = io.WriteString(w, "<html><head><title>413 Request Entity Too Large</title></head></html>\r\n")
+		return
+	}
+
 	// First all of the body, so that one cut off is told from one that is wrong.
 	body, err := readBody(r.Body)
 	if err != nil && !errors.Is(err, errTooLarge) {

@@ -5,8 +5,8 @@
 //
 // A record that is not exactly as it has to be is remembered and makes the run fail
 // (see [Server.Err]). It can also be a bad peer on demand: see [Server.StopReading],
-// [Server.CloseConnections], [Server.ResetConnections], [Server.ResetConnection] and [Server.AnswerHalfCloses]. Tests
-// can act at every step of a delivery: see [Server.SetHooks].
+// [Server.CloseConnections], [Server.ResetConnections], [Server.ResetConnection], [Server.AnswerHalfCloses],
+// [Server.SetManner] and [Server.SetMaxBody]. Tests can act at every step of a delivery: see [Server.SetHooks].
 package devosim
 
 import (
@@ -35,6 +35,13 @@ type Config struct {
 	Dir string
 	// Domain and Token are what HTTP requests must have in their path.
 	Domain, Token string
+	// Manner is how syslog connections are ended; default: [ClosesWithNotify]. See [Server.SetManner].
+	Manner Manner
+	// MaxRecord truncates longer syslog records, in bytes with their header; rsyslog's default is 8096. 0: nothing is truncated.
+	MaxRecord int
+	// MaxBody refuses larger HTTP bodies with 413, in bytes as they are sent; nginx's default is 1 MiB. 0: Devo's own limit
+	// alone. See [Server.SetMaxBody].
+	MaxBody int64
 	// Out, if set, is given each delivered object, one a line.
 	Out io.Writer
 }
@@ -49,6 +56,8 @@ type Server struct {
 	counts         counts
 	hooks          atomic.Pointer[Hooks]
 	problems       problems
+	manner         atomic.Pointer[Manner]
+	maxBody        atomic.Int64
 	out            sync.Mutex
 	serving        sync.WaitGroup
 }
@@ -70,6 +79,8 @@ func Start(config Config) (*Server, error) {
 		counts: counts{tags: map[string]*tagCounts{}},
 	}
 	s.SetHooks(Hooks{})
+	s.SetManner(cmp.Or(config.Manner, ClosesWithNotify))
+	s.SetMaxBody(config.MaxBody)
 	for _, l := range []struct {
 		address  string
 		listener *net.Listener

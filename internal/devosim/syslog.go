@@ -38,7 +38,7 @@ func (s *Server) acceptSyslog(l net.Listener, config *tls.Config) {
 			}
 			s.ended(conn)
 			s.conns.answering.wait(raw.done)
-			if conn.Close() == nil { // over TLS this sends close_notify too
+			if s.manner.Load().end(conn, raw) {
 				s.conns.count(answered)
 			}
 		})
@@ -59,6 +59,10 @@ func (s *Server) readRecords(conn net.Conn) (ended bool) {
 	lines.Buffer(make([]byte, 64<<10), maxRecord)
 	lines.Split(s.splitRecords)
 	for lines.Scan() {
+		if most := s.config.MaxRecord; most > 0 && len(lines.Bytes()) > most {
+			s.conns.count(truncated)
+			continue
+		}
 		record, err := ParseRecord(lines.Bytes())
 		if err != nil {
 			s.problems.record("syslog", from, err, lines.Bytes())

@@ -3,6 +3,7 @@ package okta
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -25,55 +26,105 @@ type answer struct {
 	objects []object
 	// cursor is the cursor of this page, next that of the next page: "" at the end.
 	cursor, next string
-	date         time.Time
+	// self is the link of an answer to itself, as a cursor; "" if there is none.
+	self string
+	// lost: the link to the next page is malformed, or the page is full and the answer has no link at all, not even to
+	// itself. Then it is unknown whether another page follows.
+	lost bool
+	// gone: the parent of the listing was deleted.
+	gone bool
+	date time.Time
 }
 
-// read reads the body of a 200. c says where the objects and the next link are.
-func (a *answer) read(c Collection, resp *http.Response) (err error) {
-	if resp.ContentLength > maxPage {
-		return errTooLarge
+// read reads the body of a 200 to q. Elements that are no JSON objects become marked records. Its error may wrap one of
+// the errors of split, or errTooLarge. If no smaller page can be asked for, what cannot be told apart in a whole answer is
+// one marked record, and so is an object that is too large.
+func (o *Org) read(a *answer, q query, resp *http.Response) error {
+	c := q.collection
+	var links []byte
+	err := a.fill(resp)
+	switch {
+	case errors.Is(err, errTooLarge) && q.smallest:
+		a.objects, err = []object{{raw: a.body.Bytes(), fault: errTooLarge}}, nil
+	case err == nil:
+		if a.objects, links, err = split(a.body.Bytes(), c.Items, c.Key); errors.Is(err, errApart) && q.smallest {
+			err = nil
+		}
 	}
+	if errors.Is(err, errEnds) {
+		err = &cutError{int64(a.body.Len()), err}
+	}
+	if err != nil {
+		return err
+	}
+	a.readLinks(c, resp.Header, links)
+	for i := range a.objects {
+		o.mark(c, &a.objects[i], i)
+	}
+	return nil
+}
+
+// fill reads the body into the buffer. If it is too large, the buffer has its beginning.
+func (a *answer) fill(resp *http.Response) error {
 	// An eighth more, so that the end is seen without growing, and the next page fits too. Grow would double a buffer
 	// that is a little too small.
-	if size := int(max(resp.ContentLength+resp.ContentLength/8, minBuffer)); a.body.Cap() < size {
+	announced := min(resp.ContentLength, maxPage)
+	if size := int(max(announced+announced/8, minBuffer)); a.body.Cap() < size {
 		a.body = bytes.NewBuffer(make([]byte, 0, size))
+	}
+	if resp.ContentLength > maxPage {
+		_, _ = a.body.ReadFrom(io.LimitReader(resp.Body, minBuffer))
+		return errTooLarge
 	}
 	n, err := a.body.ReadFrom(io.LimitReader(resp.Body, maxPage+1))
 	if n > maxPage {
 		return errTooLarge
 	}
 	if err != nil {
-		return fmt.Errorf("reading the answer: %w", err)
+		return &cutError{n, fmt.Errorf("reading the answer: %w", err)}
 	}
-	var links []byte
-	if a.objects, links, err = split(a.body.Bytes(), c.Items, c.Key); err != nil {
-		return err
-	}
-	switch c.Next {
-	case LinkHeader:
-		a.next, err = nextCursor(resp.Header)
-	case BodyLink:
-		a.next, err = bodyCursor(links)
-	}
-	return err
+	return nil
 }
 
-// bodyCursor returns the cursor in the member _links of an answer, "" if there is none.
-func bodyCursor(links []byte) (string, error) {
-	var l struct {
-		Next struct {
-			Href string `json:"href"`
-		} `json:"next"`
+// cutError is the error of a body that ends after some bytes.
+type cutError struct {
+	bytes int64
+	error
+}
+
+func (e *cutError) Unwrap() error { return e.error }
+
+// readLinks reads the links of the answer, from its header or from its member _links.
+func (a *answer) readLinks(c Collection, h http.Header, member []byte) {
+	var err error
+	switch c.Next {
+	case LinkHeader:
+		a.next, a.self, err = linkCursors(h)
+	case BodyLink:
+		a.next, a.self, err = bodyCursors(member)
+	case NoNext:
+		return
 	}
-	if links != nil {
-		if err := json.Unmarshal(links, &l); err != nil {
-			return "", fmt.Errorf("the member _links of the answer: %w", err)
-		}
+	full := c.Limit > 0 && len(a.objects) >= limitOf(a.cursor, c.Limit)
+	a.lost = a.next == "" && (err != nil || full && a.self == "")
+}
+
+// bodyCursors returns the cursors in the member _links of an answer, as linkCursors does.
+func bodyCursors(member []byte) (next, self string, err error) {
+	var l struct{ Next, Self struct{ Href string } }
+	if member == nil {
+		return "", "", nil
 	}
-	if l.Next.Href == "" {
-		return "", nil
+	if err := json.Unmarshal(member, &l); err != nil {
+		return "", "", fmt.Errorf("the member _links of the answer: %w", err)
 	}
-	return cursorOf(l.Next.Href)
+	if l.Self.Href != "" {
+		self, _ = cursorOf(l.Self.Href) // without it, next is still good
+	}
+	if l.Next.Href != "" {
+		next, err = cursorOf(l.Next.Href)
+	}
+	return next, self, err
 }
 
 // dateOf returns the Date of an answer, in whole seconds. Without a Date, it returns our time less one hour. Our clock

@@ -2,8 +2,10 @@ package okta_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -173,4 +175,47 @@ func TestABackfillWaitsWhileLiveCollectionRunsAndLeavesItAReserve(t *testing.T) 
 		require.ErrorAs(t, err, &e)
 		require.Less(t, e.Wait, 62*time.Second)
 	})
+}
+
+func TestABackfillEndsWithAnEmptyPageOrOneBeyondItsRange(t *testing.T) {
+	at := func(s int) string {
+		return epoch.Add(time.Duration(s) * time.Second).Format("2006-01-02T15:04:05.000Z")
+	}
+	for name, last := range map[string]string{"empty": `[]`, "beyond the range": `[{"uuid":"3","published":"` + at(-9) + `"}]`} {
+		t.Run(name, func(t *testing.T) {
+			org, w := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				n, _ := strconv.Atoi(r.URL.Query().Get("after"))
+				w.Header().Set("Link", fmt.Sprintf(`<http://acme.test/api/v1/logs?after=%d&limit=1>; rel="next"`, n+1))
+				if n < 2 {
+					fmt.Fprintf(w, `[{"uuid":"%d","published":%q}]`, n, at(-20+n))
+				} else {
+					fmt.Fprint(w, last)
+				}
+			}))
+			r := checkpoint.Range{Since: epoch.Add(-20 * time.Second), Until: epoch.Add(-10 * time.Second)}
+			p := pull(t, org.Backfill(service(t, "logs"), r, func() time.Time { return epoch }), checkpoint.Position{Limit: 1})
+			require.Len(t, p.objects, 2)
+			require.Len(t, w.asked, 3)
+			require.Empty(t, p.warnings)
+			require.Equal(t, r.Until, p.position.Covered)
+		})
+	}
+}
+
+func TestABackfillWhoseNextLinkLeadsNowhereGoesOnByTime(t *testing.T) {
+	for name, fault := range map[string]oktasim.Fault{
+		"the page itself": nextIsSelf, "no link at all": func(a *oktasim.Answer) { a.Header.Del("Link") }, "malformed": func(a *oktasim.Answer) { a.Header.Set("Link", "next") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim, c := newSim(t, func(c *oktasim.Config) { c.Counts["logs"] = 5000; c.BacklogSpan = 10 * time.Second }) // several in a millisecond
+			sim.SetFaults(func(*http.Request, int) oktasim.Fault { return fault })
+			org, w := newOrg(t, sim)
+			r := checkpoint.Range{Since: epoch.Add(-30 * time.Second), Until: epoch}
+			p := pull(t, org.Backfill(service(t, "logs"), r, c.Now), checkpoint.Position{})
+			same(t, publishedIn(t, sim, r), p.json(), "each once")
+			p.id(t)
+			require.Equal(t, []okta.WarningKind{okta.WarnNext}, p.kinds)
+			require.LessOrEqual(t, len(w.asked), 14)
+		})
+	}
 }

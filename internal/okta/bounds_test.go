@@ -64,9 +64,16 @@ func TestAPositionWithTheLongestCursorsFitsIntoAHeartbeat(t *testing.T) {
 	}
 	require.Len(t, pos.Cursor, 4<<10)
 	require.Len(t, pos.Levels[0].Cursor, 4<<10)
+	// As many parents put aside as it keeps, each with the longest cursor that is kept.
+	for range 64 {
+		pos.Row = nil
+		next, ok := pos.PutAside(checkpoint.Aside{Under: []string{strings.Repeat("x", 256)}, Cursor: cursor[:384]})
+		require.True(t, ok)
+		pos = next
+	}
 	data, err := json.Marshal(checkpoint.Checkpoint{Position: pos})
 	require.NoError(t, err)
-	require.Less(t, len(data), 64<<10)
+	require.Less(t, len(data), 256<<10)
 }
 
 func TestALimitThatIsNoneOfOktasIsReplacedByOneThatIs(t *testing.T) {

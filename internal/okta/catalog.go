@@ -58,15 +58,15 @@ var catalog = Catalog{
 	},
 	{
 		Name: "apps", Path: "/api/v1/apps", Limit: 200, MinLimit: 1,
-		Table: "auth.okta.apps", Scopes: []string{"okta.apps.read"},
+		Table: "auth.okta.apps", Scopes: []string{"okta.apps.read"}, Secret: true,
 	},
 	{
 		Name: "clients", Path: "/oauth2/v1/clients", Limit: 200, MinLimit: 1,
-		Table: "auth.okta.clients", Scopes: []string{"okta.clients.read"},
+		Table: "auth.okta.clients", Scopes: []string{"okta.clients.read"}, Secret: true,
 	},
 	{
 		Name: "idps", Path: "/api/v1/idps", Limit: 200, MinLimit: 1,
-		Table: "auth.okta.idps", Scopes: []string{"okta.idps.read"},
+		Table: "auth.okta.idps", Scopes: []string{"okta.idps.read"}, Secret: true,
 	},
 	{
 		Name: "zones", Path: "/api/v1/zones", Limit: 200, MinLimit: 1,
@@ -74,7 +74,7 @@ var catalog = Catalog{
 	},
 	{
 		Name: "app_users", Path: "/api/v1/apps/{id}/users", Limit: 500, MinLimit: 1, Under: underApp, Window: "/api/v1/apps",
-		Table: "my.app.okta.app_users", Scopes: []string{"okta.apps.read"},
+		Table: "my.app.okta.app_users", Scopes: []string{"okta.apps.read"}, Secret: true,
 	},
 	{
 		Name: "app_groups", Path: "/api/v1/apps/{id}/groups", Limit: 200, MinLimit: 20, Under: underApp, Window: "/api/v1/apps",

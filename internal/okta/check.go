@@ -10,12 +10,30 @@ import (
 	"okta-collector/internal/checkpoint"
 )
 
+// Checked is what a check of a service found out.
+type Checked struct {
+	// Limits are those of the endpoints that were asked.
+	Limits []EndpointLimit
+	// Empty: the first list that was asked has no object, of the service itself or of the parents. A service app without
+	// an admin role gets such an answer. A System Log may be empty.
+	Empty bool
+}
+
+// EndpointLimit is the rate limit of an endpoint.
+type EndpointLimit struct {
+	Path string `json:"path"`
+	// Limit is what Okta's headers show, in requests a minute: what this token may use. 0 if they show none.
+	Limit int `json:"limit"`
+	// PerMinute is what the collector uses of it at most. Endpoints that share a window share this too.
+	PerMinute int `json:"perMinute"`
+}
+
 // Check sends one cheap request for a service, and one for each of its parent levels. Its error is about an unknown
 // service, or an [Error] that names the missing permission.
-func (o *Org) Check(ctx context.Context, service string) error {
+func (o *Org) Check(ctx context.Context, service string) (checked Checked, err error) {
 	c, ok := o.cfg.Catalog.Lookup(service)
 	if !ok {
-		return fmt.Errorf("no service is named %q", service)
+		return checked, fmt.Errorf("no service is named %q", service)
 	}
 	r := &Reader{org: o, now: time.Now, member: o.budget.Join("check "+service, budget.LiveList)}
 	defer r.Close()
@@ -29,14 +47,19 @@ func (o *Org) Check(ctx context.Context, service string) error {
 		listed, _ := o.cfg.Catalog.Lookup(level.Of)
 		a, err := r.fetch(ctx, listed, listed.firstCursor(under, listed.MinLimit, r.selection(listed, pull)), false)
 		if err != nil {
-			return err
+			return checked, err
+		}
+		shown, allowed := o.budget.Limit(listed.Path)
+		checked.Limits = append(checked.Limits, EndpointLimit{listed.Path, shown, allowed})
+		if len(checked.Limits) == 1 {
+			checked.Empty = len(a.objects) == 0 && !listed.Polled
 		}
 		ids, _ := ids(a.objects)
 		o.release(a)
 		if len(ids) == 0 {
-			return nil // there is no object to list under
+			return checked, nil // there is no object to list under
 		}
 		under = append(under, ids[0])
 	}
-	return nil
+	return checked, nil
 }

@@ -17,15 +17,18 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	sdk "github.com/okta/okta-sdk-golang/v2/okta"
 	"go.uber.org/zap"
 
 	"okta-collector/internal/budget"
+	"okta-collector/internal/proxy"
 )
 
 const (
@@ -60,6 +63,7 @@ func New(cfg Config) (*Org, error) {
 	}
 	cfg.URL = u.Scheme + "://" + u.Host
 	cfg.Log = cmp.Or(cfg.Log, zap.NewNop())
+	cfg.MaxObject = cmp.Or(cfg.MaxObject, defaultMaxObject)
 	if cfg.Transport == nil {
 		cfg.Transport = newTransport()
 	}
@@ -98,6 +102,7 @@ func New(cfg Config) (*Org, error) {
 func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
+		OnProxyConnectResponse: proxy.Check,
 		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
@@ -119,6 +124,7 @@ type query struct {
 	collection Collection
 	cursor     string
 	stored     bool // Okta gave the cursor
+	smallest   bool // no smaller page can be asked for
 	member     *budget.Member
 	sent       *int64 // counts the requests that were sent
 }
@@ -138,7 +144,7 @@ func (o *Org) get(ctx context.Context, q query) (*answer, error) {
 		a, _, err = o.send(ctx, q)
 	}
 	if e, ok := errors.AsType[*Error](err); ok && e.Class == gone {
-		return &answer{cursor: q.cursor, date: e.date}, nil
+		return &answer{cursor: q.cursor, date: e.date, gone: true}, nil
 	}
 	return a, err
 }
@@ -167,10 +173,17 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 	timed, cancel := context.WithTimeoutCause(ctx, requestTimeout, fmt.Errorf("no complete answer within %s", requestTimeout))
 	defer cancel()
 	started := time.Now()
-	resp, err := o.http.Do(req.WithContext(timed))
+	var sending atomic.Bool
+	resp, err := o.http.Do(req.WithContext(httptrace.WithClientTrace(timed, &httptrace.ClientTrace{
+		WroteRequest: func(httptrace.WroteRequestInfo) { sending.Store(true) },
+	})))
 	if err != nil {
 		o.cfg.Metrics.request(o.cfg.Tenant, c, 0)
-		return nil, false, o.transportError(timed, ctx, &Error{Path: path, err: err})
+		e := &Error{Path: path, err: err}
+		if sending.Load() {
+			e.like = noAnswer
+		}
+		return nil, false, o.transportError(timed, ctx, e)
 	}
 	defer resp.Body.Close()
 	o.cfg.Metrics.request(o.cfg.Tenant, c, resp.StatusCode)
@@ -181,7 +194,7 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 	}
 	ticket.Answered(budget.ReadLimits(resp.Header))
 	a = &answer{cursor: q.cursor, date: dateOf(resp.Header), body: o.bodies.Get().(*bytes.Buffer)}
-	if err := a.read(c, resp); err != nil {
+	if err := o.read(a, q, resp); err != nil {
 		o.release(a)
 		requestID := o.sanitize(resp.Header.Get("X-Okta-Request-Id"), 64)
 		return nil, false, o.transportError(timed, ctx, &Error{Status: resp.StatusCode, RequestID: requestID, Path: path, err: err})
@@ -221,17 +234,30 @@ func (o *Org) refusal(q query, path string, resp *http.Response, ticket *budget.
 	return e, false
 }
 
+// noAnswer is what all requests without an answer have in common. A page that is too large may take longer than Okta, or
+// something on the way, waits.
+const noAnswer = "no answer"
+
 // transportError completes the error of a request whose answer was not read to its end. timed is the request's own
 // context. If ctx has ended, the error is the cause of ctx.
 func (o *Org) transportError(timed, ctx context.Context, e *Error) error {
+	var cut *cutError
+	refusal, refused := errors.AsType[*proxy.Refusal](e.err)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case timed.Err() != nil:
-		e.err = context.Cause(timed)
+		e.err, e.like = context.Cause(timed), noAnswer
 		return e
-	case errors.Is(e.err, errTooLarge):
+	case refused:
+		e.Advice = refusal.Remedy()
+		if !refusal.Passing() {
+			e.Class = Person
+		}
+	case errors.Is(e.err, errTooLarge), errors.Is(e.err, errApart):
 		e.Class = tooMuch
+	case errors.As(e.err, &cut):
+		e.like = fmt.Sprintf("cut at %d", cut.bytes)
 	case errors.As(e.err, new(*tls.CertificateVerificationError)):
 		e.Class = Person
 		e.Advice = "this machine does not trust the certificate: check OKTA_URL, and the certificates that the machine trusts"

@@ -27,6 +27,10 @@ type Config struct {
 	// that are listed for each object of another one.
 	FullSync time.Duration
 
+	// MaxObject bounds a record that stands for an unreadable element, in bytes with added members; at least 4 KiB,
+	// default 1 MiB.
+	MaxObject int
+
 	Log     *zap.Logger
 	Metrics *Metrics
 	// Catalog has the collections that exist; default: all of [Services].

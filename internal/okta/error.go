@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,6 +31,8 @@ const (
 	NotInOrg
 	// gone: the parent object of the list was deleted meanwhile.
 	gone
+	// ofParent: the answer is about the parent object of the list, and other parents may be listed.
+	ofParent
 	// tooMuch: the list timed out, or the page is too large. A smaller page may help.
 	tooMuch
 )
@@ -50,6 +53,10 @@ type Error struct {
 	Advice string
 
 	date time.Time // of the answer
+	// html: the answer was HTML, and so not from Okta's API.
+	html bool
+	// like names a failure that may come from a page that is too large. Two alike in a row are taken for one.
+	like string
 	err  error
 }
 
@@ -68,11 +75,14 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Reason is Okta's answer, or why there was none. It is the error without path, request id and advice.
+// Reason says who answered what, or why there was no answer. It is the error without path, request id and advice.
 func (e *Error) Reason() string {
 	reason := e.Code
-	if e.Status != 0 {
-		reason = fmt.Sprintf("%d %s %s", e.Status, http.StatusText(e.Status), e.Code)
+	switch status := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status)); {
+	case e.html:
+		reason = "a proxy, a firewall or a maintenance page on the way to Okta's API answered " + status + " in HTML"
+	case e.Status != 0:
+		reason = status + " " + e.Code
 	}
 	if e.Summary != "" {
 		reason += " (" + e.Summary + ")"
@@ -100,33 +110,66 @@ func (o *Org) answerError(q query, path string, resp *http.Response, body []byte
 		e.Code = o.sanitize(answer.Code+answer.OAuthCode, 40)
 		e.Summary = o.sanitize(answer.Summary+answer.OAuthReason, 200)
 	}
-	c := q.collection
+	e.html = e.Code == "" && (bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) || strings.Contains(resp.Header.Get("Content-Type"), "html"))
+	o.classify(e, q)
+	return e
+}
+
+// classify sets the class of an answer other than 200, and what to do about it. The status decides first, then Okta's
+// code.
+func (o *Org) classify(e *Error, q query) {
+	c, status := q.collection, e.Status
+	denied := status == http.StatusUnauthorized || status == http.StatusForbidden
 	switch {
 	case status == http.StatusTooManyRequests:
 		e.Class = RateLimited
-	case status == http.StatusBadRequest && q.stored:
+	case status == http.StatusBadRequest && q.stored && e.Code != missingFeature:
 		e.Class = CursorRefused
-	case (status == http.StatusUnauthorized || status == http.StatusForbidden) && e.Code == "E0000015":
-		e.Class = Person
-		e.Advice = "the feature is not enabled in this org: leave " + c.Name + " out of OKTA_SERVICES or have it enabled"
-	case status == http.StatusUnauthorized, status == http.StatusForbidden:
-		e.Class = Person
-		e.Advice = o.cfg.Authorizer.Advice(status, c.Scopes)
 	case status == http.StatusNotFound && e.Code == "E0000007" && c.perObject():
 		e.Class = gone
+	case status >= 400 && status < 500 && status != http.StatusUnauthorized && status != http.StatusProxyAuthRequired &&
+		status != http.StatusRequestTimeout && len(c.Under) > 0:
+		e.Class = ofParent
+		if denied && !e.html {
+			e.Advice = o.cfg.Authorizer.Advice(status, c.Scopes)
+		}
+	case denied && e.Code == "E0000015", status == http.StatusBadRequest && e.Code == missingFeature:
+		e.Class = NotInOrg
+		e.Advice = "a feature that it needs is not enabled in this org: have it enabled, or leave " + c.Name + " out of OKTA_SERVICES"
+	case (status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusGone) && !e.html && !c.Polled:
+		e.Class = NotInOrg
+		e.Advice = "leave " + c.Name + " out of OKTA_SERVICES, or check OKTA_URL if other services say the same"
+	case denied && e.Code == invalidSession:
+		e.Class, e.err = Passing, errors.New("is Okta's own error, and says nothing about permissions")
+	case denied && e.html, status == http.StatusLocked, status == http.StatusRequestTimeout, status < 300:
+		e.Class = Passing
+	case denied:
+		e.Class = Person
+		e.Advice = o.cfg.Authorizer.Advice(status, c.Scopes)
+	case status == http.StatusProxyAuthRequired:
+		e.Class = Person
+		e.Advice = "the proxy on the way to Okta wants other credentials: check HTTPS_PROXY"
 	case status >= 300 && status < 400:
 		e.Class = Person
 		e.Advice = "redirects are not followed: check OKTA_URL"
 	case status == http.StatusInternalServerError && (e.Code == "E0000009" || c.TimesOut):
-		e.Class = tooMuch
-	case status == http.StatusRequestTimeout, status >= 500, status < 300:
-		e.Class = Passing
+		e.Class, e.like = tooMuch, serverError
+	case status >= 500:
+		e.Class, e.like = Passing, serverError
 	default:
 		e.Class = Person
 		e.Advice = "check OKTA_URL and the token's permissions"
 	}
-	return e
 }
+
+const (
+	// missingFeature is the code of "Missing Required Feature Flag".
+	missingFeature = "E0000002"
+	// invalidSession is the code of a 403 "Invalid session", which Okta was seen to send to a token that was good.
+	invalidSession = "E0000005"
+	// serverError is what all answers of 500 and above have in common.
+	serverError = "5xx"
+)
 
 // printable cuts a text from Okta to maxBytes, and replaces characters that are not visible on one line of a terminal.
 func printable(s string, maxBytes int) string {

@@ -3,8 +3,6 @@ package okta
 import (
 	"hash/fnv"
 
-	"go.uber.org/zap"
-
 	"okta-collector/internal/checkpoint"
 )
 
@@ -12,18 +10,36 @@ import (
 // an endless listing.
 const maxEmptyPages = 100
 
-// ends reports whether a listing of c ends with this answer: there is no next page, or the listing loops. After a loop,
-// p has a warning and its pull is marked as cut off. g is the state of the search for loops.
+// noLink is the failure of an answer whose link to the next page is lost.
+const noLink = "no link"
+
+// askedAgain returns a page that asks for the same page once more, if the answer's link to the next page is lost for the
+// first time. Otherwise it returns nil, and a second answer alike is believed. It releases an answer that is not used.
+func (r *Reader) askedAgain(pos checkpoint.Position, a *answer) *Page {
+	if !a.lost || pos.Failing.Like == noLink {
+		return nil
+	}
+	r.org.release(a)
+	pos.Failing = pos.Failing.Again(noLink)
+	return moved(pos)
+}
+
+// ends reports whether a listing of c ends with this answer: there is no next page, or its link is lost or leads back. In
+// the last two cases, p has a warning and its pull is marked as cut off. g is the state of the search for loops.
 func (r *Reader) ends(p *Page, c Collection, g *checkpoint.Guard, a *answer) bool {
-	if a.next == "" {
+	switch {
+	case a.lost:
+		p.warn(WarnNext, "a page of %s has no usable link to the next one, nor when it was asked for once more: the listing ends here, and may be incomplete", c.Name)
+	case a.next == "":
 		return true
-	}
-	if !loops(g, a) {
+	case !loops(g, a):
 		return false
+	default:
+		p.warn(WarnNext, "the listing of %s leads back to an earlier page: it ends here, and may be incomplete", c.Name)
 	}
-	p.Position.Pull.CutOff = true
-	p.warn(WarnNext, "the listing of %s leads back to an earlier page: it ends here, and may be incomplete", c.Name)
-	r.org.cfg.Log.Warn("a listing leads back to an earlier page and was ended", zap.String("service", c.Name))
+	pull := *p.Position.Pull
+	pull.CutOff = true
+	p.Position.Pull = &pull
 	return true
 }
 

@@ -30,6 +30,9 @@ func listing(t *testing.T, page func(n int) (objects string, next int)) (*wire, 
 	}
 }
 
+// cutOff are the warnings of a pull of which one listing was cut off.
+var cutOff = []okta.WarningKind{okta.WarnNext, okta.WarnIncomplete}
+
 func one(id int) string { return fmt.Sprintf(`[{"id":"0oa%d"}]`, id) }
 
 func TestAListingWhosePagesLeadBackEnds(t *testing.T) {
@@ -43,8 +46,9 @@ func TestAListingWhosePagesLeadBackEnds(t *testing.T) {
 					return one(n), n + 1
 				})
 				p := collect()
-				require.Len(t, p.warnings, 1)
+				require.Equal(t, cutOff, p.kinds)
 				require.Contains(t, p.warnings[0], "leads back")
+				require.Contains(t, p.warnings[1], "incomplete")
 				require.Nil(t, p.position.Pull)
 				require.Zero(t, p.position.Guard)
 				require.Equal(t, 15*time.Minute, p.wait)
@@ -79,7 +83,8 @@ func TestAPullThatIsCutOffIsRepeatedOnceBeforeItCounts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			mended, w.asked = false, nil
 			first := pull(t, r, from)
-			require.Len(t, first.warnings, 1)
+			require.Equal(t, cutOff, first.kinds)
+			require.EqualValues(t, 1, first.oddities.Incomplete)
 			require.Equal(t, from.ChangedSince, first.position.ChangedSince)
 			require.Equal(t, from.LastFull, first.position.LastFull)
 			asked := w.asked[0]
@@ -89,14 +94,14 @@ func TestAPullThatIsCutOffIsRepeatedOnceBeforeItCounts(t *testing.T) {
 			require.Equal(t, asked, w.asked[0], "what was not listed is asked for again")
 			require.Equal(t, epoch, second.position.ChangedSince, "Okta ends it no other way")
 			third := pull(t, r, second.position)
-			require.Len(t, third.warnings, 1, "it is still said")
+			require.Equal(t, cutOff, third.kinds, "it is still said")
 			require.Equal(t, epoch, third.position.ChangedSince, "and nothing is repeated any more")
 
 			mended, w.asked = true, nil
 			other := pull(t, r, first.position)
 			require.Equal(t, asked, w.asked[0])
 			require.Equal(t, epoch, other.position.ChangedSince)
-			require.False(t, other.position.CutOff)
+			require.False(t, other.position.Incomplete)
 		})
 	}
 }
@@ -108,7 +113,7 @@ func TestAPageThatIsItsOwnNextIsReadOnce(t *testing.T) {
 	})
 	org, w := newOrg(t, sim)
 	p := pull(t, org.Reader(service(t, "groups"), okta.Begin{}, c.Now), checkpoint.Position{})
-	require.Len(t, p.warnings, 1)
+	require.Equal(t, cutOff, p.kinds)
 	require.Len(t, w.asked, 1)
 	same(t, everything(sim, "groups")[:200], p.json())
 }
@@ -117,7 +122,7 @@ func TestTheSameObjectsUnderEverNewCursorsAreNoProgress(t *testing.T) {
 	for _, distinct := range []int{1, 2, 5} {
 		w, collect := listing(t, func(n int) (string, int) { return one(n % distinct), n + 1 })
 		p := collect()
-		require.Len(t, p.warnings, 1)
+		require.Equal(t, cutOff, p.kinds)
 		require.LessOrEqual(t, len(w.asked), 3*distinct+2)
 	}
 }
@@ -125,7 +130,7 @@ func TestTheSameObjectsUnderEverNewCursorsAreNoProgress(t *testing.T) {
 func TestEmptyPagesEndAListingAfterAHundred(t *testing.T) {
 	w, collect := listing(t, func(n int) (string, int) { return "[]", n + 1 })
 	p := collect()
-	require.Len(t, p.warnings, 1)
+	require.Equal(t, cutOff, p.kinds)
 	require.Empty(t, p.objects)
 	require.Len(t, w.asked, 101)
 }

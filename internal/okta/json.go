@@ -17,10 +17,19 @@ var (
 	errDeep   = fmt.Errorf("JSON nested deeper than %d", maxDepth)
 )
 
-// scanner checks JSON that has no white space between its tokens (RFC 8259), and finds the ends of values.
+// scanner checks JSON (RFC 8259), and finds the ends of values.
 type scanner struct {
-	data []byte
-	at   int // the next byte to read
+	data   []byte
+	at     int  // the next byte to read
+	spaced bool // there was white space between tokens
+}
+
+// space skips white space between tokens. Okta sends none.
+func (s *scanner) space() {
+	for s.at < len(s.data) && s.data[s.at] <= ' ' && strings.IndexByte(" \t\r\n", s.data[s.at]) >= 0 {
+		s.at++
+		s.spaced = true
+	}
 }
 
 // peek returns the next byte, 0 at the end.
@@ -40,6 +49,7 @@ func (s *scanner) take(c byte) bool {
 	return true
 }
 
+// value reads a value; white space before it was skipped.
 func (s *scanner) value(depth int) error {
 	switch s.peek() {
 	case '{':
@@ -70,9 +80,11 @@ func (s *scanner) object(depth int, value func(name []byte) error) error {
 			return err
 		}
 		name := s.data[from : s.at-1]
+		s.space()
 		if !s.take(':') {
 			return errSyntax
 		}
+		s.space()
 		return value(name)
 	})
 }
@@ -83,6 +95,7 @@ func (s *scanner) list(depth int, end byte, element func() error) error {
 		return errDeep
 	}
 	s.at++
+	s.space()
 	if s.take(end) {
 		return nil
 	}
@@ -90,12 +103,14 @@ func (s *scanner) list(depth int, end byte, element func() error) error {
 		if err := element(); err != nil {
 			return err
 		}
+		s.space()
 		if s.take(end) {
 			return nil
 		}
 		if !s.take(',') {
 			return errSyntax
 		}
+		s.space()
 	}
 }
 

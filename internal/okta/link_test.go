@@ -37,10 +37,14 @@ func TestNextCursorUnderstandsEverySpellingOfALink(t *testing.T) {
 		"empty elements":      {[]string{`, ,</x?after=1>; rel="next",`}, "/x?after=1"},
 		"parameters of none":  {[]string{`</x?after=1>; ; crossorigin; rel="next"`}, "/x?after=1"},
 		"the first next":      {[]string{`</x?after=1>; rel="next", </x?after=2>; rel="next"`}, "/x?after=1"},
+		"raw blanks":          {[]string{`<https://acme.okta.com/api/v1/users?filter=lastUpdated gt "2026"&after=1>; rel="next"`}, "/api/v1/users?filter=lastUpdated%20gt%20%222026%22&after=1"},
+		"a raw line end":      {[]string{"</x?after=a\nb>; rel=next"}, "/x?after=a%0Ab"},
+		"not ASCII":           {[]string{`</x?after=é>; rel=next`}, "/x?after=%C3%A9"},
+		"garbage after next":  {[]string{`</x?after=1>; rel="next", nonsense`}, "/x?after=1"},
 		"no blanks":           {[]string{`<https://acme.okta.com/x?after=1>;rel="next"`}, "/x?after=1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := nextCursor(http.Header{"Link": test.links})
+			got, _, err := linkCursors(http.Header{"Link": test.links})
 			require.NoError(t, err)
 			require.Equal(t, test.want, got)
 		})
@@ -60,15 +64,12 @@ func TestNextCursorRefusesWhatIsNoLink(t *testing.T) {
 		"a host in the path":     `<https://acme.okta.com//evil.example/x>; rel="next"`,
 		"no host":                `<mailto:a@b>; rel="next"`,
 		"empty":                  `<>; rel="next"`,
-		"a blank":                `</x?after=a b>; rel=next`,
-		"a line":                 "</x?after=a\nb>; rel=next",
-		"not ASCII":              `</x?after=é>; rel=next`,
 		"a broken escape":        `</%zz>; rel="next"`,
 		"too long":               `</` + strings.Repeat("x", maxCursor) + `>; rel="next"`,
 		"malformed, before next": `nonsense, </x?after=1>; rel="next"`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := nextCursor(http.Header{"Link": {link}})
+			got, _, err := linkCursors(http.Header{"Link": {link}})
 			require.Error(t, err)
 			require.Empty(t, got)
 			require.Less(t, len(err.Error()), 200, "a link may be long")
@@ -77,24 +78,28 @@ func TestNextCursorRefusesWhatIsNoLink(t *testing.T) {
 }
 
 // FuzzNextCursor: whatever a Link header says, the request that follows goes to the org's own host, to
-// a path that is in the header byte for byte.
+// a path that is in the header byte for byte, but for bytes that a URL cannot have.
 func FuzzNextCursor(f *testing.F) {
 	f.Add(`<https://a.okta.com/x?after=1>; rel="next"`, `<https://a.okta.com/x>; rel=self, <//h/y>; rel="a next"; t="\""`)
 	f.Add(`<https://u:p@evil.example:8443/x?limit=9&after=1&limit=7>; rel="next"`, `</x#f>; rel=next`)
 	org, err := New(Config{Tenant: "acme", URL: "https://acme.okta.com", Authorizer: APIToken(secret.Value("00token")), RateShare: 0.5})
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, first, second string) {
-		cursor, err := nextCursor(http.Header{"Link": {first, second}})
+		nextCursor := func(links ...string) (string, error) {
+			next, _, err := linkCursors(http.Header{"Link": links})
+			return next, err
+		}
+		cursor, err := nextCursor(first, second)
 		if err != nil {
 			require.Empty(t, cursor)
 			require.Less(t, len(err.Error()), 200, "a link may be long")
 			return
 		}
 		// Headers may be folded into one on the way.
-		_, errFirst := nextCursor(http.Header{"Link": {first}})
-		_, errSecond := nextCursor(http.Header{"Link": {second}})
+		_, errFirst := nextCursor(first)
+		_, errSecond := nextCursor(second)
 		if errFirst == nil && errSecond == nil {
-			folded, err := nextCursor(http.Header{"Link": {first + ", " + second}})
+			folded, err := nextCursor(first + ", " + second)
 			require.NoError(t, err)
 			require.Equal(t, cursor, folded)
 		}
@@ -102,7 +107,9 @@ func FuzzNextCursor(f *testing.F) {
 			return
 		}
 		require.NoError(t, checkCursor(cursor))
-		require.True(t, strings.Contains(first, cursor) || strings.Contains(second, cursor), "as Okta spelt it: %q", cursor)
+		if !notInURL.MatchString(first+second) || !strings.Contains(cursor, "%") {
+			require.True(t, strings.Contains(first, cursor) || strings.Contains(second, cursor), "as Okta spelt it: %q", cursor)
+		}
 		for _, asked := range []string{cursor, withLimit(cursor, 50)} {
 			if checkCursor(asked) != nil {
 				require.Greater(t, len(asked), maxCursor, "a limit breaks nothing")

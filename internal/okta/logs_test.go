@@ -178,33 +178,119 @@ func TestALogCursorThatOktaRefusesIsSaidSo(t *testing.T) {
 	require.Equal(t, "E0000031", e.Code)
 }
 
-func TestALogPageThatLeadsNowhereIsAskedForAgain(t *testing.T) {
+// poll polls the log so many times, and advances the clock as long as it has to wait.
+func poll(t *testing.T, r *okta.Reader, c *clock, times int) (p pulled) {
+	for range times {
+		for {
+			page, err := r.Next(t.Context(), p.position)
+			require.NoError(t, err)
+			p.add(t, page)
+			if page.CaughtUp {
+				c.Advance(page.Wait)
+				break
+			}
+		}
+	}
+	return p
+}
+
+func TestALogWhoseNextLinkLeadsNowhereGoesOnByTimeAndRepeatsNothing(t *testing.T) {
 	for name, fault := range map[string]oktasim.Fault{
-		"without a next link": oktasim.NoNext(),
-		"next is itself": func(a *oktasim.Answer) {
-			self := strings.TrimPrefix(strings.SplitN(a.Header.Get("Link"), ">", 2)[0], "<")
-			oktasim.NextTo(self)(a)
-		},
+		"there is none":   oktasim.NoNext(),
+		"no link at all":  func(a *oktasim.Answer) { a.Header.Del("Link") },
+		"malformed":       func(a *oktasim.Answer) { a.Header.Set("Link", "next") },
+		"no cursor":       oktasim.NextTo("mailto:you"),
+		"too long":        oktasim.NextTo("/" + strings.Repeat("x", 5000)),
+		"the page itself": nextIsSelf,
+		"itself, respelt": func(a *oktasim.Answer) { nextIsSelf(a); a.Header.Set("Link", respelt(a.Header.Values("Link"))) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			sim, c := newSim(t, nil)
-			org, _ := newOrg(t, sim)
-			r := org.Reader(service(t, "logs"), allHistory, c.Now)
-			sim.SetFaults(func(_ *http.Request, n int) oktasim.Fault {
-				if n == 2 {
-					return fault
-				}
-				return nil
+			sim, c := newSim(t, func(c *oktasim.Config) {
+				c.Counts["logs"], c.BacklogSpan, c.LiveEvery, c.SinceIsPublished = 2345, time.Hour, 20*time.Millisecond, true
 			})
-			page, err := r.Next(t.Context(), checkpoint.Position{})
-			require.NoError(t, err)
-			var all pulled
-			all.add(t, page)
-			require.Equal(t, okta.Passing, refused(t, r, all.position).Class)
-			rest := pull(t, r, all.position)
-			same(t, everything(sim, "logs"), append(all.json(), rest.json()...))
+			sim.SetFaults(func(*http.Request, int) oktasim.Fault { return fault })
+			org, w := newOrg(t, sim)
+			p := poll(t, org.Reader(service(t, "logs"), okta.Begin{Since: epoch.Add(-2 * time.Hour)}, c.Now), c, 20)
+			seen := map[string]bool{}
+			for _, o := range p.json() {
+				require.False(t, seen[o], "nothing is repeated")
+				seen[o] = true
+			}
+			require.Greater(t, len(seen), 5000, "it advances with every poll")
+			require.Equal(t, []okta.WarningKind{okta.WarnNext}, p.kinds, "one warning")
+			require.LessOrEqual(t, len(w.asked), 20, "at its polling pace")
 		})
 	}
+}
+
+func nextIsSelf(a *oktasim.Answer) {
+	self := strings.TrimPrefix(strings.SplitN(a.Header.Get("Link"), ">", 2)[0], "<")
+	oktasim.NextTo(self)(a)
+}
+
+// respelt returns the links with the parameters in another order.
+func respelt(links []string) string {
+	for i, l := range links {
+		target, rest, _ := strings.Cut(strings.TrimPrefix(l, "<"), ">")
+		u, _ := url.Parse(target)
+		parts := strings.Split(u.RawQuery, "&")
+		slices.Reverse(parts)
+		u.RawQuery = strings.Join(parts, "&")
+		links[i] = "<" + u.String() + ">" + rest
+	}
+	return strings.Join(links, ", ")
+}
+
+func TestALogThatGoesInACircleShipsEachPageOnce(t *testing.T) {
+	sim, c := newSim(t, func(c *oktasim.Config) {
+		c.Counts["logs"], c.BacklogSpan = 10_000, 10*time.Hour
+	})
+	var first string
+	sim.SetFaults(func(r *http.Request, n int) oktasim.Fault {
+		switch n {
+		case 2:
+			first = "http://acme.test" + r.URL.RequestURI()
+		case 4:
+			return oktasim.NextTo(first)
+		}
+		return nil
+	})
+	org, w := newOrg(t, sim)
+	p := poll(t, org.Reader(service(t, "logs"), okta.Begin{Since: epoch.Add(-20 * time.Hour)}, c.Now), c, 2)
+	seen := map[string]int{}
+	for _, o := range p.json() {
+		seen[o]++
+	}
+	require.Equal(t, 10_000, len(seen), "nothing is lost")
+	require.Equal(t, []okta.WarningKind{okta.WarnNext}, p.kinds)
+	require.Equal(t, 10_000, len(p.json()), "nothing is repeated")
+	require.LessOrEqual(t, len(w.asked), 13)
+}
+
+func TestAFullPageOfOneMillisecondWithoutANextLinkStopsNothing(t *testing.T) {
+	event := func(i int, at time.Time) string {
+		return fmt.Sprintf(`{"uuid":"u%d","published":%q}`, i, at.Format("2006-01-02T15:04:05.000Z"))
+	}
+	at := epoch.Add(-time.Hour)
+	org, _ := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", epoch.Format(http.TimeFormat))
+		events := []string{}
+		since := sinceOf(t, r.URL.RequestURI())
+		for i := range 1000 {
+			if !at.Before(since) {
+				events = append(events, event(i, at))
+			}
+		}
+		if later := at.Add(time.Minute); len(events) == 0 && !later.Before(since) {
+			events = append(events, event(1000, later))
+		}
+		fmt.Fprintf(w, "[%s]", strings.Join(events, ","))
+	}))
+	c := &clock{now: epoch}
+	p := poll(t, org.Reader(service(t, "logs"), okta.Begin{Since: at}, c.Now), c, 5)
+	require.Len(t, p.json(), 1001)
+	require.Equal(t, []okta.WarningKind{okta.WarnNext, okta.WarnNext}, p.kinds)
+	require.Contains(t, p.warnings[1], "one millisecond only")
 }
 
 func TestAnEventFromTheFutureDoesNotDecideWhereTheLogGoesOn(t *testing.T) {

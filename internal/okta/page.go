@@ -20,6 +20,8 @@ type Page struct {
 	// CaughtUp: there is nothing more for now. The next pull begins after Wait.
 	CaughtUp bool
 	Wait     time.Duration
+	// Again: the pull ended incomplete and is begun again, so it does not count as complete.
+	Again bool
 	// Warnings are for the operator.
 	Warnings []Warning
 	// Pull is the kind of the pull that the page belongs to.
@@ -54,6 +56,8 @@ func (p *Page) Oddities(from, to int) (odd checkpoint.Oddities) {
 	if to == len(p.Objects) {
 		odd = p.odd
 	}
+	done := len(p.all) - len(p.Objects)
+	odd.Add(marks(p.all[done+from : done+to]))
 	return odd
 }
 
@@ -87,13 +91,17 @@ func (r *Reader) newPage(a *answer, pos checkpoint.Position) *Page {
 	if done < 0 || done > len(a.objects) || partOf(a.objects, done) != pos.Part {
 		done = 0 // the page has changed: deliver all of it
 	}
-	pos.Part = checkpoint.Part{}
+	pos.Part, pos.Failing = checkpoint.Part{}, checkpoint.Failing{}
 	p := &Page{Pull: pos.Pull.Kind, from: pos, all: a.objects, release: func() { r.org.release(a) }}
 	for _, o := range a.objects[done:] {
 		p.Objects = append(p.Objects, o.raw)
 	}
+	if n := marks(p.all[done:]); n != (checkpoint.Oddities{}) {
+		p.warnOfMarks(r.collection, n)
+	}
 	pull := *pos.Pull
 	pull.Events += int64(len(a.objects))
+	pos.Listed += int64(len(a.objects))
 	pos.Pull, pos.Limit = &pull, r.collection.grown(pos.Limit)
 	p.Position = pos
 	p.Members = strconv.AppendInt([]byte(`"@devo_pulling_id":`), pull.ID, 10)

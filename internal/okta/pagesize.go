@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"go.uber.org/zap"
+
+	"okta-collector/internal/checkpoint"
 )
 
 const (
@@ -21,33 +22,48 @@ const (
 	longestPause = 8 * time.Second
 )
 
-// shrink halves the page size after err, if Okta timed out or sent too much. At the collection's smallest size nothing
-// is left to try. Then an object that is too large needs a person, but an Okta that times out usually recovers by
-// itself.
-func (r *Reader) shrink(ctx context.Context, c Collection, size int, err error) (limit int, warning string, failed error) {
+// shrink decides what follows a failed request for a page of c of this size. It halves the page size if Okta timed out or
+// sent too much, and after each second failure alike that a page which is too large may cause. reduce sets the page size in
+// a position. shrink returns a page without objects: with no error, to ask again at once; with an error, to ask again later.
+//
+// At the collection's smallest size nothing is left to try. Then an answer that is too large needs a person, but an Okta
+// that times out usually recovers by itself.
+func (r *Reader) shrink(ctx context.Context, c Collection, pos checkpoint.Position, size int, err error, reduce func(*checkpoint.Position, int)) (*Page, error) {
 	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Class != tooMuch {
-		return 0, "", err
+	if !ok || e.Class != tooMuch && e.like == "" {
+		return nil, err
 	}
-	if size <= c.MinLimit || c.Limit == 0 {
-		e.Class, e.Advice = Person, fmt.Sprintf("even with limit=%d: report it to Okta's support", size)
-		if timedOut(e) {
-			e.Class, e.Advice = Passing, fmt.Sprintf("even with limit=%d: if that goes on for hours, report it to Okta's support", size)
+	failure := *e
+	if e.like != "" {
+		pos.Failing = pos.Failing.Again(e.like)
+		failure.Class = Passing
+	}
+	switch {
+	case e.Class != tooMuch && pos.Failing.Times%2 != 0:
+		return moved(pos), &failure
+	case size <= c.MinLimit || c.Limit == 0:
+		failure.Advice = fmt.Sprintf("even with limit=%d: report it to Okta's support", size)
+		if e.like != "" {
+			failure.Advice = fmt.Sprintf("even with limit=%d: if that goes on for hours, report it to Okta's support", size)
+			return moved(pos), &failure
 		}
-		return 0, "", e
+		failure.Class = Person
+		return nil, &failure
 	}
-	if timedOut(e) {
-		if err := pauseBeforeHalving(ctx, c.Limit/size); err != nil {
-			return 0, "", err
-		}
-	}
-	limit = max(size/2, c.MinLimit)
+	limit := max(size/2, c.MinLimit)
+	reduce(&pos, limit)
+	p := moved(pos, Warning{WarnSmallerPage, fmt.Sprintf("%s; asked again with limit=%d", e, limit)})
 	r.org.cfg.Log.Warn("asking for a smaller page", zap.String("service", c.Name), zap.Int("limit", limit), zap.Error(e))
-	return limit, fmt.Sprintf("%s; asked again with limit=%d", e, limit), nil
+	if e.Class != tooMuch {
+		return p, &failure
+	}
+	if e.like != "" {
+		if err := pauseBeforeHalving(ctx, c.Limit/size); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
 }
-
-// timedOut reports whether an error of the class tooMuch may be a short failure at Okta.
-func timedOut(e *Error) bool { return e.Status == http.StatusInternalServerError }
 
 // pauseBeforeHalving waits before a request for half of one of these equal parts of the whole. The pause grows with the
 // parts, so that a short failure at Okta uses up neither all sizes nor the budget.

@@ -1,7 +1,9 @@
 package okta
 
 import (
+	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"okta-collector/internal/checkpoint"
@@ -56,24 +58,67 @@ func begun(pos checkpoint.Position, date time.Time) checkpoint.Position {
 	return pos
 }
 
-// endPull ends the pull of a listing; date is that of its last answer. A pull that a loop cut short is repeated once. A
-// second loop in a row counts as complete; otherwise the list would be pulled whole forever. Okta's listing of groups
-// has been seen to end only in a loop.
+// endPull ends the pull of a listing, after the parents that were put aside were tried again; date is that of its last
+// answer.
+//
+// A pull is incomplete if a listing was cut off, if parents are missing, or if a full pull has no object although the last
+// one had. An incomplete pull is repeated once, soon. A second one in a row counts as complete; otherwise the list would be
+// pulled whole forever. Okta's listing of groups has been seen to end only in a loop.
 func (r *Reader) endPull(p *Page, date time.Time) {
-	pull := p.Position.Pull
-	again := pull.CutOff && !p.Position.CutOff
-	p.Position.CutOff = pull.CutOff
+	pos := p.Position
+	if pos.Retrying {
+		pos.Aside = pos.Aside[1:]
+	} else if pos.Row != nil {
+		p.odd.Aside += int64(pos.Row.Parents)
+		pos.Row = nil
+	}
+	if len(pos.Aside) > 0 {
+		p.Position = pos.FirstAside(len(r.collection.Under))
+		return
+	}
+	pull := pos.Pull
+	empty := pull.Kind == checkpoint.PullFull && pull.Events == 0 && pos.FullObjects > 0
+	incomplete := pull.CutOff || pull.Missing > 0 || empty
+	p.Again = incomplete && !pos.Incomplete
+	if incomplete {
+		p.odd.Incomplete++
+		p.odd.Missing += int64(pull.Missing)
+		r.warnOfIncomplete(p, pull, empty, pos.FullObjects)
+	}
+	pos.Incomplete = incomplete
 	every := r.org.cfg.PollResources
-	if !again {
-		p.Position.ChangedSince = pull.Began
+	if !p.Again {
+		pos.ChangedSince = pull.Began
 		if pull.Kind == checkpoint.PullFull {
-			p.Position.LastFull = pull.Began
+			pos.LastFull, pos.FullObjects = pull.Began, pull.Events
 		}
 		if r.collection.perObject() {
 			every = r.org.cfg.FullSync
 		}
 	}
-	p.Position = p.Position.BetweenPulls()
+	p.Position = pos.BetweenPulls()
 	p.CaughtUp = true
 	p.Wait = min(max(every-date.Sub(pull.Began), time.Second), every)
+}
+
+// warnOfIncomplete says why a pull is incomplete, and what follows.
+func (r *Reader) warnOfIncomplete(p *Page, pull *checkpoint.Pull, empty bool, before int64) {
+	follows := "it is pulled once more soon"
+	if !p.Again {
+		follows = "the pull before was too, so this one counts"
+	}
+	name := r.collection.Name
+	if empty {
+		p.warn(WarnEmpty, "Okta lists no %s, and the last full pull had %d; a service app without an admin role gets such an answer: %s",
+			name, before, follows)
+		return
+	}
+	why := "a listing ended early"
+	if pull.Missing > 0 {
+		why = fmt.Sprintf("%d listings under a parent failed", pull.Missing)
+		if len(pull.MissingOf) > 0 {
+			why += ", such as under " + strings.Join(pull.MissingOf, ", ")
+		}
+	}
+	p.warn(WarnIncomplete, "the %s pull of %s is incomplete, because %s: %s", pull.Kind, name, why, follows)
 }

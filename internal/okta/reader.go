@@ -77,7 +77,8 @@ func (r *Reader) Windows() []checkpoint.Window {
 }
 
 // Next fetches the page at pos. It begins a pull if none is under way. Its error is an [Error] or the cause of ctx, and
-// pos stays valid. A page without objects may only change the position, for instance to a smaller page size.
+// pos stays valid. A page without objects may only change the position, for instance to a smaller page size. Such a page
+// may come with an error: then its position is the one to continue from after the failure.
 func (r *Reader) Next(ctx context.Context, pos checkpoint.Position) (*Page, error) {
 	if pos.Pull == nil {
 		pos.Pull = r.nextPull(pos)
@@ -107,19 +108,27 @@ func (r *Reader) get(ctx context.Context, under []string, pos checkpoint.Positio
 
 // fetch fetches a page of c, the reader's own collection or a parent. stored: the cursor is from an answer of Okta.
 func (r *Reader) fetch(ctx context.Context, c Collection, cursor string, stored bool) (*answer, error) {
-	return r.org.get(ctx, query{c, cursor, stored, r.member, &r.sent})
+	return r.org.get(ctx, query{
+		collection: c, cursor: cursor, stored: stored, smallest: limitOf(cursor, c.Limit) <= c.MinLimit,
+		member: r.member, sent: &r.sent,
+	})
 }
 
-// failed returns a page that only reduces the page size, if that may help against err. Otherwise it returns err.
-func (r *Reader) failed(ctx context.Context, pos checkpoint.Position, err error) (*Page, error) {
+// size is the page size that is asked for at pos.
+func (r *Reader) size(pos checkpoint.Position) int {
 	size := r.collection.pageSize(pos.Limit)
 	if pos.Limit == 0 {
 		size = limitOf(pos.Cursor, size) // Okta may have answered with fewer than asked for
 	}
-	limit, warning, err := r.shrink(ctx, r.collection, size, err)
-	if err != nil {
-		return nil, err
-	}
-	pos.Limit = limit
-	return moved(pos, Warning{WarnSmallerPage, warning}), nil
+	return size
+}
+
+// smallest reports whether no smaller page can be asked for at pos.
+func (r *Reader) smallest(pos checkpoint.Position) bool {
+	return r.size(pos) <= r.collection.MinLimit
+}
+
+// failed decides what follows a failed request for the page at pos.
+func (r *Reader) failed(ctx context.Context, pos checkpoint.Position, err error) (*Page, error) {
+	return r.shrink(ctx, r.collection, pos, r.size(pos), err, func(pos *checkpoint.Position, limit int) { pos.Limit = limit })
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 )
 
 const (
@@ -18,11 +20,35 @@ const (
 
 // object is one element of a page.
 type object struct {
-	// raw is the object's JSON as Okta sent it, without insignificant white space.
+	// raw is the object's JSON as Okta sent it, without insignificant white space. Of an element with a fault, it is
+	// every byte of the element.
 	raw []byte
 	// id and published are the members that identify and date the object: their JSON without the quotes. They are nil if
 	// the member is absent, not a string or longer than maxID.
 	id, published []byte
+	// fault is why the element is no JSON object; nil if it is one. It repeats no byte of the element.
+	fault error
+	// from is where the element begins in the answer, in bytes.
+	from int
+	// replaced: bytes that are not UTF-8 were replaced.
+	replaced bool
+}
+
+// time is when an event was published; zero if that is unknown.
+func (o object) time() time.Time {
+	t, err := time.Parse(time.RFC3339, string(o.published))
+	if err != nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
+// hash identifies the object on pages of one listing.
+func (o object) hash() uint64 {
+	if o.id != nil {
+		return hash(string(o.id))
+	}
+	return hash(string(o.raw))
 }
 
 // Values of [Collection.Items] that are not the name of a member.
@@ -34,59 +60,103 @@ const (
 var (
 	errNoArray  = errors.New("answer is no JSON array of objects")
 	errNoObject = errors.New("answer is no JSON object")
+	errElement  = errors.New("not a JSON object")
+	errAfter    = errors.New("bytes after the end of the answer")
+	// errApart: from some place on, the elements of the answer cannot be told apart.
+	errApart = errors.New("malformed JSON, in which the elements cannot be told apart")
+	// errEnds: the answer ends too early.
+	errEnds = errors.New("malformed JSON: the answer ends too early")
 )
 
-// split validates body as JSON. It returns its objects in order, and its member _links or nil. items and key are those
-// of [Collection]. split removes white space outside strings. Every other byte stays as it is, so that unknown members,
-// the spelling of numbers and the order of keys survive. The result may share the memory of body.
+// split reads the elements of an answer, in order, and its member _links or nil. items and key are those of
+// [Collection]. The result may share the memory of body.
 //
-// Okta sends JSON without such white space. Then split takes one pass over the bytes. encoding/json takes three
+// split removes white space outside strings. Every other byte of an object stays as it is, so that unknown members,
+// the spelling of numbers and the order of keys survive.
+//
+// An element that is no JSON object has a fault, and the elements after it are read all the same. If the end of an
+// element cannot be found, the last element has the rest of the answer, and the error is errApart or errEnds.
+//
+// Okta sends JSON without white space between tokens. Then split takes one pass over the bytes. encoding/json takes three
 // (validate, compact, decode), and one allocation for each object.
 func split(body []byte, items, key string) (objects []object, links []byte, err error) {
-	s := splitter{scanner{data: body}, key}
-	if objects, links, err = s.answer(items); err == nil {
-		return objects, links, nil
+	s := splitter{scanner: scanner{data: body}, key: key}
+	if bytes.HasPrefix(body, []byte("\ufeff")) {
+		s.at = len("\ufeff") // a byte order mark
 	}
-	var compact bytes.Buffer
-	if json.Compact(&compact, body) == nil && compact.Len() < len(body) {
-		return split(compact.Bytes(), items, key)
+	if s.space(); s.at == len(body) {
+		return nil, nil, errEnds
 	}
-	return nil, nil, fmt.Errorf("%w (byte %d of %d)", err, min(s.at, len(body)), len(body))
-}
-
-// splitter reads the objects of an answer without white space.
-type splitter struct {
-	scanner
-	key string // as in [Collection]
-}
-
-func (s *splitter) answer(items string) (objects []object, links []byte, err error) {
 	switch items {
 	case itemsAreTheAnswer:
-		objects, err = s.array(nil)
+		if s.peek() != '[' {
+			return nil, nil, errNoArray
+		}
+		err = s.array()
 	case answerIsTheItem:
-		objects = make([]object, 1)
-		objects[0], err = s.element(errNoObject)
+		if s.peek() != '{' {
+			return nil, nil, errNoObject
+		}
+		err = s.single()
 	default:
-		objects, links, err = s.envelope(items)
+		if s.peek() != '{' {
+			return nil, nil, errNoObject
+		}
+		links, err = s.envelope(items)
 	}
-	if err == nil && s.at < len(s.data) {
-		err = errSyntax
+	if s.space(); err == nil && s.at < len(body) {
+		s.rest(s.at, errAfter)
 	}
-	return objects, links, err
+	if errors.Is(err, errApart) && !complete(body) {
+		err = errEnds
+	}
+	if err != nil {
+		err = fmt.Errorf("%w (byte %d of %d)", err, min(s.at, len(body)), len(body))
+	}
+	return s.objects, links, err
 }
 
-// envelope reads an object whose member named items is the array of objects.
-func (s *splitter) envelope(items string) (objects []object, links []byte, err error) {
-	if s.peek() != '{' {
-		return nil, nil, errNoObject
+// complete reports whether an answer ends with the bracket that it begins with.
+func complete(body []byte) bool {
+	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
+	return len(body) > 1 && (body[0] == '[' && body[len(body)-1] == ']' || body[0] == '{' && body[len(body)-1] == '}')
+}
+
+// splitter reads the elements of an answer.
+type splitter struct {
+	scanner
+	key     string // as in [Collection]
+	objects []object
+}
+
+// rest makes one element of everything from a place on.
+func (s *splitter) rest(from int, fault error) {
+	s.at = len(s.data)
+	s.objects = append(s.objects, object{raw: s.data[from:], fault: fault, from: from})
+}
+
+// single reads an answer that is the only object.
+func (s *splitter) single() error {
+	from := s.at
+	o, err := s.element()
+	if err != nil {
+		s.rest(from, err)
+		return errApart
 	}
+	s.objects = append(s.objects, o)
+	return nil
+}
+
+// envelope reads an object whose member named items is the array of objects. It returns the member _links.
+func (s *splitter) envelope(items string) (links []byte, err error) {
 	found := false
 	err = s.object(0, func(name []byte) (err error) {
 		if string(name) == items {
+			if s.peek() != '[' {
+				return errNoArray
+			}
 			found = true
-			objects, err = s.array(objects)
-			return err
+			return s.array()
 		}
 		from := s.at
 		err = s.value(1)
@@ -95,34 +165,116 @@ func (s *splitter) envelope(items string) (objects []object, links []byte, err e
 		}
 		return err
 	})
-	if err == nil && !found {
+	switch {
+	case err == nil && !found:
 		err = fmt.Errorf("answer has no member %q", items)
+	case err != nil && found && !errors.Is(err, errApart) && !errors.Is(err, errTooLarge):
+		s.rest(s.at, err)
+		err = errApart
 	}
-	return objects, links, err
+	return links, err
 }
 
-// array appends the objects of an array.
-func (s *splitter) array(objects []object) ([]object, error) {
-	if s.peek() != '[' {
-		return nil, errNoArray
+// array reads the elements of an array; the next byte is its bracket.
+func (s *splitter) array() error {
+	s.at++
+	s.space()
+	if s.take(']') {
+		return nil
 	}
-	err := s.list(0, ']', func() error {
-		if len(objects) == maxObjects {
+	for {
+		if len(s.objects) == maxObjects {
 			return errTooLarge
 		}
-		o, err := s.element(errNoArray)
-		objects = append(objects, o)
-		return err
-	})
-	return objects, err
+		from := s.at
+		o, err := s.element()
+		s.space()
+		if c := s.peek(); err == nil && c != ',' && c != ']' {
+			err = errSyntax
+		}
+		if err != nil {
+			s.at = from
+			if !s.skip() {
+				s.rest(from, err)
+				return errApart
+			}
+			o.raw, o.fault, o.from = s.data[from:s.at], err, from
+		}
+		s.objects = append(s.objects, o)
+		if s.take(']') {
+			return nil
+		}
+		s.take(',')
+		s.space()
+	}
 }
 
-// element reads one object. It returns the error notObject if the next value is not an object.
-func (s *splitter) element(notObject error) (o object, err error) {
-	from := s.at
-	if s.peek() != '{' {
-		return o, notObject
+// skip moves past a malformed element, to the comma or bracket after it. It reports whether the end of the element is
+// certain: outside of strings the brackets match, and each token stands between tokens that it may stand between. A quote
+// that is missing breaks this rule.
+func (s *splitter) skip() bool {
+	var open []byte     // the brackets that must close, innermost last
+	before := byte(',') // the token before, by its last byte
+	for ; s.at < len(s.data); s.at++ {
+		c := s.data[s.at]
+		opens := before == ',' || before == ':' || before == '{' || before == '['
+		switch c {
+		case ' ', '\t', '\r', '\n':
+			continue
+		case '"':
+			if !opens || !s.skipString() {
+				return false
+			}
+		case '{', '[':
+			if !opens {
+				return false
+			}
+			open = append(open, c+2) // ASCII: the closing bracket is two further
+		case '}', ']':
+			if len(open) == 0 {
+				return c == ']'
+			}
+			if open[len(open)-1] != c {
+				return false
+			}
+			open = open[:len(open)-1]
+		case ',':
+			if len(open) == 0 {
+				return true
+			}
+		default:
+			if before == '"' || before == '}' || before == ']' {
+				if c != ':' || before != '"' {
+					return false
+				}
+			}
+		}
+		before = c
 	}
+	return false
+}
+
+// skipString moves to the closing quote of a string; the next byte is its opening quote. Whatever follows a backslash
+// belongs to the string.
+func (s *splitter) skipString() bool {
+	for s.at++; s.at < len(s.data); s.at++ {
+		switch s.data[s.at] {
+		case '"':
+			return true
+		case '\\':
+			s.at++
+		}
+	}
+	return false
+}
+
+// element reads one object. After an error, it has the id that came before.
+func (s *splitter) element() (o object, err error) {
+	o.from = s.at
+	if s.peek() != '{' {
+		return o, errElement
+	}
+	s.spaced = false
 	err = s.object(1, func(name []byte) error {
 		from := s.at
 		if err := s.value(2); err != nil {
@@ -138,8 +290,16 @@ func (s *splitter) element(notObject error) (o object, err error) {
 		}
 		return nil
 	})
-	o.raw = s.data[from:s.at:s.at]
-	return o, err
+	if err != nil {
+		return o, fmt.Errorf("%w at byte %d", err, s.at-o.from)
+	}
+	o.raw = s.data[o.from:s.at:s.at]
+	if s.spaced {
+		var compact bytes.Buffer
+		_ = json.Compact(&compact, o.raw) // cannot fail: it is valid
+		o.raw = slices.Clip(compact.Bytes())
+	}
+	return o, nil
 }
 
 // isKey reports whether a member of this name identifies an object.

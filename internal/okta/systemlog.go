@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"okta-collector/internal/checkpoint"
@@ -29,7 +29,10 @@ func (r *Reader) nextLogPull(pos checkpoint.Position) *checkpoint.Pull {
 	if r.backfill != nil {
 		return r.nextRange(pos)
 	}
-	since := pos.Newest.Add(-logsOverlap)
+	since := pos.Newest
+	if !pos.ByTime {
+		since = since.Add(-logsOverlap)
+	}
 	if pos.Newest.IsZero() {
 		since = r.begin.Since
 	}
@@ -63,24 +66,18 @@ func (r *Reader) polledPage(ctx context.Context, pos checkpoint.Position) (*Page
 	if err != nil {
 		return r.failed(ctx, pos, err)
 	}
-	switch {
-	case a.next == "":
-		return nil, r.unusable(a, "the answer has no next link, which the System Log always sends")
-	case a.next == a.cursor && len(a.objects) > 0:
-		return nil, r.unusable(a, "the next link of a page with events leads back to the same page")
-	}
-	p := r.newPage(a, pos)
-	for _, o := range a.objects {
-		t, err := time.Parse(time.RFC3339, string(o.published))
-		// A date in the future must not become the newest: a restarted log would begin there.
-		if err == nil && t.After(p.Position.Newest) && t.Before(a.date.Add(time.Second)) {
-			p.Position.Newest = t.UTC()
-		}
-	}
-	p.Position.Cursor = a.next
+	p, whole := r.logPage(a, pos, func(object) bool { return true })
 	// A cursor without a limit has Okta's default. Then only an empty page is certainly the end.
-	if len(a.objects) >= limitOf(a.cursor, 1) {
-		return p, nil
+	full := len(whole) >= limitOf(a.cursor, 1)
+	p.Position.Cursor = a.next
+	if !a.leadsOn(whole, pos) {
+		r.goOnByTime(p, pos, whole, full)
+	} else if len(whole) > 0 {
+		p.Position.ByTime, p.Position.Seen = false, nil
+		p.Position.Visited = pos.Visited.With(a.page(), maxVisited)
+		if full {
+			return p, nil
+		}
 	}
 	// The next poll continues from the cursor. The pause between idle polls grows.
 	p.CaughtUp = true
@@ -93,10 +90,57 @@ func (r *Reader) polledPage(ctx context.Context, pos checkpoint.Position) (*Page
 	return p, nil
 }
 
-// unusable makes an Error of an answer whose next link is wrong. It releases the answer.
-func (r *Reader) unusable(a *answer, why string) error {
-	r.org.release(a)
-	return &Error{Class: Passing, Status: http.StatusOK, Path: r.collection.Path, err: errors.New(why)}
+// maxVisited is how many of the last pages of the System Log are remembered, to notice a circle before any of its events
+// is shipped twice.
+const maxVisited = 16
+
+// page identifies the page of an answer.
+func (a *answer) page() uint64 { return hash(canonical(cmp.Or(a.self, a.cursor))) }
+
+// leadsOn reports whether the next link of a page of the System Log leads to a page that was not visited lately. After an
+// empty page, Okta sends the page itself: that is the end for now. whole are all events of the page.
+func (a *answer) leadsOn(whole []object, pos checkpoint.Position) bool {
+	next := canonical(a.next)
+	itself := next == canonical(a.cursor) || hash(next) == a.page()
+	return a.next != "" && (!itself && !pos.Visited.Has(hash(next)) || len(whole) == 0 && !pos.ByTime)
+}
+
+// goOnByTime sets p to go on without a next link: the next request asks for the events since the newest one. Those of this
+// page come again, and are recognised. full: the page may not be the last for now.
+func (r *Reader) goOnByTime(p *Page, pos checkpoint.Position, whole []object, full bool) {
+	next := &p.Position
+	if !pos.ByTime {
+		p.warn(WarnNext, "the next link of a page of %s is missing or leads back: the listing goes on with the events since %s; "+
+			"an event that Okta publishes late may be missed", r.collection.Name, next.Newest.Format(filterTime))
+	}
+	next.Cursor, next.Visited, next.ByTime, next.Seen = "", nil, true, nil
+	for _, o := range whole {
+		next.Seen = next.Seen.With(o.hash(), len(whole))
+	}
+	if full && len(p.all) == 0 && !next.Newest.IsZero() {
+		next.Newest = next.Newest.Add(time.Millisecond)
+		p.warn(WarnNext, "a full page of %s has events of one millisecond only, and no next link: the listing goes on with the next millisecond, "+
+			"and may miss events", r.collection.Name)
+	}
+}
+
+// logPage makes a page of an answer of the System Log. It leaves out the events that are not wanted, and those that were
+// shipped before a request that goes on by time. It also returns all events of the answer.
+func (r *Reader) logPage(a *answer, pos checkpoint.Position, wanted func(object) bool) (p *Page, whole []object) {
+	whole, a.objects = a.objects, nil
+	for _, o := range whole {
+		if again := pos.ByTime && pos.Cursor == "" && pos.Seen.Has(o.hash()); !again && wanted(o) {
+			a.objects = append(a.objects, o)
+		}
+	}
+	p = r.newPage(a, pos)
+	for _, o := range a.objects {
+		// A date in the future must not become the newest: a restarted log would begin there.
+		if t := o.time(); t.After(p.Position.Newest) && t.Before(a.date.Add(time.Second)) {
+			p.Position.Newest = t
+		}
+	}
+	return p, whole
 }
 
 // nextRange is the next part of a backfill's range: all that is left or, after Okta timed out, at most Span of it.
@@ -112,31 +156,30 @@ func (r *Reader) nextRange(pos checkpoint.Position) *checkpoint.Pull {
 	return pull
 }
 
-// rangePage fetches a page of a backfill's range.
+// rangePage fetches a page of a backfill's range, whose listing is sorted by `published`. An empty page ends it, and so
+// does one that is beyond the range: Okta was seen to send a next link with each page.
 func (r *Reader) rangePage(ctx context.Context, pos checkpoint.Position) (*Page, error) {
 	a, err := r.get(ctx, nil, pos)
 	if err != nil {
 		return r.failedRange(ctx, pos, err)
 	}
-	whole, newest := *a, pos.Newest
-	a.objects = nil
-	for _, o := range whole.objects {
-		t, err := time.Parse(time.RFC3339, string(o.published))
-		if err == nil && (t.Before(pos.Pull.Since) || !t.Before(pos.Pull.Until)) {
-			continue // outside of the range; an event without a time is kept
-		}
-		a.objects = append(a.objects, o)
-		if err == nil && t.After(newest) {
-			newest = t.UTC()
-		}
+	if again := r.askedAgain(pos, a); again != nil {
+		return again, nil
 	}
-	p := r.newPage(a, pos)
-	p.Position.Newest = newest
-	if whole.next != "" {
-		if loops(&p.Position.Guard, &whole) {
-			return nil, r.unusable(a, "the listing of the range leads back to an earlier page")
-		}
-		p.Position.Cursor = whole.next
+	beyond := func(o object) bool { return !o.time().Before(pos.Pull.Until) }
+	p, whole := r.logPage(a, pos, func(o object) bool {
+		return o.time().IsZero() || !o.time().Before(pos.Pull.Since) && !beyond(o) // an event without a time is kept
+	})
+	full := len(whole) >= limitOf(a.cursor, 1)
+	over := len(whole) == 0 || !slices.ContainsFunc(whole, func(o object) bool { return !beyond(o) }) || a.next == "" && !a.lost
+	switch {
+	case over:
+	case a.leadsOn(whole, pos) && !loops(&p.Position.Guard, a):
+		p.Position.Cursor = a.next
+		return p, nil
+	case full && !p.Position.Newest.IsZero():
+		r.goOnByTime(p, pos, whole, full)
+		p.Position = p.Position.BetweenPulls()
 		return p, nil
 	}
 	p.Position = p.Position.BetweenPulls()
@@ -151,7 +194,7 @@ func (r *Reader) failedRange(ctx context.Context, pos checkpoint.Position, err e
 	span := pos.Pull.Until.Sub(pos.Pull.Since)
 	half := (span / 2).Truncate(time.Millisecond)
 	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Class != tooMuch || !timedOut(e) || pos.Cursor != "" || half < minSpan {
+	if !ok || e.Class != tooMuch || e.like == "" || pos.Cursor != "" || half < minSpan {
 		return r.failed(ctx, pos, err)
 	}
 	if err := pauseBeforeHalving(ctx, int(r.backfill.Until.Sub(pos.Pull.Since)/span)); err != nil {

@@ -18,8 +18,7 @@ import (
 // fetches that page and returns no objects. So the position is durable at every level.
 func (r *Reader) walk(ctx context.Context, pos checkpoint.Position) (*Page, error) {
 	pos.Levels = slices.Clone(pos.Levels)
-	var under []string
-	var pages []*levelPage
+	var above parents
 	for i, level := range r.collection.Under {
 		if i == len(pos.Levels) {
 			pos.Levels = append(pos.Levels, checkpoint.Level{})
@@ -29,27 +28,42 @@ func (r *Reader) walk(ctx context.Context, pos checkpoint.Position) (*Page, erro
 		}
 		page := r.levelPage(pos, i)
 		if page == nil {
-			return r.fetchLevel(ctx, pos, pages, under)
+			return r.fetchLevel(ctx, pos, above)
 		}
-		pages, under = append(pages, page), append(under, pos.Levels[i].ID)
+		above.pages, above.ids = append(above.pages, page), append(above.ids, pos.Levels[i].ID)
 	}
-	a, err := r.get(ctx, under, pos)
+	a, err := r.get(ctx, above.ids, pos)
 	if err != nil {
-		return r.failed(ctx, pos, err)
+		return r.failedUnder(ctx, pos, above, err)
+	}
+	if again := r.askedAgain(pos, a); again != nil {
+		return again, nil
 	}
 	p := r.newPage(a, pos)
-	for i, id := range under {
+	for i, id := range above.ids {
 		if member := r.collection.Under[i].Member; member != "" {
 			quoted, _ := json.Marshal(id) // cannot fail for a string
 			p.Members = fmt.Appendf(p.Members, `,%q:%s`, member, quoted)
 		}
 	}
+	if a.gone {
+		p.odd.Gone++
+	}
+	if len(above.ids) > 0 {
+		p.reached()
+	}
 	if r.ends(p, r.collection, &p.Position.Guard, a) {
-		r.advance(p, pages, a.date)
+		r.advance(p, above.pages, a.date)
 	} else {
 		p.Position.Cursor = a.next
 	}
 	return p, nil
+}
+
+// parents are the objects of the levels above a listing, outermost first, and the pages that they are on.
+type parents struct {
+	ids   []string
+	pages []*levelPage
 }
 
 // advance moves p to the next object of the innermost level that has one. If none has, it ends the pull.
@@ -62,7 +76,7 @@ func (r *Reader) advance(p *Page, pages []*levelPage, date time.Time) {
 			return
 		}
 		if page.next != "" {
-			p.Position = p.Position.Under(i, checkpoint.Level{Cursor: page.next, Guard: page.guard})
+			p.Position = p.Position.Under(i, checkpoint.Level{Cursor: page.next, Guard: page.guard, Done: at.ID, Refused: at.Refused})
 			return
 		}
 	}
@@ -87,42 +101,51 @@ type levelKey struct {
 // later slices. Without it, each slice would first request these pages, and with a share of one request a minute it
 // would never get further.
 func (r *Reader) levelPage(pos checkpoint.Position, i int) *levelPage {
-	if level := r.collection.Under[i]; level.Of == "" {
+	level, at := r.collection.Under[i], pos.Levels[i]
+	if at.Only {
+		return &levelPage{ids: []string{at.ID}}
+	}
+	if level.Of == "" {
 		return &levelPage{ids: level.Values}
 	}
 	cached, ok := r.org.levels.Load(levelKey{r.name, i})
 	if !ok {
 		return nil
 	}
-	page, at := cached.(*levelPage), pos.Levels[i]
+	page := cached.(*levelPage)
 	if page.pull != pos.Pull.ID || page.cursor != at.Cursor || !slices.Contains(page.ids, at.ID) {
 		return nil
 	}
 	return page
 }
 
-// fetchLevel fetches the page at pos of the level below these ids, and caches it. It returns a page without objects,
-// whose position is at an object of the level. pages are those of the outer levels.
-func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, pages []*levelPage, under []string) (*Page, error) {
-	i := len(under)
+// fetchLevel fetches the page at pos of the level below these parents, and caches it. It returns a page without objects,
+// whose position is at an object of the level.
+func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, above parents) (*Page, error) {
+	i := len(above.ids)
 	c, _ := r.org.cfg.Catalog.Lookup(r.collection.Under[i].Of) // a test checks that the catalog has it
 	at := pos.Levels[i]
 	cursor, stored := at.Cursor, true
 	if cursor == "" {
-		cursor, stored = c.firstCursor(under, c.Limit, c.Full), false
+		cursor, stored = c.firstCursor(above.ids, c.Limit, c.Full), false
 	}
 	a, err := r.fetch(ctx, c, cursor, stored)
 	if err != nil {
-		limit, warning, err := r.shrink(ctx, c, limitOf(cursor, c.Limit), err)
-		if err != nil {
-			return nil, err
-		}
-		pos.Levels[i].Cursor = withLimit(cursor, limit)
-		return moved(pos, Warning{WarnSmallerPage, warning}), nil
+		return r.failedLevel(ctx, pos, above, c, cursor, err)
+	}
+	if again := r.askedAgain(pos, a); again != nil {
+		return again, nil
 	}
 	defer r.org.release(a)
 
+	pos.Failing = checkpoint.Failing{}
 	p := &Page{Position: begun(pos, a.date), Pull: pos.Pull.Kind}
+	if i > 0 {
+		p.reached()
+	}
+	if a.gone {
+		p.odd.Gone++
+	}
 	page := &levelPage{pull: p.Position.Pull.ID, cursor: cursor, next: a.next, guard: at.Guard}
 	var noID int
 	if page.ids, noID = ids(a.objects); noID > 0 {
@@ -137,13 +160,39 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, pages 
 	}
 	r.org.levels.Store(levelKey{r.name, i}, page)
 	switch {
+	case at.Seeking:
+		r.seek(p, i, page, above, a.date)
 	case len(page.ids) == 0:
-		r.advance(p, append(pages, page), a.date)
+		r.advance(p, append(above.pages, page), a.date)
 	case !slices.Contains(page.ids, at.ID):
 		// The page is new, or the object is gone. Then nothing says where on the page it was, so the page starts again.
-		p.Position = p.Position.Under(i, checkpoint.Level{Cursor: cursor, ID: page.ids[0], Guard: at.Guard})
+		p.Position = p.Position.Under(i, checkpoint.Level{Cursor: cursor, ID: page.ids[0], Guard: at.Guard, Done: at.Done})
 	}
 	return p, nil
+}
+
+// seek passes the pages of a level whose listing was begun again, until the object that the level is at, or the last one
+// that is done. If the listing has neither, everything under it is listed from the top.
+func (r *Reader) seek(p *Page, i int, page *levelPage, above parents, date time.Time) {
+	at := p.Position.Levels[i]
+	levels := slices.Clone(p.Position.Levels)
+	switch {
+	case at.ID != "" && slices.Contains(page.ids, at.ID): // what is under it goes on where it was
+		levels[i] = checkpoint.Level{Cursor: page.cursor, ID: at.ID, Guard: at.Guard, Refused: at.Refused}
+		p.Position.Levels = levels
+	case at.ID == "" && slices.Contains(page.ids, at.Done):
+		levels[i] = checkpoint.Level{Cursor: page.cursor, ID: at.Done, Guard: at.Guard, Refused: at.Refused}
+		p.Position.Levels = levels
+		r.advance(p, append(above.pages, page), date)
+	case page.next != "":
+		at.Cursor, at.Guard = page.next, page.guard
+		levels[i] = at
+		p.Position.Levels = levels
+	default:
+		p.odd.Repeated = p.Position.Pull.Events
+		p.warn(WarnCursor, "the object of %s that the listing was at is gone: what is under the others is shipped again", r.collection.Under[i].Of)
+		p.Position = p.Position.Under(i, checkpoint.Level{})
+	}
 }
 
 // ids returns the ids of a page's objects, without duplicates: after a duplicate, advance would go back to the first.

@@ -16,7 +16,7 @@ const (
 	WarnUnreadable  WarningKind = "unreadable"   // an element of a page is no JSON object
 	WarnReplaced    WarningKind = "replaced"     // bytes that are no UTF-8
 	WarnAside       WarningKind = "put aside"    // the listing under a parent failed
-	WarnRepeats     WarningKind = "repeats"      // a listing began again, and objects are shipped again
+	WarnCursor      WarningKind = "cursor"       // Okta refused a cursor, and a listing began again
 	WarnNext        WarningKind = "next link"    // the link to the next page is missing or leads back
 	WarnIncomplete  WarningKind = "incomplete"   // a pull ended without everything
 	WarnEmpty       WarningKind = "empty"        // a list that had objects is empty

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/devo"
 	"okta-collector/internal/report"
 )
@@ -34,6 +35,9 @@ type devoOf struct {
 
 func (d *devoOf) Check(context.Context) error { return nil }
 func (d *devoOf) OffsetOf() string            { return "" }
+
+func (s *stream) Proven() checkpoint.Proven { return checkpoint.Proven{} }
+func (s *stream) Warnings() []devo.Warning  { return nil }
 
 func (d *devoOf) Open(_ context.Context, target devo.Target) (devo.Stream, error) {
 	require.Equal(d.t, "okta/acme/reports", target.Name)

@@ -41,7 +41,8 @@ func (r *Reader) closed(ctx context.Context, c *Collector, latest *workflow.Work
 		return nil
 	}
 	c.Checkpoint, c.CaughtUp = state.Checkpoint, state.CaughtUp
-	c.Slices, c.Problems, c.LastProblem, c.LastWarning = state.Slices, state.Problems, state.LastProblem, state.LastWarning
+	c.Slices, c.Problems, c.LastProblem = state.Slices, state.Problems, state.LastProblem
+	c.LastWarning, c.Warnings = state.LastWarning, state.Warnings
 	if !backfill {
 		return r.last(ctx, c, state, latest)
 	}
@@ -82,7 +83,8 @@ func (r *Reader) last(ctx context.Context, c *Collector, state workflows.State, 
 	}
 	// A new start continues the collection when the next poll was due. It inherits no pause, block or backoff.
 	state.Paused, state.Blocked, state.Failures = false, false, 0
-	if state.WakeReason == workflows.WaitBlocked || state.WakeReason == workflows.WaitBackoff {
+	switch state.WakeReason {
+	case workflows.WaitBlocked, workflows.WaitBackoff, workflows.WaitNotInOrg:
 		state.WakeAt, state.WakeReason = time.Time{}, ""
 	}
 	c.Last = &state
@@ -177,6 +179,9 @@ func (r *Reader) checkpoint(event *history.HistoryEvent, s *workflows.State) boo
 		}
 		details.Problem.At = event.GetEventTime().AsTime()
 		s.Checkpoint, s.LastProblem, s.WakeReason = details.Checkpoint, &details.Problem, workflows.WaitBackoff
+		if details.Problem.Class == workflows.ClassNotInOrg {
+			s.WakeReason = workflows.WaitNotInOrg
+		}
 		return ok
 	case enums.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT:
 		s.WakeReason = workflows.WaitBackoff

@@ -219,6 +219,7 @@ func TestWithoutAWorkerTheReasonIsWhatTheLastSliceEndedWith(t *testing.T) {
 		workflows.WaitRateLimit: ended(workflows.EndRateLimited),
 		workflows.WaitYield:     ended(workflows.EndYielded),
 		workflows.WaitBackoff:   sliceFailed(payloads(t, workflows.Failure{})),
+		workflows.WaitNotInOrg:  sliceFailed(payloads(t, workflows.Failure{Problem: workflows.Problem{Class: workflows.ClassNotInOrg}})),
 		workflows.WaitBlocked:   started(t, workflows.CollectInput{State: &workflows.State{WakeReason: workflows.WaitBlocked}}),
 	} {
 		require.Equal(t, want, unanswered(t, running(), timer(), last).Reason)

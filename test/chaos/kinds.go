@@ -11,6 +11,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"okta-collector/internal/devosim"
 	"okta-collector/internal/oktasim"
 )
 
@@ -63,6 +64,7 @@ var kinds = []*kind{
 
 	{"Devo closes idle connections", second / 2, 10 * second, nobody, idlenessOf, closesIdle},
 	{"Devo does not read", second / 2, 20 * second, nobody, nil, doesNotRead},
+	{"Devo closes otherwise", second / 2, 20 * second, nobody, mannerOf, closesOtherwise},
 	{"Devo dies with unread data", second / 10, 3 * second, nobody, nil, diesUnread},
 
 	// Longer than it takes until no smaller page can be asked for.
@@ -196,6 +198,21 @@ func closesIdle(ctx context.Context, s *stage, f fault) error {
 			return nil
 		}
 	}
+}
+
+// mannerAt is one that proves less than the usual one, so that nothing is confirmed meanwhile.
+func mannerAt(amount float64) devosim.Manner {
+	weaker := devosim.Manners[1:]
+	return weaker[int(amount*float64(len(weaker)))]
+}
+
+func mannerOf(amount float64) string { return "in the manner " + string(mannerAt(amount)) }
+
+func closesOtherwise(ctx context.Context, s *stage, f fault) error {
+	s.devo.SetManner(mannerAt(f.amount))
+	<-ctx.Done()
+	s.devo.SetManner(devosim.ClosesWithNotify)
+	return nil
 }
 
 func doesNotRead(ctx context.Context, s *stage, _ fault) error {

@@ -70,6 +70,9 @@ func command() *cobra.Command {
 	flags.StringVar(&config.Dir, "dir", "devosim-certificates", "directory of the certificates; made if absent")
 	flags.StringVar(&config.Domain, "domain", "demo", "domain that HTTP requests must name")
 	flags.StringVar(&config.Token, "token", "", "token that HTTP requests must have; none is accepted if empty")
+	flags.Var(&config.Manner, "manner", fmt.Sprintf("how syslog connections are ended, one of %v", devosim.Manners))
+	flags.IntVar(&config.MaxRecord, "max-record", 0, "bytes from which on a syslog record is truncated, such as rsyslog's 8096; 0 for never")
+	flags.Int64Var(&config.MaxBody, "max-body", 0, "bytes from which on an HTTP body is refused with 413, such as nginx's 1048576; 0 for Devo's own limit")
 	flags.StringVar(&outputFile, "out", "", "file to append every delivered object to")
 	return cmd
 }
@@ -122,6 +125,9 @@ func printReport(out io.Writer, report devosim.Report) {
 	}
 	_ = w.Flush()
 	c := report.Connections
+	if c.Truncated > 0 || c.TooLarge > 0 {
+		fmt.Fprintf(out, "%d records were truncated, %d requests were too large\n", c.Truncated, c.TooLarge)
+	}
 	fmt.Fprintf(out, "connections: %d accepted, %d refused, %d ended and answered; %d records cut off, %d malformed\n",
 		c.Accepted, c.Refused, c.Answered, c.Cut, report.Malformed)
 	for _, example := range report.Examples {

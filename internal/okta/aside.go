@@ -1,0 +1,138 @@
+package okta
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"okta-collector/internal/checkpoint"
+)
+
+const (
+	// patience is how many server errors of a listing under a parent are the fault of the parent.
+	patience = 3
+	// maxRefused is how often a listing is begun again because Okta refuses its cursor.
+	maxRefused = 3
+	// maxNamed is how many missing parents a warning names.
+	maxNamed = 3
+	// maxAsideCursor bounds a cursor that is kept with a parent put aside, in bytes.
+	maxAsideCursor = 384
+)
+
+// failedUnder decides what follows a failed request for a page of the reader's own collection. A listing under a parent
+// begins again if Okta refuses its cursor, and is put aside if the failure is about the parent.
+func (r *Reader) failedUnder(ctx context.Context, pos checkpoint.Position, above parents, err error) (*Page, error) {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || len(above.ids) == 0 {
+		return r.failed(ctx, pos, err)
+	}
+	if e.Class == CursorRefused && pos.Refused < maxRefused {
+		repeated := pos.Listed + int64(pos.Part.Objects)
+		refused := pos.Refused + 1
+		pos = pos.Restarted()
+		pos.Refused = refused
+		p := moved(pos)
+		p.odd.Repeated = repeated
+		p.warn(WarnCursor, "%s: the listing begins again, and %d objects are shipped again", e, repeated)
+		return p, nil
+	}
+	if r.isOfParent(e, pos, r.smallest(pos)) {
+		return r.putAside(pos, above, pos.Cursor, e)
+	}
+	return r.failed(ctx, pos, err)
+}
+
+// failedLevel decides what follows a failed request for a page of a level.
+func (r *Reader) failedLevel(ctx context.Context, pos checkpoint.Position, above parents, c Collection, cursor string, err error) (*Page, error) {
+	i := len(above.ids)
+	e, ok := errors.AsType[*Error](err)
+	size := limitOf(cursor, c.Limit)
+	switch {
+	case ok && e.Class == CursorRefused && pos.Levels[i].Refused < maxRefused:
+		at := pos.Levels[i]
+		pos.Levels[i] = checkpoint.Level{ID: at.ID, Done: at.Done, Refused: at.Refused + 1, Seeking: at.ID != "" || at.Done != ""}
+		return moved(pos, Warning{WarnCursor, fmt.Sprintf("%s: the listing of %s begins again, and goes on behind what is done", e, c.Name)}), nil
+	case ok && i > 0 && r.isOfParent(e, pos, size <= c.MinLimit || c.Limit == 0):
+		return r.putAside(pos, above, pos.Levels[i].Cursor, e)
+	}
+	return r.shrink(ctx, c, pos, size, err, func(pos *checkpoint.Position, limit int) {
+		pos.Levels[i].Cursor = withLimit(cursor, limit)
+	})
+}
+
+// isOfParent reports whether a failure is about the parent of a listing, and not about the service. A parent that is tried
+// again is given up only if no smaller page is left to ask for.
+func (r *Reader) isOfParent(e *Error, pos checkpoint.Position, smallest bool) bool {
+	return e.Class == ofParent || e.Class == CursorRefused ||
+		e.like != "" && pos.Failing.Again(e.like).Times >= patience && (smallest || !pos.Retrying)
+}
+
+// putAside returns a page without objects, whose position is behind the parent that failed with e. The parent is tried
+// again at the end of the pull. If too many parents in a row have failed, or the whole pull has listed nothing, that is
+// the fault of the service: then putAside also returns an error, and the position is where the first of them is listed.
+func (r *Reader) putAside(pos checkpoint.Position, above parents, cursor string, e *Error) (*Page, error) {
+	date := e.date
+	if date.IsZero() {
+		date = r.now().UTC() // Okta has not answered
+	}
+	pos = begun(pos, date)
+	parent := r.collection.Under[len(above.ids)-1].Of + " " + strings.Join(above.ids, "/")
+	if pos.Retrying {
+		pull := *pos.Pull
+		pull.Missing++
+		if len(pull.MissingOf) < maxNamed {
+			pull.MissingOf = append(slices.Clip(pull.MissingOf), parent)
+		}
+		pos.Pull = &pull
+		p := &Page{Position: pos, Pull: pull.Kind}
+		p.warn(WarnAside, "%s failed again at the end of the pull, and is left to the next one: %s", parent, e)
+		r.advance(p, above.pages, date)
+		if p.CaughtUp && !pull.Reached {
+			p.CaughtUp, p.odd = false, checkpoint.Oddities{}
+			p.Position = pos.BetweenPulls()
+			return p, e.ofService("no listing under any of " + r.collection.Under[0].Of + " has succeeded")
+		}
+		return p, nil
+	}
+	aside := checkpoint.Aside{Under: above.ids, Cursor: cursor, Part: pos.Part, Listed: pos.Listed}
+	if len(cursor) > maxAsideCursor {
+		aside.Cursor, aside.Part, aside.Listed = "", checkpoint.Part{}, 0
+	}
+	next, ok := pos.PutAside(aside)
+	p := &Page{Position: next, Pull: pos.Pull.Kind}
+	if !ok {
+		return p, e.ofService(fmt.Sprintf("the listings under %d of %s in a row have failed, and begin again with the first of them",
+			checkpoint.MaxRow, r.collection.Under[0].Of))
+	}
+	p.warn(WarnAside, "%s is put aside until the end of the pull: %s", parent, e)
+	r.advance(p, above.pages, date)
+	return p, nil
+}
+
+// ofService returns the error as one of the service.
+func (e *Error) ofService(why string) error {
+	service := *e
+	service.Class = Passing
+	if e.Class == ofParent && e.Status == http.StatusForbidden && !e.html && e.Code != invalidSession {
+		service.Class = Person
+	}
+	service.err = errors.New(why)
+	return &service
+}
+
+// reached records that a listing under a parent has succeeded.
+func (p *Page) reached() {
+	pos := &p.Position
+	if pos.Row != nil {
+		p.odd.Aside += int64(pos.Row.Parents)
+		pos.Row = nil
+	}
+	if !pos.Pull.Reached {
+		pull := *pos.Pull
+		pull.Reached = true
+		pos.Pull = &pull
+	}
+}
