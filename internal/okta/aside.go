@@ -59,7 +59,9 @@ func (r *Reader) failedLevel(ctx context.Context, pos checkpoint.Position, above
 		return r.putAside(pos, above, pos.Levels[i].Cursor, e)
 	}
 	return r.shrink(ctx, c, pos, size, err, func(pos *checkpoint.Position, limit int) {
-		pos.Levels[i].Cursor = withLimit(cursor, limit)
+		at := &pos.Levels[i]
+		at.Cursor = withLimit(cursor, limit)
+		at.Seeking = at.Seeking || at.ID != "" // its object may be on one of the next pages now
 	})
 }
 
