@@ -166,6 +166,18 @@ func (p Position) PutAside(a Aside) (Position, bool) {
 	return p, true
 }
 
+// AfterSuccess returns p after an answer about a listing under a parent: the parents before it did not fail in a row with
+// those after it.
+func (p Position) AfterSuccess() Position {
+	p.Row = nil
+	if !p.Pull.Reached {
+		pull := *p.Pull
+		pull.Reached = true
+		p.Pull = &pull
+	}
+	return p
+}
+
 // FirstAside returns p at the first parent of Aside. levels is how many levels of parents there are.
 func (p Position) FirstAside(levels int) Position {
 	a := p.Aside[0]

@@ -127,14 +127,8 @@ func (e *Error) ofService(why string) error {
 
 // reached records that a listing under a parent has succeeded.
 func (p *Page) reached() {
-	pos := &p.Position
-	if pos.Row != nil {
-		p.odd.Aside += int64(pos.Row.Parents)
-		pos.Row = nil
+	if p.Position.Row != nil {
+		p.before.Aside = int64(p.Position.Row.Parents)
 	}
-	if !pos.Pull.Reached {
-		pull := *pos.Pull
-		pull.Reached = true
-		pos.Pull = &pull
-	}
+	p.Position = p.Position.AfterSuccess()
 }
