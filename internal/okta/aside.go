@@ -109,6 +109,9 @@ func (r *Reader) putAside(pos checkpoint.Position, above parents, cursor string,
 		return p, e.ofService(fmt.Sprintf("the listings under %d of %s in a row have failed, and begin again with the first of them",
 			checkpoint.MaxRow, r.collection.Under[0].Of))
 	}
+	if aside.Cursor != cursor {
+		p.odd.Repeated = pos.Listed + int64(pos.Part.Objects)
+	}
 	p.warn(WarnAside, "%s is put aside until the end of the pull: %s", parent, e)
 	r.advance(p, above.pages, date)
 	return p, nil
