@@ -149,7 +149,7 @@ func (p Position) PutAside(a Aside) (Position, bool) {
 	pull := *p.Pull
 	if row.Parents++; row.Parents == MaxRow {
 		pull.Missing = row.Missing
-		p.Pull, p.Aside, p.Row = &pull, p.Aside[:row.Aside], nil
+		p.Pull, p.Aside, p.Row = &pull, p.Aside[:min(row.Aside, len(p.Aside))], nil
 		if row.Aside == 0 {
 			p.Aside = nil
 		}
