@@ -141,8 +141,12 @@ func (o *Org) classify(e *Error, q query) {
 		e.Advice = "leave " + c.Name + " out of OKTA_SERVICES, or check OKTA_URL if other services say the same"
 	case denied && e.Code == invalidSession:
 		e.Class, e.err = Passing, errors.New("is Okta's own error, and says nothing about permissions")
-	case denied && e.html, status == http.StatusLocked, status == http.StatusRequestTimeout, status < 300:
+	case denied && e.html, status == http.StatusLocked:
 		e.Class = Passing
+	case status == http.StatusRequestTimeout:
+		e.Class, e.like = Passing, noAnswer
+	case status < 300:
+		e.Class, e.like = Passing, noList
 	case denied:
 		e.Class = Person
 		e.Advice = o.cfg.Authorizer.Advice(status, c.Scopes)
