@@ -136,6 +136,7 @@ func (p Position) Under(i int, at Level) Position {
 func (p Position) BetweenPulls() Position {
 	p.Pull, p.Levels, p.Refused = nil, nil, 0
 	p.Aside, p.Retrying, p.Row = nil, false, nil
+	p.Visited = nil // what is read again is no circle
 	return p.Restarted()
 }
 
