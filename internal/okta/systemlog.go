@@ -184,7 +184,7 @@ func (r *Reader) rangePage(ctx context.Context, pos checkpoint.Position) (*Page,
 	case a.leadsOn(whole, pos) && !loops(&p.Position.Guard, a):
 		p.Position.Cursor = a.next
 		return p, nil
-	case full && !p.Position.Newest.IsZero():
+	case (full || len(p.all) > 0) && !p.Position.Newest.IsZero():
 		r.goOnByTime(p, pos, whole, full)
 		p.Position = p.Position.BetweenPulls()
 		return p, nil
