@@ -158,6 +158,7 @@ func (p Position) Under(i int, at Level) Position {
 func (p Position) BetweenPulls() Position {
 	p.Pull, p.Levels, p.Refused = nil, nil, 0
 	p.Aside, p.Retrying, p.Row = nil, false, nil
+	p.Visited = nil // what is read again is no circle
 	return p.Restarted()
 }
 
@@ -171,7 +172,7 @@ func (p Position) PutAside(a Aside) (Position, bool) {
 	pull := *p.Pull
 	if row.Parents++; row.Parents == MaxRow {
 		pull.Missing = row.Missing
-		p.Pull, p.Aside, p.Row = &pull, p.Aside[:row.Aside], nil
+		p.Pull, p.Aside, p.Row = &pull, p.Aside[:min(row.Aside, len(p.Aside))], nil
 		if row.Aside == 0 {
 			p.Aside = nil
 		}
@@ -186,6 +187,18 @@ func (p Position) PutAside(a Aside) (Position, bool) {
 	}
 	p.Pull, p.Row = &pull, &row
 	return p, true
+}
+
+// AfterSuccess returns p after an answer about a listing under a parent: the parents before it did not fail in a row with
+// those after it.
+func (p Position) AfterSuccess() Position {
+	p.Row = nil
+	if !p.Pull.Reached {
+		pull := *p.Pull
+		pull.Reached = true
+		p.Pull = &pull
+	}
+	return p
 }
 
 // FirstAside returns p at the first parent of Aside. levels is how many levels of parents there are.

@@ -66,7 +66,7 @@ func begun(pos checkpoint.Position, date time.Time) checkpoint.Position {
 // pulled whole forever. Okta's listing of groups has been seen to end only in a loop.
 func (r *Reader) endPull(p *Page, date time.Time) {
 	pos := p.Position
-	if pos.Retrying {
+	if pos.Retrying && len(pos.Aside) > 0 {
 		pos.Aside = pos.Aside[1:]
 	} else if pos.Row != nil {
 		p.odd.Aside += int64(pos.Row.Parents)

@@ -69,11 +69,15 @@ func (r *Reader) polledPage(ctx context.Context, pos checkpoint.Position) (*Page
 	p, whole := r.logPage(a, pos, func(object) bool { return true })
 	// A cursor without a limit has Okta's default. Then only an empty page is certainly the end.
 	full := len(whole) >= limitOf(a.cursor, 1)
-	p.Position.Cursor = a.next
-	if !a.leadsOn(whole, pos) {
+	switch leadsOn := a.leadsOn(whole, pos); {
+	case leadsOn && len(whole) == 0:
+		p.Position.Cursor = a.next
+	case !leadsOn && len(whole) == 0 && !pos.ByTime && pos.Failing.Like != noLink:
+		p.Position.Failing = pos.Failing.Again(noLink) // the same request finds what comes next
+	case !leadsOn:
 		r.goOnByTime(p, pos, whole, full)
-	} else if len(whole) > 0 {
-		p.Position.ByTime, p.Position.Seen = false, nil
+	default:
+		p.Position.Cursor, p.Position.ByTime, p.Position.Seen = a.next, false, nil
 		p.Position.Visited = pos.Visited.With(a.page(), maxVisited)
 		if full {
 			return p, nil
@@ -111,13 +115,16 @@ func (r *Reader) goOnByTime(p *Page, pos checkpoint.Position, whole []object, fu
 	next := &p.Position
 	if !pos.ByTime {
 		p.warn(WarnNext, "the next link of a page of %s is missing or leads back: the listing goes on with the events since %s; "+
-			"an event that Okta publishes late may be missed", r.collection.Name, next.Newest.Format(filterTime))
+			"an event that Okta publishes late may be missed", r.collection.Name, cmp.Or(next.Newest, pos.Pull.Since).Format(filterTime))
 	}
-	next.Cursor, next.Visited, next.ByTime, next.Seen = "", nil, true, nil
-	for _, o := range whole {
-		next.Seen = next.Seen.With(o.hash(), len(whole))
+	next.Cursor, next.Visited, next.ByTime = "", nil, true
+	if len(p.all) > 0 { // otherwise all of the page is in Seen already
+		next.Seen = nil
+		for _, o := range whole {
+			next.Seen = next.Seen.With(o.hash(), len(whole))
+		}
 	}
-	if full && len(p.all) == 0 && !next.Newest.IsZero() {
+	if full && len(p.all) == 0 && pos.Limit == 0 && !next.Newest.IsZero() {
 		next.Newest = next.Newest.Add(time.Millisecond)
 		p.warn(WarnNext, "a full page of %s has events of one millisecond only, and no next link: the listing goes on with the next millisecond, "+
 			"and may miss events", r.collection.Name)
@@ -177,7 +184,7 @@ func (r *Reader) rangePage(ctx context.Context, pos checkpoint.Position) (*Page,
 	case a.leadsOn(whole, pos) && !loops(&p.Position.Guard, a):
 		p.Position.Cursor = a.next
 		return p, nil
-	case full && !p.Position.Newest.IsZero():
+	case (full || len(p.all) > 0) && !p.Position.Newest.IsZero():
 		r.goOnByTime(p, pos, whole, full)
 		p.Position = p.Position.BetweenPulls()
 		return p, nil
