@@ -127,7 +127,7 @@ type Position struct {
 	// Newest is the largest `published` of the shipped log events.
 	Newest time.Time `json:"newest,omitzero"`
 	// ByTime: the last page of the System Log had no usable next link, and the next request asks for the events since
-	// Newest. Seen are the events of that page, which may come again.
+	// Newest. Seen are events that may come again then: those of Newest's millisecond, and of such pages.
 	ByTime bool   `json:"byTime,omitempty"`
 	Seen   Hashes `json:"seen,omitempty"`
 	// Visited are the last pages of the System Log. A next link to one of them leads back.

@@ -77,8 +77,7 @@ func (r *Reader) polledPage(ctx context.Context, pos checkpoint.Position) (*Page
 	case !leadsOn:
 		r.goOnByTime(p, pos, whole, full)
 	default:
-		p.Position.Cursor, p.Position.ByTime, p.Position.Seen = a.next, false, nil
-		p.Position.Visited = pos.Visited.With(a.page(), maxVisited)
+		p.Position.Cursor, p.Position.ByTime = a.next, pos.ByTime && len(p.all) == 0 // the next page may be in Seen too
 		if full {
 			return p, nil
 		}
@@ -98,6 +97,17 @@ func (r *Reader) polledPage(ctx context.Context, pos checkpoint.Position) (*Page
 // is shipped twice.
 const maxVisited = 16
 
+// maxSeen bounds the events that are recognised if they come again: those of a page, and of the newest millisecond.
+const maxSeen = 2000
+
+// withEvent returns a list of events with one more, if it is not there yet.
+func withEvent(seen checkpoint.Hashes, o object) checkpoint.Hashes {
+	if h := o.hash(); !seen.Has(h) {
+		return seen.With(h, maxSeen)
+	}
+	return seen
+}
+
 // page identifies the page of an answer.
 func (a *answer) page() uint64 { return hash(canonical(cmp.Or(a.self, a.cursor))) }
 
@@ -106,7 +116,10 @@ func (a *answer) page() uint64 { return hash(canonical(cmp.Or(a.self, a.cursor))
 func (a *answer) leadsOn(whole []object, pos checkpoint.Position) bool {
 	next := canonical(a.next)
 	itself := next == canonical(a.cursor) || hash(next) == a.page()
-	return a.next != "" && (!itself && !pos.Visited.Has(hash(next)) || len(whole) == 0 && !pos.ByTime)
+	if itself {
+		return a.next != "" && len(whole) == 0 && (pos.Cursor != "" || !pos.ByTime)
+	}
+	return a.next != "" && !pos.Visited.Has(hash(next))
 }
 
 // goOnByTime sets p to go on without a next link: the next request asks for the events since the newest one. Those of this
@@ -117,12 +130,9 @@ func (r *Reader) goOnByTime(p *Page, pos checkpoint.Position, whole []object, fu
 		p.warn(WarnNext, "the next link of a page of %s is missing or leads back: the listing goes on with the events since %s; "+
 			"an event that Okta publishes late may be missed", r.collection.Name, cmp.Or(next.Newest, pos.Pull.Since).Format(filterTime))
 	}
-	next.Cursor, next.Visited, next.ByTime = "", nil, true
-	if len(p.all) > 0 { // otherwise all of the page is in Seen already
-		next.Seen = nil
-		for _, o := range whole {
-			next.Seen = next.Seen.With(o.hash(), len(whole))
-		}
+	next.Cursor, next.ByTime = "", true
+	for _, o := range whole {
+		next.Seen = withEvent(next.Seen, o)
 	}
 	if full && len(p.all) == 0 && pos.Limit == 0 && !next.Newest.IsZero() {
 		next.Newest = next.Newest.Add(time.Millisecond)
@@ -136,15 +146,25 @@ func (r *Reader) goOnByTime(p *Page, pos checkpoint.Position, whole []object, fu
 func (r *Reader) logPage(a *answer, pos checkpoint.Position, wanted func(object) bool) (p *Page, whole []object) {
 	whole, a.objects = a.objects, nil
 	for _, o := range whole {
-		if again := pos.ByTime && pos.Cursor == "" && pos.Seen.Has(o.hash()); !again && wanted(o) {
+		if again := pos.ByTime && pos.Seen.Has(o.hash()); !again && wanted(o) {
 			a.objects = append(a.objects, o)
 		}
 	}
 	p = r.newPage(a, pos)
+	next := &p.Position
+	if len(whole) > 0 {
+		next.Visited = pos.Visited.With(a.page(), maxVisited)
+	}
 	for _, o := range a.objects {
+		t := o.time()
 		// A date in the future must not become the newest: a restarted log would begin there.
-		if t := o.time(); t.After(p.Position.Newest) && t.Before(a.date.Add(time.Second)) {
-			p.Position.Newest = t
+		if t.After(next.Newest) && t.Before(a.date.Add(time.Second)) {
+			next.Newest, next.Seen = t, nil
+		}
+	}
+	for _, o := range a.objects {
+		if o.time().Equal(next.Newest) {
+			next.Seen = withEvent(next.Seen, o)
 		}
 	}
 	return p, whole
@@ -186,7 +206,8 @@ func (r *Reader) rangePage(ctx context.Context, pos checkpoint.Position) (*Page,
 		return p, nil
 	case (full || len(p.all) > 0) && !p.Position.Newest.IsZero():
 		r.goOnByTime(p, pos, whole, full)
-		p.Position = p.Position.BetweenPulls()
+		p.Position = p.Position.Restarted()
+		p.Position.Pull = nil
 		return p, nil
 	}
 	p.Position = p.Position.BetweenPulls()
