@@ -81,7 +81,7 @@ func (r *Reader) putAside(pos checkpoint.Position, above parents, cursor string,
 		date = r.now().UTC() // Okta has not answered
 	}
 	pos = begun(pos, date)
-	parent := r.collection.Under[len(above.ids)-1].Of + " " + strings.Join(above.ids, "/")
+	parent := r.collection.Under[len(above.ids)-1].Of + "/" + strings.Join(above.ids, "/")
 	if pos.Retrying {
 		pull := *pos.Pull
 		pull.Missing++

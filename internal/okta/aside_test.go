@@ -62,9 +62,9 @@ func TestAParentWhoseListingFailsStopsNoOther(t *testing.T) {
 					_, others := split(sim, name, bad)
 					same(t, others, p.json())
 					require.Equal(t, checkpoint.Oddities{Aside: 1, Missing: 1, Incomplete: 1}, p.oddities)
-					require.Contains(t, strings.Join(p.warnings, "\n"), parentOf(svc)+" "+bad+" is put aside until the end of the pull: asking Okta for ")
-					require.Contains(t, strings.Join(p.warnings, "\n"), parentOf(svc)+" "+bad+" failed again at the end of the pull")
-					require.Contains(t, p.warnings[len(p.warnings)-1], "incomplete, because 1 listings under a parent failed, such as under "+parentOf(svc)+" "+bad+": it is pulled once more soon")
+					require.Contains(t, strings.Join(p.warnings, "\n"), parentOf(svc)+"/"+bad+" is put aside until the end of the pull: asking Okta for ")
+					require.Contains(t, strings.Join(p.warnings, "\n"), parentOf(svc)+"/"+bad+" failed again at the end of the pull")
+					require.Contains(t, p.warnings[len(p.warnings)-1], "incomplete, because listings under a parent failed, 1 in all, such as under "+parentOf(svc)+"/"+bad+": it is pulled once more soon")
 					require.Equal(t, okta.WarnIncomplete, p.kinds[len(p.kinds)-1])
 					require.True(t, p.position.LastFull.IsZero())
 

@@ -123,7 +123,7 @@ func (o *Org) classify(e *Error, q query) {
 	switch {
 	case status == http.StatusTooManyRequests:
 		e.Class = RateLimited
-	case status == http.StatusBadRequest && q.stored:
+	case status == http.StatusBadRequest && q.stored && !e.html:
 		e.Class = CursorRefused
 	case status == http.StatusNotFound && e.Code == "E0000007" && c.perObject():
 		e.Class = gone
@@ -141,7 +141,7 @@ func (o *Org) classify(e *Error, q query) {
 		e.Advice = "leave " + c.Name + " out of OKTA_SERVICES, or check OKTA_URL if other services say the same"
 	case denied && e.Code == invalidSession:
 		e.Class, e.err = Passing, errors.New("is Okta's own error, and says nothing about permissions")
-	case denied && e.html, status == http.StatusLocked:
+	case e.html && (denied || status == http.StatusBadRequest), status == http.StatusLocked:
 		e.Class = Passing
 	case status == http.StatusRequestTimeout:
 		e.Class, e.like = Passing, noAnswer

@@ -383,7 +383,7 @@ func TestASmallPageOfOneMillisecondSkipsNothing(t *testing.T) {
 	}))
 	r := org.Reader(service(t, "logs"), okta.Begin{Since: at}, func() time.Time { return epoch })
 	p := pulled{position: checkpoint.Position{Limit: 500}}
-	for n := range 12 {
+	for n := range 60 {
 		page, err := r.Next(t.Context(), p.position)
 		require.NoError(t, err)
 		p.add(t, page)

@@ -112,7 +112,8 @@ func (r *Reader) newPage(a *answer, pos checkpoint.Position) *Page {
 	pull := *pos.Pull
 	pull.Events += int64(len(a.objects))
 	pos.Listed += int64(len(a.objects))
-	pos.Pull, pos.Limit = &pull, r.collection.grown(pos.Limit)
+	pos.Pull = &pull
+	r.collection.recover(&pos)
 	p.Position = pos
 	p.Members = strconv.AppendInt([]byte(`"@devo_pulling_id":`), pull.ID, 10)
 	return p

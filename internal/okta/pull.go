@@ -115,7 +115,7 @@ func (r *Reader) warnOfIncomplete(p *Page, pull *checkpoint.Pull, empty bool, be
 	}
 	why := "a listing ended early"
 	if pull.Missing > 0 {
-		why = fmt.Sprintf("%d listings under a parent failed", pull.Missing)
+		why = fmt.Sprintf("listings under a parent failed, %d in all", pull.Missing)
 		if len(pull.MissingOf) > 0 {
 			why += ", such as under " + strings.Join(pull.MissingOf, ", ")
 		}
