@@ -14,7 +14,6 @@ import (
 	"go.temporal.io/api/workflow/v1"
 
 	"okta-collector/internal/oktasim"
-	"okta-collector/workflows"
 )
 
 // turn is the time in which a slice of a service was a worker's, by Temporal's record.
@@ -148,7 +147,7 @@ func underWay(pending []*workflow.PendingActivityInfo, pids map[int]int) (all []
 // turns are whose turn it was to read a service, by the histories of all its runs, and whose it is now. Now is asked for
 // first: a slice that ends meanwhile is in the history.
 func (s *stage) turns(ctx context.Context, service string, pids map[int]int) (all []turn, err error) {
-	now, err := s.client.DescribeWorkflowExecution(ctx, workflows.WorkflowID(tenant, service), "")
+	now, err := s.client.DescribeWorkflowExecution(ctx, workflowID(service), "")
 	if err != nil {
 		return nil, fmt.Errorf("describing %s: %w", service, err)
 	}
@@ -156,7 +155,7 @@ func (s *stage) turns(ctx context.Context, service string, pids map[int]int) (al
 		return nil, fmt.Errorf("%s: %w", service, err)
 	}
 	for run := ""; ; {
-		h := s.client.GetWorkflowHistory(ctx, workflows.WorkflowID(tenant, service), run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		h := s.client.GetWorkflowHistory(ctx, workflowID(service), run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 		run = ""
 		open := map[int64]turn{} // by the number of the event that scheduled the slice
 		for h.HasNext() {
