@@ -65,7 +65,8 @@ var kinds = []*kind{
 	{"Devo closes idle connections", second / 2, 10 * second, nobody, idlenessOf, closesIdle},
 	{"Devo does not read", second / 2, 20 * second, nobody, nil, doesNotRead},
 	{"Devo closes otherwise", second / 2, 20 * second, nobody, mannerOf, closesOtherwise},
-	{"Devo takes small bodies only", second / 2, 30 * second, nobody, bodyOf, takesSmallBodies},
+	// Long enough for several pulls, so that there is something to refuse.
+	{"Devo takes small bodies only", 5 * second, 40 * second, nobody, bodyOf, takesSmallBodies},
 	{"Devo dies with unread data", second / 10, 3 * second, nobody, nil, diesUnread},
 
 	// Longer than it takes until no smaller page can be asked for.

@@ -30,7 +30,7 @@ func workflowID(service string) string {
 // smallestBody and largestBody bound the limit on bodies, in compressed bytes. Each full page of a service over HTTP
 // has more, and each single object has less. A smaller limit would block the service: the collector cuts an object
 // that is refused only if it has 8 KiB or more, and none here has.
-const smallestBody, largestBody = 2 << 10, 8 << 10
+const smallestBody, largestBody = 1280, 4 << 10
 
 // bodyAt returns how many bytes a body may have.
 func bodyAt(amount float64) int64 { return smallestBody + int64(amount*(largestBody-smallestBody)) }

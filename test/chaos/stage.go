@@ -44,7 +44,7 @@ var tables = map[string]string{
 var services = []string{"logs", "users", "groups", "clients", "app_users", "zones", "idps"}
 
 // counts is the org's size. There is a backlog; everything else is a few pages.
-var counts = map[string]int{"logs": 10_000, "users": 500, "groups": 300, "clients": 50, "apps": 20, "app_users": 20, "zones": 1000, "idps": 300}
+var counts = map[string]int{"logs": 10_000, "users": 500, "groups": 300, "clients": 50, "apps": 20, "app_users": 20, "zones": 600, "idps": 300}
 
 const (
 	// liveEvery is the time between two log events: so many that most moments are in the middle of a page.
@@ -87,7 +87,7 @@ func newStage(ctx context.Context, dir string) (*stage, error) {
 	s.org, err = oktasim.StartTLS(oktasim.Config{
 		Seed: 1, Token: token, Counts: counts, BacklogSpan: 20 * time.Hour, LiveEvery: liveEvery, Faults: s.answers.fault,
 		// Small enough to be felt, large enough for a service to catch up.
-		Limits: map[string]int{"/api/v1/logs": 600, "/api/v1/users": 600, "/api/v1/groups": 600, "/oauth2/v1/clients": 600, "/api/v1/apps": 1200, "/api/v1/zones": 600, "/api/v1/idps": 600},
+		Limits: map[string]int{"/api/v1/logs": 600, "/api/v1/users": 600, "/api/v1/groups": 600, "/oauth2/v1/clients": 600, "/api/v1/apps": 1200, "/api/v1/zones": 1200, "/api/v1/idps": 1200},
 	})
 	if err != nil {
 		return s, err
@@ -167,6 +167,8 @@ func (s *stage) newWorker(n int) (*worker, error) {
 		// The tenant over HTTP takes everything else from the settings above.
 		setting(tenantOverHTTP, "DEVO_URL", w.devoHTTP.over("https")),
 		setting(tenantOverHTTP, "DEVO_DOMAIN", domain), setting(tenantOverHTTP, "DEVO_TOKEN", devoToken),
+		// So that something is on its way to Devo most of the time, as it is with the log over syslog.
+		setting(tenantOverHTTP, "OKTA_POLL_RESOURCES", "1s"), setting(tenantOverHTTP, "OKTA_FULL_SYNC", "1s"),
 	)
 	for _, t := range []string{tenant, tenantOverHTTP} {
 		w.env = append(w.env, setting(t, "OKTA_URL", w.okta.over("https")), setting(t, "OKTA_API_TOKEN", token))
