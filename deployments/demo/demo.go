@@ -138,7 +138,7 @@ func (d *demo) start(ctx context.Context) (err error) {
 	}
 	// A start needs the search attributes. The worker registers them before it polls.
 	err = d.worker.ready(ctx, func(ctx context.Context) error {
-		if d.temporal.Polled(ctx, workflows.TaskQueue) {
+		if workers, err := d.temporal.Workers(ctx, workflows.TaskQueue); err != nil || len(workers) > 0 {
 			return nil
 		}
 		return errors.New("it does not poll yet")
