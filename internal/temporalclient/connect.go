@@ -21,16 +21,18 @@ func Dial(ctx context.Context, options client.Options) (client.Client, error) {
 	if err == nil {
 		return temporal, nil
 	}
-	plain := options.ConnectionOptions.TLS == nil
-	advice := adviceFor(err, plain)
-	if advice == "" {
+	advice := adviceFor(err)
+	probing, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
+	defer cancel()
+	switch {
+	case advice != "":
+	case options.ConnectionOptions.TLS != nil && endedByServer(err):
+		advice = clientCertificate
+	case options.ConnectionOptions.TLS == nil && speaksTLS(probing, options.HostPort):
+		advice = "the server speaks TLS, and no TLS is set here: set TEMPORAL_TLS=true, TEMPORAL_TLS_SERVER_CA_CERT_PATH for a CA of your own, " +
+			"and TEMPORAL_TLS_CLIENT_CERT_PATH and _KEY_PATH where the server asks for a certificate"
+	default:
 		advice = "is it running, and TEMPORAL_ADDRESS right?"
-		probing, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
-		defer cancel()
-		if plain && ctx.Err() != context.Canceled && speaksTLS(probing, options.HostPort) {
-			advice = "the server speaks TLS, and no TLS is set here: set TEMPORAL_TLS=true, " +
-				"TEMPORAL_TLS_SERVER_CA_CERT_PATH for a CA of your own, and TEMPORAL_TLS_CLIENT_CERT_PATH and _KEY_PATH where the server asks for a certificate"
-		}
 	}
 	return nil, fmt.Errorf("cannot reach Temporal at %s: %w; %s", options.HostPort, err, advice)
 }
@@ -46,14 +48,14 @@ func Retention(ctx context.Context, service workflowservice.WorkflowServiceClien
 
 // Explain adds to an error of Temporal's what to do about it, if that is known.
 func Explain(err error) error {
-	if advice := adviceFor(err, false); advice != "" {
+	if advice := adviceFor(err); advice != "" {
 		return fmt.Errorf("%w; %s", err, advice)
 	}
 	return err
 }
 
-// adviceFor says what is wrong and what to do about it; empty if that is not known. plain: the connection has no TLS.
-func adviceFor(err error, plain bool) string {
+// adviceFor says what is wrong and what to do about it; empty if that is not known.
+func adviceFor(err error) string {
 	switch Code(err) {
 	case codes.NotFound:
 		if strings.Contains(strings.ToLower(err.Error()), "namespace") {
@@ -65,7 +67,7 @@ func adviceFor(err error, plain bool) string {
 		return "the API key or the client's certificate lacks a permission: give it the permission to write to the namespace, or correct TEMPORAL_NAMESPACE"
 	}
 	for _, known := range knownTexts {
-		if !plain && strings.Contains(err.Error(), known.text) {
+		if strings.Contains(err.Error(), known.text) {
 			return known.advice
 		}
 	}
@@ -87,7 +89,10 @@ var knownTexts = []struct{ text, advice string }{
 	{"certificate is not valid for any names", "correct TEMPORAL_ADDRESS, or name the server in TEMPORAL_TLS_SERVER_NAME"},
 	{"doesn't contain any IP SANs", "name the server in TEMPORAL_TLS_SERVER_NAME"},
 	{"remote error: tls:", clientCertificate},
-	// Where the server closes the connection before its reason is read.
-	{"broken pipe", clientCertificate},
-	{"error reading server preface", clientCertificate},
+}
+
+// endedByServer reports whether the server closed the connection before it said why. A server that speaks TLS 1.3 refuses
+// a client's certificate after the handshake, and its reason may not arrive.
+func endedByServer(err error) bool {
+	return strings.Contains(err.Error(), "broken pipe") || strings.Contains(err.Error(), "error reading server preface")
 }
