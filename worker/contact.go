@@ -55,10 +55,10 @@ func (c *contact) answered(method string, err error) {
 	switch {
 	case code == codes.OK && c.refused != nil:
 		c.refused = nil
-		c.log.Info("Temporal gives this worker work again")
+		c.log.Info("this worker gets work from Temporal again")
 	case code == codes.PermissionDenied, code == codes.Unauthenticated:
 		if c.refused == nil {
-			c.log.Error("Temporal gives this worker no work", zap.Error(explained(err)))
+			c.log.Error("this worker gets no work from Temporal", zap.Error(explained(err)))
 		}
 		c.refused = err
 	}
@@ -71,7 +71,7 @@ func (c *contact) refusal() error {
 	if c.refused == nil {
 		return nil
 	}
-	return fmt.Errorf("Temporal gives this worker no work: %w", explained(c.refused))
+	return fmt.Errorf("this worker gets no work from Temporal: %w", explained(c.refused))
 }
 
 // silence is how long Temporal has not answered.
