@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -62,13 +63,13 @@ func checkRetention(ctx context.Context, c *status.Reader, r *result) error {
 }
 
 // lackOfAttributes says which search attributes the namespace lacks, and what does not work without them; empty if it has
-// all, or if Temporal does not answer.
+// all of them, or if Temporal does not answer.
 func lackOfAttributes(ctx context.Context, c *status.Reader) string {
 	missing, err := temporalclient.MissingAttributes(ctx, c.OperatorService(), c.Namespace)
 	switch {
-	case err != nil:
+	case errors.As(err, new(*temporalclient.AttributesError)):
 		return err.Error() + "\n" + temporalclient.WithoutAttributes
-	case len(missing) == 0:
+	case err != nil, len(missing) == 0:
 		return ""
 	}
 	return fmt.Sprintf("namespace %s lacks the search attributes %s; 'starter setup' registers them. %s",

@@ -162,7 +162,7 @@ func TestStartGoesOnWithoutSearchAttributesThatTemporalDoesNotKnowYet(t *testing
 func TestAStartThatTemporalRefusesForAnotherReasonSaysTheReason(t *testing.T) {
 	for reason, want := range map[error]string{
 		serviceerror.NewInvalidArgument("the id is too long"):             "the id is too long\n",
-		serviceerror.NewPermissionDenied("Request unauthorized.", "none"): "Request unauthorized.; the API key or the client's certificate lacks a permission",
+		serviceerror.NewPermissionDenied("Request unauthorized.", "none"): "Request unauthorized. (the API key or the client's certificate lacks a permission",
 	} {
 		o := newAcme(t)
 		o.hasNever(users)
@@ -191,13 +191,17 @@ func TestStartSaysWhatItMeansThatThereIsNoEarlierRun(t *testing.T) {
 	o.hasNever(users)
 	o.starts(nil)
 	o.starts(nil)
-	code, stdout, stderr := o.call("start", "--since", "2026-11-20T00:00:00Z", logs, users)
+	code, stdout, stderr := o.call("start", logs, users)
 	require.Zero(t, code, stderr)
 	require.Contains(t, stdout, logs+"   started from the beginning\n")
-	require.Contains(t, stderr, "okta/acme/logs, users: begun from the beginning, because the namespace has no earlier run")
-	require.Contains(t, stderr, "namespace prod keeps closed workflows for 3 days")
-	require.Contains(t, stderr, "starter backfill okta/acme/logs --since <stop> --until 2026-11-20T00:00:00Z")
-	require.NotContains(t, stderr, "backfill okta/acme/users", "a list is pulled whole")
+	require.Contains(t, stderr, "okta/acme/logs, users: from the beginning, because namespace prod has no earlier run")
+	require.Contains(t, stderr, "the namespace keeps closed workflows for 3 days")
+	require.Contains(t, stderr, "starter stop okta/acme/logs && starter start --fresh --since <time of the stop> okta/acme/logs\n")
+	require.NotContains(t, stderr, "--fresh --since <time of the stop> okta/acme/users", "a list is pulled whole")
+
+	o.starts(nil)
+	_, _, stderr = o.call("start", "--since", "2026-11-20T00:00:00Z", logs)
+	require.Contains(t, stderr, "Events between the stop and 2026-11-20T00:00:00Z are then missing")
 }
 
 func TestAFreshStartSaysNothingOfEarlierRuns(t *testing.T) {

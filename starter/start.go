@@ -202,26 +202,22 @@ func (s *starting) one(ctx context.Context, id string) (done string, err error) 
 	return done, err
 }
 
-// forgotten says what it means that the namespace has no earlier run of services that were started. Nobody knows whether
-// there ever was one.
+// forgotten says what it means that the namespace has no earlier run of services that were started; empty if it has. Nobody
+// knows whether there ever was one.
 func (s *starting) forgotten() string {
 	if s.unknown == nil {
 		return ""
 	}
-	text := enumeration(s.unknown) + ": begun from the beginning, because the namespace has no earlier run. That is right for a first start. " +
-		"After a stop it means that the last run, and the position with it, is gone"
-	if s.c.Retention > 0 {
-		text += fmt.Sprintf(": namespace %s keeps closed workflows for %s", s.c.Namespace, days(s.c.Retention))
-	}
+	text := fmt.Sprintf("%s: from the beginning, because namespace %s has no earlier run. That is right for a first start. "+
+		"After a stop it means that the position is gone: the namespace keeps closed workflows for %s.", enumeration(s.unknown), s.c.Namespace, days(s.c.Retention))
 	for _, id := range s.unknown {
-		if _, service, _ := workflows.ParseWorkflowID(id); workflows.HasRange(service) {
-			begin, until := "OKTA_LOGS_HISTORY (24h by default) ago", "<begin>"
-			if !s.since.IsZero() {
-				until = s.since.Format(time.RFC3339)
-				begin = until
-			}
-			text += fmt.Sprintf(". Then the events between the stop and the begin, %s, are missing. To fetch them: starter backfill %s --since <stop> --until %s",
-				begin, id, until)
+		switch _, service, _ := workflows.ParseWorkflowID(id); {
+		case !workflows.HasRange(service):
+		case !s.since.IsZero():
+			text += fmt.Sprintf(" Events between the stop and %s are then missing.", s.since.Format(time.RFC3339))
+		default:
+			text += fmt.Sprintf(" Events since the stop are then missing, but for the last OKTA_LOGS_HISTORY (24h by default). To fetch them:\n"+
+				"  starter stop %[1]s && starter start --fresh --since <time of the stop> %[1]s", id)
 		}
 	}
 	return text

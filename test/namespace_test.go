@@ -7,9 +7,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"okta-collector/internal/oktasim"
 	"okta-collector/workflows"
@@ -77,7 +80,7 @@ func TestANamespaceThatDoesNotExistIsSetUpByACommand(t *testing.T) {
 	})
 	out, code = s.starter("start", s.id("users"))
 	require.Zero(t, code, out)
-	require.Contains(t, out, "begun from the beginning, because the namespace has no earlier run")
+	require.Contains(t, out, "from the beginning, because namespace prod has no earlier run")
 }
 
 func TestWithoutRoomForSearchAttributesEverythingIsCollected(t *testing.T) {
@@ -106,6 +109,8 @@ func TestWithoutRoomForSearchAttributesEverythingIsCollected(t *testing.T) {
 	out, code = s.starter("status")
 	require.Zero(t, code, out)
 	require.Contains(t, out, "find nothing")
+	paused := fmt.Sprintf(`okta_collector_services{kind="live",service="logs",state="paused",tenant=%q} 1`, s.tenant)
+	s.eventually("alerts see it", func() bool { return strings.Contains(s.served("/metrics"), paused) })
 	s.worker.kill() // then only the memo says that it is paused
 	s.eventually("it is listed as paused", func() bool { return s.reports(s.id("logs"))[0].State == workflows.StatePaused })
 	if *record {
@@ -128,9 +133,42 @@ func TestATemporalThatComesBackEmptyIsStartedOnAnew(t *testing.T) {
 
 	require.NoError(t, temporal.Stop())
 	newTemporal(t, address)
-	s.start("users")
+	s.startByCLI("users") // so that only the worker can register the search attributes
 	s.caughtUp("users")
+	list := []string{"workflow", "list", "--query", "OktaTenant = '" + s.tenant + "' AND CollectorState = 'collecting'"}
 	s.eventually("it can be listed", func() bool {
-		return strings.Contains(s.temporal("workflow", "list", "--query", "OktaTenant = '"+s.tenant+"' AND CollectorState = 'collecting'"), s.id("users"))
+		out, code := s.command(environment.cli, list...)
+		return code == 0 && strings.Contains(out, s.id("users"))
 	})
+}
+
+func TestAWorkerThatMayNotWriteToTheNamespaceSaysSo(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, oktasim.Config{Seed: 63, Counts: map[string]int{"users": 100}, Unlimited: true})
+	proxy := newTemporalProxy(t, environment.temporal.FrontendHostPort())
+	proxy.intercept(func(_ context.Context, request any, forward func() (any, error)) (any, error) {
+		switch request.(type) {
+		case *workflowservice.PollWorkflowTaskQueueRequest, *workflowservice.PollActivityTaskQueueRequest, *workflowservice.StartWorkflowExecutionRequest:
+			return nil, status.Error(codes.PermissionDenied, "Request unauthorized.")
+		}
+		return forward()
+	})
+	s.env["TEMPORAL_ADDRESS"] = proxy.address
+	s.worker = s.begin(s.env)
+	const advice = "give it the permission to write to the namespace"
+	s.eventually("/readyz says so", func() bool {
+		said := s.served("/readyz")
+		return strings.Contains(said, "this worker gets no work from Temporal") && strings.Contains(said, advice)
+	})
+	said := func() int { return strings.Count(s.out.String(), "this worker gets no work from Temporal") }
+	s.eventually("the log says so", func() bool { return said() > 0 })
+	out, code := s.starter("start", s.id("users"))
+	require.Equal(t, 1, code, out)
+	require.Contains(t, out, advice)
+
+	proxy.intercept(nil)
+	s.start("users") // it mends itself
+	s.caughtUp("users")
+	s.ready(s.worker, s.env)
+	require.Equal(t, 1, said(), "once, however often it asked")
 }

@@ -113,7 +113,7 @@ func TestAWorkerThatGetsNoWorkForLackOfAPermissionSaysSo(t *testing.T) {
 	}
 	code, body := asked(t, ready)
 	require.Equal(t, http.StatusServiceUnavailable, code)
-	require.Contains(t, body, "this worker gets no work from Temporal: Request unauthorized.; ")
+	require.Contains(t, body, "this worker gets no work from Temporal: Request unauthorized. (")
 	require.Contains(t, body, "permission to write to the namespace")
 	require.Equal(t, 1, logged.Len(), "once, however often it asks")
 

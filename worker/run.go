@@ -75,7 +75,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	dialLog := log.With(zap.String("address", options.HostPort), zap.String("namespace", options.Namespace))
 	temporal, err := dial(ctx, options, func(err error) {
 		ready.Store(&phase{reason: err.Error()})
-		dialLog.Error("waiting for Temporal", zap.Error(err))
+		dialLog.Warn("waiting for Temporal", zap.Error(err))
 	})
 	if ctx.Err() != nil {
 		return nil // told to stop before it had begun

@@ -1,6 +1,7 @@
 package temporalclient
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -56,26 +57,25 @@ func RegisterAttributes(ctx context.Context, operator operatorservice.OperatorSe
 				added = missing
 			}
 		}
-		switch Code(err) {
-		case codes.OK:
-		case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.NotFound: // Temporal is starting, or the namespace is new
-		default:
+		if err != nil && !passing(err) {
 			return nil, err
 		}
 		select {
 		case <-time.After(attributesPause):
 		case <-ctx.Done():
-			// Not an AttributesError: nothing is known.
-			return nil, fmt.Errorf("the search attributes of namespace %q were not listed within %v; last problem: %v", namespace, attributesTimeout, err)
+			return nil, fmt.Errorf("the search attributes of namespace %q were not listed within %v; last problem: %w", namespace, attributesTimeout, cmp.Or(err, ctx.Err()))
 		}
 	}
 }
 
 // MissingAttributes returns the search attributes of the workflows that a namespace lacks. It fails with an
-// [AttributesError] if they cannot be listed, or if one has another type.
+// [AttributesError] if they may not be listed, or if one has another type.
 func MissingAttributes(ctx context.Context, operator operatorservice.OperatorServiceClient, namespace string) (missing []string, err error) {
 	list, err := operator.ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
-	if err != nil {
+	switch {
+	case passing(err):
+		return nil, fmt.Errorf("listing the search attributes of namespace %q: %w", namespace, err)
+	case err != nil:
 		return nil, &AttributesError{namespace, workflows.Attributes(), fmt.Errorf("listing them: %w", err), askSomebody}
 	}
 	for _, name := range workflows.Attributes() {
@@ -97,13 +97,24 @@ func addAttributes(ctx context.Context, operator operatorservice.OperatorService
 	}
 	_, err := operator.AddSearchAttributes(ctx, request)
 	remedy := askSomebody
-	switch Code(err) {
-	case codes.OK, codes.AlreadyExists: // somebody else was faster
+	switch code := Code(err); {
+	case code == codes.OK, code == codes.AlreadyExists: // somebody else was faster
 		return nil
-	case codes.InvalidArgument:
+	case passing(err):
+		return fmt.Errorf("registering search attributes in namespace %q: %w", namespace, err)
+	case code == codes.InvalidArgument:
 		remedy = "if there is no room, remove some that nobody uses (temporal operator search-attribute list); then run"
 	}
 	return &AttributesError{namespace, names, fmt.Errorf("registering them: %w", err), remedy}
+}
+
+// passing reports whether a retry may help: Temporal is away or starting, or the namespace is new.
+func passing(err error) bool {
+	switch Code(err) {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.ResourceExhausted, codes.NotFound:
+		return true
+	}
+	return false
 }
 
 // createCommand returns the command that adds the attributes.

@@ -34,7 +34,7 @@ func Dial(ctx context.Context, options client.Options) (client.Client, error) {
 	default:
 		advice = "is it running, and TEMPORAL_ADDRESS right?"
 	}
-	return nil, fmt.Errorf("cannot reach Temporal at %s: %w; %s", options.HostPort, err, advice)
+	return nil, fmt.Errorf("cannot reach Temporal at %s: %w (%s)", options.HostPort, err, advice)
 }
 
 // Retention returns how long a namespace keeps closed workflows.
@@ -49,7 +49,7 @@ func Retention(ctx context.Context, service workflowservice.WorkflowServiceClien
 // Explain adds to an error of Temporal's what to do about it, if that is known.
 func Explain(err error) error {
 	if advice := adviceFor(err); advice != "" {
-		return fmt.Errorf("%w; %s", err, advice)
+		return fmt.Errorf("%w (%s)", err, advice)
 	}
 	return err
 }
