@@ -10,7 +10,6 @@
 package checkpoint
 
 import (
-	"encoding/binary"
 	"reflect"
 	"slices"
 	"time"
@@ -109,8 +108,10 @@ type Position struct {
 	Retrying bool    `json:"retrying,omitempty"`
 	// Row are the parents put aside since a listing under a parent succeeded; nil if there are none.
 	Row *Row `json:"row,omitempty"`
-	// Limit is a reduced page size, after Okta timed out or sent too much; 0 is the collection's own.
-	Limit int `json:"limit,omitempty"`
+	// Limit is a reduced page size, after Okta timed out or sent too much; 0 is the collection's own. Steady counts the good
+	// pages since it was reduced.
+	Limit  int `json:"limit,omitempty"`
+	Steady int `json:"steady,omitempty"`
 	// Guard finds a listing that leads back to an earlier page.
 	Guard Guard `json:"guard,omitzero"`
 
@@ -127,7 +128,7 @@ type Position struct {
 	// Newest is the largest `published` of the shipped log events.
 	Newest time.Time `json:"newest,omitzero"`
 	// ByTime: the last page of the System Log had no usable next link, and the next request asks for the events since
-	// Newest. Seen are the events of that page, which may come again.
+	// Newest. Seen are events that may come again then: those of Newest's millisecond, and of such pages.
 	ByTime bool   `json:"byTime,omitempty"`
 	Seen   Hashes `json:"seen,omitempty"`
 	// Visited are the last pages of the System Log. A next link to one of them leads back.
@@ -158,50 +159,8 @@ func (p Position) Under(i int, at Level) Position {
 func (p Position) BetweenPulls() Position {
 	p.Pull, p.Levels, p.Refused = nil, nil, 0
 	p.Aside, p.Retrying, p.Row = nil, false, nil
+	p.Visited = nil // what is read again is no circle
 	return p.Restarted()
-}
-
-// PutAside returns p after the listing under a parent was put aside. It returns false if that is one too many in a row:
-// then p is where the first of them was listed, and they are not aside.
-func (p Position) PutAside(a Aside) (Position, bool) {
-	row := Row{Levels: p.Levels, Cursor: p.Cursor, Part: p.Part, Listed: p.Listed, Aside: len(p.Aside), Missing: p.Pull.Missing}
-	if p.Row != nil {
-		row = *p.Row
-	}
-	pull := *p.Pull
-	if row.Parents++; row.Parents == MaxRow {
-		pull.Missing = row.Missing
-		p.Pull, p.Aside, p.Row = &pull, p.Aside[:row.Aside], nil
-		if row.Aside == 0 {
-			p.Aside = nil
-		}
-		p = p.Restarted()
-		p.Levels, p.Cursor, p.Part, p.Listed, p.Refused = row.Levels, row.Cursor, row.Part, row.Listed, 0
-		return p, false
-	}
-	if len(p.Aside) < maxAside {
-		p.Aside = append(slices.Clip(p.Aside), a)
-	} else {
-		pull.Missing++
-	}
-	p.Pull, p.Row = &pull, &row
-	return p, true
-}
-
-// FirstAside returns p at the first parent of Aside. levels is how many levels of parents there are.
-func (p Position) FirstAside(levels int) Position {
-	a := p.Aside[0]
-	p = p.Restarted()
-	p.Levels, p.Refused, p.Retrying = nil, 0, true
-	for _, id := range a.Under {
-		p.Levels = append(p.Levels, Level{ID: id, Only: true})
-	}
-	if len(a.Under) < levels {
-		p.Levels = append(p.Levels, Level{Cursor: a.Cursor})
-	} else {
-		p.Cursor, p.Part, p.Listed = a.Cursor, a.Part, a.Listed
-	}
-	return p
 }
 
 // Reached is the time up to which a backfill of logs from since is done. The millisecond of the newest event is fetched
@@ -234,52 +193,6 @@ func (f Failing) Again(like string) Failing {
 		return Failing{like, 1}
 	}
 	return Failing{like, f.Times + 1}
-}
-
-// maxAside bounds the parents that a position keeps aside.
-const maxAside = 64
-
-// MaxRow is how many parents may fail in a row before that is the fault of the service.
-const MaxRow = 5
-
-// Aside is a parent whose listing failed and is tried again at the end of the pull.
-type Aside struct {
-	Under []string `json:"under"` // the ids of the parents, outermost first
-	// Cursor is the page that failed, of the next level or of the objects; Part is its delivered beginning, and Listed
-	// counts the objects before it.
-	Cursor string `json:"cursor,omitempty"`
-	Part   Part   `json:"part,omitzero"`
-	Listed int64  `json:"listed,omitempty"`
-}
-
-// Row counts parents that were put aside in a row. It is where the first of them was listed, and what there was then.
-type Row struct {
-	Parents int     `json:"parents"`
-	Levels  []Level `json:"levels"`
-	Cursor  string  `json:"cursor,omitempty"`
-	Part    Part    `json:"part,omitzero"`
-	Listed  int64   `json:"listed,omitempty"`
-	Aside   int     `json:"aside"` // how many were aside
-	Missing int     `json:"missing"`
-}
-
-// Hashes is a list of 64-bit hashes, oldest first, as bytes.
-type Hashes []byte
-
-// Has reports whether the list has a hash.
-func (h Hashes) Has(hash uint64) bool {
-	for one := range slices.Chunk(h, 8) {
-		if len(one) == 8 && binary.BigEndian.Uint64(one) == hash {
-			return true
-		}
-	}
-	return false
-}
-
-// With returns the list with one more hash, and without the oldest beyond a number.
-func (h Hashes) With(hash uint64, most int) Hashes {
-	h = binary.BigEndian.AppendUint64(slices.Clip(h), hash)
-	return h[max(0, len(h)-8*most):]
 }
 
 // PullKind says what a pull asks for.

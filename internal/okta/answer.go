@@ -51,9 +51,6 @@ func (o *Org) read(a *answer, q query, resp *http.Response) error {
 			err = nil
 		}
 	}
-	if errors.Is(err, errEnds) {
-		err = &cutError{int64(a.body.Len()), err}
-	}
 	if err != nil {
 		return err
 	}
@@ -81,18 +78,12 @@ func (a *answer) fill(resp *http.Response) error {
 		return errTooLarge
 	}
 	if err != nil {
-		return &cutError{n, fmt.Errorf("reading the answer: %w", err)}
+		return fmt.Errorf("%w: %w", errReading, err)
 	}
 	return nil
 }
 
-// cutError is the error of a body that ends after some bytes.
-type cutError struct {
-	bytes int64
-	error
-}
-
-func (e *cutError) Unwrap() error { return e.error }
+var errReading = errors.New("reading the answer")
 
 // readLinks reads the links of the answer, from its header or from its member _links.
 func (a *answer) readLinks(c Collection, h http.Header, member []byte) {

@@ -59,7 +59,9 @@ func (r *Reader) failedLevel(ctx context.Context, pos checkpoint.Position, above
 		return r.putAside(pos, above, pos.Levels[i].Cursor, e)
 	}
 	return r.shrink(ctx, c, pos, size, err, func(pos *checkpoint.Position, limit int) {
-		pos.Levels[i].Cursor = withLimit(cursor, limit)
+		at := &pos.Levels[i]
+		at.Cursor = withLimit(cursor, limit)
+		at.Seeking = at.Seeking || at.ID != "" // its object may be on one of the next pages now
 	})
 }
 
@@ -79,7 +81,7 @@ func (r *Reader) putAside(pos checkpoint.Position, above parents, cursor string,
 		date = r.now().UTC() // Okta has not answered
 	}
 	pos = begun(pos, date)
-	parent := r.collection.Under[len(above.ids)-1].Of + " " + strings.Join(above.ids, "/")
+	parent := r.collection.Under[len(above.ids)-1].Of + "/" + strings.Join(above.ids, "/")
 	if pos.Retrying {
 		pull := *pos.Pull
 		pull.Missing++
@@ -107,6 +109,9 @@ func (r *Reader) putAside(pos checkpoint.Position, above parents, cursor string,
 		return p, e.ofService(fmt.Sprintf("the listings under %d of %s in a row have failed, and begin again with the first of them",
 			checkpoint.MaxRow, r.collection.Under[0].Of))
 	}
+	if aside.Cursor != cursor {
+		p.odd.Repeated = pos.Listed + int64(pos.Part.Objects)
+	}
 	p.warn(WarnAside, "%s is put aside until the end of the pull: %s", parent, e)
 	r.advance(p, above.pages, date)
 	return p, nil
@@ -125,14 +130,8 @@ func (e *Error) ofService(why string) error {
 
 // reached records that a listing under a parent has succeeded.
 func (p *Page) reached() {
-	pos := &p.Position
-	if pos.Row != nil {
-		p.odd.Aside += int64(pos.Row.Parents)
-		pos.Row = nil
+	if p.Position.Row != nil {
+		p.before.Aside = int64(p.Position.Row.Parents)
 	}
-	if !pos.Pull.Reached {
-		pull := *pos.Pull
-		pull.Reached = true
-		pos.Pull = &pull
-	}
+	p.Position = p.Position.AfterSuccess()
 }

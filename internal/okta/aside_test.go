@@ -62,9 +62,9 @@ func TestAParentWhoseListingFailsStopsNoOther(t *testing.T) {
 					_, others := split(sim, name, bad)
 					same(t, others, p.json())
 					require.Equal(t, checkpoint.Oddities{Aside: 1, Missing: 1, Incomplete: 1}, p.oddities)
-					require.Contains(t, strings.Join(p.warnings, "\n"), parentOf(svc)+" "+bad+" is put aside until the end of the pull: asking Okta for ")
-					require.Contains(t, strings.Join(p.warnings, "\n"), parentOf(svc)+" "+bad+" failed again at the end of the pull")
-					require.Contains(t, p.warnings[len(p.warnings)-1], "incomplete, because 1 listings under a parent failed, such as under "+parentOf(svc)+" "+bad+": it is pulled once more soon")
+					require.Contains(t, strings.Join(p.warnings, "\n"), parentOf(svc)+"/"+bad+" is put aside until the end of the pull: asking Okta for ")
+					require.Contains(t, strings.Join(p.warnings, "\n"), parentOf(svc)+"/"+bad+" failed again at the end of the pull")
+					require.Contains(t, p.warnings[len(p.warnings)-1], "incomplete, because listings under a parent failed, 1 in all, such as under "+parentOf(svc)+"/"+bad+": it is pulled once more soon")
 					require.Equal(t, okta.WarnIncomplete, p.kinds[len(p.kinds)-1])
 					require.True(t, p.position.LastFull.IsZero())
 
@@ -240,4 +240,72 @@ func TestAParentThatIsGoneIsCountedAndTheOthersAreListed(t *testing.T) {
 		require.Equal(t, checkpoint.Oddities{Gone: 1}, p.oddities)
 		require.Empty(t, p.warnings)
 	}
+}
+
+func parentsFrom(t *testing.T, bad func(w http.ResponseWriter, n int)) *okta.Org {
+	n := 0
+	org, _ := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/api/v1/apps":
+			fmt.Fprint(w, `[{"id":"a"},{"id":"b"},{"id":"c"}]`)
+		case "/api/v1/apps/b/users":
+			n++
+			bad(w, n)
+		default:
+			fmt.Fprintf(w, `[{"id":%q}]`, r.URL.Path)
+		}
+	}))
+	return org
+}
+
+func TestAParentWhoseAnswersAreNoListStopsNoOther(t *testing.T) {
+	for name, bad := range map[string]func(w http.ResponseWriter, n int){
+		"HTML":                    func(w http.ResponseWriter, _ int) { fmt.Fprint(w, "<html>") },
+		"an object":               func(w http.ResponseWriter, _ int) { fmt.Fprint(w, "{}") },
+		"cut at different places": func(w http.ResponseWriter, n int) { fmt.Fprint(w, `[{"id":"x`+strings.Repeat("y", n)) },
+		"no body":                 func(w http.ResponseWriter, n int) {},
+		"204":                     func(w http.ResponseWriter, n int) { w.WriteHeader(204) },
+		"408":                     func(w http.ResponseWriter, n int) { w.WriteHeader(408) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := parentsFrom(t, bad).Reader(service(t, "app_users"), okta.Begin{}, func() time.Time { return epoch })
+			var p pulled
+			for range 100 {
+				page, err := r.Next(t.Context(), p.position)
+				if page != nil {
+					p.add(t, page)
+				}
+				if err == nil && page.CaughtUp {
+					break
+				}
+			}
+			require.Len(t, p.objects, 2)
+			require.EqualValues(t, 1, p.oddities.Missing)
+		})
+	}
+}
+
+func TestAParentPutAsideWithALongCursorCountsWhatItRepeats(t *testing.T) {
+	long := "/api/v1/apps/b/users?after=" + strings.Repeat("x", 2000)
+	n := 0
+	org, _ := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/api/v1/apps":
+			fmt.Fprint(w, `[{"id":"a"},{"id":"b"},{"id":"c"}]`)
+		case r.URL.Query().Has("after"):
+			if n++; n == 1 {
+				w.WriteHeader(423)
+				return
+			}
+			fmt.Fprint(w, `[{"id":"second"}]`)
+		case r.URL.Path == "/api/v1/apps/b/users":
+			w.Header().Set("Link", "<http://acme.test"+long+`>; rel="next"`)
+			fmt.Fprint(w, `[{"id":"first"}]`)
+		default:
+			fmt.Fprint(w, `[]`)
+		}
+	}))
+	p := pull(t, org.Reader(service(t, "app_users"), okta.Begin{}, func() time.Time { return epoch }), checkpoint.Position{})
+	same(t, []string{`{"id":"first"}`, `{"id":"first"}`, `{"id":"second"}`}, p.json())
+	require.EqualValues(t, 1, p.oddities.Repeated)
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -216,6 +217,32 @@ func TestABackfillWhoseNextLinkLeadsNowhereGoesOnByTime(t *testing.T) {
 			p.id(t)
 			require.Equal(t, []okta.WarningKind{okta.WarnNext}, p.kinds)
 			require.LessOrEqual(t, len(w.asked), 14)
+		})
+	}
+}
+
+func TestAShortPageOfABackfillWithABadNextLinkDoesNotEndIt(t *testing.T) {
+	for name, link := range map[string]string{"malformed": "next", "itself": "self"} {
+		t.Run(name, func(t *testing.T) {
+			at := func(i int) time.Time { return epoch.Add(time.Duration(i-100) * time.Second) }
+			org, _ := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Date", epoch.Format(http.TimeFormat))
+				if link == "self" {
+					w.Header().Set("Link", fmt.Sprintf(`<http://acme.test%s>; rel="next"`, r.URL.RequestURI()))
+				} else {
+					w.Header().Set("Link", link)
+				}
+				var events []string
+				for i := range 50 {
+					if since := sinceOf(t, r.URL.RequestURI()); !at(i).Before(since) && len(events) < 10 { // the server's own limit
+						events = append(events, eventAt(fmt.Sprint(i), at(i)))
+					}
+				}
+				fmt.Fprintf(w, "[%s]", strings.Join(events, ","))
+			}))
+			rng := checkpoint.Range{Since: epoch.Add(-100 * time.Second), Until: epoch}
+			p := pull(t, org.Backfill(service(t, "logs"), rng, func() time.Time { return epoch }), checkpoint.Position{})
+			require.Len(t, p.objects, 50)
 		})
 	}
 }

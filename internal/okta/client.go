@@ -238,10 +238,15 @@ func (o *Org) refusal(q query, path string, resp *http.Response, ticket *budget.
 // something on the way, waits.
 const noAnswer = "no answer"
 
+// What failures have in common whose answer is a 200: a body that ends too early, or anything but a list.
+const (
+	cutShort = "cut short"
+	noList   = "no list"
+)
+
 // transportError completes the error of a request whose answer was not read to its end. timed is the request's own
 // context. If ctx has ended, the error is the cause of ctx.
 func (o *Org) transportError(timed, ctx context.Context, e *Error) error {
-	var cut *cutError
 	refusal, refused := errors.AsType[*proxy.Refusal](e.err)
 	switch {
 	case ctx.Err() != nil:
@@ -256,8 +261,10 @@ func (o *Org) transportError(timed, ctx context.Context, e *Error) error {
 		}
 	case errors.Is(e.err, errTooLarge), errors.Is(e.err, errApart):
 		e.Class = tooMuch
-	case errors.As(e.err, &cut):
-		e.like = fmt.Sprintf("cut at %d", cut.bytes)
+	case errors.Is(e.err, errReading), errors.Is(e.err, errEnds):
+		e.like = cutShort
+	case e.Status != 0:
+		e.like = noList
 	case errors.As(e.err, new(*tls.CertificateVerificationError)):
 		e.Class = Person
 		e.Advice = "this machine does not trust the certificate: check OKTA_URL, and the certificates that the machine trusts"

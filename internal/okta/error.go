@@ -123,7 +123,7 @@ func (o *Org) classify(e *Error, q query) {
 	switch {
 	case status == http.StatusTooManyRequests:
 		e.Class = RateLimited
-	case status == http.StatusBadRequest && q.stored && e.Code != missingFeature:
+	case status == http.StatusBadRequest && q.stored && !e.html:
 		e.Class = CursorRefused
 	case status == http.StatusNotFound && e.Code == "E0000007" && c.perObject():
 		e.Class = gone
@@ -133,16 +133,20 @@ func (o *Org) classify(e *Error, q query) {
 		if denied && !e.html {
 			e.Advice = o.cfg.Authorizer.Advice(status, c.Scopes)
 		}
-	case denied && e.Code == "E0000015", status == http.StatusBadRequest && e.Code == missingFeature:
+	case denied && e.Code == "E0000015", status == http.StatusBadRequest && e.Code == missingFeature && !c.Polled:
 		e.Class = NotInOrg
 		e.Advice = "a feature that it needs is not enabled in this org: have it enabled, or leave " + c.Name + " out of OKTA_SERVICES"
-	case (status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusGone) && !e.html && !c.Polled:
+	case (status == http.StatusNotFound && e.Code != "" || (status == http.StatusMethodNotAllowed || status == http.StatusGone) && !e.html) && !c.Polled:
 		e.Class = NotInOrg
 		e.Advice = "leave " + c.Name + " out of OKTA_SERVICES, or check OKTA_URL if other services say the same"
 	case denied && e.Code == invalidSession:
 		e.Class, e.err = Passing, errors.New("is Okta's own error, and says nothing about permissions")
-	case denied && e.html, status == http.StatusLocked, status == http.StatusRequestTimeout, status < 300:
+	case e.html && (denied || status == http.StatusBadRequest), status == http.StatusLocked:
 		e.Class = Passing
+	case status == http.StatusRequestTimeout:
+		e.Class, e.like = Passing, noAnswer
+	case status < 300:
+		e.Class, e.like = Passing, noList
 	case denied:
 		e.Class = Person
 		e.Advice = o.cfg.Authorizer.Advice(status, c.Scopes)

@@ -321,3 +321,111 @@ func TestWithoutALimitInItsLinksALogIsReadUntilAPageIsEmpty(t *testing.T) {
 	p := pull(t, org.Reader(service(t, "logs"), okta.Begin{}, time.Now), checkpoint.Position{})
 	require.Equal(t, []int{1000, 1, 1, 1, 0}, p.sizes)
 }
+
+func eventAt(id string, at time.Time) string {
+	return fmt.Sprintf(`{"uuid":%q,"published":%q}`, id, at.Format("2006-01-02T15:04:05.000Z"))
+}
+
+func TestAnEmptyPageOfTheLogWithoutANextLinkRepeatsNothing(t *testing.T) {
+	n := 0
+	org, _ := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n++
+		w.Header().Set("Date", epoch.Format(http.TimeFormat))
+		switch {
+		case n == 2:
+			fmt.Fprint(w, "[]")
+		case r.URL.Query().Get("after") == "3":
+			w.Header().Set("Link", `<http://acme.test/api/v1/logs?after=4&limit=1000>; rel="next"`)
+			fmt.Fprintf(w, "[%s]", eventAt("d", epoch.Add(-time.Second)))
+		case r.URL.Query().Get("after") == "4":
+			w.Header().Set("Link", `<http://acme.test/api/v1/logs?after=4&limit=1000>; rel="next"`)
+			fmt.Fprint(w, "[]")
+		default:
+			w.Header().Set("Link", `<http://acme.test/api/v1/logs?after=3&limit=1000>; rel="next"`)
+			fmt.Fprintf(w, "[%s]", eventAt("c", epoch.Add(-2*time.Second)))
+		}
+	}))
+	c := &clock{now: epoch}
+	p := poll(t, org.Reader(service(t, "logs"), okta.Begin{}, c.Now), c, 4)
+	same(t, []string{eventAt("c", epoch.Add(-2*time.Second)), eventAt("d", epoch.Add(-time.Second))}, p.json())
+	require.Empty(t, p.warnings)
+}
+
+func TestAnEmptyAnswerForgetsNothingOfALogThatGoesOnByTime(t *testing.T) {
+	n := 0
+	org, _ := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n++
+		w.Header().Set("Date", epoch.Format(http.TimeFormat))
+		if n == 2 {
+			fmt.Fprint(w, "[]")
+			return
+		}
+		fmt.Fprintf(w, "[%s]", eventAt("c", epoch.Add(-2*time.Second)))
+	}))
+	c := &clock{now: epoch}
+	p := poll(t, org.Reader(service(t, "logs"), okta.Begin{}, c.Now), c, 4)
+	require.Len(t, p.objects, 1)
+}
+
+func TestASmallPageOfOneMillisecondSkipsNothing(t *testing.T) {
+	at := epoch.Add(-time.Hour)
+	var all []string
+	for i := range 600 {
+		all = append(all, eventAt(fmt.Sprint(i), at))
+	}
+	org, _ := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", epoch.Format(http.TimeFormat))
+		if sinceOf(t, r.URL.RequestURI()).After(at) {
+			fmt.Fprint(w, "[]")
+			return
+		}
+		fmt.Fprintf(w, "[%s]", strings.Join(all[:min(len(all), limitOf(r))], ","))
+	}))
+	r := org.Reader(service(t, "logs"), okta.Begin{Since: at}, func() time.Time { return epoch })
+	p := pulled{position: checkpoint.Position{Limit: 500}}
+	for n := range 60 {
+		page, err := r.Next(t.Context(), p.position)
+		require.NoError(t, err)
+		p.add(t, page)
+		if n == 0 {
+			p.position.Limit = 250 // Okta has timed out meanwhile
+		}
+	}
+	same(t, all, p.json())
+	require.Len(t, p.warnings, 1)
+}
+
+func TestALogThatBeginsAgainAfterARefusedCursorMayMeetTheSamePages(t *testing.T) {
+	org, _ := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", epoch.Format(http.TimeFormat))
+		n := 0
+		fmt.Sscan(r.URL.Query().Get("after"), &n)
+		w.Header().Set("Link", fmt.Sprintf(`<http://acme.test/api/v1/logs?after=%d&limit=1>; rel="next"`, min(n+1, 3)))
+		if n == 3 {
+			fmt.Fprint(w, "[]")
+			return
+		}
+		fmt.Fprintf(w, "[%s]", eventAt(fmt.Sprint(n), epoch.Add(time.Duration(n-10)*time.Second)))
+	}))
+	c := &clock{now: epoch}
+	r := org.Reader(service(t, "logs"), okta.Begin{}, c.Now)
+	p := poll(t, r, c, 4)
+	require.Len(t, p.objects, 3)
+	p.position = p.position.BetweenPulls()
+	for range 4 {
+		page, err := r.Next(t.Context(), p.position)
+		require.NoError(t, err)
+		p.add(t, page)
+	}
+	require.Len(t, p.objects, 6)
+	require.Empty(t, p.warnings)
+}
+
+func TestALogWithoutAFeatureIsNoLogThatTheOrgHasNot(t *testing.T) {
+	org, _ := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprint(w, `{"errorCode":"E0000002"}`)
+	}))
+	require.Equal(t, okta.Person, refused(t, org.Reader(service(t, "logs"), okta.Begin{}, time.Now), checkpoint.Position{}).Class)
+	require.Equal(t, okta.NotInOrg, refused(t, org.Reader(service(t, "zones"), okta.Begin{}, time.Now), checkpoint.Position{}).Class)
+}

@@ -28,6 +28,7 @@ type Page struct {
 	Pull checkpoint.PullKind
 
 	odd     checkpoint.Oddities // of the page as a whole
+	before  checkpoint.Oddities // of what came before the page, and that After forgets
 	from    checkpoint.Position // where to fetch the page again, in the same pull
 	all     []object            // of the page, with those that were already delivered
 	release func()
@@ -41,6 +42,9 @@ func (p *Page) After(n int) checkpoint.Position {
 	pos := p.from
 	if done := len(p.all) - len(p.Objects) + n; done > 0 {
 		pos.Part = partOf(p.all, done)
+		if len(pos.Levels) > 0 {
+			pos = pos.AfterSuccess()
+		}
 	}
 	return pos
 }
@@ -51,10 +55,14 @@ func (p *Page) warn(kind WarningKind, format string, args ...any) {
 }
 
 // Oddities counts what was not in order in Objects[from:to]. With the last object, or without any, it also counts what
-// was not in order with the page as a whole.
+// was not in order with the page as a whole. With the first, it counts what After forgets: parents put aside before, and
+// a Part that is shipped again.
 func (p *Page) Oddities(from, to int) (odd checkpoint.Oddities) {
 	if to == len(p.Objects) {
 		odd = p.odd
+	}
+	if from == 0 {
+		odd.Add(p.before)
 	}
 	done := len(p.all) - len(p.Objects)
 	odd.Add(marks(p.all[done+from : done+to]))
@@ -87,12 +95,14 @@ func partOf(page []object, objects int) checkpoint.Part {
 // the cursors.
 func (r *Reader) newPage(a *answer, pos checkpoint.Position) *Page {
 	pos = begun(pos, a.date)
-	done := pos.Part.Objects
+	done, repeated := pos.Part.Objects, 0
 	if done < 0 || done > len(a.objects) || partOf(a.objects, done) != pos.Part {
-		done = 0 // the page has changed: deliver all of it
+		done, repeated = 0, done // the page has changed, or is a smaller one: deliver all of it
 	}
-	pos.Part, pos.Failing = checkpoint.Part{}, checkpoint.Failing{}
+	pos.Failing = checkpoint.Failing{}
 	p := &Page{Pull: pos.Pull.Kind, from: pos, all: a.objects, release: func() { r.org.release(a) }}
+	p.before.Repeated = int64(max(repeated, 0))
+	pos.Part = checkpoint.Part{}
 	for _, o := range a.objects[done:] {
 		p.Objects = append(p.Objects, o.raw)
 	}
@@ -102,7 +112,8 @@ func (r *Reader) newPage(a *answer, pos checkpoint.Position) *Page {
 	pull := *pos.Pull
 	pull.Events += int64(len(a.objects))
 	pos.Listed += int64(len(a.objects))
-	pos.Pull, pos.Limit = &pull, r.collection.grown(pos.Limit)
+	pos.Pull = &pull
+	r.collection.recover(&pos)
 	p.Position = pos
 	p.Members = strconv.AppendInt([]byte(`"@devo_pulling_id":`), pull.ID, 10)
 	return p

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// growth: a reduced page size recovers by Limit/growth for each good page, more slowly than it halves. Otherwise every
+	// growth: a reduced page size stays for so many good pages, and then recovers by Limit/growth for each. Otherwise every
 	// other request to an org whose lists time out would ask for too much again.
 	growth = 16
 	// longestPause bounds the pause before a request for a smaller part.
@@ -74,6 +74,19 @@ func pauseBeforeHalving(ctx context.Context, parts int) error {
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	}
+}
+
+// recover lets a reduced page size grow after a good page, once it has stayed for a while.
+func (c Collection) recover(pos *checkpoint.Position) {
+	if pos.Limit == 0 {
+		return
+	}
+	if pos.Steady++; pos.Steady > growth {
+		pos.Limit = c.grown(pos.Limit)
+	}
+	if pos.Limit == 0 {
+		pos.Steady = 0
 	}
 }
 

@@ -43,7 +43,12 @@ func TestAListThatTimesOutIsAskedForInSmallerPagesThatGrowAgain(t *testing.T) {
 				p := pull(t, r, checkpoint.Position{})
 				same(t, everything(sim, "users"), p.json(), "nothing is left out or there twice")
 				p.id(t)
-				require.Equal(t, []int{200, 100, 50, 62, 31, 43, 55, 67, 33, 45, 57, 69, 34}, w.limits()[:13])
+				// It stays for sixteen pages, and then grows by a sixteenth until that is too much again.
+				require.Equal(t, append([]int{200, 100, 50}, slices.Repeat([]int{50}, 16)...), w.limits()[:19])
+				again := pull(t, r, checkpoint.Position{Limit: 50, Steady: 16})
+				same(t, everything(sim, "users"), again.json())
+				require.Equal(t, []int{50, 62, 31, 31}, w.limits()[19:23])
+				w.asked, w.next = w.asked[:19], w.next[:19]
 				require.Contains(t, p.warnings[0], "asked again with limit=100")
 				require.Contains(t, p.warnings[1], "asked again with limit=50")
 

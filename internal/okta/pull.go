@@ -66,7 +66,7 @@ func begun(pos checkpoint.Position, date time.Time) checkpoint.Position {
 // pulled whole forever. Okta's listing of groups has been seen to end only in a loop.
 func (r *Reader) endPull(p *Page, date time.Time) {
 	pos := p.Position
-	if pos.Retrying {
+	if pos.Retrying && len(pos.Aside) > 0 {
 		pos.Aside = pos.Aside[1:]
 	} else if pos.Row != nil {
 		p.odd.Aside += int64(pos.Row.Parents)
@@ -115,7 +115,7 @@ func (r *Reader) warnOfIncomplete(p *Page, pull *checkpoint.Pull, empty bool, be
 	}
 	why := "a listing ended early"
 	if pull.Missing > 0 {
-		why = fmt.Sprintf("%d listings under a parent failed", pull.Missing)
+		why = fmt.Sprintf("listings under a parent failed, %d in all", pull.Missing)
 		if len(pull.MissingOf) > 0 {
 			why += ", such as under " + strings.Join(pull.MissingOf, ", ")
 		}

@@ -130,5 +130,5 @@ func (r *Reader) smallest(pos checkpoint.Position) bool {
 
 // failed decides what follows a failed request for the page at pos.
 func (r *Reader) failed(ctx context.Context, pos checkpoint.Position, err error) (*Page, error) {
-	return r.shrink(ctx, r.collection, pos, r.size(pos), err, func(pos *checkpoint.Position, limit int) { pos.Limit = limit })
+	return r.shrink(ctx, r.collection, pos, r.size(pos), err, func(pos *checkpoint.Position, limit int) { pos.Limit, pos.Steady = limit, 0 })
 }

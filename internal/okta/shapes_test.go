@@ -348,6 +348,38 @@ func TestNothingElseIsMissedWhenAnObjectOfALevelIsDeletedAtAnyMoment(t *testing.
 	}
 }
 
+func TestFiveParentsInARowAreTheFaultOfTheServiceHoweverDeepTheyAre(t *testing.T) {
+	for _, name := range []string{"members", "grants"} {
+		c, _ := shapes.Lookup(name)
+		server := newShapeServer()
+		refuses := true
+		org, w := newShapeOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if refuses && strings.HasSuffix(r.URL.Path, "/"+name) {
+				w.WriteHeader(http.StatusForbidden)
+				fmt.Fprint(w, `{"errorCode":"E0000006"}`)
+				return
+			}
+			server.ServeHTTP(w, r)
+		}))
+		r := org.Reader(c, okta.Begin{}, time.Now)
+		var p pulled
+		for range 3 {
+			for {
+				page, err := r.Next(t.Context(), p.position)
+				p.add(t, page)
+				if err != nil {
+					require.ErrorContains(t, err, "5 of sets in a row have failed")
+					break
+				}
+				require.Less(t, len(w.asked), 60)
+			}
+		}
+		refuses = false
+		rest := pull(t, r, p.position)
+		require.Equal(t, server.expected(t, c), rest.withMembers(t), "nothing is skipped")
+	}
+}
+
 func TestAnIDIsWhatItsJSONSays(t *testing.T) {
 	server := shapeServer{
 		"/templates": {`{"name":"Caf\u00e9 \"A\/B\""}`, `{"name":"."}`, `{"name":".."}`},

@@ -69,12 +69,15 @@ func (r *Reader) polledPage(ctx context.Context, pos checkpoint.Position) (*Page
 	p, whole := r.logPage(a, pos, func(object) bool { return true })
 	// A cursor without a limit has Okta's default. Then only an empty page is certainly the end.
 	full := len(whole) >= limitOf(a.cursor, 1)
-	p.Position.Cursor = a.next
-	if !a.leadsOn(whole, pos) {
+	switch leadsOn := a.leadsOn(whole, pos); {
+	case leadsOn && len(whole) == 0:
+		p.Position.Cursor = a.next
+	case !leadsOn && len(whole) == 0 && !pos.ByTime && pos.Failing.Like != noLink:
+		p.Position.Failing = pos.Failing.Again(noLink) // the same request finds what comes next
+	case !leadsOn:
 		r.goOnByTime(p, pos, whole, full)
-	} else if len(whole) > 0 {
-		p.Position.ByTime, p.Position.Seen = false, nil
-		p.Position.Visited = pos.Visited.With(a.page(), maxVisited)
+	default:
+		p.Position.Cursor, p.Position.ByTime = a.next, pos.ByTime && len(p.all) == 0 // the next page may be in Seen too
 		if full {
 			return p, nil
 		}
@@ -94,6 +97,17 @@ func (r *Reader) polledPage(ctx context.Context, pos checkpoint.Position) (*Page
 // is shipped twice.
 const maxVisited = 16
 
+// maxSeen bounds the events that are recognised if they come again: those of a page, and of the newest millisecond.
+const maxSeen = 2000
+
+// withEvent returns a list of events with one more, if it is not there yet.
+func withEvent(seen checkpoint.Hashes, o object) checkpoint.Hashes {
+	if h := o.hash(); !seen.Has(h) {
+		return seen.With(h, maxSeen)
+	}
+	return seen
+}
+
 // page identifies the page of an answer.
 func (a *answer) page() uint64 { return hash(canonical(cmp.Or(a.self, a.cursor))) }
 
@@ -102,7 +116,10 @@ func (a *answer) page() uint64 { return hash(canonical(cmp.Or(a.self, a.cursor))
 func (a *answer) leadsOn(whole []object, pos checkpoint.Position) bool {
 	next := canonical(a.next)
 	itself := next == canonical(a.cursor) || hash(next) == a.page()
-	return a.next != "" && (!itself && !pos.Visited.Has(hash(next)) || len(whole) == 0 && !pos.ByTime)
+	if itself {
+		return a.next != "" && len(whole) == 0 && (pos.Cursor != "" || !pos.ByTime)
+	}
+	return a.next != "" && !pos.Visited.Has(hash(next))
 }
 
 // goOnByTime sets p to go on without a next link: the next request asks for the events since the newest one. Those of this
@@ -111,13 +128,13 @@ func (r *Reader) goOnByTime(p *Page, pos checkpoint.Position, whole []object, fu
 	next := &p.Position
 	if !pos.ByTime {
 		p.warn(WarnNext, "the next link of a page of %s is missing or leads back: the listing goes on with the events since %s; "+
-			"an event that Okta publishes late may be missed", r.collection.Name, next.Newest.Format(filterTime))
+			"an event that Okta publishes late may be missed", r.collection.Name, cmp.Or(next.Newest, pos.Pull.Since).Format(filterTime))
 	}
-	next.Cursor, next.Visited, next.ByTime, next.Seen = "", nil, true, nil
+	next.Cursor, next.ByTime = "", true
 	for _, o := range whole {
-		next.Seen = next.Seen.With(o.hash(), len(whole))
+		next.Seen = withEvent(next.Seen, o)
 	}
-	if full && len(p.all) == 0 && !next.Newest.IsZero() {
+	if full && len(p.all) == 0 && pos.Limit == 0 && !next.Newest.IsZero() {
 		next.Newest = next.Newest.Add(time.Millisecond)
 		p.warn(WarnNext, "a full page of %s has events of one millisecond only, and no next link: the listing goes on with the next millisecond, "+
 			"and may miss events", r.collection.Name)
@@ -129,15 +146,25 @@ func (r *Reader) goOnByTime(p *Page, pos checkpoint.Position, whole []object, fu
 func (r *Reader) logPage(a *answer, pos checkpoint.Position, wanted func(object) bool) (p *Page, whole []object) {
 	whole, a.objects = a.objects, nil
 	for _, o := range whole {
-		if again := pos.ByTime && pos.Cursor == "" && pos.Seen.Has(o.hash()); !again && wanted(o) {
+		if again := pos.ByTime && pos.Seen.Has(o.hash()); !again && wanted(o) {
 			a.objects = append(a.objects, o)
 		}
 	}
 	p = r.newPage(a, pos)
+	next := &p.Position
+	if len(whole) > 0 {
+		next.Visited = pos.Visited.With(a.page(), maxVisited)
+	}
 	for _, o := range a.objects {
+		t := o.time()
 		// A date in the future must not become the newest: a restarted log would begin there.
-		if t := o.time(); t.After(p.Position.Newest) && t.Before(a.date.Add(time.Second)) {
-			p.Position.Newest = t
+		if t.After(next.Newest) && t.Before(a.date.Add(time.Second)) {
+			next.Newest, next.Seen = t, nil
+		}
+	}
+	for _, o := range a.objects {
+		if o.time().Equal(next.Newest) {
+			next.Seen = withEvent(next.Seen, o)
 		}
 	}
 	return p, whole
@@ -177,9 +204,10 @@ func (r *Reader) rangePage(ctx context.Context, pos checkpoint.Position) (*Page,
 	case a.leadsOn(whole, pos) && !loops(&p.Position.Guard, a):
 		p.Position.Cursor = a.next
 		return p, nil
-	case full && !p.Position.Newest.IsZero():
+	case (full || len(p.all) > 0) && !p.Position.Newest.IsZero():
 		r.goOnByTime(p, pos, whole, full)
-		p.Position = p.Position.BetweenPulls()
+		p.Position = p.Position.Restarted()
+		p.Position.Pull = nil
 		return p, nil
 	}
 	p.Position = p.Position.BetweenPulls()

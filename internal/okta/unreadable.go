@@ -76,11 +76,11 @@ func marks(objects []object) (n checkpoint.Oddities) {
 func (p *Page) warnOfMarks(c Collection, n checkpoint.Oddities) {
 	if n.Unreadable > 0 {
 		first := slices.IndexFunc(p.all, func(o object) bool { return o.fault != nil })
-		p.warn(WarnUnreadable, "%d of %d elements of a page of %s are unreadable and were shipped as records with @okta_unreadable; element %d: %s",
-			n.Unreadable, len(p.all), c.Name, first+1, p.all[first].fault)
+		p.warn(WarnUnreadable, "unreadable elements on a page of %s: %d of %d, shipped as records with @okta_unreadable; element %d: %s",
+			c.Name, n.Unreadable, len(p.all), first+1, p.all[first].fault)
 	}
 	if n.Replaced > 0 {
-		p.warn(WarnReplaced, "%d objects of a page of %s had bytes that are not UTF-8; they were shipped with U+FFFD instead and @okta_replaced",
-			n.Replaced, c.Name)
+		p.warn(WarnReplaced, "objects with bytes that are not UTF-8 on a page of %s: %d of %d, shipped with U+FFFD instead and @okta_replaced",
+			c.Name, n.Replaced, len(p.all))
 	}
 }

@@ -140,9 +140,6 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, above 
 
 	pos.Failing = checkpoint.Failing{}
 	p := &Page{Position: begun(pos, a.date), Pull: pos.Pull.Kind}
-	if i > 0 {
-		p.reached()
-	}
 	if a.gone {
 		p.odd.Gone++
 	}
@@ -159,6 +156,9 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, above 
 		page.next = ""
 	}
 	r.org.levels.Store(levelKey{r.name, i}, page)
+	if i > 0 && len(page.ids) == 0 { // with an object, what is under it is the success or the failure
+		p.reached()
+	}
 	switch {
 	case at.Seeking:
 		r.seek(p, i, page, above, a.date)

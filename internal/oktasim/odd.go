@@ -49,6 +49,18 @@ func ParseOdd(text string) (Odd, error) {
 	return o, err
 }
 
+// String is the oddity as [ParseOdd] reads it, with its defaults.
+func (o Oddity) String() string {
+	text := o.Name + "=" + o.of
+	if o.n > 0 {
+		text += fmt.Sprintf(":%d", o.n)
+	}
+	if o.lasts > 0 {
+		text += ":" + o.lasts.String()
+	}
+	return text
+}
+
 // whole returns the odd with what was left out, and its oddity.
 func (o Odd) whole() (Odd, *Oddity, error) {
 	i := slices.IndexFunc(oddities, func(known Oddity) bool { return known.Name == o.Name })

@@ -426,10 +426,23 @@ func TestOdditiesAreReadFromText(t *testing.T) {
 		"too-much-silent=zones:5:2s": {Name: "too-much-silent", Of: "zones", N: 5, For: 2 * time.Second},
 		"cursor-expires:150ms":       {Name: "cursor-expires", For: 150 * time.Millisecond},
 	} {
-		got, err := oktasim.ParseOdd(text)
-		require.NoError(t, err)
-		require.Equal(t, want, got)
+		require.Equal(t, want, parsed(t, text))
 	}
+}
+
+func TestEveryOddityIsReadAsItIsShown(t *testing.T) {
+	for _, o := range oktasim.Oddities() {
+		read, err := oktasim.ParseOdd(o.String())
+		require.NoError(t, err, o)
+		require.Equal(t, o.Name, read.Name)
+	}
+}
+
+func parsed(t *testing.T, text string) oktasim.Odd {
+	t.Helper()
+	o, err := oktasim.ParseOdd(text)
+	require.NoError(t, err)
+	return o
 }
 
 func TestOdditiesThatCannotBeAreRefused(t *testing.T) {

@@ -107,7 +107,7 @@ func (s *stage) caughtUp(ctx context.Context, service string) (reached, error) {
 
 // status asks a workflow.
 func (s *stage) status(ctx context.Context, service string) (status workflows.Status, err error) {
-	value, err := s.client.QueryWorkflow(ctx, workflows.WorkflowID(tenant, service), "", workflows.QueryStatus)
+	value, err := s.client.QueryWorkflow(ctx, workflowID(service), "", workflows.QueryStatus)
 	if err != nil {
 		return status, err
 	}

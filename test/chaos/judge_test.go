@@ -20,7 +20,7 @@ import (
 func delivered(t *testing.T, service string, deliver func(pull int64, i int, object []byte) [][]byte) *stage {
 	s := &stage{excuses: newExcuses()}
 	var err error
-	s.org, err = oktasim.Start(oktasim.Config{Token: token, Counts: map[string]int{"logs": 100, "users": 30}})
+	s.org, err = oktasim.Start(oktasim.Config{Token: token, Counts: map[string]int{"logs": 100, "users": 30, "zones": 30}})
 	require.NoError(t, err)
 	t.Cleanup(func() { s.org.Close() })
 	s.devo, err = devosim.Start(devosim.Config{Dir: filepath.Join(t.TempDir(), "certificates")})

@@ -65,6 +65,8 @@ var kinds = []*kind{
 	{"Devo closes idle connections", second / 2, 10 * second, nobody, idlenessOf, closesIdle},
 	{"Devo does not read", second / 2, 20 * second, nobody, nil, doesNotRead},
 	{"Devo closes otherwise", second / 2, 20 * second, nobody, mannerOf, closesOtherwise},
+	// Long enough for several pulls, so that there is something to refuse.
+	{"Devo takes small bodies only", 5 * second, 40 * second, nobody, bodyOf, takesSmallBodies},
 	{"Devo dies with unread data", second / 10, 3 * second, nobody, nil, diesUnread},
 
 	// Longer than it takes until no smaller page can be asked for.
@@ -119,11 +121,11 @@ func suspended(ctx context.Context, s *stage, f fault) error {
 	return nil
 }
 
-// side says which road of a worker is meant.
-type side func(*worker) *road
+// side says which roads of a worker are meant.
+type side func(*worker) []*road
 
-func toOkta(w *worker) *road { return w.okta }
-func toDevo(w *worker) *road { return w.devo }
+func toOkta(w *worker) []*road { return []*road{w.okta} }
+func toDevo(w *worker) []*road { return []*road{w.devo, w.devoHTTP} }
 
 // bytesAt is how far connections get before they end: from nothing to a few pages, the small numbers as
 // often as the large ones.

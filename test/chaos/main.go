@@ -3,11 +3,11 @@
 // for byte. What Okta sent unreadable has to have arrived as a record that says so, and a pull that lacks something must
 // not count as complete.
 //
-// Two real workers collect from a simulated org into the stand-in of Devo, with a real Temporal server on a
-// database file. A schedule, which follows from a seed alone, kills the three programs, breaks the roads between the
-// workers and both sides (toxiproxy), and makes Okta and Devo misbehave. Faults overlap. Every few
-// minutes all of them are lifted, and once the collector has caught up, what arrived is compared
-// with what the org has: the first event that is lost ends the run.
+// Two real workers collect from a simulated org into the stand-in of Devo, most services over syslog and some over HTTP,
+// with a real Temporal server on a database file. A schedule, which follows from a seed alone, kills the three programs,
+// breaks the roads between the workers and both sides (toxiproxy), and makes Okta and Devo misbehave. Faults overlap.
+// Every few minutes all of them are lifted, and once the collector has caught up, what arrived is compared with what the
+// org has: the first event that is lost ends the run.
 //
 // The org's own record of its requests is compared with Temporal's record of who had which slice: no service may
 // be read by two workers at once.

@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflow/v1"
 
 	"okta-collector/internal/oktasim"
-	"okta-collector/workflows"
 )
 
 // turn is the time in which a slice of a service was a worker's, by Temporal's record.
@@ -114,10 +114,48 @@ func placeOf(target string) string {
 	return u.Path + " after " + u.Query().Get("after")
 }
 
-// turns are whose turn it was to read a service, by the histories of all its runs.
+// workerOf returns the worker that a slice was given to, by the identity that Temporal knows it by.
+func workerOf(identity string, pids map[int]int) (worker int, err error) {
+	pid, _, _ := strings.Cut(identity, "@")
+	n, _ := strconv.Atoi(pid)
+	worker, ok := pids[n]
+	if !ok {
+		return 0, fmt.Errorf("a slice was started by %q, which is no worker of this run", identity)
+	}
+	return worker, nil
+}
+
+// endless is the end of a turn that is under way.
+var endless = time.Unix(1<<40, 0)
+
+// underWay returns the turns that have begun and not ended. Temporal writes the start of a slice into the history only
+// when the slice ends.
+func underWay(pending []*workflow.PendingActivityInfo, pids map[int]int) (all []turn, err error) {
+	for _, p := range pending {
+		if p.LastStartedTime == nil || p.State == enums.PENDING_ACTIVITY_STATE_SCHEDULED {
+			continue
+		}
+		worker, err := workerOf(p.LastWorkerIdentity, pids)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, turn{worker: worker, from: p.LastStartedTime.AsTime(), to: endless})
+	}
+	return all, nil
+}
+
+// turns are whose turn it was to read a service, by the histories of all its runs, and whose it is now. Now is asked for
+// first: a slice that ends meanwhile is in the history.
 func (s *stage) turns(ctx context.Context, service string, pids map[int]int) (all []turn, err error) {
+	now, err := s.client.DescribeWorkflowExecution(ctx, workflowID(service), "")
+	if err != nil {
+		return nil, fmt.Errorf("describing %s: %w", service, err)
+	}
+	if all, err = underWay(now.PendingActivities, pids); err != nil {
+		return nil, fmt.Errorf("%s: %w", service, err)
+	}
 	for run := ""; ; {
-		h := s.client.GetWorkflowHistory(ctx, workflows.WorkflowID(tenant, service), run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		h := s.client.GetWorkflowHistory(ctx, workflowID(service), run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 		run = ""
 		open := map[int64]turn{} // by the number of the event that scheduled the slice
 		for h.HasNext() {
@@ -132,11 +170,9 @@ func (s *stage) turns(ctx context.Context, service string, pids map[int]int) (al
 				continue
 			case enums.EVENT_TYPE_ACTIVITY_TASK_STARTED:
 				started := event.GetActivityTaskStartedEventAttributes()
-				pid, _, _ := strings.Cut(started.GetIdentity(), "@")
-				n, _ := strconv.Atoi(pid)
-				worker, ok := pids[n]
-				if !ok {
-					return nil, fmt.Errorf("%s: a slice was started by %q, which is no worker of this run", service, started.GetIdentity())
+				worker, err := workerOf(started.GetIdentity(), pids)
+				if err != nil {
+					return nil, fmt.Errorf("%s: %w", service, err)
 				}
 				open[started.GetScheduledEventId()] = turn{worker: worker, from: event.EventTime.AsTime()}
 				continue

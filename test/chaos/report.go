@@ -96,6 +96,7 @@ func (c *chaos) table() string {
 	if c.late >= 0 {
 		fmt.Fprintf(&below, "\n%s requests; %s of them reached Okta late, when their worker's slice was over, and no worker read on after one: no service was read by two at once", comma(len(c.requests)), comma(c.late))
 	}
+	fmt.Fprintf(&below, "\n%s HTTP requests were refused as too large", humanize.Comma(c.devo.Connections().TooLarge))
 	for _, p := range []*program{c.temporal, c.workers[0].program, c.workers[1].program} {
 		pids, unwanted := p.life()
 		fmt.Fprintf(&below, "\n%s was started %d times", p.name, len(pids))

@@ -47,6 +47,9 @@ func newRoad(name, upstream string) (*road, error) {
 	return r, r.rebuild()
 }
 
+// over is the URL of the road's beginning.
+func (r *road) over(scheme string) string { return scheme + "://" + r.address }
+
 // cut ends all connections now, and those that follow after so many bytes, until mend is called.
 func (r *road) cut(bytes int64, reset bool) (mend func() error, err error) {
 	r.mu.Lock()

@@ -22,10 +22,10 @@ import (
 	"okta-collector/internal/oktasim"
 	"okta-collector/test/loopback"
 	"okta-collector/test/product"
-	"okta-collector/workflows"
 )
 
 const (
+	// tenant ships over syslog.
 	tenant = "chaos"
 	// token is what the simulated org lets one in with.
 	token = "00-token-of-the-simulated-org"
@@ -37,13 +37,14 @@ const (
 var tables = map[string]string{
 	"logs": "auth.okta.system", "users": "auth.okta.users", "groups": "auth.okta.groups",
 	"clients": "auth.okta.clients", "app_users": "my.app.okta.app_users",
+	"zones": "auth.okta.zones", "idps": "auth.okta.idps",
 }
 
 // services are their names, in the order in which they are judged.
-var services = []string{"logs", "users", "groups", "clients", "app_users"}
+var services = []string{"logs", "users", "groups", "clients", "app_users", "zones", "idps"}
 
 // counts is the org's size. There is a backlog; everything else is a few pages.
-var counts = map[string]int{"logs": 10_000, "users": 500, "groups": 300, "clients": 50, "apps": 20, "app_users": 20}
+var counts = map[string]int{"logs": 10_000, "users": 500, "groups": 300, "clients": 50, "apps": 20, "app_users": 20, "zones": 600, "idps": 300}
 
 const (
 	// liveEvery is the time between two log events: so many that most moments are in the middle of a page.
@@ -69,9 +70,10 @@ type stage struct {
 // worker is one bin/worker, with roads of its own.
 type worker struct {
 	*program
-	okta, devo *road
-	env        []string
-	listen     string
+	// devo leads to Devo's syslog endpoint, devoHTTP to its HTTP endpoint.
+	okta, devo, devoHTTP *road
+	env                  []string
+	listen               string
 }
 
 // newStage builds the programs and starts everything. It has to be closed, also after an error.
@@ -85,7 +87,7 @@ func newStage(ctx context.Context, dir string) (*stage, error) {
 	s.org, err = oktasim.StartTLS(oktasim.Config{
 		Seed: 1, Token: token, Counts: counts, BacklogSpan: 20 * time.Hour, LiveEvery: liveEvery, Faults: s.answers.fault,
 		// Small enough to be felt, large enough for a service to catch up.
-		Limits: map[string]int{"/api/v1/logs": 600, "/api/v1/users": 600, "/api/v1/groups": 600, "/oauth2/v1/clients": 600, "/api/v1/apps": 1200},
+		Limits: map[string]int{"/api/v1/logs": 600, "/api/v1/users": 600, "/api/v1/groups": 600, "/oauth2/v1/clients": 600, "/api/v1/apps": 1200, "/api/v1/zones": 1200, "/api/v1/idps": 1200},
 	})
 	if err != nil {
 		return s, err
@@ -93,7 +95,7 @@ func newStage(ctx context.Context, dir string) (*stage, error) {
 	if err := os.WriteFile(s.trusted(), s.org.Certificate, 0o644); err != nil {
 		return s, err
 	}
-	if s.devo, err = devosim.Start(devosim.Config{Dir: filepath.Join(dir, "certificates")}); err != nil {
+	if s.devo, err = devosim.Start(devosim.Config{Dir: filepath.Join(dir, "certificates"), Domain: domain, Token: devoToken}); err != nil {
 		return s, err
 	}
 	if err := s.startTemporal(ctx, filepath.Join(root, "bin", "temporal")); err != nil {
@@ -147,21 +149,37 @@ func (s *stage) newWorker(n int) (*worker, error) {
 	if w.devo, err = newRoad(name+" to Devo", strings.TrimPrefix(s.devo.SyslogURL(), "tls://")); err != nil {
 		return nil, err
 	}
+	if w.devoHTTP, err = newRoad(name+" to Devo over HTTP", strings.TrimPrefix(s.devo.HTTPURL(), "https://")); err != nil {
+		return nil, err
+	}
 	if w.listen, err = loopback.FreeAddress(); err != nil {
 		return nil, err
 	}
 	pki := s.devo.PKI()
 	w.env = append(s.clientVariables(),
-		"COLLECTOR_TENANTS="+tenant, "COLLECTOR_LISTEN="+w.listen, "COLLECTOR_LOG_LEVEL=debug",
-		strings.ToUpper(tenant)+"_OKTA_URL=https://"+w.okta.address, "SSL_CERT_FILE="+s.trusted(), strings.ToUpper(tenant)+"_OKTA_API_TOKEN="+token,
+		"COLLECTOR_TENANTS="+tenant+","+tenantOverHTTP, "COLLECTOR_LISTEN="+w.listen, "COLLECTOR_LOG_LEVEL=debug",
+		"SSL_CERT_FILE="+s.trusted(),
 		"OKTA_LOGS_HISTORY=24h", "OKTA_POLL_LOGS=1s",
 		// So that every pull is a full one.
 		"OKTA_POLL_RESOURCES=5s", "OKTA_FULL_SYNC=5s",
-		"DEVO_URL=tls://"+w.devo.address, "DEVO_CHAIN_FILE="+pki.ChainFile,
+		"DEVO_URL="+w.devo.over("tls"), "DEVO_CHAIN_FILE="+pki.ChainFile,
 		"DEVO_CERT_FILE="+pki.ClientCertFile, "DEVO_KEY_FILE="+pki.ClientKeyFile,
+		// The tenant over HTTP takes everything else from the settings above.
+		setting(tenantOverHTTP, "DEVO_URL", w.devoHTTP.over("https")),
+		setting(tenantOverHTTP, "DEVO_DOMAIN", domain), setting(tenantOverHTTP, "DEVO_TOKEN", devoToken),
+		// So that something is on its way to Devo most of the time, as it is with the log over syslog.
+		setting(tenantOverHTTP, "OKTA_POLL_RESOURCES", "1s"), setting(tenantOverHTTP, "OKTA_FULL_SYNC", "1s"),
 	)
+	for _, t := range []string{tenant, tenantOverHTTP} {
+		w.env = append(w.env, setting(t, "OKTA_URL", w.okta.over("https")), setting(t, "OKTA_API_TOKEN", token))
+	}
 	w.program = keepRunning(s.dir, name, filepath.Join(s.dir, "bin", "worker"), w.env)
 	return w, nil
+}
+
+// setting is a variable of one tenant.
+func setting(tenant, name, value string) string {
+	return strings.ToUpper(tenant) + "_" + name + "=" + value
 }
 
 // trusted is the file of the certificates that a worker's machine trusts: that of the simulated org.
@@ -185,7 +203,7 @@ func (w *worker) ready(ctx context.Context) error {
 func (s *stage) startServices(ctx context.Context) error {
 	args := []string{"start"}
 	for _, service := range services {
-		args = append(args, workflows.WorkflowID(tenant, service))
+		args = append(args, workflowID(service))
 	}
 	starter := exec.CommandContext(ctx, filepath.Join(s.dir, "bin", "starter"), args...)
 	starter.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir}, s.workers[0].env...)
@@ -238,8 +256,9 @@ func (s *stage) close() {
 		s.client.Close()
 	}
 	for _, w := range s.workers {
-		_, _ = w.okta.close()
-		_, _ = w.devo.close()
+		for _, r := range []*road{w.okta, w.devo, w.devoHTTP} {
+			_, _ = r.close()
+		}
 	}
 	if s.devo != nil {
 		_ = s.devo.Close()
@@ -254,8 +273,10 @@ func (s *stage) onRoads(ctx context.Context, which side, f fault, change func(*r
 	var undos []func() error
 	var errs []error
 	for _, n := range f.workers {
-		undo, err := change(which(s.workers[n]))
-		undos, errs = append(undos, undo), append(errs, err)
+		for _, r := range which(s.workers[n]) {
+			undo, err := change(r)
+			undos, errs = append(undos, undo), append(errs, err)
+		}
 	}
 	<-ctx.Done()
 	for _, undo := range undos {

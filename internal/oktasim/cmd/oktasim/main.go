@@ -98,10 +98,10 @@ func command() *cobra.Command {
 // oddities lists what --odd can switch on.
 func oddities() string {
 	var text strings.Builder
-	text.WriteString("What --odd switches on. The number after the slash is that of an object or parent, or how many answers are in order before.\n" +
-		"N without a default is all of them:\n")
+	text.WriteString("What --odd switches on, as name=collection/number:n:for, here with the defaults. The number is that of the object\n" +
+		"or parent; otherwise it is how many answers are in order before. N answers without a default are all of them:\n")
 	for _, o := range oktasim.Oddities() {
-		fmt.Fprintf(&text, "  %-24s %s\n", o.Name, o.About)
+		fmt.Fprintf(&text, "  %-30s %s\n", o, o.About)
 	}
 	return text.String()
 }
