@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,17 +22,18 @@ import (
 // checkTimeout bounds one check of Okta or Devo.
 const checkTimeout = 30 * time.Second
 
-func newCheck() *cobra.Command {
+func newCheck(connect connector) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Ask Okta one cheap request for each service and connect to Devo; say what is missing",
-		Long: `Checks the settings, the permission for each service in OKTA_SERVICES, and the connection to Devo, without
-Temporal and without collecting anything. It shows how many requests a minute OKTA_RATE_SHARE makes of
-the limit of each endpoint, and warns of empty lists and of services that the org does not have. Exit
-code 1 if something is missing. --send also sends one record of DEVO_MAX_EVENT to the table
+		Short: "Look at Temporal, ask Okta one cheap request for each service, and connect to Devo; say what is missing",
+		Long: `Checks the settings, Temporal (the namespace and how long it keeps closed workflows, the search
+attributes, the workers on the task queue), the permission for each service in OKTA_SERVICES, and the
+connection to Devo, without collecting anything. It shows how many requests a minute OKTA_RATE_SHARE
+makes of the limit of each endpoint, and warns of empty lists and of services that the org does not
+have. Exit code 1 if something is missing. --send also sends one record of DEVO_MAX_EVENT to the table
 my.app.okta.check, and says what to look for in Devo: a receiver that truncates long records tells no
-sender so. -o json prints an array of objects: tenant, check (what was asked), ok, error where it is
-not, warning, note, notInOrg, empty, and limits (path, limit, perMinute).`,
+sender so. -o json prints an array of objects: tenant (empty for Temporal), check (what was asked),
+ok, error where it is not, warning, remedy, note, found, notInOrg, empty, and limits (path, limit, perMinute).`,
 		Args: cobra.NoArgs,
 	}
 	asJSON := outputFlag(cmd)
@@ -43,14 +45,14 @@ not, warning, note, notInOrg, empty, and limits (path, limit, perMinute).`,
 			return usage(err)
 		}
 		wanted := tenantFlag(cmd)
-		var results []result
+		if wanted != "" && !slices.ContainsFunc(cfg.Tenants, func(t config.Tenant) bool { return t.Name == wanted }) {
+			return usagef("tenant %q is not in COLLECTOR_TENANTS", wanted)
+		}
+		results := checkTemporal(cmd.Context(), connect, cfg.TaskQueue)
 		for _, tenant := range cfg.Tenants {
 			if wanted == "" || tenant.Name == wanted {
 				results = append(results, checkTenant(cmd.Context(), tenant, *send)...)
 			}
-		}
-		if results == nil {
-			return usagef("tenant %q is not in COLLECTOR_TENANTS", wanted)
 		}
 		out, failed := cmd.OutOrStdout(), 0
 		for _, r := range results {
@@ -69,10 +71,10 @@ not, warning, note, notInOrg, empty, and limits (path, limit, perMinute).`,
 
 // renderChecks returns the table of the results, with what is wrong or unusual below it.
 func renderChecks(results []result, width int) string {
-	t := newTable("tenant", "what", "result", "uses")
+	t := newTable("tenant", "what", "result", "found")
 	var notes []note
 	for _, r := range results {
-		said, name := "ok", r.Tenant+" "+r.Check
+		said, name := "ok", strings.TrimSpace(r.Tenant+" "+r.Check)
 		switch {
 		case !r.OK:
 			said = "FAILED, see below"
@@ -82,20 +84,20 @@ func renderChecks(results []result, width int) string {
 			notes = append(notes, problemNote(name, r.problem))
 		case r.Warning != "":
 			said = "ok, but see below"
-			notes = append(notes, note{names: []string{name}, what: "warning", text: r.Warning})
+			notes = append(notes, note{names: []string{name}, what: "warning", text: r.Warning, remedy: r.Remedy})
 		case r.Note != "":
 			said = "ok, see below"
 			notes = append(notes, note{names: []string{name}, text: r.Note})
 		}
-		var limits []string
+		found := r.Found
 		for _, l := range r.Limits {
 			of := fmt.Sprintf("of %d requests a minute", l.Limit)
 			if l.Limit == 0 {
 				of = "requests a minute; no limit shown"
 			}
-			limits = append(limits, fmt.Sprintf("%s: %d %s", l.Path, l.PerMinute, of))
+			found = append(found, fmt.Sprintf("%s: %d %s", l.Path, l.PerMinute, of))
 		}
-		t.AppendRow(table.Row{r.Tenant, r.Check, said, strings.Join(limits, "\n")})
+		t.AppendRow(table.Row{r.Tenant, r.Check, said, strings.Join(found, "\n")})
 	}
 	return t.Render() + renderNotes(notes, time.Now(), width)
 }
@@ -103,14 +105,18 @@ func renderChecks(results []result, width int) string {
 // result is the outcome of one check.
 type result struct {
 	Tenant string `json:"tenant"`
-	// Check is what was checked: okta and a service, or devo and its address.
+	// Check is what was checked: a part of Temporal, okta and a service, or devo and its address.
 	Check string `json:"check"`
 	// OK reports whether nothing is missing. What the org does not have is not missing.
 	OK      bool   `json:"ok"`
 	Error   string `json:"error,omitempty"`
 	Warning string `json:"warning,omitempty"`
+	// Remedy is a command against what the warning says.
+	Remedy string `json:"remedy,omitempty"`
 	// Note says what somebody has to look at.
-	Note     string               `json:"note,omitempty"`
+	Note string `json:"note,omitempty"`
+	// Found is what Temporal said.
+	Found    []string             `json:"found,omitempty"`
 	NotInOrg bool                 `json:"notInOrg,omitempty"`
 	Empty    bool                 `json:"empty,omitempty"` // as in [okta.Checked]
 	Limits   []okta.EndpointLimit `json:"limits,omitempty"`
@@ -132,25 +138,34 @@ func (r *result) failed(err error) {
 	}
 }
 
-// checkTenant checks every service and the sink. It goes on after a failure.
-func checkTenant(ctx context.Context, t config.Tenant, send bool) []result {
-	var results []result
-	check := func(what string, ask func(context.Context, *result) error) {
-		ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-		defer cancel()
-		r := result{Tenant: t.Name, Check: what, OK: true}
-		err := ask(ctx, &r)
-		if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-			err = fmt.Errorf("no answer within %v: %w", checkTimeout, err)
-		}
-		if err != nil {
-			r.failed(err)
-		}
-		results = append(results, r)
+// checks collects the results of checks of one tenant, or of Temporal. It goes on after a failure.
+type checks struct {
+	tenant  string
+	results []result
+}
+
+// check asks, and reports whether nothing is missing.
+func (c *checks) check(ctx context.Context, what string, ask func(context.Context, *result) error) bool {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	r := result{Tenant: c.tenant, Check: what, OK: true}
+	err := ask(ctx, &r)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("no answer within %v: %w", checkTimeout, err)
 	}
+	if err != nil {
+		r.failed(err)
+	}
+	c.results = append(c.results, r)
+	return r.OK
+}
+
+// checkTenant checks every service and the sink.
+func checkTenant(ctx context.Context, t config.Tenant, send bool) []result {
+	c := checks{tenant: t.Name}
 	org, err := okta.New(t.Okta)
 	for _, service := range t.Services {
-		check("okta "+service, func(ctx context.Context, r *result) error {
+		c.check(ctx, "okta "+service, func(ctx context.Context, r *result) error {
 			if err != nil {
 				return err
 			}
@@ -162,17 +177,17 @@ func checkTenant(ctx context.Context, t config.Tenant, send bool) []result {
 		})
 	}
 	sink, sinkErr := devo.New(t.Devo)
-	check("devo "+t.Devo.URL, func(ctx context.Context, _ *result) error {
+	reached := c.check(ctx, "devo "+t.Devo.URL, func(ctx context.Context, _ *result) error {
 		if sinkErr != nil {
 			return sinkErr
 		}
 		return sink.Check(ctx)
 	})
-	if send && results[len(results)-1].OK {
-		check("devo, one large record", func(ctx context.Context, r *result) (err error) {
+	if send && reached {
+		c.check(ctx, "devo, one large record", func(ctx context.Context, r *result) (err error) {
 			r.Note, err = sendLargest(ctx, sink, t)
 			return err
 		})
 	}
-	return results
+	return c.results
 }

@@ -47,7 +47,7 @@ func TestCheckNamesTheMissingPermissionAndGoesOn(t *testing.T) {
 	require.Regexp(t, `okta logs\s+FAILED`, stdout)
 	require.Contains(t, stdout, "okta.logs.read")
 	require.Regexp(t, `okta users\s+ok`, stdout)
-	require.Contains(t, stderr, "1 of 3 checks failed")
+	require.Contains(t, stderr, "1 of 7 checks failed")
 	require.NotContains(t, stdout+stderr, "00secret")
 }
 
@@ -76,12 +76,12 @@ func TestCheckForScriptsIsJSON(t *testing.T) {
 	require.Equal(t, 1, code)
 	var results []result
 	require.NoError(t, json.Unmarshal([]byte(stdout), &results), stdout)
-	require.Len(t, results, 3)
-	require.Equal(t, "okta logs", results[0].Check)
-	require.False(t, results[0].OK)
-	require.Contains(t, results[0].Error, "404")
-	require.True(t, results[2].OK, "the directory")
-	require.Empty(t, results[2].Error)
+	require.Len(t, results, 7)
+	require.Equal(t, "okta logs", results[4].Check)
+	require.False(t, results[4].OK)
+	require.Contains(t, results[4].Error, "404")
+	require.True(t, results[6].OK, "the directory")
+	require.Empty(t, results[6].Error)
 }
 
 func TestCheckSaysWhatItUsesOfEachLimit(t *testing.T) {
@@ -96,7 +96,7 @@ func TestCheckSaysWhatItUsesOfEachLimit(t *testing.T) {
 	_, stdout, _ = checked(t, answer, "-o", "json")
 	var results []result
 	require.NoError(t, json.Unmarshal([]byte(stdout), &results), stdout)
-	require.Equal(t, []okta.EndpointLimit{{Path: "/api/v1/users", Limit: 300, PerMinute: 150}}, results[1].Limits)
+	require.Equal(t, []okta.EndpointLimit{{Path: "/api/v1/users", Limit: 300, PerMinute: 150}}, results[5].Limits)
 
 	apps := []okta.EndpointLimit{{Path: "/api/v1/apps", Limit: 50, PerMinute: 25}, {Path: "/api/v1/apps/{id}/users", Limit: 50, PerMinute: 25}}
 	shown := renderChecks([]result{{Tenant: "acme", Check: "okta app_users", OK: true, Limits: apps}}, 100)

@@ -63,7 +63,8 @@ func newStop(connect connector) *cobra.Command {
 		Use:   "stop [okta/<tenant>/<service>...]",
 		Short: "End collecting and wait until it has ended; start goes on from the position",
 		Long: `Ends the collection of the ids given, of --tenant or of all, and waits until it has ended. A worker
-must run for that. Backfills go on, unless their ids are given. For a backfill that is stopped before
+must run for that. The position of a stopped service lasts as long as the namespace keeps closed
+workflows; to be away for longer, pause. Backfills go on, unless their ids are given. For a backfill that is stopped before
 it is done, it prints the command that fetches the rest. Exit code 1 if there is no workflow of an
 id, 130 if the waiting was interrupted.`,
 		Args: checkIDs(true),
@@ -103,7 +104,7 @@ func (s *stopping) one(ctx context.Context, id string) (done string, err error) 
 	case collector.State == status.Missing:
 		return "", errors.New(ending(collector))
 	case collector.HasEnded():
-		return "not running; " + endingAndRemedy(collector), nil
+		return "not running; " + join(ending(collector), s.lasts(collector), remedyFor(collector).String()), nil
 	}
 	// Not found: the workflow has ended at this moment.
 	if err := s.c.CancelWorkflow(ctx, id, ""); err != nil && !errors.As(err, new(*serviceerror.NotFound)) {
@@ -126,7 +127,15 @@ func (s *stopping) one(ctx context.Context, id string) (done string, err error) 
 	case isBackfill(id):
 		return endingAndRemedy(collector), nil
 	}
-	return ending(collector), nil
+	return join(ending(collector), s.lasts(collector)), nil
+}
+
+// lasts says how long the position of a stopped collector lasts; empty for a backfill, and if that is not known.
+func (s *stopping) lasts(c status.Collector) string {
+	if c.State != status.Stopped || isBackfill(c.ID) || c.Ended.IsZero() || s.c.Retention == 0 {
+		return ""
+	}
+	return fmt.Sprintf("its position lasts until %s, %s after the stop", c.Ended.Add(s.c.Retention).UTC().Format("2006-01-02 15:04Z"), days(s.c.Retention))
 }
 
 // hint says what to do about a stop that takes too long; empty if nothing is waited for.

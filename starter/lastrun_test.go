@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
@@ -22,7 +23,7 @@ import (
 
 // backwards are histories by run, the newest event first, in pages of one.
 type backwards struct {
-	workflowservice.WorkflowServiceClient
+	*frontend
 	runs map[string][]*history.HistoryEvent
 }
 
@@ -52,7 +53,7 @@ func (b backwards) GetWorkflowExecutionHistory(_ context.Context, r *workflowser
 
 // history makes a run's newest events known, the newest first.
 func (f fakeTemporal) history(events ...*history.HistoryEvent) {
-	f.On("WorkflowService").Return(backwards{runs: map[string][]*history.HistoryEvent{run: events}})
+	f.On("WorkflowService").Return(backwards{&frontend{retention: 90 * 24 * time.Hour}, map[string][]*history.HistoryEvent{run: events}})
 }
 
 // started is the beginning of a run, at noon.
@@ -81,7 +82,7 @@ func (f fakeTemporal) ranBefore(statuses ...enums.WorkflowExecutionStatus) {
 	f.On("ListWorkflow", mock.Anything, mock.MatchedBy(func(r *workflowservice.ListWorkflowExecutionsRequest) bool {
 		return r.Query == `WorkflowId = "okta/acme/users" AND ExecutionStatus != "ContinuedAsNew"`
 	})).Return(page, nil).Maybe()
-	f.On("WorkflowService").Return(backwards{runs: runs})
+	f.On("WorkflowService").Return(backwards{&frontend{retention: 90 * 24 * time.Hour}, runs})
 }
 
 func TestARunThatFailedAtOnceHidesNoPosition(t *testing.T) {

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 
@@ -85,7 +84,7 @@ name Temporal; start and check read the same settings as the worker. docs/operat
 		newSignal(connect, workflows.SignalPause, "Stop collecting within one page; the position is kept", checkIDs(true), noInput),
 		newResume(connect),
 		newSignal(connect, workflows.SignalPoll, "Do not wait for the next poll", checkIDs(false), noInput),
-		newBackfill(connect), newStop(connect), newCheck(),
+		newBackfill(connect), newStop(connect), newCheck(connect), newSetup(connect),
 	)
 	return root
 }
@@ -95,6 +94,7 @@ func tenantFlag(cmd *cobra.Command) string { return cmd.Flag("tenant").Value.Str
 // dialTimeout bounds the wait for Temporal. It is short because a person waits at a terminal.
 const dialTimeout = 10 * time.Second
 
+// connector connects to Temporal. It does not look at the namespace.
 type connector func(ctx context.Context) (*status.Reader, error)
 
 // connect is the connector for TEMPORAL_* and its profiles.
@@ -107,14 +107,14 @@ func connect(ctx context.Context) (*status.Reader, error) {
 	options.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler)) // errors are returned
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	c, err := client.DialContext(ctx, options)
+	c, err := temporalclient.Dial(ctx, options)
 	if err != nil {
-		return nil, fmt.Errorf("cannot reach Temporal at %s; is it running, and TEMPORAL_ADDRESS right? %w", options.HostPort, err)
+		return nil, err
 	}
 	return &status.Reader{Client: c, Namespace: options.Namespace, Data: options.DataConverter}, nil
 }
 
-// run returns a command's function that connects to Temporal, calls run and disconnects.
+// run returns a command's function that connects to Temporal, checks that the namespace exists, calls run and disconnects.
 func (connect connector) run(run func(*cobra.Command, *status.Reader, []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		c, err := connect(cmd.Context())
@@ -122,6 +122,9 @@ func (connect connector) run(run func(*cobra.Command, *status.Reader, []string) 
 			return err
 		}
 		defer c.Close()
+		if c.Retention, err = temporalclient.Retention(cmd.Context(), c.WorkflowService(), c.Namespace); err != nil {
+			return err
+		}
 		return run(cmd, c, args)
 	}
 }

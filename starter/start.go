@@ -32,7 +32,7 @@ func newStart(connect connector) *cobra.Command {
 		Short: "Start collecting, from where it was stopped; what runs already is left alone",
 		Long: `Starts the collection of the ids given, or of all services in OKTA_SERVICES. It is safe to repeat.
 A service that was stopped goes on from its position; --fresh forgets the position and begins anew.
-Only the first start in a namespace needs a worker, but nothing is collected until one runs.`,
+Nothing is collected until a worker runs, which may be later.`,
 		Example: `  starter start
   starter start --tenant acme --since 7d
   starter start --fresh okta/default/users`,
@@ -54,10 +54,17 @@ Only the first start in a namespace needs a worker, but nothing is collected unt
 			return err
 		}),
 		RunE: connect.run(func(cmd *cobra.Command, c *status.Reader, _ []string) error {
-			s.c = c
+			s.c, s.attributes = c, true
+			if _, err := temporalclient.RegisterAttributes(cmd.Context(), c.OperatorService(), c.Namespace); err != nil {
+				s.attributes = false
+				warn(cmd, err.Error()+"\n"+temporalclient.WithoutAttributes)
+			}
 			err := each(cmd, s.ids, 1, s.one)
+			if text := s.forgotten(); text != "" {
+				fmt.Fprintln(cmd.ErrOrStderr(), "starter:", text)
+			}
 			for _, queue := range slices.Sorted(maps.Keys(s.queues)) {
-				if !c.Polled(cmd.Context(), queue) {
+				if workers, err := c.Workers(cmd.Context(), queue); err == nil && len(workers) == 0 {
 					warn(cmd, fmt.Sprintf("no worker answers on task queue %s of namespace %s: nothing is collected until one does; "+
 						"is COLLECTOR_TASK_QUEUE the same as the worker's?", queue, c.Namespace))
 				}
@@ -136,6 +143,10 @@ type starting struct {
 	taskQueue string
 	fresh     bool
 	since     time.Time
+	// attributes: the namespace has the search attributes.
+	attributes bool
+	// unknown are the services that were started from the beginning because the namespace has no earlier run.
+	unknown []string
 	// queues are the task queues of all collectors that run now.
 	queues map[string]bool
 }
@@ -184,30 +195,57 @@ func (s *starting) one(ctx context.Context, id string) (done string, err error) 
 	}
 	if err == nil {
 		s.queues[queue] = true
+		if !collected && !running && !s.fresh && (last.State == status.Missing || last.Failure != "") {
+			s.unknown = append(s.unknown, id)
+		}
 	}
 	return done, err
 }
 
+// forgotten says what it means that the namespace has no earlier run of services that were started; empty if it has. Nobody
+// knows whether there ever was one.
+func (s *starting) forgotten() string {
+	if s.unknown == nil {
+		return ""
+	}
+	text := fmt.Sprintf("%s: from the beginning, because namespace %s has no earlier run. That is right for a first start. "+
+		"After a stop it means that the position is gone: the namespace keeps closed workflows for %s.", enumeration(s.unknown), s.c.Namespace, days(s.c.Retention))
+	for _, id := range s.unknown {
+		switch _, service, _ := workflows.ParseWorkflowID(id); {
+		case !workflows.HasRange(service):
+		case !s.since.IsZero():
+			text += fmt.Sprintf(" Events between the stop and %s are then missing.", s.since.Format(time.RFC3339))
+		default:
+			text += fmt.Sprintf(" Events since the stop are then missing, but for the last OKTA_LOGS_HISTORY (24h by default). To fetch them:\n"+
+				"  starter stop %[1]s && starter start --fresh --since <time of the stop> %[1]s", id)
+		}
+	}
+	return text
+}
+
+// execute starts the workflow. It sets the search attributes that the workflow would set itself, which saves an action.
 func (s *starting) execute(ctx context.Context, id string, in workflows.CollectInput) error {
-	_, err := s.c.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+	options := client.StartWorkflowOptions{
 		ID:                                       id,
 		TaskQueue:                                s.taskQueue,
 		WorkflowIDConflictPolicy:                 enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		TypedSearchAttributes: temporal.NewSearchAttributes(
+		StaticSummary:                            fmt.Sprintf("%s of %s into Devo", in.Service, in.Tenant),
+	}
+	if s.attributes {
+		options.TypedSearchAttributes = temporal.NewSearchAttributes(
 			temporal.NewSearchAttributeKeyKeyword(workflows.AttributeTenant).ValueSet(in.Tenant),
 			temporal.NewSearchAttributeKeyKeyword(workflows.AttributeService).ValueSet(in.Service),
-		),
-		StaticSummary: fmt.Sprintf("%s of %s into Devo", in.Service, in.Tenant),
-	}, workflows.CollectName, in)
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, new(*serviceerror.InvalidArgument)):
-		missing, listErr := temporalclient.MissingAttributes(ctx, s.c.OperatorService(), s.c.Namespace)
-		if listErr == nil && len(missing) > 0 {
-			return fmt.Errorf("the namespace does not have the search attributes yet: start a worker, which registers them, and try again (%w)", err)
-		}
+			temporal.NewSearchAttributeKeyKeyword(workflows.AttributeState).ValueSet(workflows.AttributeCollecting),
+		)
 	}
-	return fmt.Errorf("starting: %w", err)
+	_, err := s.c.ExecuteWorkflow(ctx, options, workflows.CollectName, in)
+	if s.attributes && errors.As(err, new(*serviceerror.InvalidArgument)) {
+		s.attributes = false // a part of Temporal does not know new ones yet: the workflow sets them later
+		return s.execute(ctx, id, in)
+	}
+	if err != nil {
+		return temporalclient.Explain(fmt.Errorf("starting: %w", err))
+	}
+	return nil
 }

@@ -14,7 +14,6 @@ import (
 	"go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/history/v1"
-	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflow/v1"
@@ -23,7 +22,6 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/mocks"
 	temporalsdk "go.temporal.io/sdk/temporal"
-	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"okta-collector/internal/checkpoint"
@@ -79,17 +77,22 @@ func (f fakeTemporal) call(args ...string) (code int, stdout, stderr string) {
 // callUntil is a call that is interrupted when ctx ends.
 func (f fakeTemporal) callUntil(ctx context.Context, args ...string) (code int, stdout, stderr string) {
 	f.t.Helper()
-	// Unless the test has said something else, a worker is there.
+	// Unless the test has said something else, a worker is there, and the namespace has all that is needed.
 	f.On("DescribeTaskQueue", mock.Anything, mock.Anything, mock.Anything).Return(polledAt(time.Now()), nil).Maybe()
-	root := newRoot(func(context.Context) (*status.Reader, error) {
-		return &status.Reader{Client: f.Client, Namespace: "prod", Data: data}, nil
-	})
+	f.On("OperatorService").Return(&operator{have: allAttributes()}).Maybe()
+	f.On("WorkflowService").Return(&frontend{retention: 90 * 24 * time.Hour}).Maybe()
+	root := newRoot(f.connect)
 	var out, errs bytes.Buffer
 	root.SetOut(&out)
 	root.SetErr(&errs)
 	root.SetArgs(args)
 	code = execute(ctx, root)
 	return code, out.String(), errs.String()
+}
+
+// connect is a connector.
+func (f fakeTemporal) connect(context.Context) (*status.Reader, error) {
+	return &status.Reader{Client: f.Client, Namespace: "prod", Data: data}, nil
 }
 
 // polledAt is a task queue that a worker has asked at a time.
@@ -215,7 +218,7 @@ func TestStartStartsWhatNeverRanWithAllThatFindsItAgain(t *testing.T) {
 	require.Equal(t, "okta-collector", options.TaskQueue)
 	require.True(t, options.WorkflowExecutionErrorWhenAlreadyStarted)
 	require.Equal(t, enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL, options.WorkflowIDConflictPolicy)
-	require.Equal(t, 2, options.TypedSearchAttributes.Size())
+	require.Equal(t, 3, options.TypedSearchAttributes.Size())
 	require.NotEmpty(t, options.StaticSummary)
 	require.Equal(t, workflows.CollectInput{Tenant: "acme", Service: "users"}, *in)
 }
@@ -443,39 +446,6 @@ func TestStartSaysThatWhatRunsIsOnAnotherTaskQueue(t *testing.T) {
 
 	require.Contains(t, stdout, "running already, on task queue typo and not on okta-collector (stop it and start it again)")
 	require.Contains(t, stderr, "no worker answers on task queue typo")
-}
-
-func TestStartSaysThatAWorkerIsNeededFirst(t *testing.T) {
-	o := newAcme(t)
-	o.hasNever(users)
-	o.starts(serviceerror.NewInvalidArgument("Namespace prod has no mapping defined for OktaTenant"))
-	o.On("OperatorService").Return(operator{})
-	code, stdout, _ := o.call("start", users)
-
-	require.Equal(t, 1, code)
-	require.Contains(t, stdout, "start a worker")
-}
-
-func TestAStartThatTemporalRefusesForAnotherReasonSaysTheReasonAlone(t *testing.T) {
-	o := newAcme(t)
-	o.hasNever(users)
-	o.starts(serviceerror.NewInvalidArgument("the search attribute is too long"))
-	const keyword = enums.INDEXED_VALUE_TYPE_KEYWORD
-	o.On("OperatorService").Return(operator{have: map[string]enums.IndexedValueType{"OktaTenant": keyword, "OktaService": keyword, "CollectorState": keyword}})
-	code, stdout, _ := o.call("start", users)
-
-	require.Equal(t, 1, code)
-	require.Equal(t, users+"  FAILED: starting: the search attribute is too long\n", stdout)
-}
-
-// operator lists the search attributes of the namespace.
-type operator struct {
-	operatorservice.OperatorServiceClient
-	have map[string]enums.IndexedValueType
-}
-
-func (o operator) ListSearchAttributes(context.Context, *operatorservice.ListSearchAttributesRequest, ...grpc.CallOption) (*operatorservice.ListSearchAttributesResponse, error) {
-	return &operatorservice.ListSearchAttributesResponse{CustomAttributes: o.have}, nil
 }
 
 func TestWrongCallsExitWith2AndOneLine(t *testing.T) {
@@ -832,8 +802,9 @@ func TestStatusShowsRunningBackfillsBelowTheirService(t *testing.T) {
 	_, stdout, _ := o.call("status")
 
 	require.Regexp(t, `(?s)okta/acme/logs .*\n  backfill .*\nokta/acme/users `, stdout)
-	request := o.Calls[0].Arguments.Get(1).(*workflowservice.ListWorkflowExecutionsRequest)
-	require.Contains(t, request.Query, `OR WorkflowType = "Backfill" AND ExecutionStatus = "Running"`)
+	o.AssertCalled(t, "ListWorkflow", mock.Anything, mock.MatchedBy(func(r *workflowservice.ListWorkflowExecutionsRequest) bool {
+		return strings.Contains(r.Query, `OR WorkflowType = "Backfill" AND ExecutionStatus = "Running"`)
+	}))
 }
 
 func TestStatusOfABlockedCollectorExitsWith1(t *testing.T) {

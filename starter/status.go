@@ -46,6 +46,9 @@ objects that -o json prints.`,
 		plan, _, _ := config.LoadPlan()
 		look := func(ctx context.Context) ([]row, error) { return look(ctx, c, args, tenantFlag(cmd), plan) }
 		out, nothing := cmd.OutOrStdout(), nothingFound(cmd, "was ever started")
+		if lack := lackOfAttributes(cmd.Context(), c); lack != "" {
+			warn(cmd, lack)
+		}
 		if watched {
 			return watch(cmd.Context(), out, width, nothing, look)
 		}

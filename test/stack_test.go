@@ -200,8 +200,15 @@ func (s *stack) startWorker() *process {
 	return s.worker
 }
 
-// launch starts a worker with an environment of its own.
+// launch starts a worker with an environment of its own, and waits until it is ready.
 func (s *stack) launch(env map[string]string) *process {
+	p := s.begin(env)
+	s.ready(p, env)
+	return p
+}
+
+// begin starts a worker with an environment of its own.
+func (s *stack) begin(env map[string]string) *process {
 	p := &process{cmd: exec.Command(filepath.Join(environment.dir, "worker")), out: s.out, done: make(chan struct{})}
 	p.cmd.Env = environ(env)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
@@ -211,6 +218,12 @@ func (s *stack) launch(env map[string]string) *process {
 		p.err = p.cmd.Wait()
 		close(p.done)
 	}()
+	return p
+}
+
+// ready waits until a worker is ready.
+func (s *stack) ready(p *process, env map[string]string) {
+	s.t.Helper()
 	s.eventually("the worker is ready", func() bool {
 		select {
 		case <-p.done:
@@ -224,7 +237,6 @@ func (s *stack) launch(env map[string]string) *process {
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK
 	})
-	return p
 }
 
 // kill ends the process as nothing else does: at once, between any two instructions.

@@ -182,7 +182,6 @@ func TestTheStarterBackfillsWhatIsNotALogWhole(t *testing.T) {
 
 func TestStartSaysThatNoWorkerIsThereAndStopHowToEndItAllTheSame(t *testing.T) {
 	t.Parallel()
-	newStack(t, oktasim.Config{Seed: 46}).startWorker() // on a task queue of its own: the namespace needs its search attributes
 	s := newStack(t, oktasim.Config{Seed: 45})
 	out, code := s.starter("start", s.id("users"))
 	require.Zero(t, code, out)

@@ -2,71 +2,53 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
+	"sync/atomic"
 	"time"
 
-	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.uber.org/zap"
-	"google.golang.org/grpc/codes"
 
 	"okta-collector/internal/temporalclient"
-	"okta-collector/workflows"
 )
 
-const (
-	attributesTimeout = time.Minute            // until Temporal lists new attributes
-	attributesPause   = 500 * time.Millisecond // between two listings
-)
+// attributesEvery is the time between two looks at the search attributes. Temporal may come back empty.
+const attributesEvery = 30 * time.Second
 
-// registerAttributes adds the missing search attributes to the namespace, and returns when Temporal lists them. A workflow
-// that sets an attribute that is not registered cannot go on. An error of this function holds the command that adds them,
-// for a person who has the permission.
-func registerAttributes(ctx context.Context, operator operatorservice.OperatorServiceClient, namespace string, log *zap.Logger) error {
-	ctx, cancel := context.WithTimeout(ctx, attributesTimeout)
-	defer cancel()
-	added := false
-	for {
-		missing, err := temporalclient.MissingAttributes(ctx, operator, namespace) // listing needs fewer permissions than adding
-		switch {
-		case hasCode(err, codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.NotFound): // still starting
-			log.Warn("asking Temporal for its search attributes again", zap.Error(err))
-		case err != nil:
-			return err
-		case len(missing) == 0:
-			return nil
-		case !added:
-			if err := addAttributes(ctx, operator, namespace, missing); err != nil {
-				return err
-			}
-			added = true
-			log.Info("registered search attributes", zap.Strings("names", missing), zap.String("namespace", namespace))
-		}
-		if sleep(ctx, attributesPause) != nil {
-			return fmt.Errorf("the search attributes did not become visible within %v (last problem: %v); if they are missing, run:\n%s",
-				attributesTimeout, err, createCommand(namespace, workflows.Attributes()))
-		}
+// attributes registers the search attributes of the workflows whenever the namespace lacks them. A workflow that sets one
+// that is not registered cannot go on, so workflows ask whether they are.
+type attributes struct {
+	operator   operatorservice.OperatorServiceClient
+	namespace  string
+	log        *zap.Logger
+	registered atomic.Bool
+	said       string // the last problem
+}
+
+// ensure registers what is missing. It logs a problem once. If Temporal does not answer, what was known stays true.
+func (a *attributes) ensure(ctx context.Context) {
+	added, err := temporalclient.RegisterAttributes(ctx, a.operator, a.namespace)
+	switch {
+	case err == nil:
+		a.registered.Store(true)
+		a.said = ""
+	case ctx.Err() != nil:
+		return
+	case errors.As(err, new(*temporalclient.AttributesError)):
+		a.registered.Store(false)
+	}
+	if len(added) > 0 {
+		a.log.Info("registered search attributes", zap.Strings("names", added), zap.String("namespace", a.namespace))
+	}
+	if err != nil && err.Error() != a.said {
+		a.said = err.Error()
+		a.log.Warn(temporalclient.WithoutAttributes, zap.Error(err))
 	}
 }
 
-func addAttributes(ctx context.Context, operator operatorservice.OperatorServiceClient, namespace string, names []string) error {
-	request := &operatorservice.AddSearchAttributesRequest{Namespace: namespace, SearchAttributes: make(map[string]enums.IndexedValueType)}
-	for _, name := range names {
-		request.SearchAttributes[name] = enums.INDEXED_VALUE_TYPE_KEYWORD
+// watch repeats ensure until ctx ends.
+func (a *attributes) watch(ctx context.Context) {
+	for sleep(ctx, attributesEvery) == nil {
+		a.ensure(ctx)
 	}
-	_, err := operator.AddSearchAttributes(ctx, request)
-	if err != nil && !hasCode(err, codes.AlreadyExists) { // another worker was faster
-		return fmt.Errorf("registering search attributes in namespace %q: %w; have somebody who is allowed to run:\n%s",
-			namespace, err, createCommand(namespace, names))
-	}
-	return nil
-}
-
-// createCommand returns the command that adds the attributes.
-func createCommand(namespace string, names []string) string {
-	command := "temporal operator search-attribute create --namespace " + namespace
-	for _, name := range names {
-		command += " --name " + name + " --type Keyword"
-	}
-	return command
 }

@@ -11,122 +11,77 @@ import (
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 	"google.golang.org/grpc"
-
-	"okta-collector/workflows"
 )
-
-const keyword = enums.INDEXED_VALUE_TYPE_KEYWORD
 
 // operator is the part of Temporal that knows the search attributes of one namespace.
 type operator struct {
 	operatorservice.OperatorServiceClient
-	have map[string]enums.IndexedValueType
-	// listErrors are answered first, one for each listing; addError always.
-	listErrors []error
-	addError   error
-	// visibleAfter is how many listings it takes until added attributes are shown.
-	visibleAfter int
-
-	pending map[string]enums.IndexedValueType
-	added   []map[string]enums.IndexedValueType
+	have    map[string]enums.IndexedValueType
+	listErr error
+	addErr  error
 }
 
-func (o *operator) ListSearchAttributes(_ context.Context, r *operatorservice.ListSearchAttributesRequest, _ ...grpc.CallOption) (*operatorservice.ListSearchAttributesResponse, error) {
-	if len(o.listErrors) > 0 {
-		err := o.listErrors[0]
-		o.listErrors = o.listErrors[1:]
-		return nil, err
-	}
-	if o.pending != nil {
-		if o.visibleAfter--; o.visibleAfter < 0 {
-			for name, kind := range o.pending {
-				o.have[name] = kind
-			}
-		}
-	}
-	return &operatorservice.ListSearchAttributesResponse{CustomAttributes: o.have}, nil
+func (o *operator) ListSearchAttributes(context.Context, *operatorservice.ListSearchAttributesRequest, ...grpc.CallOption) (*operatorservice.ListSearchAttributesResponse, error) {
+	return &operatorservice.ListSearchAttributesResponse{CustomAttributes: o.have}, o.listErr
 }
 
 func (o *operator) AddSearchAttributes(_ context.Context, r *operatorservice.AddSearchAttributesRequest, _ ...grpc.CallOption) (*operatorservice.AddSearchAttributesResponse, error) {
-	o.added = append(o.added, r.SearchAttributes)
-	if o.addError != nil {
-		return nil, o.addError
+	if o.addErr == nil {
+		o.have = r.SearchAttributes
 	}
-	o.pending = r.SearchAttributes
-	return &operatorservice.AddSearchAttributesResponse{}, nil
+	return &operatorservice.AddSearchAttributesResponse{}, o.addErr
 }
 
-func register(t *testing.T, o *operator) (err error) {
-	t.Helper()
-	if o.have == nil {
-		o.have = make(map[string]enums.IndexedValueType)
-	}
+func TestATemporalThatComesBackEmptyGetsItsSearchAttributesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		err = registerAttributes(t.Context(), o, "prod", zap.NewNop())
-	})
-	return err
-}
-
-func TestAttributesThatAreThereAreLeftAlone(t *testing.T) {
-	o := &operator{have: map[string]enums.IndexedValueType{
-		workflows.AttributeTenant: keyword, workflows.AttributeService: keyword, workflows.AttributeState: keyword, "Other": enums.INDEXED_VALUE_TYPE_INT,
-	}}
-	require.NoError(t, register(t, o))
-	require.Empty(t, o.added)
-}
-
-func TestOnlyWhatIsMissingIsAddedAndWaitedFor(t *testing.T) {
-	o := &operator{have: map[string]enums.IndexedValueType{workflows.AttributeTenant: keyword}, visibleAfter: 5}
-	require.NoError(t, register(t, o))
-	require.Equal(t, []map[string]enums.IndexedValueType{{workflows.AttributeService: keyword, workflows.AttributeState: keyword}}, o.added)
-	require.Len(t, o.have, 3)
-}
-
-func TestATemporalThatIsStillStartingIsAskedAgain(t *testing.T) {
-	o := &operator{listErrors: []error{
-		serviceerror.NewNamespaceNotFound("prod"), serviceerror.NewUnavailable("starting"), context.DeadlineExceeded,
-	}}
-	require.NoError(t, register(t, o))
-	require.Len(t, o.added, 1)
-}
-
-func TestAWorkerThatWasFasterIsNoProblem(t *testing.T) {
-	o := &operator{addError: serviceerror.NewAlreadyExists("exists"), pending: map[string]enums.IndexedValueType{
-		workflows.AttributeTenant: keyword, workflows.AttributeService: keyword, workflows.AttributeState: keyword,
-	}, visibleAfter: 1}
-	require.NoError(t, register(t, o))
-}
-
-func TestWhoMayNotAddIsToldTheCommand(t *testing.T) {
-	o := &operator{have: map[string]enums.IndexedValueType{workflows.AttributeTenant: keyword}, addError: serviceerror.NewPermissionDenied("no", "")}
-	err := register(t, o)
-	require.ErrorContains(t, err, "temporal operator search-attribute create --namespace prod --name OktaService --type Keyword --name CollectorState --type Keyword")
-}
-
-func TestWhoMayNotListIsToldSoAtOnce(t *testing.T) {
-	o := &operator{listErrors: []error{serviceerror.NewPermissionDenied("no", "")}}
-	require.ErrorContains(t, register(t, o), `listing the search attributes of namespace "prod"`)
-}
-
-func TestAnAttributeOfAnotherTypeIsRefused(t *testing.T) {
-	o := &operator{have: map[string]enums.IndexedValueType{workflows.AttributeTenant: enums.INDEXED_VALUE_TYPE_TEXT}}
-	require.ErrorContains(t, register(t, o), "OktaTenant")
-	require.Empty(t, o.added)
-}
-
-func TestAttributesThatNeverShowUpAreGivenUpOn(t *testing.T) {
-	o := &operator{visibleAfter: 1_000_000}
-	require.ErrorContains(t, register(t, o), "did not become visible within 1m0s")
-	require.Len(t, o.added, 1, "added once")
-}
-
-func TestAStopEndsTheWaiting(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+		o := &operator{}
+		a := &attributes{operator: o, namespace: "prod", log: zap.NewNop()}
+		a.ensure(t.Context())
+		require.True(t, a.registered.Load())
 		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(3*time.Second, cancel)
-		started := time.Now()
-		require.Error(t, registerAttributes(ctx, &operator{visibleAfter: 1_000_000}, "prod", zap.NewNop()))
-		require.Equal(t, 3*time.Second, time.Since(started))
+		go a.watch(ctx)
+
+		o.have = nil
+		time.Sleep(attributesEvery + time.Second)
+		synctest.Wait()
+		require.Len(t, o.have, 3)
+		cancel()
+	})
+}
+
+func TestWithoutRoomForSearchAttributesTheWorkerGoesOnAndSaysSoOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &operator{addErr: serviceerror.NewInvalidArgument("cannot have more than 10 search attribute of type Keyword")}
+		core, logged := observer.New(zap.WarnLevel)
+		a := &attributes{operator: o, namespace: "prod", log: zap.New(core)}
+		ctx, cancel := context.WithCancel(t.Context())
+		a.ensure(ctx)
+		go a.watch(ctx)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+
+		require.False(t, a.registered.Load())
+		require.Equal(t, 1, logged.Len())
+		require.Contains(t, logged.All()[0].Message, "Collection, 'starter status' and the alerts work without them")
+		require.Contains(t, logged.All()[0].ContextMap()["error"], "remove some that nobody uses")
+
+		o.addErr = nil // somebody has made room
+		time.Sleep(attributesEvery + time.Second)
+		synctest.Wait()
+		require.True(t, a.registered.Load())
+		cancel()
+	})
+}
+
+func TestATemporalThatIsAwayTakesNoSearchAttributesAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &operator{}
+		a := &attributes{operator: o, namespace: "prod", log: zap.NewNop()}
+		a.ensure(t.Context())
+		o.listErr = serviceerror.NewUnavailable("away")
+		a.ensure(t.Context())
+		require.True(t, a.registered.Load())
 	})
 }

@@ -13,18 +13,20 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.temporal.io/sdk/client"
 	"go.uber.org/zap"
+
+	"okta-collector/internal/temporalclient"
 )
 
 // serve serves /metrics, /healthz and /readyz in the background. It listens before it returns, so that a port in use is
 // an error here. If listen has port 0, the server's Addr has the port that was chosen.
-func serve(listen string, registry *prometheus.Registry, ready *readiness, log *zap.Logger) (*http.Server, error) {
+func serve(listen string, registry *prometheus.Registry, ready, live http.Handler, log *zap.Logger) (*http.Server, error) {
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on COLLECTOR_LISTEN, %q; is another worker running? %w", listen, err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.Handle("GET /healthz", live)
 	mux.Handle("GET /readyz", ready)
 	server := &http.Server{
 		Addr:              listener.Addr().String(),
@@ -44,8 +46,14 @@ func serve(listen string, registry *prometheus.Registry, ready *readiness, log *
 	return server, nil
 }
 
+// askTimeout bounds a question to Temporal for an answer of /readyz or /healthz.
+const askTimeout = 2 * time.Second
+
 // readiness answers /readyz with 200 if the worker works and reaches Temporal, otherwise with 503 and the reason.
-type readiness struct{ atomic.Pointer[phase] }
+type readiness struct {
+	atomic.Pointer[phase]
+	contact *contact
+}
 
 // phase is what the worker does at the moment.
 type phase struct {
@@ -55,16 +63,49 @@ type phase struct {
 
 // ServeHTTP implements http.Handler.
 func (r *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	ctx, cancel := context.WithTimeout(req.Context(), askTimeout)
+	defer cancel()
 	p := r.Load()
 	if p.temporal == nil {
 		http.Error(w, p.reason, http.StatusServiceUnavailable)
-		return
-	}
-	ctx, cancel := context.WithTimeout(req.Context(), 2*time.Second)
-	defer cancel()
-	if _, err := p.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
+	} else if err := r.contact.refusal(); err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+	} else if _, err := p.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
 		http.Error(w, "Temporal cannot be reached: "+err.Error(), http.StatusServiceUnavailable)
-		return
+	} else {
+		fmt.Fprintln(w, "ok")
+	}
+}
+
+// liveness answers /healthz with 200, or with 503 if a restart may help: Temporal has not answered for ten minutes, and
+// does not now.
+type liveness struct {
+	ready     *readiness
+	namespace string
+}
+
+// ServeHTTP implements http.Handler.
+func (l *liveness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if silence := l.ready.contact.silence(); silence >= maxSilence {
+		if problem := l.problem(req.Context()); problem != "" {
+			http.Error(w, fmt.Sprintf("Temporal has not answered for %v, although the files of certificates and keys were read again for each attempt; "+
+				"a restart may help. Last problem: %s", silence.Round(time.Second), problem), http.StatusServiceUnavailable)
+			return
+		}
 	}
 	fmt.Fprintln(w, "ok")
+}
+
+// problem asks Temporal once more, and returns why it does not answer; empty if it does.
+func (l *liveness) problem(ctx context.Context) string {
+	p := l.ready.Load()
+	if p.temporal == nil {
+		return p.reason
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if _, err := temporalclient.Retention(ctx, p.temporal.WorkflowService(), l.namespace); err != nil {
+		return err.Error()
+	}
+	return ""
 }

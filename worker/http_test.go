@@ -48,9 +48,9 @@ func TestReadyIsSaidWhileTheWorkerWorksAndReachesTemporal(t *testing.T) {
 	var options client.Options
 	registry, err := newRegistry(zap.NewNop(), &options)
 	require.NoError(t, err)
-	ready := &readiness{}
+	ready := &readiness{contact: newContact(zap.NewNop())}
 	ready.Store(&phase{reason: "connecting to Temporal"})
-	server, err := serve("127.0.0.1:0", registry, ready, zap.NewNop())
+	server, err := serve("127.0.0.1:0", registry, ready, &liveness{ready, "prod"}, zap.NewNop())
 	require.NoError(t, err)
 	defer server.Close()
 	url := "http://" + server.Addr
@@ -83,7 +83,7 @@ func TestMetricsAreThoseOfTheProcessAndOfTemporalsSDK(t *testing.T) {
 	var options client.Options
 	registry, err := newRegistry(zap.NewNop(), &options)
 	require.NoError(t, err)
-	server, err := serve("127.0.0.1:0", registry, &readiness{}, zap.NewNop())
+	server, err := serve("127.0.0.1:0", registry, http.NotFoundHandler(), http.NotFoundHandler(), zap.NewNop())
 	require.NoError(t, err)
 	defer server.Close()
 
@@ -102,7 +102,7 @@ func TestWhatAClientMaySendIsBounded(t *testing.T) {
 	var options client.Options
 	registry, err := newRegistry(zap.NewNop(), &options)
 	require.NoError(t, err)
-	server, err := serve("127.0.0.1:0", registry, &readiness{}, zap.NewNop())
+	server, err := serve("127.0.0.1:0", registry, http.NotFoundHandler(), http.NotFoundHandler(), zap.NewNop())
 	require.NoError(t, err)
 	defer server.Close()
 

@@ -14,12 +14,14 @@ import (
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
 
 	"okta-collector/activities"
 	"okta-collector/internal/buildinfo"
 	"okta-collector/internal/config"
 	"okta-collector/internal/devo"
 	"okta-collector/internal/okta"
+	"okta-collector/internal/temporalclient"
 	"okta-collector/workflows"
 )
 
@@ -57,38 +59,47 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	if err != nil {
 		return err
 	}
-	ready := &readiness{}
+	contact := newContact(log)
+	options.ConnectionOptions.DialOptions = append(options.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(contact.intercept))
+	ready := &readiness{contact: contact}
 	ready.Store(&phase{reason: "connecting to Temporal"})
 	running := &services{}
 	registry.MustRegister(running)
-	server, err := serve(cfg.Listen, registry, ready, log)
+	server, err := serve(cfg.Listen, registry, ready, &liveness{ready, options.Namespace}, log)
 	if err != nil {
 		return err
 	}
 	defer server.Close()
 
 	options.Logger = sdkLogger{log.Sugar()}
-	temporal, err := dial(ctx, options, log)
-	if err == nil {
-		defer temporal.Close()
-		err = registerAttributes(ctx, temporal.OperatorService(), options.Namespace, log)
-	}
+	dialLog := log.With(zap.String("address", options.HostPort), zap.String("namespace", options.Namespace))
+	temporal, err := dial(ctx, options, func(err error) {
+		ready.Store(&phase{reason: err.Error()})
+		dialLog.Warn("waiting for Temporal", zap.Error(err))
+	})
 	if ctx.Err() != nil {
 		return nil // told to stop before it had begun
 	}
 	if err != nil {
 		return err
 	}
+	defer temporal.Close()
+	dialLog.Info("connected to Temporal")
+	attributes := &attributes{operator: temporal.OperatorService(), namespace: options.Namespace, log: log}
+	if attributes.ensure(ctx); ctx.Err() != nil {
+		return nil
+	}
 
 	failed := make(chan error, 1)
-	w := newWorker(temporal, cfg.TaskQueue, collector, func(err error) { failed <- err })
+	w := newWorker(temporal, cfg.TaskQueue, collector, attributes.registered.Load, func(err error) { failed <- err })
 	if err := w.Start(); err != nil {
-		return fmt.Errorf("starting the worker: %w", err)
+		return fmt.Errorf("starting the worker: %w", temporalclient.Explain(err))
 	}
 	ready.Store(&phase{temporal: temporal})
 	for _, reporter := range reporters {
 		reporter.Start(cfg.TaskQueue)
 	}
+	go attributes.watch(ctx)
 	go running.watch(ctx, temporal, cfg.TaskQueue, log)
 	log.Info("working", zap.String("metrics", "http://"+server.Addr+"/metrics"))
 
@@ -96,7 +107,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	case <-ctx.Done():
 		log.Info("stopping: what is under way is being delivered")
 	case err = <-failed:
-		err = fmt.Errorf("the worker cannot go on: %w", err)
+		err = fmt.Errorf("the worker cannot go on: %w", temporalclient.Explain(err))
 	}
 	ready.Store(&phase{reason: "stopping"})
 	deadline := time.Now().Add(stopTimeout)
@@ -128,14 +139,14 @@ func newCollector(tenants []config.Tenant, workerID string, registry prometheus.
 	return activities.New(collected, log, activities.NewMetrics(registry)), all, nil
 }
 
-func newWorker(temporal client.Client, taskQueue string, collector *activities.Collector, onFatal func(error)) worker.Worker {
+func newWorker(temporal client.Client, taskQueue string, collector *activities.Collector, attributes func() bool, onFatal func(error)) worker.Worker {
 	w := worker.New(temporal, taskQueue, worker.Options{
 		WorkerStopTimeout:                      sliceStopTimeout,
 		MaxConcurrentActivityExecutionSize:     maxSlices,
 		MaxConcurrentWorkflowTaskExecutionSize: maxWorkflowTasks,
 		DisableRegistrationAliasing:            true,
 		OnFatalError:                           onFatal,
-		Interceptors:                           workflows.Interceptors(),
+		Interceptors:                           workflows.Interceptors(attributes),
 	})
 	w.RegisterWorkflowWithOptions(workflows.Collect, workflow.RegisterOptions{Name: workflows.CollectName})
 	w.RegisterWorkflowWithOptions(workflows.Backfill, workflow.RegisterOptions{Name: workflows.BackfillName})

@@ -108,6 +108,15 @@ func exported(t *testing.T, c prometheus.Collector) (samples []string) {
 	return samples
 }
 
+func TestTheStateIsThatOfTheMemoWhereThereAreNoSearchAttributes(t *testing.T) {
+	run := running(t, "okta/acme/logs", workflows.CollectName, "blocked")
+	run.Memo = &common.Memo{Fields: run.SearchAttributes.IndexedFields}
+	run.SearchAttributes = nil
+	counts, err := countServices(t.Context(), &lister{runs: []*workflow.WorkflowExecutionInfo{run}}, "queue")
+	require.NoError(t, err)
+	require.Equal(t, 1, counts[serviceState{"acme", "logs", "live", "blocked"}])
+}
+
 func TestATemporalThatIsAwayIsAskedOnAndMentionedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{runs: []*workflow.WorkflowExecutionInfo{running(t, "okta/acme/logs", workflows.CollectName, "collecting")}}

@@ -166,12 +166,16 @@ func (c *collector) startBackfill(ctx workflow.Context, r checkpoint.Range) (str
 	id := BackfillID(c.tenant, c.service, r)
 	// A backfill goes on when the live collection is cancelled. So its context must not be cancelled with this one.
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
-	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID:            id,
-		ParentClosePolicy:     enums.PARENT_CLOSE_POLICY_ABANDON,
-		TypedSearchAttributes: temporal.NewSearchAttributes(c.searchAttributes(AttributeCollecting)...),
-		StaticSummary:         summary("backfill of " + c.service + " of " + c.tenant),
-	}), BackfillName, BackfillInput{Tenant: c.tenant, Service: c.service, Range: r, Proven: c.state.Checkpoint.Proven})
+	options := workflow.ChildWorkflowOptions{
+		WorkflowID:        id,
+		ParentClosePolicy: enums.PARENT_CLOSE_POLICY_ABANDON,
+		StaticSummary:     summary("backfill of " + c.service + " of " + c.tenant),
+	}
+	if c.hasAttributes(ctx) {
+		options.TypedSearchAttributes = temporal.NewSearchAttributes(c.searchAttributes(AttributeCollecting)...)
+	}
+	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, options), BackfillName,
+		BackfillInput{Tenant: c.tenant, Service: c.service, Range: r, Proven: c.state.Checkpoint.Proven})
 	err := child.GetChildWorkflowExecution().Get(ctx, nil)
 	switch {
 	case errors.As(err, new(*temporal.ChildWorkflowExecutionAlreadyStartedError)):

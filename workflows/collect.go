@@ -64,6 +64,10 @@ type collector struct {
 	polled  bool // the signal poll has arrived while a slice runs
 	// starting counts the backfills that were requested by signals and have not started yet.
 	starting int
+	// registered reports whether the namespace has the search attributes; only the worker knows. memo is the state that
+	// this run has put into its memo.
+	registered func() bool
+	memo       string
 }
 
 // newCollector checks the input and the workflow id, and registers the query and the signals pause and resume.
@@ -76,6 +80,7 @@ func newCollector(ctx workflow.Context, id, tenant, service string, state *State
 		return nil, invalid(fmt.Sprintf("the workflow id is %q and must be %q: it is the lock, so that nothing is collected twice at once", given, id))
 	}
 	c := &collector{tenant: tenant, service: service, state: *cmp.Or(state, &State{})}
+	c.registered = ctx.Value(attributesKey{}).(func() bool)
 	if c.state.Began.IsZero() {
 		// The workflow started then, although its first worker may come later.
 		c.state.Began = info.WorkflowStartTime.UTC()

@@ -53,7 +53,7 @@ func (s *collectSuite) SetupTest() {
 	s.env.SetStartWorkflowOptions(workflowOptions("okta/acme/logs"))
 	s.env.SetTestTimeout(time.Minute)
 	s.env.SetWorkerOptions(worker.Options{
-		Interceptors: workflows.Interceptors(),
+		Interceptors: workflows.Interceptors(registered),
 		// The default of 1 s takes a busy machine for a deadlock.
 		DeadlockDetectionTimeout: time.Minute,
 	})
@@ -482,7 +482,7 @@ func (s *collectSuite) TestEachSliceKnowsWhenTheServiceWasFirstStarted() {
 
 func (s *collectSuite) TestAServiceBeginsWhenItIsStartedAlsoBeforeThereIsAWorker() {
 	const alone = 3 * 24 * time.Hour
-	s.env.SetWorkerOptions(worker.Options{Interceptors: append(workflows.Interceptors(), &startedBefore{ago: alone}), DeadlockDetectionTimeout: time.Minute})
+	s.env.SetWorkerOptions(worker.Options{Interceptors: append(workflows.Interceptors(registered), &startedBefore{ago: alone}), DeadlockDetectionTimeout: time.Minute})
 	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
 		return caughtUp(in, time.Minute)
 	}

@@ -57,8 +57,8 @@ type ResumeInput struct {
 	ResetProof bool `json:"resetProof,omitempty"`
 }
 
-// Search attributes that the workflows set. All have the type Keyword. The worker registers them in the namespace: a
-// workflow that sets one that is not registered cannot go on.
+// Search attributes that the workflows set where the namespace has all of them. All have the type Keyword. The worker and
+// the starter register them. Without them, AttributeState is in the workflow's memo.
 const (
 	AttributeTenant  = "OktaTenant"
 	AttributeService = "OktaService"

@@ -15,6 +15,9 @@ import (
 	"okta-collector/workflows"
 )
 
+// registered is the answer of a worker whose namespace has the search attributes.
+func registered() bool { return true }
+
 // TestRecordedHistoriesReplay holds every change of the workflow against the histories of real
 // runs in testdata: a worker with the new code takes up workflows that the old code began.
 //
@@ -27,7 +30,7 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
-				Interceptors:             workflows.Interceptors(),
+				Interceptors:             workflows.Interceptors(registered),
 				DisableDeadlockDetection: true, // which takes a machine that stands still for a second for one
 			})
 			require.NoError(t, err)

@@ -5,15 +5,9 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// Interceptors must be in the options of a worker or replayer that runs this package's workflows.
-//
-// The SDK gives each signal name a channel of its own, and keeps no order between channels. After an hour without a
-// worker, `pause, resume` and `resume, pause` would look the same. The interceptor sees signals in the order of the
-// history, and records their names.
-func Interceptors() []interceptor.WorkerInterceptor {
-	return []interceptor.WorkerInterceptor{&signalOrder{}}
-}
-
+// signalOrder sees signals in the order of the history, and records their names. The SDK gives each signal name a channel
+// of its own, and keeps no order between channels. After an hour without a worker, `pause, resume` and `resume, pause`
+// would look the same.
 type signalOrder struct {
 	interceptor.WorkerInterceptorBase
 }
@@ -55,7 +49,7 @@ func (s *signals) HandleSignal(ctx workflow.Context, in *interceptor.HandleSigna
 	return s.Next.HandleSignal(ctx, in)
 }
 
-// signalsOf returns the signals of the run. It panics where [Interceptors] are not in the worker's options. Every signal
+// signalsOf returns the signals of the run. It panics where [Interceptors] is not in the worker's options. Every signal
 // must be registered before the workflow waits for anything.
 func signalsOf(ctx workflow.Context, unknown func(name string)) *signals {
 	s := ctx.Value(signalsKey{}).(*signals)

@@ -1,16 +1,14 @@
 package workflows
 
 import (
-	"fmt"
 	"time"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"okta-collector/internal/checkpoint"
 )
 
-// What a running workflow tells about itself: the answer to the status query, and the search attributes.
+// What a running workflow answers to the status query.
 
 // status answers the query. A query may run long after the last workflow task, so the answer has no relative times.
 func (c *collector) status() Status {
@@ -80,40 +78,4 @@ func (c *collector) sample(ctx workflow.Context) {
 	totals := c.state.Checkpoint.Totals
 	c.recent = append(c.recent, Sample{At: now, Events: totals.Events, Bytes: totals.Bytes})
 	c.recent = c.recent[max(0, len(c.recent)-maxRecent):]
-}
-
-var (
-	attributeTenant  = temporal.NewSearchAttributeKeyKeyword(AttributeTenant)
-	attributeService = temporal.NewSearchAttributeKeyKeyword(AttributeService)
-	attributeState   = temporal.NewSearchAttributeKeyKeyword(AttributeState)
-)
-
-func (c *collector) searchAttributes(state string) []temporal.SearchAttributeUpdate {
-	return []temporal.SearchAttributeUpdate{
-		attributeTenant.ValueSet(c.tenant), attributeService.ValueSet(c.service), attributeState.ValueSet(state),
-	}
-}
-
-// updateWebUI brings the details in the Web UI and the search attributes up to date.
-func (c *collector) updateWebUI(ctx workflow.Context) error {
-	workflow.SetCurrentDetails(ctx, c.details(ctx))
-	state := AttributeCollecting
-	switch {
-	case c.state.Paused:
-		state = AttributePaused
-	case c.state.Blocked:
-		state = AttributeBlocked
-	}
-	// An upsert is a billable action. The starter, or the run before, may have set the same values.
-	have := workflow.GetTypedSearchAttributes(ctx)
-	hasTenant, _ := have.GetKeyword(attributeTenant)
-	hasService, _ := have.GetKeyword(attributeService)
-	hasState, _ := have.GetKeyword(attributeState)
-	if hasTenant == c.tenant && hasService == c.service && hasState == state {
-		return nil
-	}
-	if err := workflow.UpsertTypedSearchAttributes(ctx, c.searchAttributes(state)...); err != nil {
-		return fmt.Errorf("upserting search attributes: %w", err)
-	}
-	return nil
 }

@@ -136,9 +136,9 @@ func (d *demo) start(ctx context.Context) (err error) {
 	if err := d.startWorker(); err != nil {
 		return err
 	}
-	// A start needs the search attributes. The worker registers them before it polls.
+	// So that start does not warn that no worker is there.
 	err = d.worker.ready(ctx, func(ctx context.Context) error {
-		if d.temporal.Polled(ctx, workflows.TaskQueue) {
+		if workers, err := d.temporal.Workers(ctx, workflows.TaskQueue); err != nil || len(workers) > 0 {
 			return nil
 		}
 		return errors.New("it does not poll yet")

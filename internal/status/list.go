@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
@@ -79,21 +78,27 @@ func catalogOrder(a, b string) int {
 	return cmp.Or(cmp.Compare(tenantA, tenantB), cmp.Compare(place(serviceA), place(serviceB)), cmp.Compare(a, b))
 }
 
-// State returns the search attribute CollectorState of a run. A run that no worker has seen yet has none, and counts as
-// collecting.
+// State returns the search attribute CollectorState of a run or, in a namespace without it, the state in its memo. A run
+// that no worker has seen yet has neither, and counts as collecting.
 func State(run *workflow.WorkflowExecutionInfo, data converter.DataConverter) string {
 	var state string
-	payload := run.GetSearchAttributes().GetIndexedFields()[workflows.AttributeState]
+	payload := cmp.Or(run.GetSearchAttributes().GetIndexedFields()[workflows.AttributeState], run.GetMemo().GetFields()[workflows.AttributeState])
 	if payload == nil || data.FromPayload(payload, &state) != nil {
 		return workflows.AttributeCollecting
 	}
 	return cmp.Or(state, workflows.AttributeCollecting)
 }
 
-// Polled reports whether a worker polls a task queue. It returns true if Temporal does not answer.
-func (r *Reader) Polled(ctx context.Context, queue string) bool {
+// Workers returns the identities of the workers that poll a task queue.
+func (r *Reader) Workers(ctx context.Context, queue string) (identities []string, err error) {
 	d, err := r.DescribeTaskQueue(ctx, queue, enums.TASK_QUEUE_TYPE_WORKFLOW)
-	return err != nil || slices.ContainsFunc(d.GetPollers(), func(p *taskqueue.PollerInfo) bool {
-		return time.Since(p.GetLastAccessTime().AsTime()) < pollAge
-	})
+	if err != nil {
+		return nil, fmt.Errorf("asking Temporal who polls task queue %s: %w", queue, err)
+	}
+	for _, p := range d.GetPollers() {
+		if time.Since(p.GetLastAccessTime().AsTime()) < pollAge {
+			identities = append(identities, p.GetIdentity())
+		}
+	}
+	return identities, nil
 }

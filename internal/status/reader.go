@@ -33,6 +33,8 @@ const (
 type Reader struct {
 	client.Client
 	Namespace string
+	// Retention is how long the namespace keeps closed workflows; zero if unknown.
+	Retention time.Duration
 	// Data decodes payloads of workflows and activities.
 	Data converter.DataConverter
 }

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/api/workflowservice/v1"
+
+	"okta-collector/internal/status"
+	"okta-collector/internal/temporalclient"
+)
+
+// shortRetention: a position that lasts less than this is easily lost.
+const shortRetention = 30 * 24 * time.Hour
+
+// checkTemporal checks that Temporal can be reached, and what the collector needs in the namespace.
+func checkTemporal(ctx context.Context, connect connector, taskQueue string) []result {
+	var checks checks
+	var c *status.Reader
+	reached := checks.check(ctx, "temporal", func(ctx context.Context, r *result) (err error) {
+		if c, err = connect(ctx); err != nil {
+			return err
+		}
+		system, err := c.WorkflowService().GetSystemInfo(ctx, &workflowservice.GetSystemInfoRequest{})
+		r.Found = []string{"server " + system.GetServerVersion()}
+		return err
+	})
+	if c != nil {
+		defer c.Close()
+	}
+	if !reached || !checks.check(ctx, "temporal namespace "+c.Namespace, func(ctx context.Context, r *result) error {
+		return checkRetention(ctx, c, r)
+	}) {
+		return checks.results
+	}
+	checks.check(ctx, "temporal search attributes", func(ctx context.Context, r *result) error {
+		r.Warning = lackOfAttributes(ctx, c)
+		return nil
+	})
+	checks.check(ctx, "temporal task queue "+taskQueue, func(ctx context.Context, r *result) (err error) {
+		if r.Found, err = c.Workers(ctx, taskQueue); len(r.Found) == 0 {
+			r.Warning = "no worker polls this task queue: nothing is collected until one does"
+		}
+		return err
+	})
+	return checks.results
+}
+
+func checkRetention(ctx context.Context, c *status.Reader, r *result) error {
+	keeps, err := temporalclient.Retention(ctx, c.WorkflowService(), c.Namespace)
+	if err != nil {
+		return err
+	}
+	r.Found = []string{"keeps closed workflows for " + days(keeps)}
+	if keeps < shortRetention {
+		r.Warning = fmt.Sprintf("the position of a stopped service is lost %s after the stop. To have 90 days:", days(keeps))
+		r.Remedy = retentionCommand("update", c.Namespace, 90*24*time.Hour)
+	}
+	return nil
+}
+
+// lackOfAttributes says which search attributes the namespace lacks, and what does not work without them; empty if it has
+// all of them, or if Temporal does not answer.
+func lackOfAttributes(ctx context.Context, c *status.Reader) string {
+	missing, err := temporalclient.MissingAttributes(ctx, c.OperatorService(), c.Namespace)
+	switch {
+	case errors.As(err, new(*temporalclient.AttributesError)):
+		return err.Error() + "\n" + temporalclient.WithoutAttributes
+	case err != nil, len(missing) == 0:
+		return ""
+	}
+	return fmt.Sprintf("namespace %s lacks the search attributes %s; 'starter setup' registers them. %s",
+		c.Namespace, strings.Join(missing, ", "), temporalclient.WithoutAttributes)
+}
