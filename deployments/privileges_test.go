@@ -71,20 +71,8 @@ func TestKubernetesGivesNoRights(t *testing.T) {
 }
 
 func TestComposeGivesNoRights(t *testing.T) {
-	content, err := os.ReadFile("compose.yaml")
-	require.NoError(t, err)
-	var compose struct {
-		Services map[string]struct {
-			Privileged  bool
-			ReadOnly    bool     `yaml:"read_only"`
-			CapDrop     []string `yaml:"cap_drop"`
-			SecurityOpt []string `yaml:"security_opt"`
-			Ports       []string
-		}
-	}
-	require.NoError(t, yaml.Unmarshal(content, &compose))
-	worker, ok := compose.Services["worker"]
-	require.True(t, ok)
+	compose := readCompose(t)
+	worker := compose.Services["worker"]
 	require.False(t, worker.Privileged)
 	require.True(t, worker.ReadOnly)
 	require.Equal(t, []string{"ALL"}, worker.CapDrop)

@@ -22,7 +22,7 @@ func TestEverySettingThatIsDeployedExists(t *testing.T) {
 			known[fields[0]] = true
 		}
 	}
-	for _, file := range []string{"collector.env.example", "kubernetes/settings.env"} {
+	for _, file := range []string{"compose.env", "collector.env.example", "kubernetes/settings.env"} {
 		content, err := os.ReadFile(file)
 		require.NoError(t, err)
 		for line := range strings.Lines(string(content)) {
