@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.yaml.in/yaml/v3"
 )
 
 type composeFile struct {
@@ -31,9 +30,7 @@ type composeFile struct {
 
 func readCompose(t *testing.T) (compose composeFile) {
 	t.Helper()
-	content, err := os.ReadFile("compose.yaml")
-	require.NoError(t, err)
-	require.NoError(t, yaml.Unmarshal(content, &compose))
+	readYAML(t, "compose.yaml", &compose)
 	require.Contains(t, compose.Services, "worker")
 	return compose
 }
