@@ -116,6 +116,17 @@ func TestWhatWentWrongIsBelowTheTableAndFitsTheTerminal(t *testing.T) {
 	}
 }
 
+func TestAWorkflowThatItsWorkerCannotReplaySaysWhatToDo(t *testing.T) {
+	r := rowOf(users, workflows.Status{State: status.Unknown, Reason: status.WorkDue, Checkpoint: events(100)})
+	r.Unanswered, r.CannotReplay = "[TMPRL1100] nondeterministic workflow", true
+	for _, width := range []int{80, terminal.MaxWidth} {
+		shown := render([]row{r}, noon, width)
+		require.Contains(t, oneLine(shown), "its worker cannot replay it: roll back to the version before; work is due")
+		require.Contains(t, oneLine(shown), users+", its worker cannot replay it: roll back to the version before: [TMPRL1100] nondeterministic workflow")
+		require.NotContains(t, shown, "no worker")
+	}
+}
+
 func TestServicesThatSayTheSameAreNamedTogether(t *testing.T) {
 	refused := func(service, request string, failures int, ago time.Duration) row {
 		return rowOf(workflows.WorkflowID("acme", service), workflows.Status{State: workflows.StateBlocked, Failures: failures, LastProblem: &workflows.Problem{

@@ -31,6 +31,8 @@ func (r row) silence() string {
 	switch {
 	case r.NoWorker:
 		return "no worker answers"
+	case r.CannotReplay:
+		return "its worker cannot replay it: roll back to the version before"
 	case r.Unanswered != "":
 		return "does not answer"
 	}

@@ -202,7 +202,12 @@ func (s *stack) startWorker() *process {
 
 // launch starts a worker with an environment of its own.
 func (s *stack) launch(env map[string]string) *process {
-	p := &process{cmd: exec.Command(filepath.Join(environment.dir, "worker")), out: s.out, done: make(chan struct{})}
+	return s.launchBuild(filepath.Join(environment.dir, "worker"), env)
+}
+
+// launchBuild starts a worker of another build.
+func (s *stack) launchBuild(program string, env map[string]string) *process {
+	p := &process{cmd: exec.Command(program), out: s.out, done: make(chan struct{})}
 	p.cmd.Env = environ(env)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
@@ -103,19 +104,24 @@ func (r *Reader) query(ctx context.Context, c *Collector, d *workflowservice.Des
 			c.Checkpoint = newest
 		}
 		return nil
-	case codes.DeadlineExceeded, codes.FailedPrecondition: // FailedPrecondition: no worker has polled for a while
+	// FailedPrecondition: no worker has polled for a while, or the workflow's task has failed.
+	case codes.DeadlineExceeded, codes.FailedPrecondition:
 		c.Unanswered, c.NoWorker = "no worker answers", true
 	default:
 		c.Unanswered = err.Error()
+		c.CannotReplay = strings.Contains(c.Unanswered, replayRule)
 	}
 	return r.unanswered(ctx, c, d.GetWorkflowExecutionInfo(), d.GetPendingWorkflowTask() != nil)
 }
 
 // unanswered adds what Temporal knows of a run whose workflow did not answer. due: a workflow task waits for a worker.
 func (r *Reader) unanswered(ctx context.Context, c *Collector, run *workflow.WorkflowExecutionInfo, due bool) error {
-	last, err := r.history(ctx, c.ID, run.GetExecution().GetRunId())
+	last, failure, err := r.history(ctx, c.ID, run.GetExecution().GetRunId())
 	if err != nil {
 		return err
+	}
+	if due && failure != "" && r.Polled(ctx, c.TaskQueue) {
+		c.Unanswered, c.CannotReplay, c.NoWorker = failure, true, false
 	}
 	if c.Checkpoint.IsZero() {
 		c.Checkpoint = last.Checkpoint
