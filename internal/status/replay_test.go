@@ -36,7 +36,7 @@ func (f failing) read(t *testing.T) status.Collector {
 	d.WorkflowExecutionInfo.Status = enums.WORKFLOW_EXECUTION_STATUS_RUNNING
 	d.WorkflowExecutionInfo.Execution = &common.WorkflowExecution{WorkflowId: users, RunId: run}
 	d.ExecutionConfig = &workflow.WorkflowExecutionConfig{TaskQueue: &taskqueue.TaskQueue{Name: "queue"}}
-	d.PendingWorkflowTask = &workflow.PendingWorkflowTaskInfo{Attempt: 6}
+	d.PendingWorkflowTask = &workflow.PendingWorkflowTaskInfo{Attempt: 6, StartedTime: timestamppb.New(noon)}
 	temporal := &mocks.Client{}
 	temporal.On("DescribeWorkflowExecution", mock.Anything, users, "").Return(d, nil)
 	temporal.On("QueryWorkflow", mock.Anything, users, run, workflows.QueryStatus).Return(nil, f.query)
@@ -72,6 +72,7 @@ func TestAWorkflowThatItsWorkerCannotReplayIsNotOneWithoutAWorker(t *testing.T) 
 			require.True(t, c.CannotReplay)
 			require.False(t, c.NoWorker)
 			require.Equal(t, nondeterministic, c.Unanswered)
+			require.Equal(t, f.query == notReady, c.ReplayedAt.Equal(noon))
 		})
 	}
 }
