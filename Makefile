@@ -4,7 +4,14 @@ TEMPORAL_CLI   = github.com/temporalio/cli/cmd/temporal@v1.5.1
 STATICCHECK    = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 WORKFLOWCHECK  = go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 
-BUILD          = CGO_ENABLED=0 go build -trimpath -o bin/
+# Of what is built: tag and commit. Without .git it has to be given.
+VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+KNOWN_VERSION  = $(or $(VERSION),$(error there is no .git to name the version: give VERSION=v1.2.3))
+
+BUILD          = CGO_ENABLED=0 go build -trimpath -ldflags "-X okta-collector/internal/buildinfo.version=$(KNOWN_VERSION)" -o bin/
+
+# Of make image. Its tag is the version, so that there is one to roll back to.
+IMAGE          = okta-collector
 
 # There are two modules: the product's, with its unit tests, and test/, with the end-to-end tests, make bench and make chaos.
 # make test runs everything anew: some tests build the programs that they run, and go test's cache does not know of that.
@@ -16,13 +23,16 @@ TESTED         = awk '{ print; fflush() } /^ok / && !/\[no tests to run\]/ { ran
 MINUTES        = 20
 SEED           = 1
 
-.PHONY: help build demo run check test race lint bench chaos clean
+.PHONY: help build image demo run check test race lint bench chaos clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: bin/temporal ## bin/worker, bin/starter and bin/temporal
 	$(BUILD) ./worker ./starter
+
+image: ## the container image IMAGE, with the version as its tag; it needs docker
+	docker build --build-arg VERSION=$(KNOWN_VERSION) --file deployments/Dockerfile --tag $(IMAGE):$(KNOWN_VERSION) .
 
 demo: build ## everything on this machine: a simulated org, Temporal, a worker, a Devo stand-in
 	$(BUILD) ./internal/oktasim/cmd/oktasim ./deployments/demo

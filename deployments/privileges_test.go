@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.yaml.in/yaml/v3"
 )
 
 // That no program needs more is shown in test/secrets_test.go, which runs them as nobody.
@@ -24,38 +23,8 @@ func TestTheImageRunsAsSomebodyWithoutRights(t *testing.T) {
 }
 
 func TestKubernetesGivesNoRights(t *testing.T) {
-	content, err := os.ReadFile("kubernetes/worker.yaml")
-	require.NoError(t, err)
-	var deployment struct {
-		Spec struct {
-			Template struct {
-				Spec struct {
-					AutomountServiceAccountToken *bool `yaml:"automountServiceAccountToken"`
-					HostNetwork                  bool  `yaml:"hostNetwork"`
-					HostPID                      bool  `yaml:"hostPID"`
-					SecurityContext              struct {
-						RunAsNonRoot   bool                  `yaml:"runAsNonRoot"`
-						RunAsUser      int                   `yaml:"runAsUser"`
-						RunAsGroup     int                   `yaml:"runAsGroup"`
-						SeccompProfile struct{ Type string } `yaml:"seccompProfile"`
-					} `yaml:"securityContext"`
-					Containers []struct {
-						SecurityContext struct {
-							AllowPrivilegeEscalation *bool `yaml:"allowPrivilegeEscalation"`
-							Privileged               bool
-							ReadOnlyRootFilesystem   bool `yaml:"readOnlyRootFilesystem"`
-							Capabilities             struct{ Add, Drop []string }
-						} `yaml:"securityContext"`
-					}
-				}
-			}
-		}
-	}
-	require.NoError(t, yaml.Unmarshal(content, &deployment))
-	pod := deployment.Spec.Template.Spec
+	pod := readDeployment(t).Spec.Template.Spec
 	require.True(t, pod.SecurityContext.RunAsNonRoot)
-	require.Equal(t, 65532, pod.SecurityContext.RunAsUser, "that of the image")
-	require.Equal(t, 65532, pod.SecurityContext.RunAsGroup)
 	require.Equal(t, "RuntimeDefault", pod.SecurityContext.SeccompProfile.Type)
 	require.False(t, pod.HostNetwork || pod.HostPID)
 	require.NotNil(t, pod.AutomountServiceAccountToken)
@@ -70,21 +39,19 @@ func TestKubernetesGivesNoRights(t *testing.T) {
 	require.Empty(t, container.Capabilities.Add)
 }
 
+func TestKubernetesMayChooseTheUser(t *testing.T) {
+	pod := readDeployment(t).Spec.Template.Spec
+	require.Nil(t, pod.SecurityContext.RunAsUser, "OpenShift assigns one, and refuses any other")
+	require.Nil(t, pod.SecurityContext.RunAsGroup)
+	require.Nil(t, pod.SecurityContext.FSGroup)
+	require.Nil(t, pod.Containers[0].SecurityContext.RunAsUser)
+	require.Len(t, pod.Volumes, 1)
+	require.Equal(t, 0o444, pod.Volumes[0].Secret.DefaultMode, "whoever that is reads the secrets, which are root's")
+}
+
 func TestComposeGivesNoRights(t *testing.T) {
-	content, err := os.ReadFile("compose.yaml")
-	require.NoError(t, err)
-	var compose struct {
-		Services map[string]struct {
-			Privileged  bool
-			ReadOnly    bool     `yaml:"read_only"`
-			CapDrop     []string `yaml:"cap_drop"`
-			SecurityOpt []string `yaml:"security_opt"`
-			Ports       []string
-		}
-	}
-	require.NoError(t, yaml.Unmarshal(content, &compose))
-	worker, ok := compose.Services["worker"]
-	require.True(t, ok)
+	compose := readCompose(t)
+	worker := compose.Services["worker"]
 	require.False(t, worker.Privileged)
 	require.True(t, worker.ReadOnly)
 	require.Equal(t, []string{"ALL"}, worker.CapDrop)

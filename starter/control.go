@@ -149,6 +149,6 @@ func (s *stopping) hint() string {
 		return ""
 	}
 	slices.Sort(commands)
-	return fmt.Sprintf("starter: still waiting for %d; is a worker running? Ctrl-C ends the waiting, and they stop when one does.\n"+
+	return fmt.Sprintf("starter: still waiting for %d; is a worker running? 'starter status' says. Ctrl-C ends the waiting, and they stop when one does.\n"+
 		"starter: To end one without a worker, after which 'starter start' goes on from its last checkpoint:\n", len(commands)) + strings.Join(commands, "")
 }

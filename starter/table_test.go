@@ -116,6 +116,21 @@ func TestWhatWentWrongIsBelowTheTableAndFitsTheTerminal(t *testing.T) {
 	}
 }
 
+func TestAWorkflowThatItsWorkerCannotReplaySaysWhatToDo(t *testing.T) {
+	r := rowOf(users, workflows.Status{State: status.Unknown, Reason: status.WorkDue, Checkpoint: events(100)})
+	r.Unanswered, r.CannotReplay, r.ReplayedAt = "[TMPRL1100] nondeterministic workflow", true, noon.Add(-3*time.Minute)
+	other := r
+	other.ID, other.Unanswered = "okta/acme/groups", "[TMPRL1100] another event"
+	for _, width := range []int{80, terminal.MaxWidth} {
+		shown := render([]row{r}, noon, width)
+		require.Contains(t, oneLine(shown), "its worker cannot replay it: roll back to the version before; work is due")
+		require.Contains(t, oneLine(shown), users+", last tried, 3 minutes ago: [TMPRL1100] nondeterministic workflow")
+		require.NotContains(t, shown, "no worker")
+	}
+	shown := render([]row{r, other}, noon, terminal.MaxWidth)
+	require.Contains(t, oneLine(shown), users+`, groups, last tried, 3 minutes ago: docs/operating.md, "Cannot replay"`)
+}
+
 func TestServicesThatSayTheSameAreNamedTogether(t *testing.T) {
 	refused := func(service, request string, failures int, ago time.Duration) row {
 		return rowOf(workflows.WorkflowID("acme", service), workflows.Status{State: workflows.StateBlocked, Failures: failures, LastProblem: &workflows.Problem{

@@ -31,6 +31,8 @@ func (r row) silence() string {
 	switch {
 	case r.NoWorker:
 		return "no worker answers"
+	case r.CannotReplay:
+		return "its worker cannot replay it: roll back to the version before"
 	case r.Unanswered != "":
 		return "does not answer"
 	}
@@ -114,7 +116,11 @@ func (r row) notes(now time.Time) (notes []note) {
 		}
 		notes = append(notes, note{names: names, what: string(r.State), text: why, remedy: r.Remedy.String(), at: r.Ended})
 	}
-	if r.Unanswered != "" && !r.NoWorker {
+	switch {
+	case r.CannotReplay:
+		notes = append(notes, note{names: names, what: "last tried", at: r.ReplayedAt, text: r.Unanswered,
+			shared: `docs/operating.md, "Cannot replay", says what to do; the status of one id says why`})
+	case r.Unanswered != "" && !r.NoWorker:
 		notes = append(notes, note{names: names, what: r.silence(), text: r.Unanswered})
 	}
 	if p := r.problem(); p != nil {

@@ -48,7 +48,7 @@ func TestANamespaceThatDoesNotExistIsSetUpByACommand(t *testing.T) {
 		require.Equal(t, 1, code, out)
 		require.Contains(t, out, "make it with 'starter setup'")
 	}
-	s.worker = s.begin(s.env)
+	s.worker = s.begin(workerProgram(), s.env)
 	s.eventually("the worker says what it waits for", func() bool { return strings.Contains(s.out.String(), "make it with 'starter setup'") })
 	s.eventually("and /readyz too", func() bool { return strings.Contains(s.served("/readyz"), "make it with 'starter setup'") })
 
@@ -154,7 +154,7 @@ func TestAWorkerThatMayNotWriteToTheNamespaceSaysSo(t *testing.T) {
 		return forward()
 	})
 	s.env["TEMPORAL_ADDRESS"] = proxy.address
-	s.worker = s.begin(s.env)
+	s.worker = s.begin(workerProgram(), s.env)
 	const advice = "give it the permission to write to the namespace"
 	s.eventually("/readyz says so", func() bool {
 		said := s.served("/readyz")

@@ -202,14 +202,22 @@ func (s *stack) startWorker() *process {
 
 // launch starts a worker with an environment of its own, and waits until it is ready.
 func (s *stack) launch(env map[string]string) *process {
-	p := s.begin(env)
+	return s.launchBuild(workerProgram(), env)
+}
+
+// launchBuild starts a worker of another build, and waits until it is ready.
+func (s *stack) launchBuild(program string, env map[string]string) *process {
+	p := s.begin(program, env)
 	s.ready(p, env)
 	return p
 }
 
-// begin starts a worker with an environment of its own.
-func (s *stack) begin(env map[string]string) *process {
-	p := &process{cmd: exec.Command(filepath.Join(environment.dir, "worker")), out: s.out, done: make(chan struct{})}
+// workerProgram is the worker as it is.
+func workerProgram() string { return filepath.Join(environment.dir, "worker") }
+
+// begin starts a worker of a build with an environment of its own.
+func (s *stack) begin(program string, env map[string]string) *process {
+	p := &process{cmd: exec.Command(program), out: s.out, done: make(chan struct{})}
 	p.cmd.Env = environ(env)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 	"go.uber.org/zap"
+
+	"okta-collector/internal/buildinfo"
 )
 
 // listen takes a port of this machine until the test is over.
@@ -93,6 +95,7 @@ func TestMetricsAreThoseOfTheProcessAndOfTemporalsSDK(t *testing.T) {
 	code, body := get(t, "http://"+server.Addr+"/metrics")
 	require.Equal(t, http.StatusOK, code)
 	require.Contains(t, body, "go_goroutines")
+	require.Contains(t, body, `okta_collector_build_info{version="`+buildinfo.Version()+`"} 1`)
 	require.Contains(t, body, "temporal_test_total 2")
 	require.Contains(t, body, `temporal_test_latency_seconds_bucket{le="0.05"} 1`)
 	require.Contains(t, body, `temporal_test_latency_seconds_bucket{le="0.025"} 0`)

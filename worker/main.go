@@ -35,6 +35,7 @@ func command(args []string, stdout, stderr *os.File) int {
 	flags.SetOutput(io.Discard) // errors and help are written below
 	version := flags.Bool("version", false, "")
 	check := flags.Bool("check-settings", false, "")
+	health := flags.Bool("health", false, "")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return help(stdout)
@@ -46,6 +47,12 @@ func command(args []string, stdout, stderr *os.File) int {
 		return exitUsage
 	case *version:
 		fmt.Fprintln(stdout, "okta-collector worker", buildinfo.Version())
+		return 0
+	case *health:
+		if err := askHealth(context.Background()); err != nil {
+			fmt.Fprintln(stderr, "worker:", err)
+			return exitFailed
+		}
 		return 0
 	}
 
@@ -81,9 +88,10 @@ func help(w io.Writer) int {
 	fmt.Fprint(w, `Collects what Okta orgs report about themselves into Devo: runs the workflows and
 activities of the task queue until SIGTERM or SIGINT.
 
-  worker [--check-settings | --version | --help]
+  worker [--check-settings | --health | --version | --help]
 
---check-settings says what is wrong with the settings, and does nothing else.
+--check-settings says what is wrong with the settings, and does nothing else. --health asks the worker
+that runs at COLLECTOR_LISTEN whether it is healthy: exit code 0 if it is, 1 if not.
 
 The settings are environment variables:
 

@@ -10,6 +10,8 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/opentelemetry"
 	"go.uber.org/zap"
+
+	"okta-collector/internal/buildinfo"
 )
 
 // latencyBuckets are the bounds of the SDK's histograms in seconds. OpenTelemetry's defaults are meant for milliseconds.
@@ -22,7 +24,11 @@ func newRegistry(log *zap.Logger, options *client.Options) (*prometheus.Registry
 	registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		collectors.NewBuildInfoCollector(),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name:        "okta_collector_build_info",
+			Help:        "1; the label version says which version this worker is.",
+			ConstLabels: prometheus.Labels{"version": buildinfo.Version()},
+		}, func() float64 { return 1 }),
 	)
 	exporter, err := otelprometheus.New(
 		otelprometheus.WithRegisterer(registry),

@@ -1,18 +1,21 @@
-// Package buildinfo returns the version of this build for --version, the log and Devo.
+// Package buildinfo returns the version of this build for --version, the log, the metrics and Devo.
 package buildinfo
 
-import (
-	"cmp"
-	"runtime/debug"
-)
+import "runtime/debug"
 
-// Version returns the version of the module that the program was built from: a tag or, between tags, a version with the
-// time and the revision of the last commit. It ends with +dirty if there were later changes. It is "(devel)" if the
-// build had no repository.
+// version is the tag and commit that the build was given: -ldflags "-X okta-collector/internal/buildinfo.version=…".
+// The Makefile and the Dockerfile give it, because Go finds none where .git is absent or, as in a git worktree, a file.
+var version string
+
+// Version returns the version that the build was given. Without one it is that of the module: a tag or, between tags, a
+// version with the time and the revision of the last commit, and +dirty if there were later changes. It is "unknown" if
+// `go build` was called by hand without a repository.
 func Version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
+	if version != "" {
+		return version
 	}
-	return cmp.Or(info.Main.Version, "unknown")
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "unknown"
 }

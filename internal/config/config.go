@@ -1,6 +1,6 @@
-// Package config reads every setting from the environment once. [Load] returns the [Config] of a worker, and [LoadPlan]
-// the [Plan] of what to start. Both report all [Problems] together, so that nobody has to correct a deployment one
-// restart at a time.
+// Package config reads every setting from the environment once. [Load] returns the [Config] of a worker, [LoadPlan] the
+// [Plan] of what to start, and [LoadListen] where a worker listens. They report all [Problems] together, so that nobody
+// has to correct a deployment one restart at a time.
 //
 // The settings are declared in variables.go; [Usage] lists them.
 package config
@@ -109,16 +109,21 @@ func LoadPlan() (Plan, []string, error) {
 	return p, warnings, nil
 }
 
+// LoadListen reads and checks only COLLECTOR_LISTEN.
+func LoadListen() (string, error) {
+	var found Problems
+	var process processVariables
+	reader{found: &found}.fill(&process)
+	if listen := process.listen(&found); len(found) == 0 {
+		return listen, nil
+	}
+	return "", found
+}
+
 // config returns the settings of the process, without tenants.
 func (v processVariables) config(found *Problems) Config {
-	c := Config{TaskQueue: v.taskQueue(found), Listen: v.Listen, LogFormat: LogFormat(v.LogFormat)}
-	_, port, err := net.SplitHostPort(v.Listen)
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
-	}
-	if err != nil {
-		found.add("COLLECTOR_LISTEN", "is %q; want host:port such as 127.0.0.1:9464, or :9464 for all interfaces", v.Listen)
-	}
+	c := Config{TaskQueue: v.taskQueue(found), Listen: v.listen(found), LogFormat: LogFormat(v.LogFormat)}
+	var err error
 	if c.LogLevel, err = zapcore.ParseLevel(v.LogLevel); err != nil || c.LogLevel > zapcore.ErrorLevel {
 		found.add("COLLECTOR_LOG_LEVEL", "is %q; want debug, info, warn or error", v.LogLevel)
 	}
@@ -126,6 +131,17 @@ func (v processVariables) config(found *Problems) Config {
 		found.add("COLLECTOR_LOG_FORMAT", "is %q; want auto, console or json", v.LogFormat)
 	}
 	return c
+}
+
+func (v processVariables) listen(found *Problems) string {
+	_, port, err := net.SplitHostPort(v.Listen)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		found.add("COLLECTOR_LISTEN", "is %q; want host:port such as 127.0.0.1:9464, or :9464 for all interfaces", v.Listen)
+	}
+	return v.Listen
 }
 
 func (v processVariables) taskQueue(found *Problems) string {

@@ -33,6 +33,11 @@ type Collector struct {
 	Unanswered string `json:"unanswered,omitempty"`
 	// NoWorker: the workflow did not answer because no worker polls the task queue.
 	NoWorker bool `json:"noWorker,omitempty"`
+	// CannotReplay: the workflow did not answer because the code of its worker cannot replay its history. Unanswered is
+	// the worker's message.
+	CannotReplay bool `json:"cannotReplay,omitempty"`
+	// ReplayedAt is when a worker last tried; zero if it was the query.
+	ReplayedAt time.Time `json:"replayedAt,omitzero"`
 	// Ended is when the run ended; zero while it runs, or if there is no run.
 	Ended time.Time `json:"ended,omitzero"`
 	// Failure is the error of a run that failed.

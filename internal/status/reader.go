@@ -8,11 +8,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
@@ -105,19 +105,26 @@ func (r *Reader) query(ctx context.Context, c *Collector, d *workflowservice.Des
 			c.Checkpoint = newest
 		}
 		return nil
-	case codes.DeadlineExceeded, codes.FailedPrecondition: // FailedPrecondition: no worker has polled for a while
+	// FailedPrecondition: no worker has polled for a while, or the workflow's task has failed.
+	case codes.DeadlineExceeded, codes.FailedPrecondition:
 		c.Unanswered, c.NoWorker = "no worker answers", true
 	default:
 		c.Unanswered = err.Error()
+		c.CannotReplay = strings.Contains(c.Unanswered, replayRule)
 	}
-	return r.unanswered(ctx, c, d.GetWorkflowExecutionInfo(), d.GetPendingWorkflowTask() != nil)
+	return r.unanswered(ctx, c, d)
 }
 
-// unanswered adds what Temporal knows of a run whose workflow did not answer. due: a workflow task waits for a worker.
-func (r *Reader) unanswered(ctx context.Context, c *Collector, run *workflow.WorkflowExecutionInfo, due bool) error {
-	last, err := r.history(ctx, c.ID, run.GetExecution().GetRunId())
+// unanswered adds what Temporal knows of a run whose workflow did not answer.
+func (r *Reader) unanswered(ctx context.Context, c *Collector, d *workflowservice.DescribeWorkflowExecutionResponse) error {
+	run, due := d.GetWorkflowExecutionInfo(), d.GetPendingWorkflowTask() // due waits for a worker; nil if nothing does
+	last, failure, err := r.history(ctx, c.ID, run.GetExecution().GetRunId())
 	if err != nil {
 		return err
+	}
+	if due != nil && failure != "" && r.hasWorkers(ctx, c.TaskQueue) {
+		c.Unanswered, c.CannotReplay, c.NoWorker = failure, true, false
+		c.ReplayedAt = timeOf(due.GetStartedTime())
 	}
 	if c.Checkpoint.IsZero() {
 		c.Checkpoint = last.Checkpoint
@@ -137,8 +144,14 @@ func (r *Reader) unanswered(ctx context.Context, c *Collector, run *workflow.Wor
 	}
 	if waits {
 		c.WakeAt, c.Reason = &last.WakeAt, last.WakeReason
-	} else if c.State != workflows.StateRunning && (due || c.Slice != nil) {
+	} else if c.State != workflows.StateRunning && (due != nil || c.Slice != nil) {
 		c.Reason = WorkDue
 	}
 	return nil
+}
+
+// hasWorkers reports whether workers poll a task queue, as far as Temporal says.
+func (r *Reader) hasWorkers(ctx context.Context, queue string) bool {
+	workers, err := r.Workers(ctx, queue)
+	return err == nil && len(workers) > 0
 }

@@ -104,7 +104,7 @@ func (r *Reader) finalState(ctx context.Context, id string, execution *workflow.
 		}
 	default:
 		var last workflows.State
-		if last, err = r.history(ctx, id, run); err == nil {
+		if last, _, err = r.history(ctx, id, run); err == nil {
 			state.Checkpoint = last.Checkpoint
 			err = r.beginning(ctx, id, run, &state)
 		}
@@ -117,9 +117,11 @@ func (r *Reader) finalState(ctx context.Context, id string, execution *workflow.
 
 // history reads a run's history backwards, to the newest event with a checkpoint. That is among the last dozen events,
 // unless somebody has sent many signals since. history sets only the checkpoint, the end of a pending timer, the reason
-// for waiting, and the problem if the last slice failed.
-func (r *Reader) history(ctx context.Context, id, run string) (last workflows.State, err error) {
+// for waiting, and the problem if the last slice failed. failure is the message of the newest workflow task if the code
+// of its worker failed it.
+func (r *Reader) history(ctx context.Context, id, run string) (last workflows.State, failure string, err error) {
 	decided := false // the newest timer event was seen; a workflow has at most one timer
+	worked := false  // a workflow task has completed since
 	request := &workflowservice.GetWorkflowExecutionHistoryReverseRequest{
 		Namespace: r.Namespace,
 		Execution: &common.WorkflowExecution{WorkflowId: id, RunId: run},
@@ -127,13 +129,19 @@ func (r *Reader) history(ctx context.Context, id, run string) (last workflows.St
 	for {
 		page, err := r.WorkflowService().GetWorkflowExecutionHistoryReverse(ctx, request)
 		if err != nil {
-			return last, fmt.Errorf("reading the history of %s: %w", id, err)
+			return last, "", fmt.Errorf("reading the history of %s: %w", id, err)
 		}
 		for _, event := range page.GetHistory().GetEvents() {
 			if r.checkpoint(event, &last) || event.GetEventType() == enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED {
-				return last, nil
+				return last, failure, nil
 			}
 			switch event.GetEventType() {
+			case enums.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+				worked = true
+			case enums.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+				if !worked && failure == "" {
+					failure = failureOfCode(event.GetWorkflowTaskFailedEventAttributes())
+				}
 			case enums.EVENT_TYPE_TIMER_FIRED, enums.EVENT_TYPE_TIMER_CANCELED:
 				decided = true
 			case enums.EVENT_TYPE_TIMER_STARTED:
@@ -144,7 +152,7 @@ func (r *Reader) history(ctx context.Context, id, run string) (last workflows.St
 			}
 		}
 		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
-			return last, fmt.Errorf("there is no position in the history of %s", id)
+			return last, "", fmt.Errorf("there is no position in the history of %s", id)
 		}
 	}
 }
