@@ -11,9 +11,9 @@ import (
 )
 
 func TestHealthIsThatOfTheWorkerWhichRuns(t *testing.T) {
-	ready := &readiness{}
+	ready := &readiness{contact: newContact(zap.NewNop())}
 	ready.Store(&phase{reason: "connecting to Temporal"})
-	server, err := serve("127.0.0.1:0", prometheus.NewRegistry(), ready, zap.NewNop())
+	server, err := serve("127.0.0.1:0", prometheus.NewRegistry(), ready, &liveness{ready: ready}, zap.NewNop())
 	require.NoError(t, err)
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
 
