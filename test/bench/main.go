@@ -76,6 +76,6 @@ func command() *cobra.Command {
 	cmd.Flags().IntVar(&p.events, "events", 100_000, "log events in the backlog")
 	cmd.Flags().IntVar(&p.eventBytes, "event-bytes", 2800, "mean compact size of an event")
 	cmd.Flags().IntVar(&p.rounds, "rounds", 7, "how often each is measured")
-	cmd.AddCommand(loopCommand())
+	cmd.AddCommand(loopCommand(), memoryCommand())
 	return cmd
 }

@@ -91,6 +91,11 @@ func failure(name, log string, err error) error {
 
 // ready waits until a look at the process succeeds.
 func (p *process) ready(ctx context.Context, look func(ctx context.Context) error) error {
+	return p.within(ctx, patience, look)
+}
+
+// within waits for at most so long until a look at the process succeeds.
+func (p *process) within(ctx context.Context, patience time.Duration, look func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	every := time.NewTicker(20 * time.Millisecond)
@@ -105,7 +110,7 @@ func (p *process) ready(ctx context.Context, look func(ctx context.Context) erro
 		case <-p.exited:
 			return failure(p.name, p.log, errors.New("it ended by itself"))
 		case <-ctx.Done():
-			return failure(p.name, p.log, fmt.Errorf("it does not get ready: %w", err))
+			return failure(p.name, p.log, fmt.Errorf("not within %s: %w", patience, err))
 		}
 	}
 }
