@@ -12,7 +12,7 @@ import (
 const (
 	// goShare is the share of the container's memory that the Go runtime may use. The program's code, sockets and what
 	// the runtime uses beyond its limit for a moment take the rest.
-	goShare = 0.6
+	goShare = 0.5
 	// pageShare is the share of the Go runtime's memory that pages may take.
 	pageShare = 0.3
 )

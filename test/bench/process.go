@@ -91,12 +91,12 @@ func failure(name, log string, err error) error {
 
 // ready waits until a look at the process succeeds.
 func (p *process) ready(ctx context.Context, look func(ctx context.Context) error) error {
-	return p.within(ctx, patience, look)
+	return p.until(ctx, patience, look)
 }
 
-// within waits for at most so long until a look at the process succeeds.
-func (p *process) within(ctx context.Context, patience time.Duration, look func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// until waits until a look succeeds, at most so long, while the process runs.
+func (p *process) until(ctx context.Context, longest time.Duration, look func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	every := time.NewTicker(20 * time.Millisecond)
 	defer every.Stop()
@@ -110,7 +110,7 @@ func (p *process) within(ctx context.Context, patience time.Duration, look func(
 		case <-p.exited:
 			return failure(p.name, p.log, errors.New("it ended by itself"))
 		case <-ctx.Done():
-			return failure(p.name, p.log, fmt.Errorf("not within %s: %w", patience, err))
+			return failure(p.name, p.log, fmt.Errorf("not within %s: %w", longest, err))
 		}
 	}
 }
