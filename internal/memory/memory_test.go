@@ -70,7 +70,7 @@ func metric(t *testing.T, b *memory.Bound, name string) float64 {
 	return 0
 }
 
-func used(t *testing.T, b *memory.Bound) int { return int(metric(t, b, "okta_collector_page_bytes")) }
+func used(t *testing.T, b *memory.Bound) int { return int(metric(t, b, "okta_collector_page_memory_bytes")) }
 
 func TestWhoeverFindsTooLittleLeftWaitsUntilOthersRelease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -150,12 +150,12 @@ func TestAWaitEndsWithItsContext(t *testing.T) {
 		var err error
 		go func() { _, err = o.Acquire(ctx, mib) }()
 		synctest.Wait()
-		require.EqualValues(t, 1, metric(t, bound, "okta_collector_page_waiting"))
+		require.EqualValues(t, 1, metric(t, bound, "okta_collector_page_memory_waiting"))
 		stop(why)
 		synctest.Wait()
 		require.ErrorIs(t, err, why)
-		require.Zero(t, metric(t, bound, "okta_collector_page_waiting"))
-		require.EqualValues(t, 1, metric(t, bound, "okta_collector_page_waits_total"))
+		require.Zero(t, metric(t, bound, "okta_collector_page_memory_waiting"))
+		require.EqualValues(t, 1, metric(t, bound, "okta_collector_page_memory_waits_total"))
 		held.Release()
 		require.Zero(t, used(t, bound))
 	})

@@ -3,13 +3,13 @@ package memory
 import "github.com/prometheus/client_golang/prometheus"
 
 var (
-	bytesDesc = prometheus.NewDesc("okta_collector_page_bytes",
+	bytesDesc = prometheus.NewDesc("okta_collector_page_memory_bytes",
 		"Bytes of memory that the pages under way take, of all tenants of this worker.", nil, nil)
-	limitDesc = prometheus.NewDesc("okta_collector_page_bytes_limit",
+	limitDesc = prometheus.NewDesc("okta_collector_page_memory_limit_bytes",
 		"Bytes that the pages under way may take.", nil, nil)
-	waitingDesc = prometheus.NewDesc("okta_collector_page_waiting",
+	waitingDesc = prometheus.NewDesc("okta_collector_page_memory_waiting",
 		"Pages that wait for the memory of others.", nil, nil)
-	waitsDesc = prometheus.NewDesc("okta_collector_page_waits_total",
+	waitsDesc = prometheus.NewDesc("okta_collector_page_memory_waits_total",
 		"Pages that had to wait for the memory of others.", nil, nil)
 )
 
