@@ -145,7 +145,7 @@ func (s *stage) actions(ctx context.Context) (map[string]float64, error) {
 		return nil, fmt.Errorf("the metrics of Temporal's server: %w", err)
 	}
 	if families["action"] == nil {
-		return nil, errors.New("Temporal's server has no metric named action")
+		return nil, errors.New("no metric named action in those of Temporal's server")
 	}
 	counted := map[string]float64{}
 	for _, m := range families["action"].GetMetric() {

@@ -97,7 +97,7 @@ func (s *stage) startOrgs(ctx context.Context, out io.Writer, orgs, eventBytes i
 		arrived := devo.Stats()
 		for service, count := range objects {
 			if got, want := arrived[tables[service]].Distinct, int64(orgs*count); got < want {
-				return fmt.Errorf("Devo has %d of %d %s", got, want, service)
+				return fmt.Errorf("%d of %d %s have arrived", got, want, service)
 			}
 		}
 		return nil
