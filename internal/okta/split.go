@@ -110,6 +110,10 @@ func split(body []byte, items, key string) (objects []object, links []byte, err 
 	if errors.Is(err, errApart) && !complete(body) {
 		err = errEnds
 	}
+	if errors.Is(err, errApart) && items == itemsAreTheAnswer {
+		last := &s.objects[len(s.objects)-1] // without the bracket that ends the answer
+		last.raw = bytes.TrimSuffix(bytes.TrimSpace(last.raw), []byte("]"))
+	}
 	if err != nil {
 		err = fmt.Errorf("%w (byte %d of %d)", err, min(s.at, len(body)), len(body))
 	}

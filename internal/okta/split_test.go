@@ -95,7 +95,7 @@ func TestSplitGuessesNothingWhereElementsCannotBeToldApart(t *testing.T) {
 		require.ErrorIs(t, err, errApart, bad)
 		require.Len(t, objects, 2)
 		require.Equal(t, `{"id":"1"}`, string(objects[0].raw))
-		require.Equal(t, bad+`,{"id":"2"},{"id":"3"}]`, string(objects[1].raw), "nothing is left out")
+		require.Equal(t, bad+`,{"id":"2"},{"id":"3"}`, string(objects[1].raw), "nothing is left out")
 	}
 }
 

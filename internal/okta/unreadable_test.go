@@ -86,10 +86,10 @@ func TestOneUnreadableElementStopsNoneOfTheOthers(t *testing.T) {
 				if name2 == "idps" {
 					want = ""
 				}
-				require.Equal(t, want, strings.TrimSuffix(strings.TrimPrefix(*m.Unreadable, "["), "]"))
+				require.Equal(t, want, *m.Unreadable)
 				require.NotEmpty(t, m.Reason)
 				require.Contains(t, m.Place, "element ")
-				require.InDelta(t, len(bad), m.Size, 2)
+				require.Equal(t, len(bad), m.Size)
 				if strings.HasPrefix(bad, `{"id":"x17",`) && len(w.asked) == 1 {
 					require.Equal(t, "x17", m.ID)
 				}
@@ -118,7 +118,7 @@ func TestAnElementThatSmallerPagesCannotIsolateIsMarkedWithThoseAfterIt(t *testi
 		require.Len(t, p.objects, 17+1+20, "the smallest page has twenty")
 		same(t, good[:17], p.json()[:17])
 		m := asMarked(t, p.objects[17].json)
-		require.Equal(t, strings.Join(all[17:20], ",")+"]", *m.Unreadable, "nothing is dropped")
+		require.Equal(t, strings.Join(all[17:20], ","), *m.Unreadable, "nothing is dropped")
 		same(t, all[20:], p.json()[18:])
 	}
 }
