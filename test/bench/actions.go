@@ -27,20 +27,21 @@ const (
 
 // situation is an org whose actions are counted. Each has a worker and a namespace of Temporal.
 type situation struct {
-	name, namespace, services string
-	org                       oktasim.Config
-	settings                  []string
+	name, services string
+	namespace      string // without any character that a metric's label would replace
+	org            oktasim.Config
+	settings       []string
 	// faster is how many times more often than by default the services are pulled, so that little time shows much.
 	faster float64
 }
 
 var situations = []situation{
-	{name: "logs, idle", namespace: "logs-idle", services: "logs", faster: 1},
-	{name: "logs, a million events a day", namespace: "logs-busy", services: "logs", faster: 1,
+	{name: "logs, idle", namespace: "idlelogs", services: "logs", faster: 1},
+	{name: "logs, a million events a day", namespace: "busylogs", services: "logs", faster: 1,
 		org: oktasim.Config{LiveEvery: day / eventsADay}},
-	{name: "the six others, idle", namespace: "others-idle", services: "users,groups,apps,clients,idps,zones", faster: 15,
+	{name: "the six others, idle", namespace: "idlelists", services: "users,groups,apps,clients,idps,zones", faster: 15,
 		settings: []string{"OKTA_POLL_RESOURCES=1m"}},
-	{name: "the six others, 10,000 changes a day", namespace: "others-busy", services: "users,groups,apps,clients,idps,zones", faster: 15,
+	{name: "the six others, 10,000 changes a day", namespace: "busylists", services: "users,groups,apps,clients,idps,zones", faster: 15,
 		org: oktasim.Config{ChangeEvery: day / changesADay}, settings: []string{"OKTA_POLL_RESOURCES=1m"}},
 }
 
@@ -108,6 +109,9 @@ func (s *stage) countActions(ctx context.Context, out io.Writer, span time.Durat
 	}
 	for _, situation := range situations {
 		n := after[situation.namespace] - before[situation.namespace]
+		if n == 0 {
+			return fmt.Errorf("%s: Temporal has counted nothing", situation.name)
+		}
 		fmt.Fprintf(out, "%-38s %4.0f actions in %s: %s a day\n", situation.name, n, span,
 			humanize.Comma(int64(n*float64(day/span)/situation.faster)))
 	}
