@@ -70,7 +70,9 @@ func metric(t *testing.T, b *memory.Bound, name string) float64 {
 	return 0
 }
 
-func used(t *testing.T, b *memory.Bound) int { return int(metric(t, b, "okta_collector_page_memory_bytes")) }
+func used(t *testing.T, b *memory.Bound) int {
+	return int(metric(t, b, "okta_collector_page_memory_bytes"))
+}
 
 func TestWhoeverFindsTooLittleLeftWaitsUntilOthersRelease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

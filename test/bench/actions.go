@@ -71,6 +71,7 @@ func (s *stage) countActions(ctx context.Context, out io.Writer, span time.Durat
 		return err
 	}
 	defer devo.Close()
+	var workers []*process
 	for _, situation := range situations {
 		situation.org.Seed, situation.org.Token, situation.org.Counts, situation.org.BacklogSpan = 1, token, objects, backlogSpan
 		sim, err := oktasim.Start(situation.org)
@@ -85,6 +86,7 @@ func (s *stage) countActions(ctx context.Context, out io.Writer, span time.Durat
 		if err != nil {
 			return err
 		}
+		workers = append(workers, worker)
 		defer func() {
 			stop()
 			<-worker.exited
@@ -96,26 +98,49 @@ func (s *stage) countActions(ctx context.Context, out io.Writer, span time.Durat
 	if err := pass(ctx, warmUp); err != nil {
 		return err
 	}
-	before, err := s.actions(ctx)
+	before, err := s.spent(ctx, workers)
 	if err != nil {
 		return err
 	}
 	if err := pass(ctx, span); err != nil {
 		return err
 	}
-	after, err := s.actions(ctx)
+	after, err := s.spent(ctx, workers)
 	if err != nil {
 		return err
 	}
-	for _, situation := range situations {
-		n := after[situation.namespace] - before[situation.namespace]
-		if n == 0 {
+	for i, situation := range situations {
+		actions := after[i].actions - before[i].actions
+		if actions == 0 {
 			return fmt.Errorf("%s: Temporal has counted nothing", situation.name)
 		}
-		fmt.Fprintf(out, "%-38s %4.0f actions in %s: %s a day\n", situation.name, n, span,
-			humanize.Comma(int64(n*float64(day/span)/situation.faster)))
+		spans := float64(day) / float64(span) / situation.faster // in a day
+		fmt.Fprintf(out, "%-38s %4.0f actions in %s: %s a day, and %.0f CPU seconds of the worker\n", situation.name, actions, span,
+			humanize.Comma(int64(actions*spans)), (after[i].cpu-before[i].cpu).Seconds()*spans)
 	}
 	return nil
+}
+
+// spent is what a situation has cost by now.
+type spent struct {
+	actions float64
+	cpu     time.Duration // of its worker
+}
+
+// spent is what each situation has cost by now.
+func (s *stage) spent(ctx context.Context, workers []*process) (all []spent, err error) {
+	actions, err := s.actions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i, situation := range situations {
+		used, err := usageOf(workers[i].pid)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, spent{actions[situation.namespace], used.CPU})
+	}
+	return all, nil
 }
 
 // asItIs runs a program as it is.
