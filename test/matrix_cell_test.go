@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -267,10 +268,14 @@ func (c *cell) okta(r *http.Request, _ int) oktasim.Fault {
 	if hooked && hook.when == patient {
 		fault = hook.do()
 	}
+	size, err := strconv.Atoi(r.URL.Query().Get("limit")) // it may be a smaller page
+	if err != nil {
+		size = c.size
+	}
 	return func(a *oktasim.Answer) {
 		for _, link := range a.Header.Values("Link") {
 			if target, ok := strings.CutSuffix(link, `>; rel="next"`); ok {
-				c.follows(strings.TrimPrefix(target, "<"+c.org.URL), before+c.size)
+				c.follows(strings.TrimPrefix(target, "<"+c.org.URL), before+size)
 			}
 		}
 		if fault != nil {
