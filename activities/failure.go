@@ -24,6 +24,8 @@ func (s *slice) ended(err error) (workflows.SliceResult, error) {
 		return workflows.SliceResult{End: workflows.EndRateLimited, Wait: e.Wait}, nil
 	case ok && e.Class == okta.Yields:
 		return workflows.SliceResult{End: workflows.EndYielded, Wait: e.Wait}, nil
+	case ok && e.Class == okta.NoMemory:
+		return workflows.SliceResult{End: workflows.EndMore}, nil
 	}
 	return workflows.SliceResult{}, err
 }

@@ -30,6 +30,7 @@ import (
 	"okta-collector/activities"
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/devo"
+	"okta-collector/internal/memory"
 	"okta-collector/internal/okta"
 	"okta-collector/internal/secret"
 	"okta-collector/workflows"
@@ -51,6 +52,7 @@ type bench struct {
 	offset    *int64
 	directory string
 	metrics   *activities.Metrics
+	memory    *memory.Bound // nil: enough
 	log       *zap.Logger
 	target    devo.Target // that was opened
 	proven    checkpoint.Proven
@@ -241,7 +243,7 @@ func (b *bench) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (b *bench) org(url string, transport http.RoundTripper) *okta.Org {
-	org, err := okta.New(okta.Config{URL: url, Authorizer: okta.APIToken(secret.Value(token)), RateShare: 0.5, PollResources: 15 * time.Minute, FullSync: 24 * time.Hour, Transport: transport})
+	org, err := okta.New(okta.Config{URL: url, Authorizer: okta.APIToken(secret.Value(token)), RateShare: 0.5, PollResources: 15 * time.Minute, FullSync: 24 * time.Hour, Transport: transport, Memory: b.memory})
 	require.NoError(b.t, err)
 	return org
 }
@@ -867,4 +869,22 @@ func TestMessagesAreBounded(t *testing.T) {
 	_, err := b.run()
 	require.Less(t, len(err.Error()), 1200)
 	require.NotContains(t, err.Error(), "\n")
+}
+
+func TestASliceThatGetsNoMemoryEndsAsItsTimeDoes(t *testing.T) {
+	b := newBench(t, 1)
+	b.lasts = 10 * time.Second
+	b.memory = memory.New(1 << 20)
+	for range 2 {
+		_, err := b.memory.Join().Acquire(t.Context(), 512<<10)
+		require.NoError(t, err)
+	}
+	b.okta = func(int, http.ResponseWriter) bool {
+		t.Error("Okta was asked")
+		return false
+	}
+	result, err := b.runInBubble()
+	require.NoError(t, err)
+	require.Equal(t, workflows.EndMore, result.End)
+	require.Greater(t, b.heartbeats, 5, "it was alive all the time")
 }

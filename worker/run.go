@@ -20,6 +20,7 @@ import (
 	"okta-collector/internal/buildinfo"
 	"okta-collector/internal/config"
 	"okta-collector/internal/devo"
+	"okta-collector/internal/memory"
 	"okta-collector/internal/okta"
 	"okta-collector/internal/temporalclient"
 	"okta-collector/workflows"
@@ -120,13 +121,14 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 
 // newCollector makes the activities with every tenant's org, sink and reporter. It connects to nothing.
 func newCollector(tenants []config.Tenant, workerID string, registry prometheus.Registerer, log *zap.Logger) (*activities.Collector, reporters, error) {
-	oktaMetrics := okta.NewMetrics(registry)
+	oktaMetrics, pages := okta.NewMetrics(registry), memory.New(limitMemory(log))
+	registry.MustRegister(pages)
 	collected := make(map[string]activities.Tenant, len(tenants))
 	var all reporters
 	for _, t := range tenants {
 		log := log.With(zap.String("tenant", t.Name))
 		reporter, reporterErr := newReporter(t, workerID, log)
-		t.Okta.Log, t.Okta.Metrics = log, oktaMetrics
+		t.Okta.Log, t.Okta.Metrics, t.Okta.Memory = log, oktaMetrics, pages
 		t.Devo.Log, t.Devo.Metrics = log, devo.NewMetrics(prometheus.WrapRegistererWith(prometheus.Labels{"tenant": t.Name}, registry))
 		org, orgErr := okta.New(t.Okta)
 		sink, sinkErr := devo.New(t.Devo)

@@ -50,26 +50,28 @@ type body struct {
 	stats  Stats
 }
 
-// packer renders and compresses bodies. It reuses its memory.
-type packer struct {
-	framer
-	zip *gzip.Writer
-}
-
-func newPacker(cfg Config) packer {
+// zips are the gzip writers of all streams. Each takes almost a megabyte, and a stream needs one only while it packs.
+var zips = sync.Pool{New: func() any {
 	zip, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // the level exists
-	return packer{framer{cfg: cfg}, zip}
-}
+	return zip
+}}
+
+// packer renders and compresses bodies.
+type packer struct{ framer }
+
+func newPacker(cfg Config) packer { return packer{framer{cfg: cfg}} }
 
 // pack renders a batch as one body.
 func (p *packer) pack(batch Batch) (body, error) {
 	var packed bytes.Buffer
-	p.zip.Reset(&packed)
+	zip := zips.Get().(*gzip.Writer)
+	defer zips.Put(zip)
+	zip.Reset(&packed)
 	stats, err := p.frame(nil, batch, func(lines []byte) error {
-		_, err := p.zip.Write(lines)
+		_, err := zip.Write(lines)
 		return err
 	})
-	err = errors.Join(err, p.zip.Close())
+	err = errors.Join(err, zip.Close())
 	return body{batch, packed.Bytes(), stats}, err
 }
 

@@ -1,28 +1,27 @@
 package okta
 
 import (
-	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"time"
+
+	"okta-collector/internal/memory"
 )
 
 const (
 	// maxPage bounds an answer's body in bytes. A full page of logs is about 2 MB.
 	maxPage = 64 << 20
-	// minBuffer is the first size of a buffer in bytes if the answer has no Content-Length. Buffers double. A little more
-	// than 64 KiB ends up just above maxPage.
-	minBuffer = 65 << 10
-	// maxPooled bounds a buffer that is kept for the next page, in bytes.
-	maxPooled = 8 << 20
+	// beginning is how many bytes are read of an answer that announces more than maxPage.
+	beginning = 65 << 10
 )
 
 // answer is a page as Okta sent it.
 type answer struct {
-	body    *bytes.Buffer // from Org.bodies; nil if there was no answer
+	body    *memory.Buffer // nil if there was no answer
 	objects []object
 	// cursor is the cursor of this page, next that of the next page: "" at the end.
 	cursor, next string
@@ -39,10 +38,11 @@ type answer struct {
 // read reads the body of a 200 to q. Elements that are no JSON objects become marked records. Its error may wrap one of
 // the errors of split, or errTooLarge. If no smaller page can be asked for, what cannot be told apart in a whole answer is
 // one marked record, and so is an object that is too large.
-func (o *Org) read(a *answer, q query, resp *http.Response) error {
+func (o *Org) read(ctx context.Context, a *answer, q query, resp *http.Response) error {
 	c := q.collection
 	var links []byte
-	err := a.fill(resp)
+	err := a.fill(ctx, resp)
+	o.learn(q, a)
 	switch {
 	case errors.Is(err, errTooLarge) && q.smallest:
 		a.objects, err = []object{{raw: a.body.Bytes(), fault: errTooLarge}}, nil
@@ -62,22 +62,15 @@ func (o *Org) read(a *answer, q query, resp *http.Response) error {
 }
 
 // fill reads the body into the buffer. If it is too large, the buffer has its beginning.
-func (a *answer) fill(resp *http.Response) error {
-	// An eighth more, so that the end is seen without growing, and the next page fits too. Grow would double a buffer
-	// that is a little too small.
-	announced := min(resp.ContentLength, maxPage)
-	if size := int(max(announced+announced/8, minBuffer)); a.body.Cap() < size {
-		a.body = bytes.NewBuffer(make([]byte, 0, size))
+func (a *answer) fill(ctx context.Context, resp *http.Response) error {
+	body, announced := resp.Body, resp.ContentLength
+	if announced > maxPage {
+		body, announced = io.NopCloser(io.LimitReader(body, beginning)), beginning
 	}
-	if resp.ContentLength > maxPage {
-		_, _ = a.body.ReadFrom(io.LimitReader(resp.Body, minBuffer))
+	switch err := a.body.ReadFrom(ctx, body, announced, maxPage); {
+	case errors.Is(err, memory.ErrFull), resp.ContentLength > maxPage:
 		return errTooLarge
-	}
-	n, err := a.body.ReadFrom(io.LimitReader(resp.Body, maxPage+1))
-	if n > maxPage {
-		return errTooLarge
-	}
-	if err != nil {
+	case err != nil:
 		return fmt.Errorf("%w: %w", errReading, err)
 	}
 	return nil
@@ -130,11 +123,10 @@ func dateOf(h http.Header) time.Time {
 
 var errTooLarge = fmt.Errorf("page is larger than %d MiB or %d objects", maxPage>>20, maxObjects)
 
-// release keeps the memory of an answer for the next one. The objects of the answer are invalid afterwards.
-func (o *Org) release(a *answer) {
-	if a.body != nil && a.body.Cap() <= maxPooled {
-		a.body.Reset()
-		o.bodies.Put(a.body)
+// release gives back the memory of the answer. Its objects are invalid afterwards.
+func (a *answer) release() {
+	if a.body != nil {
+		a.body.Release()
 	}
 	a.body, a.objects = nil, nil
 }

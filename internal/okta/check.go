@@ -55,7 +55,7 @@ func (o *Org) Check(ctx context.Context, service string) (checked Checked, err e
 			checked.Empty = len(a.objects) == 0 && !listed.Polled
 		}
 		ids, _ := ids(a.objects)
-		o.release(a)
+		a.release()
 		if len(ids) == 0 {
 			return checked, nil // there is no object to list under
 		}

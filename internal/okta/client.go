@@ -8,7 +8,6 @@
 package okta
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/tls"
@@ -28,6 +27,7 @@ import (
 	"go.uber.org/zap"
 
 	"okta-collector/internal/budget"
+	"okta-collector/internal/memory"
 	"okta-collector/internal/proxy"
 )
 
@@ -50,8 +50,9 @@ type Org struct {
 	http   *http.Client
 	sdk    *sdk.Client
 	budget *budget.Budget
-	bodies sync.Pool // of *bytes.Buffer
-	levels sync.Map  // of *levelPage, by levelKey
+	memory *memory.Owner
+	sizes  sync.Map // of int, the bytes of the last page, by pageKey
+	levels sync.Map // of *levelPage, by levelKey
 }
 
 // New makes an Org. It sends nothing.
@@ -70,6 +71,9 @@ func New(cfg Config) (*Org, error) {
 	if cfg.Catalog == nil {
 		cfg.Catalog = catalog
 	}
+	if cfg.Memory == nil {
+		cfg.Memory = memory.New(memory.Most)
+	}
 	o := &Org{
 		cfg:  cfg,
 		host: u.Host,
@@ -79,7 +83,7 @@ func New(cfg Config) (*Org, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		budget: budget.New(cfg.RateShare, time.Now),
-		bodies: sync.Pool{New: func() any { return new(bytes.Buffer) }},
+		memory: cfg.Memory.Join(),
 	}
 	// For settings that are not given here, the SDK reads the environment and the home directory. Its token is a
 	// placeholder: the authorizer signs each request.
@@ -164,6 +168,15 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 		}
 		return nil, false, e
 	}
+	body, err := o.acquire(ctx, q, path)
+	if err != nil {
+		return nil, false, err
+	}
+	defer func() {
+		if a == nil { // also after a panic
+			body.Release()
+		}
+	}()
 	ticket, err := q.member.Acquire(ctx, budget.Endpoint{Path: c.Path, Window: c.Window})
 	if err != nil {
 		return nil, false, waitError(err)
@@ -193,14 +206,13 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 		return nil, again, e
 	}
 	ticket.Answered(budget.ReadLimits(resp.Header))
-	a = &answer{cursor: q.cursor, date: dateOf(resp.Header), body: o.bodies.Get().(*bytes.Buffer)}
-	if err := o.read(a, q, resp); err != nil {
-		o.release(a)
+	got := &answer{cursor: q.cursor, date: dateOf(resp.Header), body: body}
+	if err := o.read(timed, got, q, resp); err != nil {
 		requestID := o.sanitize(resp.Header.Get("X-Okta-Request-Id"), 64)
 		return nil, false, o.transportError(timed, ctx, &Error{Status: resp.StatusCode, RequestID: requestID, Path: path, err: err})
 	}
 	o.cfg.Metrics.fetched(o.cfg.Tenant, c, started)
-	return a, false, nil
+	return got, false, nil
 }
 
 // waitError turns the error of Acquire into an *Error.

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"okta-collector/internal/memory"
 )
 
 // Config says which org is collected, how much of its rate limits may be used, and how often.
@@ -33,6 +35,8 @@ type Config struct {
 
 	Log     *zap.Logger
 	Metrics *Metrics
+	// Memory bounds the pages under way, of all orgs that share it; default: [memory.Most] for this org.
+	Memory *memory.Bound
 	// Catalog has the collections that exist; default: all of [Services].
 	Catalog Catalog
 	// Transport sends the requests; default: one with timeouts and the proxy from the environment.

@@ -27,6 +27,8 @@ const (
 	RateLimited
 	// Yields: a backfill's request was not sent, because live collection goes first. The backfill has to wait.
 	Yields
+	// NoMemory: the request was not sent, because the pages under way take up the worker's memory for about a minute.
+	NoMemory
 	// NotInOrg: the org does not have this collection, for instance because a feature is off. It is looked for again daily.
 	NotInOrg
 	// gone: the parent object of the list was deleted meanwhile.

@@ -14,12 +14,11 @@ const maxEmptyPages = 100
 const noLink = "no link"
 
 // askedAgain returns a page that asks for the same page once more, if the answer's link to the next page is lost for the
-// first time. Otherwise it returns nil, and a second answer alike is believed. It releases an answer that is not used.
+// first time. Otherwise it returns nil, and a second answer alike is believed.
 func (r *Reader) askedAgain(pos checkpoint.Position, a *answer) *Page {
 	if !a.lost || pos.Failing.Like == noLink {
 		return nil
 	}
-	r.org.release(a)
 	pos.Failing = pos.Failing.Again(noLink)
 	return moved(pos)
 }

@@ -27,11 +27,11 @@ type Page struct {
 	// Pull is the kind of the pull that the page belongs to.
 	Pull checkpoint.PullKind
 
-	odd     checkpoint.Oddities // of the page as a whole
-	before  checkpoint.Oddities // of what came before the page, and that After forgets
-	from    checkpoint.Position // where to fetch the page again, in the same pull
-	all     []object            // of the page, with those that were already delivered
-	release func()
+	odd    checkpoint.Oddities // of the page as a whole
+	before checkpoint.Oddities // of what came before the page, and that After forgets
+	from   checkpoint.Position // where to fetch the page again, in the same pull
+	all    []object            // of the page, with those that were already delivered
+	answer *answer             // nil if the page has no objects, or was released
 }
 
 // After is where to continue, in the same pull, after the first n of Objects were delivered.
@@ -71,9 +71,9 @@ func (p *Page) Oddities(from, to int) (odd checkpoint.Oddities) {
 
 // Release frees the memory of the page. A second call does nothing.
 func (p *Page) Release() {
-	if p.release != nil {
-		p.release()
-		p.release = nil
+	if p.answer != nil {
+		p.answer.release()
+		p.answer = nil
 	}
 }
 
@@ -100,7 +100,7 @@ func (r *Reader) newPage(a *answer, pos checkpoint.Position) *Page {
 		done, repeated = 0, done // the page has changed, or is a smaller one: deliver all of it
 	}
 	pos.Failing = checkpoint.Failing{}
-	p := &Page{Pull: pos.Pull.Kind, from: pos, all: a.objects, release: func() { r.org.release(a) }}
+	p := &Page{Pull: pos.Pull.Kind, from: pos, all: a.objects, answer: a}
 	p.before.Repeated = int64(max(repeated, 0))
 	pos.Part = checkpoint.Part{}
 	for _, o := range a.objects[done:] {

@@ -18,7 +18,8 @@ type Reader struct {
 	now        func() time.Time
 	backfill   *checkpoint.Range // nil for live collection
 	member     *budget.Member
-	sent       int64 // requests
+	sent       int64   // requests
+	answer     *answer // the last one; nil before the first
 }
 
 // Begin is where the first poll of the System Log begins.
@@ -79,7 +80,13 @@ func (r *Reader) Windows() []checkpoint.Window {
 // Next fetches the page at pos. It begins a pull if none is under way. Its error is an [Error] or the cause of ctx, and
 // pos stays valid. A page without objects may only change the position, for instance to a smaller page size. Such a page
 // may come with an error: then its position is the one to continue from after the failure.
-func (r *Reader) Next(ctx context.Context, pos checkpoint.Position) (*Page, error) {
+func (r *Reader) Next(ctx context.Context, pos checkpoint.Position) (page *Page, err error) {
+	r.answer = nil
+	defer func() {
+		if r.answer != nil && (page == nil || page.answer == nil) { // also after a panic
+			r.answer.release()
+		}
+	}()
 	if pos.Pull == nil {
 		pos.Pull = r.nextPull(pos)
 	}
@@ -107,11 +114,12 @@ func (r *Reader) get(ctx context.Context, under []string, pos checkpoint.Positio
 }
 
 // fetch fetches a page of c, the reader's own collection or a parent. stored: the cursor is from an answer of Okta.
-func (r *Reader) fetch(ctx context.Context, c Collection, cursor string, stored bool) (*answer, error) {
-	return r.org.get(ctx, query{
+func (r *Reader) fetch(ctx context.Context, c Collection, cursor string, stored bool) (a *answer, err error) {
+	r.answer, err = r.org.get(ctx, query{
 		collection: c, cursor: cursor, stored: stored, smallest: limitOf(cursor, c.Limit) <= c.MinLimit,
 		member: r.member, sent: &r.sent,
 	})
+	return r.answer, err
 }
 
 // size is the page size that is asked for at pos.

@@ -136,8 +136,6 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, above 
 	if again := r.askedAgain(pos, a); again != nil {
 		return again, nil
 	}
-	defer r.org.release(a)
-
 	pos.Failing = checkpoint.Failing{}
 	p := &Page{Position: begun(pos, a.date), Pull: pos.Pull.Kind}
 	if a.gone {

@@ -22,16 +22,8 @@ import (
 func (s *stage) collect(ctx context.Context, tenant string, o *org, settings ...string) (m measurement, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	listen, err := loopback.FreeAddress()
-	if err != nil {
-		return m, err
-	}
-	env := append([]string{
-		"TEMPORAL_ADDRESS=" + s.address, "TEMPORAL_NAMESPACE=default",
-		"COLLECTOR_TENANTS=" + tenant, "COLLECTOR_TASK_QUEUE=" + tenant, "COLLECTOR_LISTEN=" + listen,
-		strings.ToUpper(tenant) + "_OKTA_URL=" + o.url, strings.ToUpper(tenant) + "_OKTA_API_TOKEN=" + token,
-	}, settings...)
-	worker, err := s.start(ctx, program{name: "worker", path: s.path("worker"), env: env})
+	env := append(append(tenantSettings(tenant, o.url), settings...), "TEMPORAL_NAMESPACE=default")
+	worker, env, err := s.startWorker(ctx, env, []string{tenant}, asItIs)
 	if err != nil {
 		return m, err
 	}
@@ -39,9 +31,6 @@ func (s *stage) collect(ctx context.Context, tenant string, o *org, settings ...
 		stop()
 		<-worker.exited
 	}()
-	if err := worker.ready(ctx, func(ctx context.Context) error { return loopback.Get(ctx, "http://"+listen+"/readyz", nil) }); err != nil {
-		return m, err
-	}
 
 	if err := resetPeak(worker.pid); err != nil {
 		return m, err

@@ -16,6 +16,9 @@
 // Every file is compared with the org, byte for byte. The exit code is 1 if one of them
 // differs, if the collector is slower than it has to be, or if its memory grows with the
 // backlog. It needs Linux, whose /proc it reads.
+//
+// "bench memory" and "bench actions" measure what else an operator plans for: the worker's memory by the number of orgs,
+// and the actions that Temporal Cloud bills.
 package main
 
 import (
@@ -76,6 +79,6 @@ func command() *cobra.Command {
 	cmd.Flags().IntVar(&p.events, "events", 100_000, "log events in the backlog")
 	cmd.Flags().IntVar(&p.eventBytes, "event-bytes", 2800, "mean compact size of an event")
 	cmd.Flags().IntVar(&p.rounds, "rounds", 7, "how often each is measured")
-	cmd.AddCommand(loopCommand())
+	cmd.AddCommand(loopCommand(), memoryCommand(), actionsCommand())
 	return cmd
 }

@@ -91,7 +91,12 @@ func failure(name, log string, err error) error {
 
 // ready waits until a look at the process succeeds.
 func (p *process) ready(ctx context.Context, look func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	return p.until(ctx, patience, look)
+}
+
+// until waits until a look succeeds, at most so long, while the process runs.
+func (p *process) until(ctx context.Context, longest time.Duration, look func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	every := time.NewTicker(20 * time.Millisecond)
 	defer every.Stop()
@@ -105,7 +110,7 @@ func (p *process) ready(ctx context.Context, look func(ctx context.Context) erro
 		case <-p.exited:
 			return failure(p.name, p.log, errors.New("it ended by itself"))
 		case <-ctx.Done():
-			return failure(p.name, p.log, fmt.Errorf("it does not get ready: %w", err))
+			return failure(p.name, p.log, fmt.Errorf("not within %s: %w", longest, err))
 		}
 	}
 }

@@ -68,6 +68,7 @@ func median[T cmp.Ordered](s *series, number func(measurement) T) T {
 }
 
 func took(m measurement) time.Duration { return m.Took }
+func cpu(m measurement) time.Duration  { return m.Usage.CPU }
 func peak(m measurement) uint64        { return m.Usage.Peak }
 
 // render makes a table of the medians.
@@ -79,7 +80,7 @@ func render(rows []*series) string {
 	style.Format.Header = text.FormatDefault
 	t.SetStyle(style)
 	t.SuppressTrailingSpaces()
-	header := table.Row{"medians", "events", "seconds", "events/s", "CPU s", "the org's", "Temporal's", "peak MB", "history"}
+	header := table.Row{"medians", "events", "seconds", "events/s", "CPU s", "a million", "the org's", "Temporal's", "peak MB", "history"}
 	t.AppendHeader(header)
 	var columns []table.ColumnConfig
 	for number := 2; number <= len(header); number++ {
@@ -92,7 +93,8 @@ func render(rows []*series) string {
 		}
 		row := table.Row{
 			s.name, s.events(), seconds(took), s.speed(median(s, took)),
-			seconds(func(m measurement) time.Duration { return m.Usage.CPU }),
+			seconds(cpu),
+			fmt.Sprintf("%.1f", median(s, cpu).Seconds()*1e6/float64(s.org.Count("logs"))),
 			seconds(func(m measurement) time.Duration { return m.Okta }),
 			seconds(func(m measurement) time.Duration { return m.Temporal }),
 			megabytes(median(s, peak)),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/dustin/go-humanize"
 )
@@ -21,22 +20,12 @@ const (
 
 // run measures, shows what it is at, and ends with a report.
 func run(ctx context.Context, out io.Writer, p plan) error {
-	dir, err := os.MkdirTemp("", "okta-collector-bench-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	ctx, stop := context.WithCancel(ctx)
-	fmt.Fprintf(out, "%s events of %s bytes; building and starting everything\n", humanize.Comma(int64(p.events)), humanize.Comma(int64(p.eventBytes)))
-	s, err := newStage(ctx, dir)
-	if s != nil {
-		defer s.running.Wait()
-	}
-	defer stop()
-	if err != nil {
-		return err
-	}
-	defer s.client.Close()
+	fmt.Fprintf(out, "%s events of %s bytes\n", humanize.Comma(int64(p.events)), humanize.Comma(int64(p.eventBytes)))
+	return onStage(ctx, out, func(ctx context.Context, s *stage) error { return s.race(ctx, out, p) })
+}
+
+// race measures the collector and the loop in turns.
+func (s *stage) race(ctx context.Context, out io.Writer, p plan) error {
 	large, err := s.startOrg(ctx, "oktasim", p.events, p.eventBytes)
 	if err != nil {
 		return err

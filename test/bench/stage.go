@@ -3,11 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/client"
@@ -28,7 +29,8 @@ const backlogSpan = 20 * time.Hour
 type stage struct {
 	launcher
 	temporal *process
-	address  string
+	address  string // Temporal's
+	metrics  string // the address of Temporal's own metrics
 	client   client.Client
 	// tenants counts those that were collected: each run has one of its own, and so begins at the beginning.
 	tenants int
@@ -51,13 +53,17 @@ func newStage(ctx context.Context, dir string) (*stage, error) {
 	if s.address, err = loopback.FreeAddress(); err != nil {
 		return nil, err
 	}
-	_, port, err := net.SplitHostPort(s.address)
-	if err != nil {
+	if s.metrics, err = loopback.FreeAddress(); err != nil {
 		return nil, err
 	}
-	s.temporal, err = s.start(ctx, program{name: "temporal", path: cli, args: []string{
-		"server", "start-dev", "--headless", "--port", port, "--log-level", "error", "--db-filename", filepath.Join(dir, "temporal.db"),
-	}})
+	args := []string{
+		"server", "start-dev", "--headless", "--port", portOf(s.address), "--metrics-port", portOf(s.metrics),
+		"--log-level", "error", "--db-filename", filepath.Join(dir, "temporal.db"),
+	}
+	for _, situation := range situations {
+		args = append(args, "--namespace", situation.namespace)
+	}
+	s.temporal, err = s.start(ctx, program{name: "temporal", path: cli, args: args})
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +72,30 @@ func newStage(ctx context.Context, dir string) (*stage, error) {
 		s.client, err = client.DialContext(ctx, client.Options{HostPort: s.address, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 		return err
 	})
+}
+
+// portOf returns the port of a loopback address.
+func portOf(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
+
+// onStage builds and starts what all measurements share, calls do, and removes everything.
+func onStage(ctx context.Context, out io.Writer, do func(context.Context, *stage) error) error {
+	dir, err := os.MkdirTemp("", "okta-collector-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	ctx, stop := context.WithCancel(ctx)
+	fmt.Fprintln(out, "building and starting everything")
+	s, err := newStage(ctx, dir)
+	if s != nil {
+		defer s.running.Wait()
+	}
+	defer stop()
+	if err != nil {
+		return err
+	}
+	defer s.client.Close()
+	return do(ctx, s)
 }
 
 // path is that of a built program.

@@ -1,0 +1,126 @@
+package memory
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/bits"
+	"sync"
+)
+
+// Buffer has the bytes of one page. One goroutine uses it, and must release it.
+type Buffer struct {
+	owner   *Owner
+	granted int // bytes of the bound
+	bytes   []byte
+}
+
+// ErrFull: the page is larger than a buffer may become.
+var ErrFull = errors.New("page is too large")
+
+// ReadFrom reads r to its end. announced is how many bytes will come, or less than 0 if that is unknown. If there are
+// more than limit, the error is ErrFull and the buffer has the first ones. While other pages take up the memory, ReadFrom
+// waits for it. Other errors are those of r or the cause of ctx.
+func (b *Buffer) ReadFrom(ctx context.Context, r io.Reader, announced int64, limit int) error {
+	if announced >= 0 {
+		// One byte more, so that the end is seen without growing.
+		if err := b.resize(ctx, int(min(announced, int64(limit)))+1); err != nil {
+			return err
+		}
+	}
+	b.bytes = b.owner.bound.free.take(b.granted)
+	for {
+		if len(b.bytes) == cap(b.bytes) {
+			if err := b.grow(ctx); err != nil {
+				return err
+			}
+		}
+		n, err := r.Read(b.bytes[len(b.bytes):cap(b.bytes)])
+		b.bytes = b.bytes[:len(b.bytes)+n]
+		switch {
+		case len(b.bytes) > limit:
+			b.bytes = b.bytes[:limit]
+			return ErrFull
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// Bytes are what was read. They are valid until Release.
+func (b *Buffer) Bytes() []byte { return b.bytes }
+
+// Release gives the bytes back. A second call does nothing.
+func (b *Buffer) Release() {
+	bound := b.owner.bound
+	bound.free.put(b.bytes)
+	b.bytes = nil
+	bound.mu.Lock()
+	defer bound.mu.Unlock()
+	bound.add(b, -b.granted)
+	if bound.excess == b {
+		bound.excess = nil
+	}
+	bound.serve()
+}
+
+// grow makes room for half as many bytes again.
+func (b *Buffer) grow(ctx context.Context) error {
+	if err := b.resize(ctx, b.granted*3/2); err != nil {
+		return err
+	}
+	larger := append(b.owner.bound.free.take(b.granted), b.bytes...)
+	b.owner.bound.free.put(b.bytes)
+	b.bytes = larger
+	return nil
+}
+
+// resize changes the bytes that are granted. It waits only for more.
+func (b *Buffer) resize(ctx context.Context, bytes int) error {
+	bound := b.owner.bound
+	more := rounded(bytes) - b.granted
+	bound.mu.Lock()
+	if more <= 0 {
+		bound.add(b, more)
+		bound.serve()
+		bound.mu.Unlock()
+		return nil
+	}
+	w := &waiter{b, more, make(chan struct{})}
+	bound.growing = append(bound.growing, w)
+	bound.mu.Unlock()
+	return bound.wait(ctx, w)
+}
+
+// minSize is the smallest buffer in bytes.
+const minSize = 64 << 10
+
+// rounded rounds a size up to one of four in each power of two, so that a released buffer fits many pages.
+func rounded(bytes int) int {
+	bytes = max(bytes, minSize)
+	step := 1 << (bits.Len(uint(bytes-1)) - 3)
+	return (bytes + step - 1) / step * step
+}
+
+// free keeps released buffers for the next pages, by size. Otherwise each page would be garbage for a while, beside those
+// under way. The garbage collector empties it.
+type free struct{ sizes sync.Map } // of *sync.Pool of []byte
+
+// take returns an empty buffer of a size.
+func (f *free) take(size int) []byte {
+	if pool, ok := f.sizes.Load(size); ok {
+		if b, ok := pool.(*sync.Pool).Get().(*[]byte); ok {
+			return (*b)[:0]
+		}
+	}
+	return make([]byte, 0, size)
+}
+
+func (f *free) put(b []byte) {
+	if b != nil {
+		pool, _ := f.sizes.LoadOrStore(cap(b), new(sync.Pool))
+		pool.(*sync.Pool).Put(&b)
+	}
+}

@@ -1,0 +1,144 @@
+// Package memory bounds the bytes of all pages that a worker has under way, whichever orgs they belong to. A [Bound] is
+// shared by all orgs. Each org is an [Owner], which acquires a [Buffer] before it asks for a page.
+package memory
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// Bound grants bytes to owners. Waiting owners are served in turn, and each one's requests in order. Among several
+// owners, one alone gets at most half of the bytes, so that it cannot hold all of them while its destination stalls.
+// A Bound is safe for concurrent use.
+type Bound struct {
+	limit int
+	free  free
+
+	mu      sync.Mutex
+	used    int
+	owners  []*Owner  // the next one to be served first
+	growing []*waiter // buffers that turned out too small
+	// excess is the one buffer that may exceed the limit. Buffers that grow hold bytes while they wait for more, so
+	// without it they could wait for each other. It grows without waiting, and so it is released some time.
+	excess *Buffer
+	waits  int // requests that were not granted at once
+}
+
+// Owner is one of those that share a bound: an org.
+type Owner struct {
+	bound   *Bound
+	used    int
+	waiting []*waiter
+}
+
+// waiter is a request that was not granted yet.
+type waiter struct {
+	buffer  *Buffer
+	bytes   int
+	granted chan struct{}
+}
+
+// Most is how many bytes the pages under way may take unless the machine has less memory.
+const Most = 128 << 20
+
+// New returns a bound of this many bytes.
+func New(limit int) *Bound { return &Bound{limit: limit} }
+
+// Join adds an owner.
+func (b *Bound) Join() *Owner {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	o := &Owner{bound: b}
+	b.owners = append(b.owners, o)
+	return o
+}
+
+// Acquire waits for a buffer of this many bytes. The size is an estimate: it is rounded up, it is at most what an owner
+// can get, and the buffer grows if need be. The error is the cause of ctx.
+func (o *Owner) Acquire(ctx context.Context, bytes int) (*Buffer, error) {
+	buffer := &Buffer{owner: o}
+	b := o.bound
+	b.mu.Lock()
+	w := &waiter{buffer, min(rounded(bytes), b.share()), make(chan struct{})}
+	o.waiting = append(o.waiting, w)
+	b.mu.Unlock()
+	if err := b.wait(ctx, w); err != nil {
+		buffer.Release()
+		return nil, err
+	}
+	return buffer, nil
+}
+
+// wait returns when w is granted, or removes it when ctx ends.
+func (b *Bound) wait(ctx context.Context, w *waiter) error {
+	b.mu.Lock()
+	b.serve()
+	select {
+	case <-w.granted:
+		b.mu.Unlock()
+		return nil
+	default:
+		b.waits++
+		b.mu.Unlock()
+	}
+	select {
+	case <-w.granted:
+		return nil
+	case <-ctx.Done():
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	gone := func(other *waiter) bool { return other == w }
+	b.growing = slices.DeleteFunc(b.growing, gone)
+	w.buffer.owner.waiting = slices.DeleteFunc(w.buffer.owner.waiting, gone)
+	b.serve()
+	return context.Cause(ctx)
+}
+
+// share is what one owner may have. It grows beyond it only with what was not known before a page was read.
+func (b *Bound) share() int {
+	if len(b.owners) > 1 {
+		return b.limit / 2
+	}
+	return b.limit
+}
+
+// serve grants what it can. Buffers that grow go first, because they are released sooner than those that begin.
+func (b *Bound) serve() {
+	b.growing = slices.DeleteFunc(b.growing, func(w *waiter) bool {
+		fits := b.used+w.bytes <= b.limit
+		if !fits && b.excess != nil && b.excess != w.buffer {
+			return false
+		}
+		if !fits {
+			b.excess = w.buffer
+		}
+		b.grant(w)
+		return true
+	})
+	for len(b.growing) == 0 {
+		i := slices.IndexFunc(b.owners, func(o *Owner) bool {
+			return len(o.waiting) > 0 && o.used+o.waiting[0].bytes <= b.share()
+		})
+		if i < 0 || b.used+b.owners[i].waiting[0].bytes > b.limit {
+			return // a smaller request does not overtake, otherwise a large one could wait for ever
+		}
+		o := b.owners[i]
+		b.grant(o.waiting[0])
+		o.waiting = o.waiting[1:]
+		b.owners = append(slices.Delete(b.owners, i, i+1), o)
+	}
+}
+
+func (b *Bound) grant(w *waiter) {
+	b.add(w.buffer, w.bytes)
+	close(w.granted)
+}
+
+// add changes the bytes that a buffer has.
+func (b *Bound) add(buffer *Buffer, bytes int) {
+	buffer.granted += bytes
+	buffer.owner.used += bytes
+	b.used += bytes
+}

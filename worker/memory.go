@@ -1,0 +1,32 @@
+package main
+
+import (
+	"math"
+
+	"github.com/KimMachineGun/automemlimit/memlimit"
+	"go.uber.org/zap"
+
+	"okta-collector/internal/memory"
+)
+
+const (
+	// goShare is the share of the container's memory that the Go runtime may use. The program's code, sockets and what
+	// the runtime uses beyond its limit for a moment take the rest.
+	goShare = 0.5
+	// pageShare is the share of the Go runtime's memory that pages may take.
+	pageShare = 0.3
+)
+
+// limitMemory makes Go's memory limit follow the container's, unless GOMEMLIMIT is set. It returns the bytes that pages
+// may take.
+func limitMemory(log *zap.Logger) int {
+	limit, err := memlimit.Set(memlimit.WithRatio(goShare))
+	if err != nil {
+		log.Debug("the memory of this machine or container is not limited by a cgroup that can be read", zap.Error(err))
+	}
+	pages := int(min(memory.Most, pageShare*float64(limit)))
+	if limit < math.MaxInt64 {
+		log.Info("memory is limited", zap.Int64("go", limit), zap.Int("pages", pages))
+	}
+	return pages
+}
