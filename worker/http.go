@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -44,8 +45,13 @@ func serve(listen string, registry *prometheus.Registry, ready *readiness, log *
 	return server, nil
 }
 
-// readiness answers /readyz with 200 if the worker works and reaches Temporal, otherwise with 503 and the reason.
-type readiness struct{ atomic.Pointer[phase] }
+// readiness answers /readyz with 200 if the worker works and reaches Temporal, otherwise with 503 and the reason. It also
+// says which Okta or Devo the worker does not reach. That is no reason for 503: a restart does not help, and the worker
+// still collects for its other tenants.
+type readiness struct {
+	atomic.Pointer[phase]
+	lost func() []string
+}
 
 // phase is what the worker does at the moment.
 type phase struct {
@@ -66,5 +72,5 @@ func (r *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, "Temporal cannot be reached: "+err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	fmt.Fprintln(w, "ok")
+	fmt.Fprintln(w, strings.Join(append([]string{"ok"}, r.lost()...), "\n"))
 }

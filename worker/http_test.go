@@ -48,7 +48,7 @@ func TestReadyIsSaidWhileTheWorkerWorksAndReachesTemporal(t *testing.T) {
 	var options client.Options
 	registry, err := newRegistry(zap.NewNop(), &options)
 	require.NoError(t, err)
-	ready := &readiness{}
+	ready := &readiness{lost: func() []string { return nil }}
 	ready.Store(&phase{reason: "connecting to Temporal"})
 	server, err := serve("127.0.0.1:0", registry, ready, zap.NewNop())
 	require.NoError(t, err)
@@ -83,7 +83,7 @@ func TestMetricsAreThoseOfTheProcessAndOfTemporalsSDK(t *testing.T) {
 	var options client.Options
 	registry, err := newRegistry(zap.NewNop(), &options)
 	require.NoError(t, err)
-	server, err := serve("127.0.0.1:0", registry, &readiness{}, zap.NewNop())
+	server, err := serve("127.0.0.1:0", registry, &readiness{lost: func() []string { return nil }}, zap.NewNop())
 	require.NoError(t, err)
 	defer server.Close()
 
@@ -102,7 +102,7 @@ func TestWhatAClientMaySendIsBounded(t *testing.T) {
 	var options client.Options
 	registry, err := newRegistry(zap.NewNop(), &options)
 	require.NoError(t, err)
-	server, err := serve("127.0.0.1:0", registry, &readiness{}, zap.NewNop())
+	server, err := serve("127.0.0.1:0", registry, &readiness{lost: func() []string { return nil }}, zap.NewNop())
 	require.NoError(t, err)
 	defer server.Close()
 

@@ -57,7 +57,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	if err != nil {
 		return err
 	}
-	ready := &readiness{}
+	ready := &readiness{lost: collector.Lost}
 	ready.Store(&phase{reason: "connecting to Temporal"})
 	running := &services{}
 	registry.MustRegister(running)
@@ -125,7 +125,7 @@ func newCollector(tenants []config.Tenant, workerID string, registry prometheus.
 		all = append(all, reporter)
 		collected[t.Name] = activities.Tenant{Org: org, Sink: sink, Tables: t.Tables, Reports: reporter}
 	}
-	return activities.New(collected, log, activities.NewMetrics(registry)), all, nil
+	return activities.New(collected, workerID, log, activities.NewMetrics(registry)), all, nil
 }
 
 func newWorker(temporal client.Client, taskQueue string, collector *activities.Collector, onFatal func(error)) worker.Worker {
@@ -134,8 +134,10 @@ func newWorker(temporal client.Client, taskQueue string, collector *activities.C
 		MaxConcurrentActivityExecutionSize:     maxSlices,
 		MaxConcurrentWorkflowTaskExecutionSize: maxWorkflowTasks,
 		DisableRegistrationAliasing:            true,
-		OnFatalError:                           onFatal,
-		Interceptors:                           workflows.Interceptors(),
+		// An eager slice runs on the worker that ran the workflow's code. One that is handed back must be free to go to another.
+		DisableEagerActivities: true,
+		OnFatalError:           onFatal,
+		Interceptors:           workflows.Interceptors(),
 	})
 	w.RegisterWorkflowWithOptions(workflows.Collect, workflow.RegisterOptions{Name: workflows.CollectName})
 	w.RegisterWorkflowWithOptions(workflows.Backfill, workflow.RegisterOptions{Name: workflows.BackfillName})
