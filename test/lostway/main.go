@@ -80,7 +80,7 @@ func run(ctx context.Context, p plan) error {
 		return err
 	}
 	defer func() { _ = temporal.Stop() }()
-	org, err := oktasim.Start(oktasim.Config{Seed: 1, Token: "00token", LiveEvery: p.every, Unlimited: true})
+	org, err := oktasim.StartTLS(oktasim.Config{Seed: 1, Token: "00token", LiveEvery: p.every, Unlimited: true})
 	if err != nil {
 		return err
 	}
@@ -91,6 +91,10 @@ func run(ctx context.Context, p plan) error {
 	}
 	defer devo.Close()
 
+	trusted := filepath.Join(dir, "trusted.pem")
+	if err := os.WriteFile(trusted, org.Certificate, 0o600); err != nil {
+		return err
+	}
 	url := map[string]string{"devo": devo.SyslogURL(), "okta": org.URL}[p.peer]
 	if url == "" {
 		return fmt.Errorf("--peer is %q, must be devo or okta", p.peer)
@@ -103,7 +107,7 @@ func run(ctx context.Context, p plan) error {
 	gate.Silent = true
 	pki := devo.PKI()
 	env := map[string]string{
-		"HOME": dir, "TEMPORAL_ADDRESS": temporal.FrontendHostPort(), "COLLECTOR_TENANTS": "acme", "OKTA_SERVICES": "logs",
+		"HOME": dir, "SSL_CERT_FILE": trusted, "TEMPORAL_ADDRESS": temporal.FrontendHostPort(), "COLLECTOR_TENANTS": "acme", "OKTA_SERVICES": "logs",
 		"ACME_OKTA_URL": org.URL, "ACME_OKTA_API_TOKEN": "00token", "OKTA_POLL_LOGS": p.poll.String(),
 		"DEVO_URL": devo.SyslogURL(), "DEVO_CHAIN_FILE": pki.ChainFile, "DEVO_CERT_FILE": pki.ClientCertFile, "DEVO_KEY_FILE": pki.ClientKeyFile,
 	}
