@@ -77,9 +77,9 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 		})
 	}
 	if in.HandBacks > 0 {
-		if on, ok := c.ways.obstacle(ctx, in.Tenant, s.tenant); ok {
+		if obstacle := c.ways.obstacle(ctx, in.Tenant, s.tenant); obstacle != "" {
 			s.metrics.handedBack()
-			return c.ways.handBack(in, on), nil
+			return handBack(in, obstacle), nil
 		}
 	}
 	if in.Checkpoint.OffsetOf != s.tenant.Sink.OffsetOf() {

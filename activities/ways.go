@@ -92,35 +92,31 @@ func (w *ways) learn(s *slice, failed error) {
 	}
 }
 
-// obstacle returns the way on which the tenant's slice would not get through; ok is false if there is none. It probes a
-// way that has failed, unless another slice has done that a moment ago.
-func (w *ways) obstacle(ctx context.Context, tenant string, t Tenant) (on way, ok bool) {
+// obstacle says why the tenant's slice would not get through; empty if it may. It probes a way that has failed, unless
+// another slice has done that a moment ago.
+func (w *ways) obstacle(ctx context.Context, tenant string, t Tenant) string {
 	for _, on := range []way{{tenant, toOkta}, {tenant, toDevo}} {
-		failing, due := w.due(on)
-		if due {
-			err := t.probe(ctx, on.peer)
-			w.note(on, err)
-			failing = err != nil
+		if w.due(on) {
+			w.note(on, t.probe(ctx, on.peer))
 		}
-		if failing {
-			return on, true
+		if said := w.says(on); said != "" {
+			return said
 		}
 	}
-	return way{}, false
+	return ""
 }
 
-// due reports whether a way has failed, and whether the caller must probe it.
-func (w *ways) due(on way) (failed, due bool) {
+// due reports whether the caller must probe a way, because it has failed and nobody has probed it a moment ago.
+func (w *ways) due(on way) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f := w.failed[on]
-	if f == nil {
-		return false, false
+	now := time.Now()
+	if f == nil || now.Before(f.probe) {
+		return false
 	}
-	if now := time.Now(); !now.Before(f.probe) {
-		f.probe, due = now.Add(probePause), true
-	}
-	return true, due
+	f.probe = now.Add(probePause)
+	return true
 }
 
 // probe returns why a peer is not reached. A peer that answers anything is reached.
@@ -150,10 +146,10 @@ func (w *ways) says(on way) string {
 }
 
 // handBack is the result of a slice that was not begun.
-func (w *ways) handBack(in workflows.SliceInput, on way) workflows.SliceResult {
+func handBack(in workflows.SliceInput, obstacle string) workflows.SliceResult {
 	return workflows.SliceResult{
 		End: workflows.EndHandedBack, Checkpoint: in.Checkpoint,
-		Warnings: workflows.Warnings{}.With(workflows.Warning{Kind: warnUnreached, Message: w.says(on)}),
+		Warnings: workflows.Warnings{}.With(workflows.Warning{Kind: warnUnreached, Message: obstacle}),
 	}
 }
 
