@@ -38,13 +38,15 @@ type Collector struct {
 	log        *zap.Logger
 	metrics    *Metrics
 	startDelay startDelay
+	ways       *ways
 	// lease begins a slice's lease. Tests replace it: the SDK's test environment has no client and no heartbeat timeout.
 	lease func(ctx context.Context, info activity.Info, log *zap.Logger) *lease
 }
 
-// New makes a Collector.
-func New(tenants map[string]Tenant, log *zap.Logger, metrics *Metrics) *Collector {
-	return &Collector{tenants: tenants, log: log, metrics: metrics, lease: func(ctx context.Context, info activity.Info, log *zap.Logger) *lease {
+// New makes a Collector. workerID is the worker's identity in Temporal.
+func New(tenants map[string]Tenant, workerID string, log *zap.Logger, metrics *Metrics) *Collector {
+	ways := &ways{worker: workerID, log: log, metrics: metrics, failed: map[way]*failing{}}
+	return &Collector{tenants: tenants, log: log, metrics: metrics, ways: ways, lease: func(ctx context.Context, info activity.Info, log *zap.Logger) *lease {
 		return newLease(ctx, activity.GetClient(ctx), info, log)
 	}}
 }
@@ -55,7 +57,7 @@ func New(tenants map[string]Tenant, log *zap.Logger, metrics *Metrics) *Collecto
 func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (workflows.SliceResult, error) {
 	info := activity.GetInfo(ctx)
 	s := &slice{
-		in: in, progress: progress{at: in.Checkpoint}, metrics: c.metricsOf(in), began: time.Now(),
+		in: in, progress: progress{at: in.Checkpoint}, metrics: c.metricsOf(in), ways: c.ways, began: time.Now(),
 		log: c.log.With(zap.String("tenant", in.Tenant), zap.String("service", in.Service)),
 	}
 	// Temporal's clock is the same for all workers, whatever their own clocks say.
@@ -74,6 +76,12 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 			Remedy:  "set COLLECTOR_TENANTS and the tenant's own settings and restart the worker; the service goes on by itself within a minute",
 		})
 	}
+	if in.HandBacks > 0 {
+		if obstacle := c.ways.obstacle(ctx, in.Tenant, s.tenant); obstacle != "" {
+			s.metrics.handedBack()
+			return handBack(in, obstacle), nil
+		}
+	}
 	if in.Checkpoint.OffsetOf != s.tenant.Sink.OffsetOf() {
 		s.at.Offset = nil // an offset in another directory must not truncate this one's file
 	}
@@ -89,5 +97,8 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 		}
 	}
 	c.startDelay.observe(delay)
+	for _, w := range oddTimes(info, s.began) {
+		s.warn(w.Kind, w.Message)
+	}
 	return s.run()
 }

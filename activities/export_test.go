@@ -20,6 +20,18 @@ func (d *StartDelay) Late(delay time.Duration) bool { return d.late(delay) }
 // Observe records the delay of a slice that was this worker's.
 func (d *StartDelay) Observe(delay time.Duration) { d.observe(delay) }
 
+// OddTimes warns of a slice that waited, and of a clock that is far off.
+var OddTimes = oddTimes
+
+// LetProbe makes a probe of each lost way due.
+func (c *Collector) LetProbe() {
+	c.ways.mu.Lock()
+	defer c.ways.mu.Unlock()
+	for _, f := range c.ways.failed {
+		f.probe = time.Time{}
+	}
+}
+
 // SendHeartbeatsTo replaces Temporal's client and the workflow's heartbeat timeout, and cancels the
 // activity's context as newer servers do.
 func (c *Collector) SendHeartbeatsTo(h Heartbeats, timeout time.Duration, cancelled <-chan struct{}) {

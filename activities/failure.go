@@ -44,6 +44,8 @@ func ProblemOf(err error) workflows.Problem {
 		p.Class = workflows.ClassNotInOrg
 	case ok && e.Class == okta.CursorRefused:
 		p.Class = workflows.ClassCursorRefused
+	case errors.Is(err, errLeaseLost):
+		p.Remedy = "if that goes on, see whether the worker has enough CPU, whether Temporal is overloaded, and whether its disk is full"
 	}
 	return p
 }

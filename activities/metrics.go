@@ -20,6 +20,8 @@ type Metrics struct {
 	deliveries, oddities, slices, failures *prometheus.CounterVec
 
 	checkpointed, caughtUp, nextPull, newest, succeeded, failedAt *prometheus.GaugeVec
+
+	unreached *prometheus.GaugeVec
 }
 
 // NewMetrics registers the slices' metrics.
@@ -50,6 +52,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		newest:       timestamp("newest_event", "The latest `published` of the log events delivered."),
 		succeeded:    timestamp("last_success", "When a slice last ended well."),
 		failedAt:     timestamp("last_failure", "When a slice last failed, by class.", "class"),
+
+		unreached: promauto.With(reg).NewGaugeVec(prometheus.GaugeOpts{
+			Name: "okta_collector_peer_unreached",
+			Help: "1 while this worker does not reach a tenant's Okta or Devo, and so hands the tenant's slices back; else 0.",
+		}, []string{"tenant", "peer"}),
 	}
 }
 
@@ -152,6 +159,9 @@ func (s serviceMetrics) slice(r workflows.SliceResult) {
 		s.at(s.m.nextPull, time.Now().Add(r.Wait))
 	}
 }
+
+// handedBack counts a slice that was not begun.
+func (s serviceMetrics) handedBack() { s.add(s.m.slices, 1, string(workflows.EndHandedBack)) }
 
 // failed records a slice that failed at a position.
 func (s serviceMetrics) failed(class workflows.Class, at checkpoint.Position) {

@@ -25,6 +25,11 @@ func measured(t *testing.T, b *bench, in workflows.SliceInput) map[string]float6
 	registry := prometheus.NewPedanticRegistry()
 	b.metrics = activities.NewMetrics(registry)
 	_, _ = b.runInput(in) // the metrics say how it ended
+	return samplesOf(t, registry)
+}
+
+func samplesOf(t *testing.T, registry *prometheus.Registry) map[string]float64 {
+	t.Helper()
 	families, err := registry.Gather()
 	require.NoError(t, err)
 	samples := map[string]float64{}

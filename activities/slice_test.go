@@ -249,9 +249,15 @@ func (b *bench) org(url string, transport http.RoundTripper) *okta.Org {
 }
 
 func (b *bench) collect(org *okta.Org, in workflows.SliceInput) (workflows.SliceResult, error) {
-	collector := activities.New(map[string]activities.Tenant{"acme": {Org: org, Sink: b}}, cmp.Or(b.log, zap.NewNop()), b.metrics)
-	collector.SendHeartbeatsTo(b, b.lasts, b.cancel)
+	return b.collectWith(b.collector(map[string]activities.Tenant{"acme": {Org: org, Sink: b}}), in)
+}
 
+func (b *bench) collector(tenants map[string]activities.Tenant) *activities.Collector {
+	return activities.New(tenants, "7@host", cmp.Or(b.log, zap.NewNop()), b.metrics)
+}
+
+func (b *bench) collectWith(collector *activities.Collector, in workflows.SliceInput) (workflows.SliceResult, error) {
+	collector.SendHeartbeatsTo(b, b.lasts, b.cancel)
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestActivityEnvironment()

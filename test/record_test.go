@@ -107,6 +107,20 @@ func TestRecordHistories(t *testing.T) {
 			s.signal("logs", "poll")
 			s.inState("logs", workflows.StateWaiting)
 		},
+		"handed_back": func(s *stack, _ *atomic.Value) {
+			s.worker.kill()
+			devo := s.env["DEVO_URL"]
+			s.env["DEVO_URL"] = "tls://" + freeAddress(s.t)
+			s.startWorker()
+			s.eventually("slices are handed back", func() bool {
+				status, err := s.status("logs")
+				return err == nil && len(status.Warnings) > 0 && status.Warnings[0].Count > 10
+			})
+			s.worker.kill()
+			s.env["DEVO_URL"] = devo
+			s.startWorker()
+			s.caughtUp("logs")
+		},
 		"rate_limited": func(s *stack, failing *atomic.Value) {
 			failing.Store(oktasim.Fault(func(a *oktasim.Answer) {
 				a.Status = http.StatusTooManyRequests

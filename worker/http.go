@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -49,10 +50,13 @@ func serve(listen string, registry *prometheus.Registry, ready, live http.Handle
 // askTimeout bounds a question to Temporal for an answer of /readyz or /healthz.
 const askTimeout = 2 * time.Second
 
-// readiness answers /readyz with 200 if the worker works and reaches Temporal, otherwise with 503 and the reason.
+// readiness answers /readyz with 200 if the worker works and reaches Temporal, otherwise with 503 and the reason. It also
+// says which Okta or Devo the worker does not reach. That is no reason for 503: a restart does not help, and the worker
+// still collects for its other tenants.
 type readiness struct {
 	atomic.Pointer[phase]
 	contact *contact
+	lost    func() []string
 }
 
 // phase is what the worker does at the moment.
@@ -73,7 +77,7 @@ func (r *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	} else if _, err := p.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
 		http.Error(w, "Temporal cannot be reached: "+err.Error(), http.StatusServiceUnavailable)
 	} else {
-		fmt.Fprintln(w, "ok")
+		fmt.Fprintln(w, strings.Join(append([]string{"ok"}, r.lost()...), "\n"))
 	}
 }
 

@@ -62,7 +62,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	}
 	contact := newContact(log)
 	options.ConnectionOptions.DialOptions = append(options.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(contact.intercept))
-	ready := &readiness{contact: contact}
+	ready := &readiness{contact: contact, lost: collector.Lost}
 	ready.Store(&phase{reason: "connecting to Temporal"})
 	running := &services{}
 	registry.MustRegister(running)
@@ -138,7 +138,7 @@ func newCollector(tenants []config.Tenant, workerID string, registry prometheus.
 		all = append(all, reporter)
 		collected[t.Name] = activities.Tenant{Org: org, Sink: sink, Tables: t.Tables, Reports: reporter}
 	}
-	return activities.New(collected, log, activities.NewMetrics(registry)), all, nil
+	return activities.New(collected, workerID, log, activities.NewMetrics(registry)), all, nil
 }
 
 func newWorker(temporal client.Client, taskQueue string, collector *activities.Collector, attributes func() bool, onFatal func(error)) worker.Worker {
@@ -147,8 +147,10 @@ func newWorker(temporal client.Client, taskQueue string, collector *activities.C
 		MaxConcurrentActivityExecutionSize:     maxSlices,
 		MaxConcurrentWorkflowTaskExecutionSize: maxWorkflowTasks,
 		DisableRegistrationAliasing:            true,
-		OnFatalError:                           onFatal,
-		Interceptors:                           workflows.Interceptors(attributes),
+		// An eager slice runs on the worker that ran the workflow's code. One that is handed back must be free to go to another.
+		DisableEagerActivities: true,
+		OnFatalError:           onFatal,
+		Interceptors:           workflows.Interceptors(attributes),
 	})
 	w.RegisterWorkflowWithOptions(workflows.Collect, workflow.RegisterOptions{Name: workflows.CollectName})
 	w.RegisterWorkflowWithOptions(workflows.Backfill, workflow.RegisterOptions{Name: workflows.BackfillName})

@@ -23,6 +23,9 @@ const (
 	heartbeatTimeout = 10 * time.Second
 	// sliceTimeout limits a slice. A slice ends by itself after about a minute.
 	sliceTimeout = 10 * time.Minute
+	// maxHandBacks bounds how many slices in a row may be handed back. Temporal gives each one to any worker that is free,
+	// so that a second worker almost certainly gets one of them. Then the slice begins wherever it is.
+	maxHandBacks = 8
 )
 
 // Collect collects one service of one tenant, for years. Its workflow id must be okta/<tenant>/<service>: Temporal runs at
@@ -61,7 +64,9 @@ type collector struct {
 	recent  []Sample
 	signals *signals
 	running bool // while a slice runs
-	polled  bool // the signal poll has arrived while a slice runs
+	// handedBack counts the slices that were handed back since the last one that was begun.
+	handedBack int
+	polled     bool // the signal poll has arrived while a slice runs
 	// starting counts the backfills that were requested by signals and have not started yet.
 	starting int
 	// registered reports whether the namespace has the search attributes; only the worker knows. memo is the state that
@@ -225,6 +230,7 @@ func (c *collector) slice(ctx workflow.Context) error {
 
 	future := workflow.ExecuteActivity(sliceCtx, CollectSliceName, SliceInput{
 		Tenant: c.tenant, Service: c.service, Since: c.state.Since, Began: c.state.Began, Backfill: c.backfill, Checkpoint: c.state.Checkpoint,
+		HandBacks: maxHandBacks - c.handedBack,
 	})
 	// Cancelling the workflow cancels the slice with it. The wait for its result goes on.
 	waitCtx, _ := workflow.NewDisconnectedContext(ctx)
@@ -238,6 +244,10 @@ func (c *collector) slice(ctx workflow.Context) error {
 	var result SliceResult
 	err := future.Get(ctx, &result)
 	c.state.Slices++
+	c.handedBack++
+	if result.End != EndHandedBack {
+		c.handedBack = 0
+	}
 	if err != nil {
 		return c.onFailure(ctx, err)
 	}

@@ -16,6 +16,9 @@ type SliceInput struct {
 	Began      time.Time             `json:"began,omitzero"`
 	Backfill   *checkpoint.Range     `json:"backfill,omitempty"` // nil for live collection
 	Checkpoint checkpoint.Checkpoint `json:"checkpoint"`
+	// HandBacks is how many times in a row the slice may still be handed back. A workflow of an earlier version allows
+	// none.
+	HandBacks int `json:"handBacks,omitempty"`
 }
 
 // SliceResult is the result of a slice that did not fail.
@@ -39,6 +42,9 @@ const (
 	EndRateLimited End = "rate limited" // the share of a rate limit is used up, or Okta answered 429
 	EndYielded     End = "yielded"      // a backfill has left the budget to live collection
 	EndStopped     End = "stopped"      // the worker stops, or the slice was cancelled
+	// EndHandedBack: the worker does not reach Okta or Devo, and has not begun the slice. The next one begins at once,
+	// because another worker may get it. A workflow of an earlier version does the same.
+	EndHandedBack End = "handed back"
 )
 
 var waits = map[End]WaitReason{EndCaughtUp: WaitPoll, EndRateLimited: WaitRateLimit, EndYielded: WaitYield}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"okta-collector/internal/machine"
 )
 
 // SettingError is one thing that is wrong with a [Config].
@@ -14,6 +16,8 @@ type SettingError struct {
 	Or string
 	// Problem says what is wrong. It continues a sentence that begins with the variables: "is not a URL".
 	Problem string
+	// Err is why a file could not be read; nil for any other problem.
+	Err error
 }
 
 // SettingErrors is everything that is wrong with a [Config].
@@ -30,6 +34,16 @@ func (e SettingErrors) Error() string {
 		lines = append(lines, name+" "+one.Problem)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Unwrap returns why files could not be read.
+func (e SettingErrors) Unwrap() (errs []error) {
+	for _, one := range e {
+		if one.Err != nil {
+			errs = append(errs, one.Err)
+		}
+	}
+	return errs
 }
 
 func (e *SettingErrors) add(setting, format string, args ...any) {
@@ -70,7 +84,27 @@ func Remedy(err error) string {
 	return ""
 }
 
-// refused returns an error that lasts until somebody does what remedy says.
+// unreached is the error of a connection that did not come about.
+type unreached struct{ error }
+
+func (u unreached) Unwrap() error { return u.error }
+
+// Unreached reports whether err says that no connection to the peer came about, and that this may pass. The peer may be
+// away, or this worker may have lost its way to it.
+func Unreached(err error) bool { return isA[unreached](err) && !errors.Is(err, ErrRefused) }
+
+// remedied adds what to do about this machine if cause is a fault of it. Otherwise it returns err unchanged.
+func remedied(cause, err error) error {
+	if remedy := machine.Remedy(cause); remedy != "" {
+		return &Error{Remedy: remedy, Err: err}
+	}
+	return err
+}
+
+// refused returns an error that lasts until somebody does what remedy says. A fault of this machine may pass.
 func refused(remedy string, err error) error {
+	if machine.Remedy(err) != "" {
+		return remedied(err, err)
+	}
 	return &Error{Remedy: remedy, Err: fmt.Errorf("%w: %w", ErrRefused, err)}
 }

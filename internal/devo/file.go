@@ -127,12 +127,13 @@ func fileName(name string) string {
 // permanent are the file system errors that a retry cannot fix.
 var permanent = []error{fs.ErrPermission, syscall.EROFS, syscall.ENOTDIR, syscall.EISDIR, syscall.ELOOP, syscall.ENAMETOOLONG}
 
-// classify returns an [Error] if only a person can fix err, otherwise err. It returns nil for nil.
+// classify adds to err what to do about it: about the directory, which only a person can mend, or about a full disk.
+// It returns nil for nil.
 func classify(err error) error {
 	if slices.ContainsFunc(permanent, func(p error) bool { return errors.Is(err, p) }) {
 		return refused("see the directory of DEVO_URL and its permissions", err)
 	}
-	return err
+	return remedied(err, err)
 }
 
 type fileSender struct {

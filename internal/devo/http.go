@@ -157,12 +157,16 @@ func (s *httpSender) post(ctx context.Context, body []byte, connected *bool) (in
 		req.Header.Set("Content-Encoding", "gzip")
 	}
 	res, err := s.client.Do(req)
-	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		// This error must not wrap a context's error: the caller's context has not ended.
-		return 0, fmt.Errorf("no answer within %s", postTimeout)
-	}
 	if err != nil {
-		return 0, s.withoutToken(err)
+		failed := remedied(err, s.withoutToken(err))
+		if limited.Err() != nil && ctx.Err() == nil {
+			// This error must not wrap a context's error: the caller's context has not ended.
+			failed = fmt.Errorf("no answer within %s", postTimeout)
+		}
+		if !*connected {
+			failed = unreached{failed}
+		}
+		return 0, failed
 	}
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer))

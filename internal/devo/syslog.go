@@ -69,12 +69,13 @@ func (s *syslogSink) connect(ctx context.Context) (*conn, error) {
 	limited, cancel := context.WithTimeout(ctx, s.timeouts.dial)
 	defer cancel()
 	c, err := s.dial(limited)
-	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		// This error must not wrap a context's error: the caller's context has not ended.
-		return nil, fmt.Errorf("connecting to %s: not done within %s: %v", s.address, s.timeouts.dial, err)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("connecting to %s: %w", s.address, err)
+		failed := fmt.Errorf("connecting to %s: %w", s.address, err)
+		if limited.Err() != nil && ctx.Err() == nil {
+			// This error must not wrap a context's error: the caller's context has not ended.
+			failed = fmt.Errorf("connecting to %s: not done within %s: %v", s.address, s.timeouts.dial, err)
+		}
+		return nil, unreached{remedied(err, failed)}
 	}
 	s.cfg.Metrics.connections.Inc()
 	return c, nil

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -150,7 +151,7 @@ func readPEM(setting, path string, wrong *SettingErrors) []byte {
 	}
 	data, err := secret.ReadFile(path, maxPEM)
 	if err != nil {
-		wrong.add(setting, "cannot be read: %v", err)
+		*wrong = append(*wrong, SettingError{Setting: setting, Problem: fmt.Sprintf("cannot be read: %v", err), Err: err})
 		return nil
 	}
 	return data

@@ -27,6 +27,7 @@ import (
 	"go.uber.org/zap"
 
 	"okta-collector/internal/budget"
+	"okta-collector/internal/machine"
 	"okta-collector/internal/memory"
 	"okta-collector/internal/proxy"
 )
@@ -163,7 +164,11 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 			return nil, false, context.Cause(ctx)
 		}
 		e, ok := errors.AsType[*Error](err)
-		if !ok {
+		remedy := machine.Remedy(err) // the token's file could not be opened
+		switch {
+		case remedy != "":
+			e = &Error{Path: path, Advice: remedy, err: err}
+		case !ok:
 			e = &Error{Class: Person, Path: path, err: err}
 		}
 		return nil, false, e
@@ -192,7 +197,7 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 	})))
 	if err != nil {
 		o.cfg.Metrics.request(o.cfg.Tenant, c, 0)
-		e := &Error{Path: path, err: err}
+		e := &Error{Path: path, unanswered: true, err: err}
 		if sending.Load() {
 			e.like = noAnswer
 		}
@@ -279,7 +284,9 @@ func (o *Org) transportError(timed, ctx context.Context, e *Error) error {
 		e.like = noList
 	case errors.As(e.err, new(*tls.CertificateVerificationError)):
 		e.Class = Person
-		e.Advice = "this machine does not trust the certificate: check OKTA_URL, and the certificates that the machine trusts"
+		e.Advice = "this machine does not trust the certificate: check OKTA_URL, the certificates that the machine trusts, and its clock"
+	default:
+		e.Advice = machine.Remedy(e.err)
 	}
 	// A url.Error repeats the URL, and other errors may repeat part of the answer.
 	if u, ok := errors.AsType[*url.Error](e.err); ok {

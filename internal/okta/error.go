@@ -55,6 +55,8 @@ type Error struct {
 	Advice string
 
 	date time.Time // of the answer
+	// unanswered: a request was made, and no part of an answer came.
+	unanswered bool
 	// html: the answer was HTML, and so not from Okta's API.
 	html bool
 	// like names a failure that may come from a page that is too large. Two alike in a row are taken for one.
@@ -96,6 +98,13 @@ func (e *Error) Reason() string {
 }
 
 func (e *Error) Unwrap() error { return e.err }
+
+// Unreached reports whether err says that no answer came from Okta, and that this may pass. Okta may be away, or this
+// worker may have lost its way to it.
+func Unreached(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.unanswered && e.Class == Passing
+}
 
 // answerError makes an Error of an answer other than 200. body is the beginning of its body.
 func (o *Org) answerError(q query, path string, resp *http.Response, body []byte) *Error {

@@ -104,7 +104,8 @@ func (c *chaos) table() string {
 			fmt.Fprintf(&below, "; it ended by itself %d times: %s", len(unwanted), strings.Join(unwanted, ", "))
 		}
 	}
-	return faults.Render() + "\n\n" + sums.Render() + below.String()
+	recovery := "\nrecovery: from the end of the last fault under way to the next new log event; the aim is 30 s"
+	return faults.Render() + recovery + "\n\n" + sums.Render() + below.String()
 }
 
 func comma(n int) string { return humanize.Comma(int64(n)) }

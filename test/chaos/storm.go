@@ -25,10 +25,11 @@ func (c *chaos) newStorm(ctx context.Context) *storm {
 
 // strike begins a fault, which ends in its time, or when everything is lifted.
 func (s *storm) strike(f fault) {
-	s.watch.fault(f.kind)
+	s.watch.begins(f.kind)
 	s.begins(f)
 	s.faults.Go(func() {
 		defer s.ends(f)
+		defer s.watch.ends(f.kind)
 		ctx, cancel := context.WithTimeout(s.ctx, f.lasts)
 		defer cancel()
 		if err := f.kind.strike(ctx, s.stage, f); err != nil {

@@ -8,33 +8,44 @@ import (
 	"okta-collector/internal/devosim"
 )
 
-// watch follows what arrives, and how long it takes after each fault until something new does.
+// watch measures recovery: how long it takes until a log event arrives that is new, once no fault is under way any more.
+// While another fault is, that one may be the reason why nothing arrives.
 type watch struct {
 	devo *devosim.Server
+	now  func() time.Time
 
-	mu sync.Mutex
-	// struck are the faults after which no log event has been new yet, and when they began.
-	struck map[*strike]time.Time
+	mu       sync.Mutex
+	underWay int
+	// calm is when the last fault under way ended, and since then no log event was new. ended are the kinds of the faults
+	// that ended until then and have not recovered.
+	calm  time.Time
+	ended map[*kind]bool
 	// worst is the longest recovery by kind, times how often each came about.
 	worst map[*kind]time.Duration
 	times map[*kind]int
 	total int
 }
 
-// strike is one fault that came about.
-type strike struct{ kind *kind }
-
 func newWatch(devo *devosim.Server) *watch {
-	return &watch{devo: devo, struck: map[*strike]time.Time{}, worst: map[*kind]time.Duration{}, times: map[*kind]int{}}
+	return &watch{devo: devo, now: time.Now, ended: map[*kind]bool{}, worst: map[*kind]time.Duration{}, times: map[*kind]int{}}
 }
 
-// fault says that a fault begins.
-func (w *watch) fault(k *kind) {
+// begins says that a fault begins.
+func (w *watch) begins(k *kind) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.struck[&strike{k}] = time.Now()
+	w.underWay++
 	w.times[k]++
 	w.total++
+}
+
+// ends says that a fault has ended.
+func (w *watch) ends(k *kind) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.underWay--
+	w.ended[k] = true
+	w.calm = w.now()
 }
 
 // look watches until ctx ends.
@@ -50,18 +61,22 @@ func (w *watch) look(ctx context.Context) {
 		}
 		if now := w.devo.Stats()[tables["logs"]].Distinct; now > before {
 			before = now
-			w.recovered()
+			w.arrived()
 		}
 	}
 }
 
-func (w *watch) recovered() {
+// arrived says that a log event arrived that is new.
+func (w *watch) arrived() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for s, at := range w.struck {
-		w.worst[s.kind] = max(w.worst[s.kind], time.Since(at))
-		delete(w.struck, s)
+	if w.underWay > 0 {
+		return
 	}
+	for k := range w.ended {
+		w.worst[k] = max(w.worst[k], w.now().Sub(w.calm))
+	}
+	clear(w.ended)
 }
 
 // faults is how many there were.
@@ -71,7 +86,7 @@ func (w *watch) faults() int {
 	return w.total
 }
 
-// of is how often a kind came about, and the longest time until something new arrived.
+// of is how often a kind came about, and its longest recovery.
 func (w *watch) of(k *kind) (times int, longest time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
