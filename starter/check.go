@@ -107,7 +107,7 @@ type result struct {
 	Tenant string `json:"tenant"`
 	// Check is what was checked: a part of Temporal, okta and a service, or devo and its address.
 	Check string `json:"check"`
-	// OK reports whether nothing is missing. What the org does not have is not missing.
+	// OK: the check passed. It also passes for a collection that the org does not have.
 	OK      bool   `json:"ok"`
 	Error   string `json:"error,omitempty"`
 	Warning string `json:"warning,omitempty"`

@@ -5,7 +5,7 @@ import "slices"
 // maxAside bounds the parents that a position keeps aside.
 const maxAside = 64
 
-// MaxRow is how many parents may fail in a row before that is the fault of the service.
+// MaxRow parents that fail in a row are a fault of the service.
 const MaxRow = 5
 
 // Aside is a parent whose listing failed and is tried again at the end of the pull.

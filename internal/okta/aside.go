@@ -39,7 +39,7 @@ func (r *Reader) failedUnder(ctx context.Context, pos checkpoint.Position, above
 		p.warn(WarnCursor, "%s: the listing begins again, and %d objects are shipped again", e, repeated)
 		return p, nil
 	}
-	if r.isOfParent(e, pos, r.smallest(pos)) {
+	if r.isOfParent(e, pos, r.collection.smallest(r.size(pos))) {
 		return r.putAside(pos, above, pos.Cursor, e)
 	}
 	return r.failed(ctx, pos, err)
@@ -55,7 +55,7 @@ func (r *Reader) failedLevel(ctx context.Context, pos checkpoint.Position, above
 		at := pos.Levels[i]
 		pos.Levels[i] = checkpoint.Level{ID: at.ID, Done: at.Done, Refused: at.Refused + 1, Seeking: at.ID != "" || at.Done != ""}
 		return moved(pos, Warning{WarnCursor, fmt.Sprintf("%s: the listing of %s begins again, and goes on behind what is done", e, c.Name)}), nil
-	case ok && i > 0 && r.isOfParent(e, pos, size <= c.MinLimit || c.Limit == 0):
+	case ok && i > 0 && r.isOfParent(e, pos, c.smallest(size)):
 		return r.putAside(pos, above, pos.Levels[i].Cursor, e)
 	}
 	return r.shrink(ctx, c, pos, size, err, func(pos *checkpoint.Position, limit int) {

@@ -41,7 +41,7 @@ func (r *Reader) shrink(ctx context.Context, c Collection, pos checkpoint.Positi
 	switch {
 	case e.Class != tooMuch && pos.Failing.Times%2 != 0:
 		return moved(pos), &failure
-	case size <= c.MinLimit || c.Limit == 0:
+	case c.smallest(size):
 		failure.Advice = fmt.Sprintf("even with limit=%d: report it to Okta's support", size)
 		if e.like != "" {
 			failure.Advice = fmt.Sprintf("even with limit=%d: if that goes on for hours, report it to Okta's support", size)
@@ -98,6 +98,9 @@ func (c Collection) grown(reduced int) int {
 	}
 	return min(reduced+max(c.Limit/growth, 1), c.Limit)
 }
+
+// smallest reports whether no page smaller than this can be asked for.
+func (c Collection) smallest(size int) bool { return size <= c.MinLimit || c.Limit == 0 }
 
 // pageSize is the page size to ask for, 0 if the endpoint has no limit. reduced is a reduced size or 0.
 func (c Collection) pageSize(reduced int) int {

@@ -116,7 +116,7 @@ func (r *Reader) get(ctx context.Context, under []string, pos checkpoint.Positio
 // fetch fetches a page of c, the reader's own collection or a parent. stored: the cursor is from an answer of Okta.
 func (r *Reader) fetch(ctx context.Context, c Collection, cursor string, stored bool) (a *answer, err error) {
 	r.answer, err = r.org.get(ctx, query{
-		collection: c, cursor: cursor, stored: stored, smallest: limitOf(cursor, c.Limit) <= c.MinLimit,
+		collection: c, cursor: cursor, stored: stored, smallest: c.smallest(limitOf(cursor, c.Limit)),
 		member: r.member, sent: &r.sent,
 	})
 	return r.answer, err
@@ -129,11 +129,6 @@ func (r *Reader) size(pos checkpoint.Position) int {
 		size = limitOf(pos.Cursor, size) // Okta may have answered with fewer than asked for
 	}
 	return size
-}
-
-// smallest reports whether no smaller page can be asked for at pos.
-func (r *Reader) smallest(pos checkpoint.Position) bool {
-	return r.size(pos) <= r.collection.MinLimit
 }
 
 // failed decides what follows a failed request for the page at pos.

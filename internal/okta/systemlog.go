@@ -156,14 +156,11 @@ func (r *Reader) logPage(a *answer, pos checkpoint.Position, wanted func(object)
 		next.Visited = pos.Visited.With(a.page(), maxVisited)
 	}
 	for _, o := range a.objects {
-		t := o.time()
+		switch t := o.time(); {
 		// A date in the future must not become the newest: a restarted log would begin there.
-		if t.After(next.Newest) && t.Before(a.date.Add(time.Second)) {
-			next.Newest, next.Seen = t, nil
-		}
-	}
-	for _, o := range a.objects {
-		if o.time().Equal(next.Newest) {
+		case t.After(next.Newest) && t.Before(a.date.Add(time.Second)):
+			next.Newest, next.Seen = t, withEvent(nil, o)
+		case t.Equal(next.Newest):
 			next.Seen = withEvent(next.Seen, o)
 		}
 	}
@@ -195,7 +192,8 @@ func (r *Reader) rangePage(ctx context.Context, pos checkpoint.Position) (*Page,
 	}
 	beyond := func(o object) bool { return !o.time().Before(pos.Pull.Until) }
 	p, whole := r.logPage(a, pos, func(o object) bool {
-		return o.time().IsZero() || !o.time().Before(pos.Pull.Since) && !beyond(o) // an event without a time is kept
+		t := o.time() // an event without a time is kept
+		return t.IsZero() || !t.Before(pos.Pull.Since) && t.Before(pos.Pull.Until)
 	})
 	full := len(whole) >= limitOf(a.cursor, 1)
 	over := len(whole) == 0 || !slices.ContainsFunc(whole, func(o object) bool { return !beyond(o) }) || a.next == "" && !a.lost

@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -174,14 +175,14 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, above 
 func (r *Reader) seek(p *Page, i int, page *levelPage, above parents, date time.Time) {
 	at := p.Position.Levels[i]
 	levels := slices.Clone(p.Position.Levels)
+	sought := cmp.Or(at.ID, at.Done)
 	switch {
-	case at.ID != "" && slices.Contains(page.ids, at.ID): // what is under it goes on where it was
-		levels[i] = checkpoint.Level{Cursor: page.cursor, ID: at.ID, Guard: at.Guard, Refused: at.Refused}
+	case slices.Contains(page.ids, sought):
+		levels[i] = checkpoint.Level{Cursor: page.cursor, ID: sought, Guard: at.Guard, Refused: at.Refused}
 		p.Position.Levels = levels
-	case at.ID == "" && slices.Contains(page.ids, at.Done):
-		levels[i] = checkpoint.Level{Cursor: page.cursor, ID: at.Done, Guard: at.Guard, Refused: at.Refused}
-		p.Position.Levels = levels
-		r.advance(p, append(above.pages, page), date)
+		if at.ID == "" { // everything under Done is listed; what is under ID goes on where it was
+			r.advance(p, append(above.pages, page), date)
+		}
 	case page.next != "":
 		at.Cursor, at.Guard = page.next, page.guard
 		levels[i] = at
