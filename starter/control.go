@@ -64,9 +64,9 @@ func newStop(connect connector) *cobra.Command {
 		Short: "End collecting and wait until it has ended; start goes on from the position",
 		Long: `Ends the collection of the ids given, of --tenant or of all, and waits until it has ended. A worker
 must run for that. The position of a stopped service lasts as long as the namespace keeps closed
-workflows; to be away for longer, pause. Backfills go on, unless their ids are given. For a backfill that is stopped before
-it is done, it prints the command that fetches the rest. Exit code 1 if there is no workflow of an
-id, 130 if the waiting was interrupted.`,
+workflows; to be away for longer, pause. Backfills go on, unless their ids are given. For a backfill
+that is stopped before it is done, it prints the command that fetches the rest. Exit code 1 if there
+is no workflow of an id, 130 if the waiting was interrupted.`,
 		Args: checkIDs(true),
 		RunE: connect.runOn(func(cmd *cobra.Command, c *status.Reader, ids []string) error {
 			if len(ids) == 0 {
