@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,20 +19,32 @@ import (
 // operator is the part of Temporal that knows the search attributes of one namespace.
 type operator struct {
 	operatorservice.OperatorServiceClient
+	mu      sync.Mutex
 	have    map[string]enums.IndexedValueType
 	listErr error
 	addErr  error
 }
 
 func (o *operator) ListSearchAttributes(context.Context, *operatorservice.ListSearchAttributesRequest, ...grpc.CallOption) (*operatorservice.ListSearchAttributesResponse, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	return &operatorservice.ListSearchAttributesResponse{CustomAttributes: o.have}, o.listErr
 }
 
 func (o *operator) AddSearchAttributes(_ context.Context, r *operatorservice.AddSearchAttributesRequest, _ ...grpc.CallOption) (*operatorservice.AddSearchAttributesResponse, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if o.addErr == nil {
 		o.have = r.SearchAttributes
 	}
 	return &operatorservice.AddSearchAttributesResponse{}, o.addErr
+}
+
+// change changes the operator while a worker asks it.
+func (o *operator) change(to func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	to()
 }
 
 func TestATemporalThatComesBackEmptyGetsItsSearchAttributesAgain(t *testing.T) {
@@ -43,7 +56,7 @@ func TestATemporalThatComesBackEmptyGetsItsSearchAttributesAgain(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		go a.watch(ctx)
 
-		o.have = nil
+		o.change(func() { o.have = nil })
 		time.Sleep(attributesEvery + time.Second)
 		synctest.Wait()
 		require.Len(t, o.have, 3)
@@ -67,7 +80,7 @@ func TestWithoutRoomForSearchAttributesTheWorkerGoesOnAndSaysSoOnce(t *testing.T
 		require.Contains(t, logged.All()[0].Message, "Collection, 'starter status' and the alerts work without them")
 		require.Contains(t, logged.All()[0].ContextMap()["error"], "remove some that nobody uses")
 
-		o.addErr = nil // somebody has made room
+		o.change(func() { o.addErr = nil }) // somebody has made room
 		time.Sleep(attributesEvery + time.Second)
 		synctest.Wait()
 		require.True(t, a.registered.Load())
