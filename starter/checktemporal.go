@@ -9,6 +9,7 @@ import (
 
 	"go.temporal.io/api/workflowservice/v1"
 
+	"okta-collector/internal/buildinfo"
 	"okta-collector/internal/status"
 	"okta-collector/internal/temporalclient"
 )
@@ -25,7 +26,7 @@ func checkTemporal(ctx context.Context, connect connector, taskQueue string) []r
 			return err
 		}
 		system, err := c.WorkflowService().GetSystemInfo(ctx, &workflowservice.GetSystemInfoRequest{})
-		r.Found = []string{"server " + system.GetServerVersion()}
+		r.Found = []string{"server " + system.GetServerVersion(), "starter " + buildinfo.Version()}
 		return err
 	})
 	if c != nil {
@@ -36,9 +37,9 @@ func checkTemporal(ctx context.Context, connect connector, taskQueue string) []r
 	}) {
 		return checks.results
 	}
-	checks.check(ctx, "temporal search attributes", func(ctx context.Context, r *result) error {
-		r.Warning = lackOfAttributes(ctx, c)
-		return nil
+	checks.check(ctx, "temporal search attributes", func(ctx context.Context, r *result) (err error) {
+		r.Warning, err = lackOfAttributes(ctx, c)
+		return err
 	})
 	checks.check(ctx, "temporal task queue "+taskQueue, func(ctx context.Context, r *result) (err error) {
 		if r.Found, err = c.Workers(ctx, taskQueue); len(r.Found) == 0 {
@@ -63,15 +64,15 @@ func checkRetention(ctx context.Context, c *status.Reader, r *result) error {
 }
 
 // lackOfAttributes says which search attributes the namespace lacks, and what does not work without them; empty if it has
-// all of them, or if Temporal does not answer.
-func lackOfAttributes(ctx context.Context, c *status.Reader) string {
+// all of them. It fails if that cannot be found out.
+func lackOfAttributes(ctx context.Context, c *status.Reader) (string, error) {
 	missing, err := temporalclient.MissingAttributes(ctx, c.OperatorService(), c.Namespace)
 	switch {
 	case errors.As(err, new(*temporalclient.AttributesError)):
-		return err.Error() + "\n" + temporalclient.WithoutAttributes
+		return err.Error() + "\n" + temporalclient.WithoutAttributes, nil
 	case err != nil, len(missing) == 0:
-		return ""
+		return "", err
 	}
 	return fmt.Sprintf("namespace %s lacks the search attributes %s; 'starter setup' registers them. %s",
-		c.Namespace, strings.Join(missing, ", "), temporalclient.WithoutAttributes)
+		c.Namespace, strings.Join(missing, ", "), temporalclient.WithoutAttributes), nil
 }

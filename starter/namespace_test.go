@@ -49,12 +49,13 @@ func (f *frontend) GetSystemInfo(context.Context, *workflowservice.GetSystemInfo
 // operator is the part of Temporal that knows the search attributes of the namespace.
 type operator struct {
 	operatorservice.OperatorServiceClient
-	have map[string]enums.IndexedValueType
-	err  error // of adding
+	have    map[string]enums.IndexedValueType
+	err     error // of adding
+	listErr error
 }
 
 func (o *operator) ListSearchAttributes(context.Context, *operatorservice.ListSearchAttributesRequest, ...grpc.CallOption) (*operatorservice.ListSearchAttributesResponse, error) {
-	return &operatorservice.ListSearchAttributesResponse{CustomAttributes: o.have}, nil
+	return &operatorservice.ListSearchAttributesResponse{CustomAttributes: o.have}, o.listErr
 }
 
 func (o *operator) AddSearchAttributes(_ context.Context, r *operatorservice.AddSearchAttributesRequest, _ ...grpc.CallOption) (*operatorservice.AddSearchAttributesResponse, error) {
@@ -229,7 +230,7 @@ func TestCheckLooksAtTemporal(t *testing.T) {
 	o.On("OperatorService").Return(&operator{})
 	o.On("DescribeTaskQueue", mock.Anything, "okta-collector", enums.TASK_QUEUE_TYPE_WORKFLOW).Return(&workflowservice.DescribeTaskQueueResponse{}, nil)
 	found := renderChecks(checkTemporal(t.Context(), o.connect, "okta-collector"), 200)
-	require.Regexp(t, `temporal +ok +server 1\.32\.1`, found)
+	require.Regexp(t, `temporal +ok +server 1\.32\.1, starter \S+`, found)
 	require.Regexp(t, `temporal namespace prod +ok, but see below +keeps closed workflows for 1 day`, found)
 	require.Contains(t, found, "temporal operator namespace update --retention 2160h --namespace prod")
 	require.Regexp(t, `temporal search attributes +ok, but see below`, found)
@@ -244,6 +245,12 @@ func TestCheckNamesWhatIsWrongWithTemporal(t *testing.T) {
 	results := checkTemporal(t.Context(), o.connect, "okta-collector")
 	require.Len(t, results, 2)
 	require.Contains(t, results[1].Error, "make it with 'starter setup'")
+
+	o = newAcme(t)
+	o.On("WorkflowService").Return(&frontend{retention: 90 * 24 * time.Hour})
+	o.On("OperatorService").Return(&operator{listErr: serviceerror.NewUnavailable("the store is away")})
+	o.On("DescribeTaskQueue", mock.Anything, "okta-collector", enums.TASK_QUEUE_TYPE_WORKFLOW).Return(&workflowservice.DescribeTaskQueueResponse{}, nil)
+	require.Contains(t, checkTemporal(t.Context(), o.connect, "okta-collector")[2].Error, "the store is away")
 
 	results = checkTemporal(t.Context(), func(context.Context) (*status.Reader, error) { return nil, errors.New("cannot reach Temporal") }, "okta-collector")
 	require.Len(t, results, 1)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -18,6 +19,9 @@ import (
 // defaultRetention is how long a new namespace keeps closed workflows, and with them the positions of stopped services.
 // It is as long as Okta keeps its System Log.
 const defaultRetention = "90d"
+
+// setupTimeout bounds the making of a namespace.
+const setupTimeout = 30 * time.Second
 
 func newSetup(connect connector) *cobra.Command {
 	var retention time.Duration
@@ -77,7 +81,9 @@ func setUpNamespace(cmd *cobra.Command, c *status.Reader, retention time.Duratio
 	default:
 		return "", err
 	}
-	_, err = c.WorkflowService().RegisterNamespace(cmd.Context(), &workflowservice.RegisterNamespaceRequest{
+	ctx, cancel := context.WithTimeout(cmd.Context(), setupTimeout)
+	defer cancel()
+	_, err = c.WorkflowService().RegisterNamespace(ctx, &workflowservice.RegisterNamespaceRequest{
 		Namespace: c.Namespace, WorkflowExecutionRetentionPeriod: durationpb.New(retention),
 	})
 	if err != nil {

@@ -195,7 +195,7 @@ func (s *starting) one(ctx context.Context, id string) (done string, err error) 
 	}
 	if err == nil {
 		s.queues[queue] = true
-		if !collected && !running && !s.fresh && (last.State == status.Missing || last.Failure != "") {
+		if !collected && !running && !s.fresh && last.State == status.Missing {
 			s.unknown = append(s.unknown, id)
 		}
 	}

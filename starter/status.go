@@ -46,7 +46,11 @@ objects that -o json prints.`,
 		plan, _, _ := config.LoadPlan()
 		look := func(ctx context.Context) ([]row, error) { return look(ctx, c, args, tenantFlag(cmd), plan) }
 		out, nothing := cmd.OutOrStdout(), nothingFound(cmd, "was ever started")
-		if lack := lackOfAttributes(cmd.Context(), c); lack != "" {
+		lack, err := lackOfAttributes(cmd.Context(), c)
+		switch {
+		case err != nil:
+			warn(cmd, err.Error())
+		case lack != "":
 			warn(cmd, lack)
 		}
 		if watched {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -25,7 +26,7 @@ type attributes struct {
 	said       string // the last problem
 }
 
-// ensure registers what is missing. It logs a problem once. If Temporal does not answer, what was known stays true.
+// ensure registers what is missing. It logs a problem once. If that cannot be found out, what was known stays true.
 func (a *attributes) ensure(ctx context.Context) {
 	added, err := temporalclient.RegisterAttributes(ctx, a.operator, a.namespace)
 	switch {
@@ -36,13 +37,14 @@ func (a *attributes) ensure(ctx context.Context) {
 		return
 	case errors.As(err, new(*temporalclient.AttributesError)):
 		a.registered.Store(false)
+		err = fmt.Errorf("%w\n%s", err, temporalclient.WithoutAttributes)
 	}
 	if len(added) > 0 {
 		a.log.Info("registered search attributes", zap.Strings("names", added), zap.String("namespace", a.namespace))
 	}
 	if err != nil && err.Error() != a.said {
 		a.said = err.Error()
-		a.log.Warn(temporalclient.WithoutAttributes, zap.Error(err))
+		a.log.Warn("cannot register search attributes", zap.Error(err))
 	}
 }
 

@@ -77,7 +77,7 @@ func TestWithoutRoomForSearchAttributesTheWorkerGoesOnAndSaysSoOnce(t *testing.T
 
 		require.False(t, a.registered.Load())
 		require.Equal(t, 1, logged.Len())
-		require.Contains(t, logged.All()[0].Message, "Collection, 'starter status' and the alerts work without them")
+		require.Contains(t, logged.All()[0].ContextMap()["error"], "Collection, 'starter status' and the alerts work without them")
 		require.Contains(t, logged.All()[0].ContextMap()["error"], "remove some that nobody uses")
 
 		o.change(func() { o.addErr = nil }) // somebody has made room

@@ -72,10 +72,10 @@ func (r *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	p := r.Load()
 	if p.temporal == nil {
 		http.Error(w, p.reason, http.StatusServiceUnavailable)
+	} else if _, err := p.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
+		http.Error(w, "Temporal cannot be reached: "+temporalclient.Explain(err).Error(), http.StatusServiceUnavailable)
 	} else if err := r.contact.refusal(); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
-	} else if _, err := p.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
-		http.Error(w, "Temporal cannot be reached: "+err.Error(), http.StatusServiceUnavailable)
 	} else {
 		fmt.Fprintln(w, strings.Join(append([]string{"ok"}, r.lost()...), "\n"))
 	}
@@ -92,8 +92,7 @@ type liveness struct {
 func (l *liveness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if silence := l.ready.contact.silence(); silence >= maxSilence {
 		if problem := l.problem(req.Context()); problem != "" {
-			http.Error(w, fmt.Sprintf("Temporal has not answered for %v, although the files of certificates and keys were read again for each attempt; "+
-				"a restart may help. Last problem: %s", silence.Round(time.Second), problem), http.StatusServiceUnavailable)
+			http.Error(w, fmt.Sprintf("Temporal has not answered for %v; a restart may help. Last problem: %s", silence.Round(time.Second), problem), http.StatusServiceUnavailable)
 			return
 		}
 	}

@@ -86,6 +86,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	}
 	defer temporal.Close()
 	dialLog.Info("connected to Temporal")
+	ready.Store(&phase{reason: "connected to Temporal; registering search attributes"})
 	attributes := &attributes{operator: temporal.OperatorService(), namespace: options.Namespace, log: log}
 	if attributes.ensure(ctx); ctx.Err() != nil {
 		return nil

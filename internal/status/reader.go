@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/codes"
 
+	"okta-collector/internal/temporalclient"
 	"okta-collector/workflows"
 )
 
@@ -70,10 +71,8 @@ func (r *Reader) read(ctx context.Context, id string, query bool) (c Collector, 
 	switch latest := d.GetWorkflowExecutionInfo(); {
 	case errors.As(err, new(*serviceerror.NotFound)):
 		c.State, err = Missing, nil
-	case serviceerror.ToStatus(err).Code() == codes.DeadlineExceeded:
-		return c, fmt.Errorf("asking Temporal about %s: no answer in time: see whether Temporal is overloaded, and whether its disk is full: %w", id, err)
 	case err != nil:
-		return c, fmt.Errorf("asking Temporal about %s: %w", id, err)
+		return c, temporalclient.Explain(fmt.Errorf("asking Temporal about %s: %w", id, err))
 	case latest.GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
 		err = r.closed(ctx, &c, latest)
 	default:

@@ -69,14 +69,16 @@ func RegisterAttributes(ctx context.Context, operator operatorservice.OperatorSe
 }
 
 // MissingAttributes returns the search attributes of the workflows that a namespace lacks. It fails with an
-// [AttributesError] if they may not be listed, or if one has another type.
+// [AttributesError] if the listing is not permitted, or if one has another type.
 func MissingAttributes(ctx context.Context, operator operatorservice.OperatorServiceClient, namespace string) (missing []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	list, err := operator.ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
-	switch {
-	case passing(err):
-		return nil, fmt.Errorf("listing the search attributes of namespace %q: %w", namespace, err)
-	case err != nil:
+	switch code := Code(err); {
+	case code == codes.PermissionDenied, code == codes.Unimplemented:
 		return nil, &AttributesError{namespace, workflows.Attributes(), fmt.Errorf("listing them: %w", err), askSomebody}
+	case err != nil:
+		return nil, Explain(fmt.Errorf("listing the search attributes of namespace %q: %w", namespace, err))
 	}
 	for _, name := range workflows.Attributes() {
 		kind, ok := list.CustomAttributes[name]

@@ -13,6 +13,8 @@ import (
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/api/serviceerror"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"okta-collector/workflows"
 )
@@ -143,8 +145,15 @@ func TestANamespaceWithoutRoomIsToldWhatToDo(t *testing.T) {
 }
 
 func TestWhatIsNotKnownIsNoLackOfAttributes(t *testing.T) {
-	o := &operator{listErrors: slices.Repeat([]error{serviceerror.NewUnavailable("away")}, 1000)}
-	err := register(t, o)
-	require.ErrorContains(t, err, "away")
-	require.False(t, errors.As(err, new(*AttributesError)))
+	for name, listErrors := range map[string][]error{
+		"Temporal is away":             slices.Repeat([]error{serviceerror.NewUnavailable("away")}, 1000),
+		"Temporal has a fault":         {serviceerror.NewInternal("away")},
+		"the API key is not valid yet": {status.Error(codes.Unauthenticated, "away")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := register(t, &operator{listErrors: listErrors})
+			require.ErrorContains(t, err, "away")
+			require.False(t, errors.As(err, new(*AttributesError)))
+		})
+	}
 }

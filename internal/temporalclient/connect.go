@@ -12,8 +12,12 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// probeTimeout bounds the look at what a server speaks that did not answer.
-const probeTimeout = 2 * time.Second
+const (
+	// probeTimeout bounds the test whether a server that did not answer speaks TLS.
+	probeTimeout = 2 * time.Second
+	// askTimeout bounds one question to Temporal. Its SDK sets no deadline for these.
+	askTimeout = 10 * time.Second
+)
 
 // Dial connects to Temporal until ctx ends. It does not look at the namespace.
 func Dial(ctx context.Context, options client.Options) (client.Client, error) {
@@ -25,9 +29,9 @@ func Dial(ctx context.Context, options client.Options) (client.Client, error) {
 	probing, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
 	defer cancel()
 	switch {
+	case Code(err) == codes.DeadlineExceeded:
+		advice = "is it running, is TEMPORAL_ADDRESS right, and does a firewall let this machine through?"
 	case advice != "":
-	case options.ConnectionOptions.TLS != nil && endedByServer(err):
-		advice = clientCertificate
 	case options.ConnectionOptions.TLS == nil && speaksTLS(probing, options.HostPort):
 		advice = "the server speaks TLS, and no TLS is set here: set TEMPORAL_TLS=true, TEMPORAL_TLS_SERVER_CA_CERT_PATH for a CA of your own, " +
 			"and TEMPORAL_TLS_CLIENT_CERT_PATH and _KEY_PATH where the server asks for a certificate"
@@ -39,6 +43,8 @@ func Dial(ctx context.Context, options client.Options) (client.Client, error) {
 
 // Retention returns how long a namespace keeps closed workflows.
 func Retention(ctx context.Context, service workflowservice.WorkflowServiceClient, namespace string) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	answer, err := service.DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: namespace})
 	if err != nil {
 		return 0, Explain(fmt.Errorf("asking Temporal about namespace %q: %w", namespace, err))
@@ -63,6 +69,8 @@ func adviceFor(err error) string {
 		}
 	case codes.Unauthenticated:
 		return "Temporal does not accept the credentials: check TEMPORAL_API_KEY_FILE or TEMPORAL_API_KEY, or the client's certificate in TEMPORAL_TLS_CLIENT_CERT_PATH"
+	case codes.DeadlineExceeded:
+		return "Temporal did not answer in time: see whether it is overloaded, and whether its disk is full"
 	case codes.PermissionDenied:
 		return "the API key or the client's certificate lacks a permission: give it the permission to write to the namespace, or correct TEMPORAL_NAMESPACE"
 	}
@@ -70,6 +78,9 @@ func adviceFor(err error) string {
 		if strings.Contains(err.Error(), known.text) {
 			return known.advice
 		}
+	}
+	if closedByServer(err) {
+		return adviceForClose()
 	}
 	return ""
 }
@@ -91,8 +102,27 @@ var knownTexts = []struct{ text, advice string }{
 	{"remote error: tls:", clientCertificate},
 }
 
-// endedByServer reports whether the server closed the connection before it said why. A server that speaks TLS 1.3 refuses
-// a client's certificate after the handshake, and its reason may not arrive.
-func endedByServer(err error) bool {
-	return strings.Contains(err.Error(), "broken pipe") || strings.Contains(err.Error(), "error reading server preface")
+// closedByServer reports whether the server closed the connection before it said why.
+func closedByServer(err error) bool {
+	text := err.Error()
+	return strings.Contains(text, "broken pipe") || strings.Contains(text, "error reading server preface") ||
+		strings.Contains(text, "connection reset by peer")
+}
+
+// adviceForClose says why a server may have closed a connection of TLS without a reason; empty without TLS. A server that
+// speaks TLS 1.3 refuses a client's certificate after the handshake, and its reason may not arrive.
+func adviceForClose() string {
+	profile, err := settings()
+	if err != nil {
+		return err.Error()
+	}
+	switch options, err := clientOptions(profile); {
+	case err != nil:
+		return err.Error()
+	case options.ConnectionOptions.TLS == nil:
+		return ""
+	case len(options.ConnectionOptions.TLS.Certificates) > 0:
+		return clientCertificate
+	}
+	return "the server asks for a client's certificate (TEMPORAL_TLS_CLIENT_CERT_PATH and _KEY_PATH), or what stands before it does not reach Temporal"
 }

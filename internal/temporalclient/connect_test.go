@@ -7,12 +7,16 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/namespace/v1"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -211,6 +215,85 @@ func TestAConnectionThatFailsSaysWhatToDo(t *testing.T) {
 			t.Log(err)
 		})
 	}
+}
+
+// TestAServerThatClosesWithoutAReasonIsNotBlamedOnACertificateThatNobodySet has a server like a balancer that reaches no
+// Temporal.
+func TestAServerThatClosesWithoutAReasonIsNotBlamedOnACertificateThatNobodySet(t *testing.T) {
+	p := pki(t)
+	cert, err := tls.LoadX509KeyPair(p.ServerCertFile, p.ServerKeyFile)
+	require.NoError(t, err)
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2"}})
+	require.NoError(t, err)
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_ = conn.(*tls.Conn).Handshake()
+			conn.Close()
+		}
+	}()
+	given(t, map[string]string{"TEMPORAL_ADDRESS": listener.Addr().String(), "TEMPORAL_TLS": "true", "TEMPORAL_TLS_SERVER_CA_CERT_PATH": p.ChainFile})
+	options, err := Options()
+	require.NoError(t, err)
+	_, err = Dial(t.Context(), options)
+	require.ErrorContains(t, err, "or what stands before it does not reach Temporal")
+}
+
+func TestARunningConnectionWhoseCertificateIsRefusedSaysWhatToDo(t *testing.T) {
+	f, p := &frontend{}, pki(t)
+	address, server := f.serve(t, "127.0.0.1:0", mutualTLS(t, p))
+	settings := copyTo(t, t.TempDir(), p)
+	settings["TEMPORAL_ADDRESS"] = address
+	given(t, settings)
+	options, err := Options()
+	require.NoError(t, err)
+	temporal, err := Dial(t.Context(), options)
+	require.NoError(t, err)
+	defer temporal.Close()
+
+	server.Stop()
+	strangers, err := devosim.NewPKI(filepath.Join(t.TempDir(), "pki"))
+	require.NoError(t, err)
+	pool := x509.NewCertPool()
+	chain, err := os.ReadFile(strangers.ChainFile)
+	require.NoError(t, err)
+	require.True(t, pool.AppendCertsFromPEM(chain))
+	cert, err := tls.LoadX509KeyPair(p.ServerCertFile, p.ServerKeyFile)
+	require.NoError(t, err)
+	f.serve(t, address, credentials.NewTLS(&tls.Config{Certificates: []tls.Certificate{cert}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool}))
+	require.Eventually(t, func() bool {
+		_, err := Retention(t.Context(), temporal.WorkflowService(), "prod")
+		return err != nil && strings.Contains(err.Error(), "the server does not accept the client's certificate")
+	}, time.Minute, 20*time.Millisecond)
+}
+
+// silent is a Temporal that never answers. It tells until when it would be waited for.
+type silent struct {
+	workflowservice.WorkflowServiceClient
+	operatorservice.OperatorServiceClient
+}
+
+func (silent) DescribeNamespace(ctx context.Context, _ *workflowservice.DescribeNamespaceRequest, _ ...grpc.CallOption) (*workflowservice.DescribeNamespaceResponse, error) {
+	<-ctx.Done()
+	return nil, serviceerror.NewDeadlineExceeded("context deadline exceeded")
+}
+
+func (silent) ListSearchAttributes(ctx context.Context, _ *operatorservice.ListSearchAttributesRequest, _ ...grpc.CallOption) (*operatorservice.ListSearchAttributesResponse, error) {
+	<-ctx.Done()
+	return nil, serviceerror.NewDeadlineExceeded("context deadline exceeded")
+}
+
+func TestATemporalThatNeverAnswersIsNotWaitedForForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, err := Retention(t.Context(), silent{}, "prod")
+		require.ErrorContains(t, err, "see whether it is overloaded")
+		_, err = MissingAttributes(t.Context(), silent{}, "prod")
+		require.ErrorContains(t, err, "see whether it is overloaded")
+	})
 }
 
 func TestANamespaceThatDoesNotExistIsToldTheCommand(t *testing.T) {
