@@ -38,15 +38,15 @@ type Collector struct {
 	log        *zap.Logger
 	metrics    *Metrics
 	startDelay startDelay
-	ways       *ways
+	peers      *peers
 	// lease begins a slice's lease. Tests replace it: the SDK's test environment has no client and no heartbeat timeout.
 	lease func(ctx context.Context, info activity.Info, log *zap.Logger) *lease
 }
 
 // New makes a Collector. workerID is the worker's identity in Temporal.
 func New(tenants map[string]Tenant, workerID string, log *zap.Logger, metrics *Metrics) *Collector {
-	ways := &ways{worker: workerID, log: log, metrics: metrics, failed: map[way]*failing{}}
-	return &Collector{tenants: tenants, log: log, metrics: metrics, ways: ways, lease: func(ctx context.Context, info activity.Info, log *zap.Logger) *lease {
+	peers := &peers{worker: workerID, log: log, metrics: metrics, failed: map[peer]*failing{}}
+	return &Collector{tenants: tenants, log: log, metrics: metrics, peers: peers, lease: func(ctx context.Context, info activity.Info, log *zap.Logger) *lease {
 		return newLease(ctx, activity.GetClient(ctx), info, log)
 	}}
 }
@@ -57,7 +57,7 @@ func New(tenants map[string]Tenant, workerID string, log *zap.Logger, metrics *M
 func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (workflows.SliceResult, error) {
 	info := activity.GetInfo(ctx)
 	s := &slice{
-		in: in, progress: progress{at: in.Checkpoint}, metrics: c.metricsOf(in), ways: c.ways, began: time.Now(),
+		in: in, progress: progress{at: in.Checkpoint}, metrics: c.metricsOf(in), peers: c.peers, began: time.Now(),
 		log: c.log.With(zap.String("tenant", in.Tenant), zap.String("service", in.Service)),
 	}
 	// Temporal's clock is the same for all workers, whatever their own clocks say.
@@ -77,9 +77,9 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 		})
 	}
 	if in.HandBacks > 0 {
-		if obstacle := c.ways.obstacle(ctx, in.Tenant, s.tenant); obstacle != "" {
+		if unreached := c.peers.unreached(ctx, in.Tenant, s.tenant); unreached != "" {
 			s.metrics.handedBack()
-			return handBack(in, obstacle), nil
+			return handBack(in, unreached), nil
 		}
 	}
 	if in.Checkpoint.OffsetOf != s.tenant.Sink.OffsetOf() {

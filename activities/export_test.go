@@ -23,14 +23,17 @@ func (d *StartDelay) Observe(delay time.Duration) { d.observe(delay) }
 // OddTimes warns of a slice that waited, and of a clock that is far off.
 var OddTimes = oddTimes
 
-// LetProbe makes a probe of each lost way due.
+// LetProbe makes a probe of each failing peer due.
 func (c *Collector) LetProbe() {
-	c.ways.mu.Lock()
-	defer c.ways.mu.Unlock()
-	for _, f := range c.ways.failed {
+	c.peers.mu.Lock()
+	defer c.peers.mu.Unlock()
+	for _, f := range c.peers.failed {
 		f.probe = time.Time{}
 	}
 }
+
+// ProbeOnce probes each failing peer that is due, once.
+func (c *Collector) ProbeOnce(ctx context.Context) { c.probePeers(ctx) }
 
 // SendHeartbeatsTo replaces Temporal's client and the workflow's heartbeat timeout, and cancels the
 // activity's context as newer servers do.

@@ -25,7 +25,7 @@ type slice struct {
 	lease   *lease
 	log     *zap.Logger
 	metrics serviceMetrics
-	ways    *ways
+	peers   *peers
 	reader  *okta.Reader
 	stream  devo.Stream // nil until there is something to send
 	progress
@@ -62,7 +62,7 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	if errors.Is(failed, errStop) {
 		end, failed = workflows.SliceResult{End: workflows.EndStopped}, nil
 	}
-	s.ways.learn(s, failed)
+	s.peers.observe(s, failed)
 	s.report(end.End, failed)
 	if failed != nil {
 		return workflows.SliceResult{}, s.fail(ProblemOf(failed))

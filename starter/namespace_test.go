@@ -230,7 +230,7 @@ func TestCheckLooksAtTemporal(t *testing.T) {
 	o.On("OperatorService").Return(&operator{})
 	o.On("DescribeTaskQueue", mock.Anything, "okta-collector", enums.TASK_QUEUE_TYPE_WORKFLOW).Return(&workflowservice.DescribeTaskQueueResponse{}, nil)
 	found := renderChecks(checkTemporal(t.Context(), o.connect, "okta-collector"), 200)
-	require.Regexp(t, `temporal +ok +server 1\.32\.1, starter \S+`, found)
+	require.Regexp(t, `temporal +ok +server 1\.32\.1\n +starter `, found)
 	require.Regexp(t, `temporal namespace prod +ok, but see below +keeps closed workflows for 1 day`, found)
 	require.Contains(t, found, "temporal operator namespace update --retention 2160h --namespace prod")
 	require.Regexp(t, `temporal search attributes +ok, but see below`, found)

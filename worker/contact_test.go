@@ -63,7 +63,7 @@ func TestAWorkerThatTemporalDoesNotAnswerForTenMinutesSaysThatARestartMayHelp(t 
 			synctest.Test(t, func(t *testing.T) {
 				contact := newContact(zap.NewNop())
 				f := &frontend{contact: contact, err: away}
-				ready := &readiness{contact: contact, lost: func() []string { return nil }}
+				ready := &readiness{contact: contact, unreached: func() []string { return nil }}
 				ready.Store(&phase{temporal: f})
 				live := &liveness{ready, "prod"}
 
@@ -91,7 +91,7 @@ func TestAWorkerThatTemporalDoesNotAnswerForTenMinutesSaysThatARestartMayHelp(t 
 
 func TestAWorkerThatNeverReachedTemporalSaysThatARestartMayHelp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ready := &readiness{contact: newContact(zap.NewNop()), lost: func() []string { return nil }}
+		ready := &readiness{contact: newContact(zap.NewNop()), unreached: func() []string { return nil }}
 		ready.Store(&phase{reason: "cannot reach Temporal at prod:7233"})
 		time.Sleep(maxSilence)
 		code, body := asked(t, &liveness{ready, "prod"})
@@ -105,7 +105,7 @@ func TestAWorkerThatGetsNoWorkForLackOfAPermissionSaysSo(t *testing.T) {
 	core, logged := observer.New(zap.InfoLevel)
 	contact := newContact(zap.New(core))
 	f := &frontend{contact: contact}
-	ready := &readiness{contact: contact, lost: func() []string { return nil }}
+	ready := &readiness{contact: contact, unreached: func() []string { return nil }}
 	ready.Store(&phase{temporal: f})
 
 	for range 100 {

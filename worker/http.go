@@ -55,8 +55,8 @@ const askTimeout = 2 * time.Second
 // still collects for its other tenants.
 type readiness struct {
 	atomic.Pointer[phase]
-	contact *contact
-	lost    func() []string
+	contact   *contact
+	unreached func() []string
 }
 
 // phase is what the worker does at the moment.
@@ -77,7 +77,7 @@ func (r *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	} else if err := r.contact.refusal(); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 	} else {
-		fmt.Fprintln(w, strings.Join(append([]string{"ok"}, r.lost()...), "\n"))
+		fmt.Fprintln(w, strings.Join(append([]string{"ok"}, r.unreached()...), "\n"))
 	}
 }
 

@@ -50,7 +50,7 @@ func TestReadyIsSaidWhileTheWorkerWorksAndReachesTemporal(t *testing.T) {
 	var options client.Options
 	registry, err := newRegistry(zap.NewNop(), &options)
 	require.NoError(t, err)
-	ready := &readiness{contact: newContact(zap.NewNop()), lost: func() []string { return nil }}
+	ready := &readiness{contact: newContact(zap.NewNop()), unreached: func() []string { return nil }}
 	ready.Store(&phase{reason: "connecting to Temporal"})
 	server, err := serve("127.0.0.1:0", registry, ready, &liveness{ready, "prod"}, zap.NewNop())
 	require.NoError(t, err)

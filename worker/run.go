@@ -62,7 +62,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	}
 	contact := newContact(log)
 	options.ConnectionOptions.DialOptions = append(options.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(contact.intercept))
-	ready := &readiness{contact: contact, lost: collector.Lost}
+	ready := &readiness{contact: contact, unreached: collector.Unreached}
 	ready.Store(&phase{reason: "connecting to Temporal"})
 	running := &services{}
 	registry.MustRegister(running)
@@ -102,6 +102,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 		reporter.Start(cfg.TaskQueue)
 	}
 	go attributes.watch(ctx)
+	go collector.ProbePeers(ctx)
 	go running.watch(ctx, temporal, cfg.TaskQueue, log)
 	log.Info("working", zap.String("metrics", "http://"+server.Addr+"/metrics"))
 

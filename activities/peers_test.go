@@ -89,7 +89,7 @@ func TestAWorkerThatFailsTwiceToReachDevoHandsTheTenantsSlicesBackUntilAProbeRea
 	_, err := b.collectWith(collector, mayHandBack("acme"))
 	class, at := failed(t, err)
 	require.Equal(t, workflows.ClassPassing, class)
-	require.Empty(t, collector.Lost(), "once is nothing")
+	require.Empty(t, collector.Unreached(), "once is nothing")
 
 	in := mayHandBack("acme")
 	in.Checkpoint = at
@@ -100,7 +100,7 @@ func TestAWorkerThatFailsTwiceToReachDevoHandsTheTenantsSlicesBackUntilAProbeRea
 	require.Len(t, result.Warnings, 1)
 	for _, part := range []string{"7@host", "acme's Devo", server.address, "connection refused"} {
 		require.Contains(t, result.Warnings[0].Message, part)
-		require.Contains(t, strings.Join(collector.Lost(), "\n"), part)
+		require.Contains(t, strings.Join(collector.Unreached(), "\n"), part)
 	}
 	unreached(1)
 	require.Len(t, logged.FilterMessageSnippet("does not reach the peer").All(), 1)
@@ -120,7 +120,7 @@ func TestAWorkerThatFailsTwiceToReachDevoHandsTheTenantsSlicesBackUntilAProbeRea
 	require.NoError(t, err)
 	require.Equal(t, workflows.EndCaughtUp, result.End)
 	require.EqualValues(t, 1, result.Checkpoint.Totals.Events)
-	require.Empty(t, collector.Lost())
+	require.Empty(t, collector.Unreached())
 	unreached(0)
 	require.Len(t, logged.FilterMessageSnippet("reaches the peer again").All(), 1)
 }
@@ -136,13 +136,15 @@ func TestASliceThatMayNotBeHandedBackIsBegunWhateverTheWorkerKnows(t *testing.T)
 		class, _ := failed(t, err)
 		require.Equal(t, workflows.ClassPassing, class)
 	}
-	require.Len(t, collector.Lost(), 1)
+	require.Empty(t, collector.Unreached(), "slices fail together at one short fault")
+	collector.ProbeOnce(t.Context())
+	require.Len(t, collector.Unreached(), 1)
 
 	server.comesBack()
 	result, err := b.collectWith(collector, last)
 	require.NoError(t, err)
 	require.Equal(t, workflows.EndCaughtUp, result.End)
-	require.Empty(t, collector.Lost(), "the slice has shown that Devo is reached")
+	require.Empty(t, collector.Unreached(), "the slice has shown that Devo is reached")
 }
 
 func TestAWorkerThatFailsTwiceToReachOktaHandsTheTenantsSlicesBack(t *testing.T) {
@@ -167,7 +169,7 @@ func TestAWorkerThatFailsTwiceToReachOktaHandsTheTenantsSlicesBack(t *testing.T)
 	result, err := b.collectWith(collector, mayHandBack("acme"))
 	require.NoError(t, err)
 	require.Equal(t, workflows.EndCaughtUp, result.End)
-	require.Empty(t, collector.Lost())
+	require.Empty(t, collector.Unreached())
 }
 
 func TestAnOktaThatAnswersAnythingIsReached(t *testing.T) {
@@ -182,5 +184,20 @@ func TestAnOktaThatAnswersAnythingIsReached(t *testing.T) {
 		class, _ := failed(t, err)
 		require.Equal(t, workflows.ClassPassing, class)
 	}
-	require.Empty(t, collector.Lost(), "no other worker would get another answer")
+	require.Empty(t, collector.Unreached(), "no other worker would get another answer")
+}
+
+func TestAPeerThatIsBackIsNoticedWithoutASlice(t *testing.T) {
+	b := newBench(t, 1)
+	sink, server := devoAway(t)
+	collector := b.collector(map[string]activities.Tenant{"acme": {Org: b.org("http://acme.test", b), Sink: sink}})
+	_, err := b.collectWith(collector, mayHandBack("acme"))
+	failed(t, err)
+	collector.ProbeOnce(t.Context())
+	require.Len(t, collector.Unreached(), 1)
+
+	server.comesBack()
+	collector.LetProbe()
+	collector.ProbeOnce(t.Context())
+	require.Empty(t, collector.Unreached())
 }
