@@ -893,4 +893,6 @@ func TestASliceThatGetsNoMemoryEndsAsItsTimeDoes(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, workflows.EndMore, result.End)
 	require.Greater(t, b.heartbeats, 5, "it was alive all the time")
+	require.Equal(t, "the slice waited a minute for memory: the pages under way take up the memory that the worker may use for them; "+
+		"if that goes on, give the worker more memory, or start another one", result.Warnings[0].Message)
 }

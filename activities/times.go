@@ -14,6 +14,7 @@ const (
 	warnUnreached = "peer not reached"
 	warnWaited    = "slice waited"
 	warnClock     = "clock"
+	warnMemory    = "memory"
 )
 
 const (

@@ -3,6 +3,7 @@ package workflows
 import (
 	"fmt"
 
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -83,25 +84,41 @@ func (c *collector) updateWebUI(ctx workflow.Context) error {
 	hasTenant, _ := have.GetKeyword(attributeTenant)
 	hasService, _ := have.GetKeyword(attributeService)
 	hasState, _ := have.GetKeyword(attributeState)
-	if hasTenant == c.tenant && hasService == c.service && hasState == state {
+	upToDate := hasTenant == c.tenant && hasService == c.service && hasState == state
+	switch {
+	case upToDate && c.memo == "":
 		return nil
-	}
-	if !c.hasAttributes(ctx) {
+	case !c.hasAttributes(ctx):
 		return c.upsertMemo(ctx, state)
+	case !upToDate:
+		if err := workflow.UpsertTypedSearchAttributes(ctx, c.searchAttributes(state)...); err != nil {
+			return fmt.Errorf("upserting search attributes: %w", err)
+		}
 	}
-	if err := workflow.UpsertTypedSearchAttributes(ctx, c.searchAttributes(state)...); err != nil {
-		return fmt.Errorf("upserting search attributes: %w", err)
-	}
-	return nil
+	return c.upsertMemo(ctx, "")
 }
 
-// upsertMemo records the state where there are no search attributes. Lists show a memo, but no query finds it.
+// memoState returns the state in the memo that the run began with; empty if there is none.
+func memoState(ctx workflow.Context) (state string) {
+	payload := workflow.GetInfo(ctx).Memo.GetFields()[AttributeState]
+	if payload == nil || converter.GetDefaultDataConverter().FromPayload(payload, &state) != nil {
+		return ""
+	}
+	return state
+}
+
+// upsertMemo records the state where there are no search attributes, and removes it where there are. Lists show a memo,
+// but no query finds it.
 func (c *collector) upsertMemo(ctx workflow.Context, state string) error {
 	if c.memo == state {
 		return nil
 	}
 	c.memo = state
-	if err := workflow.UpsertMemo(ctx, map[string]any{AttributeState: state}); err != nil {
+	var value any // nil removes it
+	if state != "" {
+		value = state
+	}
+	if err := workflow.UpsertMemo(ctx, map[string]any{AttributeState: value}); err != nil {
 		return fmt.Errorf("upserting the memo: %w", err)
 	}
 	return nil

@@ -46,7 +46,7 @@ func (s *collectSuite) TestSearchAttributesThatAreRegisteredLaterAreSet() {
 	s.run(input, time.Hour+30*time.Second)
 
 	s.Equal(1, *attributes)
-	s.Equal([]any{workflows.AttributeCollecting}, *memos)
+	s.Equal([]any{workflows.AttributeCollecting, nil}, *memos, "then the memo is removed, so that it says nothing old")
 }
 
 func (s *collectSuite) TestABackfillStartsWithoutSearchAttributes() {

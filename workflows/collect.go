@@ -64,13 +64,13 @@ type collector struct {
 	recent  []Sample
 	signals *signals
 	running bool // while a slice runs
-	// handedBack counts the slices that were handed back since the last one that was begun.
-	handedBack int
-	polled     bool // the signal poll has arrived while a slice runs
+	// handBacks is how many times in a row the next slice may be handed back.
+	handBacks int
+	polled    bool // the signal poll has arrived while a slice runs
 	// starting counts the backfills that were requested by signals and have not started yet.
 	starting int
-	// registered reports whether the namespace has the search attributes; only the worker knows. memo is the state that
-	// this run has put into its memo.
+	// registered reports whether the namespace has the search attributes; only the worker knows. memo is the state in the
+	// run's memo.
 	registered func() bool
 	memo       string
 }
@@ -84,7 +84,7 @@ func newCollector(ctx workflow.Context, id, tenant, service string, state *State
 	if given := info.WorkflowExecution.ID; given != id {
 		return nil, invalid(fmt.Sprintf("the workflow id is %q and must be %q: it is the lock, so that nothing is collected twice at once", given, id))
 	}
-	c := &collector{tenant: tenant, service: service, state: *cmp.Or(state, &State{})}
+	c := &collector{tenant: tenant, service: service, state: *cmp.Or(state, &State{}), handBacks: maxHandBacks, memo: memoState(ctx)}
 	c.registered = ctx.Value(attributesKey{}).(func() bool)
 	if c.state.Began.IsZero() {
 		// The workflow started then, although its first worker may come later.
@@ -230,7 +230,7 @@ func (c *collector) slice(ctx workflow.Context) error {
 
 	future := workflow.ExecuteActivity(sliceCtx, CollectSliceName, SliceInput{
 		Tenant: c.tenant, Service: c.service, Since: c.state.Since, Began: c.state.Began, Backfill: c.backfill, Checkpoint: c.state.Checkpoint,
-		HandBacks: maxHandBacks - c.handedBack,
+		HandBacks: c.handBacks,
 	})
 	// Cancelling the workflow cancels the slice with it. The wait for its result goes on.
 	waitCtx, _ := workflow.NewDisconnectedContext(ctx)
@@ -244,9 +244,13 @@ func (c *collector) slice(ctx workflow.Context) error {
 	var result SliceResult
 	err := future.Get(ctx, &result)
 	c.state.Slices++
-	c.handedBack++
-	if result.End != EndHandedBack {
-		c.handedBack = 0
+	switch {
+	case result.End == EndHandedBack:
+		c.handBacks--
+	case err != nil && c.handBacks == 0:
+		c.handBacks = 1 // no worker was well: eight activities for each attempt would cost much for nothing
+	default:
+		c.handBacks = maxHandBacks
 	}
 	if err != nil {
 		return c.onFailure(ctx, err)

@@ -26,6 +26,22 @@ func (s *collectSuite) TestASliceThatIsHandedBackIsStartedAgainAtOnceForAnotherW
 	s.Equal(3, state.LastWarning.Count)
 }
 
+func (s *collectSuite) TestAfterAFailureWhereNoWorkerWasWellASliceIsHandedBackOnce() {
+	var allowed []int
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		allowed = append(allowed, in.HandBacks)
+		switch {
+		case in.HandBacks > 0:
+			return handedBack(in), nil
+		case len(allowed) < 14:
+			return workflows.SliceResult{}, fails(workflows.ClassPassing, in.Checkpoint)
+		}
+		return workflows.SliceResult{End: workflows.EndCaughtUp, Checkpoint: moved(in), Wait: time.Hour}, nil
+	}
+	s.run(input, 70*time.Minute)
+	s.Equal([]int{8, 7, 6, 5, 4, 3, 2, 1, 0, 1, 0, 1, 0, 1, 0, 8, 7, 6, 5, 4, 3, 2, 1, 0}, allowed)
+}
+
 func (s *collectSuite) TestASliceIsHandedBackAFewTimesAtMostAndThenBegins() {
 	var allowed []int
 	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {

@@ -20,7 +20,7 @@ var ErrFull = errors.New("page is too large")
 
 // ReadFrom reads r to its end. announced is how many bytes will come, or less than 0 if that is unknown. If there are
 // more than limit, the error is ErrFull and the buffer has the first ones. While other pages take up the memory, ReadFrom
-// waits for it. Other errors are those of r or the cause of ctx.
+// waits for it, but not longer than for ErrBusy. Other errors are those of r or the cause of ctx.
 func (b *Buffer) ReadFrom(ctx context.Context, r io.Reader, announced int64, limit int) error {
 	if announced >= 0 {
 		// One byte more, so that the end is seen without growing.

@@ -4,13 +4,15 @@ package memory
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Bound grants bytes to owners. Waiting owners are served in turn, and each one's requests in order. Among several
-// owners, one alone gets at most half of the bytes, so that it cannot hold all of them while its destination stalls.
-// A Bound is safe for concurrent use.
+// owners, one alone acquires at most half of the bytes, so that it does not hold all of them while its destination stalls.
+// It gets more only for a page that turns out larger. A Bound is safe for concurrent use.
 type Bound struct {
 	limit int
 	free  free
@@ -39,6 +41,12 @@ type waiter struct {
 	granted chan struct{}
 }
 
+// ErrBusy: other pages take up the memory, for longer than a page waits.
+var ErrBusy = errors.New("the pages under way take up the memory that the worker may use for them")
+
+// maxWait bounds one wait for memory. It is as long as a slice.
+const maxWait = time.Minute
+
 // Most is how many bytes the pages under way may take unless the machine has less memory.
 const Most = 128 << 20
 
@@ -55,7 +63,7 @@ func (b *Bound) Join() *Owner {
 }
 
 // Acquire waits for a buffer of this many bytes. The size is an estimate: it is rounded up, it is at most what an owner
-// can get, and the buffer grows if need be. The error is the cause of ctx.
+// can get, and the buffer grows if need be. The error is ErrBusy or the cause of ctx.
 func (o *Owner) Acquire(ctx context.Context, bytes int) (*Buffer, error) {
 	buffer := &Buffer{owner: o}
 	b := o.bound
@@ -70,8 +78,10 @@ func (o *Owner) Acquire(ctx context.Context, bytes int) (*Buffer, error) {
 	return buffer, nil
 }
 
-// wait returns when w is granted, or removes it when ctx ends.
+// wait returns when w is granted, or removes it when ctx or maxWait ends.
 func (b *Bound) wait(ctx context.Context, w *waiter) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, maxWait, ErrBusy)
+	defer cancel()
 	b.mu.Lock()
 	b.serve()
 	select {
@@ -117,9 +127,11 @@ func (b *Bound) serve() {
 		b.grant(w)
 		return true
 	})
-	for len(b.growing) == 0 {
+	for {
 		i := slices.IndexFunc(b.owners, func(o *Owner) bool {
-			return len(o.waiting) > 0 && o.used+o.waiting[0].bytes <= b.share()
+			// An owner that has nothing does not wait for buffers that grow: they may be stuck behind a destination that stalls.
+			goesOn := len(b.growing) == 0 || o.used == 0
+			return goesOn && len(o.waiting) > 0 && o.used+o.waiting[0].bytes <= b.share()
 		})
 		if i < 0 || b.used+b.owners[i].waiting[0].bytes > b.limit {
 			return // a smaller request does not overtake, otherwise a large one could wait for ever

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
@@ -160,6 +161,49 @@ func TestAWaitEndsWithItsContext(t *testing.T) {
 		require.EqualValues(t, 1, metric(t, bound, "okta_collector_page_memory_waits_total"))
 		held.Release()
 		require.Zero(t, used(t, bound))
+	})
+}
+
+func TestAWaitEndsAfterAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := memory.New(8 * mib).Join()
+		acquire(t, o, 8*mib)
+		began := time.Now()
+		_, err := o.Acquire(t.Context(), mib)
+		require.ErrorIs(t, err, memory.ErrBusy)
+		require.Equal(t, time.Minute, time.Since(began))
+	})
+}
+
+// stalls is the beginning of a page, and then nothing until its context ends.
+type stalls struct {
+	page io.Reader
+	end  <-chan struct{}
+}
+
+func (s stalls) Read(p []byte) (int, error) {
+	n, err := s.page.Read(p)
+	if err == io.EOF {
+		<-s.end
+	}
+	return n, err
+}
+
+func TestAnOwnerThatHasNothingDoesNotWaitForBuffersThatGrow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bound := memory.New(10 * mib)
+		stalled, growing, third, other := bound.Join(), bound.Join(), bound.Join(), bound.Join()
+		held := []*memory.Buffer{acquire(t, stalled, 4*mib), acquire(t, growing, 3*mib), acquire(t, third, 3*mib)}
+		end := make(chan struct{})
+		for _, b := range held[:2] { // the first one exceeds the bound, and the second one waits for its end
+			go b.ReadFrom(t.Context(), stalls{bytes.NewReader(make([]byte, 5*mib)), end}, -1, large)
+			synctest.Wait()
+		}
+		held[2].Release()
+		require.EqualValues(t, 1, metric(t, bound, "okta_collector_page_memory_waiting"))
+		acquire(t, other, mib/8).Release()
+		close(end)
+		held[0].Release()
 	})
 }
 

@@ -42,7 +42,9 @@ func (o *Org) read(ctx context.Context, a *answer, q query, resp *http.Response)
 	c := q.collection
 	var links []byte
 	err := a.fill(ctx, resp)
-	o.learn(q, a)
+	if err == nil || errors.Is(err, errTooLarge) {
+		o.learn(q, a)
+	}
 	switch {
 	case errors.Is(err, errTooLarge) && q.smallest:
 		a.objects, err = []object{{raw: a.body.Bytes(), fault: errTooLarge}}, nil
@@ -70,6 +72,8 @@ func (a *answer) fill(ctx context.Context, resp *http.Response) error {
 	switch err := a.body.ReadFrom(ctx, body, announced, maxPage); {
 	case errors.Is(err, memory.ErrFull), resp.ContentLength > maxPage:
 		return errTooLarge
+	case errors.Is(err, memory.ErrBusy):
+		return err
 	case err != nil:
 		return fmt.Errorf("%w: %w", errReading, err)
 	}

@@ -268,6 +268,9 @@ func (o *Org) transportError(timed, ctx context.Context, e *Error) error {
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case errors.Is(e.err, memory.ErrBusy):
+		e.Class = NoMemory
+		return e
 	case timed.Err() != nil:
 		e.err, e.like = context.Cause(timed), noAnswer
 		return e

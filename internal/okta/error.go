@@ -27,7 +27,8 @@ const (
 	RateLimited
 	// Yields: a backfill's request was not sent, because live collection goes first. The backfill has to wait.
 	Yields
-	// NoMemory: the request was not sent, because the pages under way take up the worker's memory for about a minute.
+	// NoMemory: other pages take up the memory that the worker may use for pages, for a minute. The request was not sent, or
+	// its answer not read to the end.
 	NoMemory
 	// NotInOrg: the org does not have this collection, for instance because a feature is off. It is looked for again daily.
 	NotInOrg

@@ -3,19 +3,12 @@ package okta
 import (
 	"context"
 	"errors"
-	"time"
 
 	"okta-collector/internal/memory"
 )
 
-const (
-	// memoryWait bounds the wait for the memory of a page. It is as long as a slice.
-	memoryWait = time.Minute
-	// objectSize is the estimate for an object of a service that sent no page yet, in bytes.
-	objectSize = 3 << 10
-)
-
-var errNoMemory = errors.New("the pages under way take up the memory that the worker may use for them")
+// objectSize is the estimate for an object of a service that sent no page yet, in bytes.
+const objectSize = 3 << 10
 
 // pageKey is what the size of a page depends on.
 type pageKey struct {
@@ -35,9 +28,11 @@ func (o *Org) acquire(ctx context.Context, q query, path string) (*memory.Buffer
 	if last, ok := o.sizes.Load(key); ok {
 		size = last.(int)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, memoryWait, &Error{Class: NoMemory, Path: path, err: errNoMemory})
-	defer cancel()
-	return o.memory.Acquire(ctx, size)
+	buffer, err := o.memory.Acquire(ctx, size)
+	if errors.Is(err, memory.ErrBusy) {
+		return nil, &Error{Class: NoMemory, Path: path, err: err}
+	}
+	return buffer, err
 }
 
 // learn keeps the size of a page for the next one, and an eighth more.

@@ -139,3 +139,36 @@ func TestThereIsAnEndToTheWaitForMemory(t *testing.T) {
 		require.ErrorIs(t, err, errStop)
 	})
 }
+
+// TestAPageThatGrowsAndGetsNoMemory is no fault of Okta's.
+func TestAPageThatGrowsAndGetsNoMemoryIsAskedForAgainAsItWas(t *testing.T) {
+	bound := memory.New(1 << 20)
+	org := orgWithin(t, bound, func(*http.Request) (*http.Response, error) {
+		return answer(200, strings.NewReader("["+strings.Repeat(`{"id":"0oa1"},`, 100_000)+`{"id":"0oa2"}]`))
+	})
+	other, err := bound.Join().Acquire(t.Context(), 1) // it grows before, so that the page has to wait
+	require.NoError(t, err)
+	synctest.Test(t, func(t *testing.T) {
+		end := make(chan struct{})
+		go other.ReadFrom(t.Context(), stalled{strings.NewReader(strings.Repeat(" ", 2<<20)), end}, -1, 4<<20)
+		synctest.Wait()
+		r := org.Reader(service(t, "apps"), okta.Begin{}, time.Now)
+		e := refused(t, r, checkpoint.Position{})
+		require.Equal(t, okta.NoMemory, e.Class)
+		close(end)
+	})
+}
+
+// stalled is a body whose end does not come.
+type stalled struct {
+	body io.Reader
+	end  <-chan struct{}
+}
+
+func (s stalled) Read(p []byte) (int, error) {
+	n, err := s.body.Read(p)
+	if err == io.EOF {
+		<-s.end
+	}
+	return n, err
+}

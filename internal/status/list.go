@@ -78,11 +78,11 @@ func catalogOrder(a, b string) int {
 	return cmp.Or(cmp.Compare(tenantA, tenantB), cmp.Compare(place(serviceA), place(serviceB)), cmp.Compare(a, b))
 }
 
-// State returns the search attribute CollectorState of a run or, in a namespace without it, the state in its memo. A run
-// that no worker has seen yet has neither, and counts as collecting.
+// State returns the state in the memo of a run, which it has while the namespace lacks the search attributes, or else the
+// search attribute CollectorState. A run that no worker has seen yet has neither, and counts as collecting.
 func State(run *workflow.WorkflowExecutionInfo, data converter.DataConverter) string {
 	var state string
-	payload := cmp.Or(run.GetSearchAttributes().GetIndexedFields()[workflows.AttributeState], run.GetMemo().GetFields()[workflows.AttributeState])
+	payload := cmp.Or(run.GetMemo().GetFields()[workflows.AttributeState], run.GetSearchAttributes().GetIndexedFields()[workflows.AttributeState])
 	if payload == nil || data.FromPayload(payload, &state) != nil {
 		return workflows.AttributeCollecting
 	}
