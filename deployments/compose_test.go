@@ -69,7 +69,6 @@ func TestInComposeEverythingThatRunsIsAskedForItsHealth(t *testing.T) {
 	}
 }
 
-// TestRetentionInCompose, in test/, runs the command.
 func TestInComposePositionsLast90Days(t *testing.T) {
 	retention := readCompose(t).Services["retention"]
 	require.Equal(t, "service_healthy", retention.DependsOn["temporal"].Condition)

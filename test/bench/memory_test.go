@@ -20,7 +20,7 @@ func TestTwentyOrgsStartInASmallContainer(t *testing.T) {
 			https      bool
 		}{
 			"pages of 3 MB by HTTPS":   {eventBytes: 2800, https: true},
-			"pages of 10 MB by syslog": {eventBytes: 10_000},
+			"pages of 28 MB by syslog": {eventBytes: 28_000},
 		} {
 			t.Run(name, func(t *testing.T) {
 				m, err := s.startOrgs(ctx, t.Output(), 20, ship.eventBytes, ship.https)
