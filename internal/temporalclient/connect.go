@@ -39,11 +39,22 @@ func Dial(ctx context.Context, options client.Options) (client.Client, error) {
 
 // Retention returns how long a namespace keeps closed workflows.
 func Retention(ctx context.Context, service workflowservice.WorkflowServiceClient, namespace string) (time.Duration, error) {
+	answer, err := describe(ctx, service, namespace)
+	return answer.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration(), err
+}
+
+// Identify returns a line of text that names a namespace as no other one of any Temporal is named.
+func Identify(ctx context.Context, service workflowservice.WorkflowServiceClient, namespace string) (string, error) {
+	answer, err := describe(ctx, service, namespace)
+	return fmt.Sprintf("Temporal namespace %s, id %s", namespace, answer.GetNamespaceInfo().GetId()), err
+}
+
+func describe(ctx context.Context, service workflowservice.WorkflowServiceClient, namespace string) (*workflowservice.DescribeNamespaceResponse, error) {
 	answer, err := service.DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: namespace})
 	if err != nil {
-		return 0, Explain(fmt.Errorf("asking Temporal about namespace %q: %w", namespace, err))
+		return nil, Explain(fmt.Errorf("asking Temporal about namespace %q: %w", namespace, err))
 	}
-	return answer.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration(), nil
+	return answer, nil
 }
 
 // Explain adds to an error of Temporal's what to do about it, if that is known.
