@@ -13,7 +13,7 @@ import (
 func TestHealthIsThatOfTheWorkerWhichRuns(t *testing.T) {
 	ready := &readiness{contact: newContact(zap.NewNop()), lost: func() []string { return nil }}
 	ready.Store(&phase{reason: "connecting to Temporal"})
-	server, err := serve("127.0.0.1:0", prometheus.NewRegistry(), ready, &liveness{ready: ready}, zap.NewNop())
+	server, err := serve(t.Context(), "127.0.0.1:0", prometheus.NewRegistry(), ready, &liveness{ready: ready}, zap.NewNop())
 	require.NoError(t, err)
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
 
