@@ -94,4 +94,3 @@ func TestVersion(t *testing.T) {
 	require.Zero(t, code)
 	require.Contains(t, stdout, "okta-collector worker")
 }
-

@@ -96,6 +96,7 @@ var knownTexts = []struct{ text, advice string }{
 		"unset TEMPORAL_TLS and TEMPORAL_TLS_*, set TEMPORAL_TLS=false where there is an API key, or correct the port of TEMPORAL_ADDRESS"},
 	{"certificate signed by unknown authority", "name the CA of the server's certificate in TEMPORAL_TLS_SERVER_CA_CERT_PATH"},
 	{"certificate has expired or is not yet valid", "the server's certificate is of another time: renew it, or correct this machine's clock"},
+	{"has an RSA key of", "have the server's certificate, or its authority's, issued with a key of at least 2,048 bits"},
 	{"certificate is valid for", "correct TEMPORAL_ADDRESS, or name the server in TEMPORAL_TLS_SERVER_NAME"},
 	{"certificate is not valid for any names", "correct TEMPORAL_ADDRESS, or name the server in TEMPORAL_TLS_SERVER_NAME"},
 	{"doesn't contain any IP SANs", "name the server in TEMPORAL_TLS_SERVER_NAME"},
