@@ -53,7 +53,7 @@ func TestACollectThatIsStartedWithACraftedStateCutsNoFile(t *testing.T) {
 	require.True(t, strings.HasPrefix(content(t, file), delivered), "objects come twice, and nothing is cut")
 	status, err = s.status("users")
 	require.NoError(t, err)
-	require.Equal(t, devo.WarnNotCut, status.LastWarning.Kind)
+	require.Equal(t, devo.WarnDiffers, status.LastWarning.Kind)
 	require.Contains(t, status.LastWarning.Message, "Nothing is cut")
 }
 

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -45,13 +46,18 @@ func (s *fileSink) Open(ctx context.Context, target Target) (Stream, error) {
 	opened := &stream{sender: f, doing: "writing " + f.file.Name(), metrics: s.cfg.Metrics}
 	if warning != "" {
 		s.cfg.Log.Warn(warning, zap.String("file", f.file.Name()))
-		opened.warn(WarnNotCut, "%s: %s", f.file.Name(), warning)
+		opened.warn(WarnDiffers, "%s: %s", f.file.Name(), warning)
 	}
 	return opened, nil
 }
 
 // open opens the file of a stream. A warning says why it was not truncated to the checkpoint.
 func (s *fileSink) open(ctx context.Context, target Target) (opened *fileSender, warning string, err error) {
+	name := fileName(target.Name)
+	file := filepath.Join(s.dir, name)
+	if err := s.private(file); err != nil {
+		return nil, "", err
+	}
 	root, err := s.root()
 	if err != nil {
 		return nil, "", err
@@ -63,7 +69,6 @@ func (s *fileSink) open(ctx context.Context, target Target) (opened *fileSender,
 	if err := ensureID(root); err != nil {
 		return nil, "", err
 	}
-	name := fileName(target.Name)
 	if err := root.MkdirAll(path.Dir(name), dirMode); err != nil {
 		return nil, "", err
 	}
@@ -77,7 +82,7 @@ func (s *fileSink) open(ctx context.Context, target Target) (opened *fileSender,
 			sender.close()
 		}
 	}()
-	if err := s.private(path.Join(s.dir, name)); err != nil {
+	if err := s.private(file); err != nil { // others may have been faster to create a part of the path
 		return nil, "", err
 	}
 	if err := lock(f); err != nil {
@@ -95,9 +100,6 @@ func (s *fileSink) open(ctx context.Context, target Target) (opened *fileSender,
 // root opens the directory, and creates it if there is none. Through an os.Root no path leads out of it, not even a
 // symbolic link.
 func (s *fileSink) root() (*os.Root, error) {
-	if err := s.private(s.dir); err != nil {
-		return nil, err
-	}
 	if err := os.MkdirAll(s.dir, dirMode); err != nil {
 		return nil, err
 	}
@@ -140,6 +142,9 @@ func (s *fileSink) Check(context.Context) error {
 }
 
 func (s *fileSink) check() error {
+	if err := s.private(s.dir); err != nil {
+		return err
+	}
 	root, err := s.root()
 	if err != nil {
 		return err

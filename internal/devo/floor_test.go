@@ -52,7 +52,7 @@ func TestACheckpointBelowWhatWasConfirmedCutsNothing(t *testing.T) {
 			}
 			require.Equal(t, numbers(0, 1, 2, 3, 4, 7), read(t, dir, "okta/acme/logs.jsonl"))
 			require.Len(t, warnings, 1)
-			require.Equal(t, devo.WarnNotCut, warnings[0].Kind)
+			require.Equal(t, devo.WarnDiffers, warnings[0].Kind)
 			require.Contains(t, warnings[0].Message, "Nothing is cut")
 			require.Equal(t, 1, logs.Len())
 

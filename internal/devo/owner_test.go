@@ -55,12 +55,13 @@ func TestASecondTemporalWithATenantOfTheSameNameWritesNothingIntoItsDirectory(t 
 	require.Equal(t, numbers(0, 1, 2, 3), read(t, dir, "okta/acme/logs.jsonl"))
 }
 
-// tree has the content of every file below a directory.
+// tree has everything below a directory, and the content of files.
 func tree(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	require.NoError(t, filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
+		files[path] = d.Type().String()
+		if err == nil && d.Type().IsRegular() {
 			files[path] = read(t, path)
 		}
 		return err

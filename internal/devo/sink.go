@@ -100,8 +100,9 @@ const (
 	WarnSmallerBatches = "smaller batches"
 	// WarnCut: a single event was too large for the server or a proxy, and was shipped cut and marked.
 	WarnCut = "cut"
-	// WarnNotCut: a file is not as long as its checkpoint says, and was not truncated. Events may be in it twice.
-	WarnNotCut = "not truncated"
+	// WarnDiffers: a file is shorter than its checkpoint says, or more of it was confirmed. Nothing was truncated, and
+	// events may be in it twice.
+	WarnDiffers = "file and checkpoint differ"
 )
 
 // A Delivery is a batch under way. It owns what confirms the batch: a connection, or a request with its body.

@@ -56,6 +56,7 @@ func TestADirectoryThatOthersMayWriteToIsRefused(t *testing.T) {
 			top, dir := filepath.Join(above, "top"), filepath.Join(above, "top", "dir")
 			require.NoError(t, os.MkdirAll(dir, 0o700))
 			test.change(t, top, dir)
+			before := tree(t, above)
 			sink := newSink(t, devo.Config{URL: "file://" + dir + test.query})
 			stream, err := sink.Open(t.Context(), logsTarget(nil))
 			if test.refused == "" {
@@ -66,6 +67,7 @@ func TestADirectoryThatOthersMayWriteToIsRefused(t *testing.T) {
 			}
 			require.ErrorIs(t, err, devo.ErrRefused)
 			require.ErrorContains(t, err, filepath.Join(above, test.refused)+" ")
+			require.Equal(t, before, tree(t, above), "nothing is written")
 			require.Contains(t, devo.Remedy(err), "chmod +t")
 			require.Contains(t, devo.Remedy(err), "?shared=yes")
 		})

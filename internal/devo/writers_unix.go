@@ -13,15 +13,18 @@ import (
 )
 
 // checkWriters returns an error if anybody may write to a path or replace a part of it, other than the worker's user,
-// root, and the owners and groups that the operator gave to directories. It does not look behind a part that does not
-// exist.
+// root, and the owners and groups that the operator gave to directories. It follows symbolic links. Parts that do not
+// exist are still to be created.
 func checkWriters(path string) error {
 	if err := checkParts(path); err != nil {
 		return err
 	}
 	resolved, err := filepath.EvalSymlinks(path)
+	for ; errors.Is(err, fs.ErrNotExist) && path != filepath.Dir(path); resolved, err = filepath.EvalSymlinks(path) {
+		path = filepath.Dir(path)
+	}
 	if err != nil {
-		return nil // the path does not exist, or its use fails with the same error
+		return nil // its use fails too
 	}
 	return checkParts(resolved)
 }
