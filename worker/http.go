@@ -18,18 +18,13 @@ import (
 	"okta-collector/internal/temporalclient"
 )
 
-// listenPause is the time between two attempts to listen.
-var listenPause = 15 * time.Second
-
-// serve serves /metrics, /healthz and /readyz in the background until the server is closed. If it cannot listen, because
-// another process has the port or the address is not this machine's, it returns why, and tries again until ctx ends: the
-// worker collects all the same. If listen has port 0, the server's Addr has the port that was chosen.
-func serve(ctx context.Context, listen string, registry *prometheus.Registry, ready, live http.Handler, log *zap.Logger) (*http.Server, error) {
+// newServer makes the server of /metrics, /healthz and /readyz at an address.
+func newServer(listen string, registry *prometheus.Registry, ready, live http.Handler, log *zap.Logger) *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.Handle("GET /healthz", live)
 	mux.Handle("GET /readyz", ready)
-	server := &http.Server{
+	return &http.Server{
 		Addr:              listen,
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,
@@ -39,22 +34,31 @@ func serve(ctx context.Context, listen string, registry *prometheus.Registry, re
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          zap.NewStdLog(log),
 	}
-	listener, err := net.Listen("tcp", listen)
+}
+
+// listenPause is the time between two attempts to listen.
+var listenPause = 15 * time.Second
+
+// serve serves in the background until the server is closed. If it cannot listen, because another process has the port or
+// the address is not this machine's, it returns why, and tries again until ctx ends: the worker collects all the same. If
+// the server's Addr has port 0, serve replaces it by the port that was chosen.
+func serve(ctx context.Context, server *http.Server, log *zap.Logger) error {
+	listener, err := net.Listen("tcp", server.Addr)
 	if err == nil {
 		server.Addr = listener.Addr().String()
 		go serveOn(server, listener, log)
-		return server, nil
+		return nil
 	}
 	err = fmt.Errorf("metrics and health are not served, but events are collected: cannot listen on COLLECTOR_LISTEN, %q; "+
-		"free the port, or set another address and restart the worker: %w", listen, err)
+		"free the port, or set another address and restart the worker: %w", server.Addr, err)
 	log.Warn("trying again to listen", zap.Duration("every", listenPause), zap.Error(err))
 	go func() {
-		if listener := awaitPort(ctx, listen); listener != nil {
+		if listener := awaitPort(ctx, server.Addr); listener != nil {
 			log.Info("metrics and health are served now", zap.Stringer("address", listener.Addr()))
 			serveOn(server, listener, log)
 		}
 	}()
-	return server, err
+	return err
 }
 
 // awaitPort tries to listen until it can. It returns nil when ctx ends.

@@ -50,8 +50,8 @@ func TestReadyIsSaidWhileTheWorkerWorksAndReachesTemporal(t *testing.T) {
 	require.NoError(t, err)
 	ready := &readiness{contact: newContact(zap.NewNop()), lost: func() []string { return nil }}
 	ready.Store(&phase{reason: "connecting to Temporal"})
-	server, err := serve(t.Context(), "127.0.0.1:0", registry, ready, &liveness{ready, "prod"}, zap.NewNop())
-	require.NoError(t, err)
+	server := newServer("127.0.0.1:0", registry, ready, &liveness{ready, "prod"}, zap.NewNop())
+	require.NoError(t, serve(t.Context(), server, zap.NewNop()))
 	defer server.Close()
 	url := "http://" + server.Addr
 
@@ -106,8 +106,9 @@ func TestAPortThatAnotherProcessHasIsTriedAgainUntilItIsFree(t *testing.T) {
 	address = strings.TrimSpace(address)
 
 	core, logs := observer.New(zap.InfoLevel)
-	server, err := serve(t.Context(), address, prometheus.NewRegistry(), http.NotFoundHandler(), http.NotFoundHandler(), zap.New(core))
+	server := newServer(address, prometheus.NewRegistry(), http.NotFoundHandler(), http.NotFoundHandler(), zap.NewNop())
 	defer server.Close()
+	err = serve(t.Context(), server, zap.New(core))
 	require.ErrorIs(t, err, syscall.EADDRINUSE)
 	require.ErrorContains(t, err, "COLLECTOR_LISTEN")
 	require.ErrorContains(t, err, address)
@@ -129,9 +130,8 @@ func TestAPortThatAnotherProcessHasIsTriedAgainUntilItIsFree(t *testing.T) {
 func TestAnAddressThatIsNotThisMachinesDoesNotKeepTheWorkerFromWorking(t *testing.T) {
 	for _, listen := range []string{"192.0.2.1:9464", "no-such-host.invalid:9464"} {
 		ctx, cancel := context.WithCancel(t.Context())
-		server, err := serve(ctx, listen, prometheus.NewRegistry(), http.NotFoundHandler(), http.NotFoundHandler(), zap.NewNop())
-		require.ErrorContains(t, err, "COLLECTOR_LISTEN", listen)
-		require.NotNil(t, server)
+		server := newServer(listen, prometheus.NewRegistry(), http.NotFoundHandler(), http.NotFoundHandler(), zap.NewNop())
+		require.ErrorContains(t, serve(ctx, server, zap.NewNop()), "COLLECTOR_LISTEN", listen)
 		require.NoError(t, server.Close())
 		cancel()
 	}
@@ -141,8 +141,8 @@ func TestMetricsAreThoseOfTheProcessAndOfTemporalsSDK(t *testing.T) {
 	var options client.Options
 	registry, err := newRegistry(zap.NewNop(), &options)
 	require.NoError(t, err)
-	server, err := serve(t.Context(), "127.0.0.1:0", registry, http.NotFoundHandler(), http.NotFoundHandler(), zap.NewNop())
-	require.NoError(t, err)
+	server := newServer("127.0.0.1:0", registry, http.NotFoundHandler(), http.NotFoundHandler(), zap.NewNop())
+	require.NoError(t, serve(t.Context(), server, zap.NewNop()))
 	defer server.Close()
 
 	options.MetricsHandler.Counter("temporal_test").Inc(2)
@@ -161,8 +161,8 @@ func TestWhatAClientMaySendIsBounded(t *testing.T) {
 	var options client.Options
 	registry, err := newRegistry(zap.NewNop(), &options)
 	require.NoError(t, err)
-	server, err := serve(t.Context(), "127.0.0.1:0", registry, http.NotFoundHandler(), http.NotFoundHandler(), zap.NewNop())
-	require.NoError(t, err)
+	server := newServer("127.0.0.1:0", registry, http.NotFoundHandler(), http.NotFoundHandler(), zap.NewNop())
+	require.NoError(t, serve(t.Context(), server, zap.NewNop()))
 	defer server.Close()
 
 	request, err := http.NewRequest(http.MethodGet, "http://"+server.Addr+"/healthz", nil)

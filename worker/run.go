@@ -63,8 +63,9 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	ready.Store(&phase{reason: "connecting to Temporal"})
 	running := &services{}
 	registry.MustRegister(running)
-	server, notServed := serve(ctx, cfg.Listen, registry, ready, &liveness{ready, options.Namespace}, log)
+	server := newServer(cfg.Listen, registry, ready, &liveness{ready, options.Namespace}, log)
 	defer server.Close()
+	notServed := serve(ctx, server, log)
 
 	options.Logger = sdkLogger{log.Sugar()}
 	dialLog := log.With(zap.String("address", options.HostPort), zap.String("namespace", options.Namespace))
