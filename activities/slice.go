@@ -43,7 +43,11 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	}
 	s.store = func(c checkpoint.Checkpoint) error {
 		c.Windows = s.reader.Windows()
-		return s.metrics.saved(c, s.lease.save(&c))
+		err := s.metrics.saved(c, s.lease.save(&c))
+		if err == nil && s.stream != nil && c.Offset != nil {
+			s.stream.Keep(*c.Offset)
+		}
+		return err
 	}
 	s.reader.Restore(s.in.Checkpoint.Windows)
 

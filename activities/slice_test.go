@@ -60,6 +60,7 @@ type bench struct {
 	heartbeat func(n int, c *checkpoint.Checkpoint) error
 
 	saved      []checkpoint.Checkpoint
+	kept       []int64 // offsets of the file whose checkpoints are durable
 	shipped    int
 	heartbeats int
 	lasts      time.Duration // Temporal's heartbeat timeout
@@ -175,6 +176,13 @@ func (b *bench) shippedSoFar() int {
 }
 
 func (b *bench) Offset() *int64 { return b.offset }
+
+func (b *bench) Keep(offset int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.kept = append(b.kept, offset)
+	require.LessOrEqual(b.t, offset, *b.saved[len(b.saved)-1].Offset, "only what Temporal has")
+}
 
 func (b *bench) Proven() checkpoint.Proven { return b.proven }
 
@@ -461,6 +469,21 @@ func TestAnOffsetIsOnlyOfItsOwnDirectory(t *testing.T) {
 	require.EqualValues(t, 120, *b.target.Offset)
 	b, _ = run("/var/there", c)
 	require.Nil(t, b.target.Offset, "it would cut a file that it knows nothing of")
+}
+
+func TestAFileIsToldOfOffsetsThatTemporalHasAndOfNoOthers(t *testing.T) {
+	b := newBench(t, 4)
+	size := int64(100)
+	b.offset = &size
+	b.heartbeat = func(_ int, c *checkpoint.Checkpoint) error {
+		if c != nil && c.Totals.Pages == 3 {
+			return serviceerror.NewNotFound("the slice is another worker's")
+		}
+		return nil
+	}
+	_, err := b.run()
+	require.Error(t, err)
+	require.Equal(t, []int64{100, 110, 120}, b.kept, "the checkpoint at 130 is in doubt")
 }
 
 func TestAFileIsWrittenAtMostOnePageAheadOfItsCheckpoint(t *testing.T) {

@@ -2,6 +2,7 @@
 # Runs the worker in the foreground; with TEMPORAL_ADDRESS unset also a Temporal server of its
 # own, which keeps everything in .run/temporal.db.
 set -eu
+umask 077 # what is kept in .run is for this user alone
 
 # The services of a demo have the names of real ones: a real worker must not take them over.
 address=$(echo "${TEMPORAL_ADDRESS:-127.0.0.1:7233}" | sed 's/^localhost:/127.0.0.1:/')
@@ -13,6 +14,7 @@ fi
 bin/worker --check-settings # before a Temporal is started for nothing
 if [ -z "${TEMPORAL_ADDRESS:-}" ]; then
 	mkdir -p .run
+	chmod -R go= .run # also what an earlier version kept
 	: >.run/temporal.log # before it is looked into
 	# In a session of its own: Ctrl-C must reach the worker only, which saves its position there.
 	setsid bin/temporal server start-dev --db-filename .run/temporal.db --log-level error >>.run/temporal.log 2>&1 &

@@ -51,6 +51,9 @@ ok, error where it is not, warning, remedy, note, found, notInOrg, empty, and li
 		results := checkTemporal(cmd.Context(), connect, cfg.TaskQueue)
 		for _, tenant := range cfg.Tenants {
 			if wanted == "" || tenant.Name == wanted {
+				if strings.HasPrefix(tenant.Devo.URL, "file:") {
+					tenant.Devo.Owner = namespaceOf(cmd.Context(), connect)
+				}
 				results = append(results, checkTenant(cmd.Context(), tenant, *send)...)
 			}
 		}
@@ -185,6 +188,10 @@ func checkTenant(ctx context.Context, t config.Tenant, send bool) []result {
 	})
 	if send && reached {
 		c.check(ctx, "devo, one large record", func(ctx context.Context, r *result) (err error) {
+			t.Devo.Owner = "" // a check claims no directory
+			if sink, err = devo.New(t.Devo); err != nil {
+				return err
+			}
 			r.Note, err = sendLargest(ctx, sink, t)
 			return err
 		})

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -127,4 +129,25 @@ func TestWhatTheOrgHasNotGotIsNoFailureOfACheck(t *testing.T) {
 	shown := renderChecks([]result{r}, 100)
 	require.Regexp(t, `okta idps\s+not in this org, see below`, shown)
 	require.Contains(t, shown, "acme okta idps:\n  asking Okta for /api/v1/idps: 405 Method Not Allowed; leave it out")
+}
+
+func TestCheckNamesAnotherTemporalsDirectoryAndClaimsNone(t *testing.T) {
+	temporal := newTemporal(t)
+	org := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("[]")) }))
+	t.Cleanup(org.Close)
+	dir := t.TempDir()
+	t.Setenv("OKTA_URL", org.URL)
+	t.Setenv("OKTA_API_TOKEN", "00secret")
+	t.Setenv("DEVO_URL", "file://"+dir)
+	owner := filepath.Join(dir, ".okta-collector-owner-default")
+
+	code, stdout, stderr := temporal.call("check", "--send")
+	require.Zero(t, code, stdout+stderr)
+	require.NoFileExists(t, owner)
+
+	require.NoError(t, os.WriteFile(owner, []byte("Temporal namespace default, id of another one\n"), 0o600))
+	code, stdout, _ = temporal.call("check", "--send")
+	require.Equal(t, 1, code)
+	require.Contains(t, strings.Join(strings.Fields(stdout), " "), "Temporal namespace default, id of another one")
+	require.NotContains(t, stdout, "one large record", "nothing is written")
 }

@@ -50,6 +50,22 @@ func checkTemporal(ctx context.Context, connect connector, taskQueue string) []r
 	return checks.results
 }
 
+// namespaceOf identifies the namespace whose worker may write files; empty if Temporal does not answer.
+func namespaceOf(ctx context.Context, connect connector) string {
+	c, err := connect(ctx)
+	if err != nil {
+		return ""
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	namespace, err := temporalclient.Identify(ctx, c.WorkflowService(), c.Namespace)
+	if err != nil {
+		return ""
+	}
+	return namespace
+}
+
 func checkRetention(ctx context.Context, c *status.Reader, r *result) error {
 	keeps, err := temporalclient.Retention(ctx, c.WorkflowService(), c.Namespace)
 	if err != nil {

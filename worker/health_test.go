@@ -13,8 +13,8 @@ import (
 func TestHealthIsThatOfTheWorkerWhichRuns(t *testing.T) {
 	ready := &readiness{contact: newContact(zap.NewNop()), unreached: func() []string { return nil }}
 	ready.Store(&phase{reason: "connecting to Temporal"})
-	server, err := serve("127.0.0.1:0", prometheus.NewRegistry(), ready, &liveness{ready: ready}, zap.NewNop())
-	require.NoError(t, err)
+	server := newServer("127.0.0.1:0", prometheus.NewRegistry(), ready, &liveness{ready: ready}, zap.NewNop())
+	require.NoError(t, serve(t.Context(), server, zap.NewNop()))
 	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
 
 	// Nothing but the address is needed.

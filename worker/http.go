@@ -18,19 +18,14 @@ import (
 	"okta-collector/internal/temporalclient"
 )
 
-// serve serves /metrics, /healthz and /readyz in the background. It listens before it returns, so that a port in use is
-// an error here. If listen has port 0, the server's Addr has the port that was chosen.
-func serve(listen string, registry *prometheus.Registry, ready, live http.Handler, log *zap.Logger) (*http.Server, error) {
-	listener, err := net.Listen("tcp", listen)
-	if err != nil {
-		return nil, fmt.Errorf("cannot listen on COLLECTOR_LISTEN, %q; is another worker running? %w", listen, err)
-	}
+// newServer makes the server of /metrics, /healthz and /readyz at an address.
+func newServer(listen string, registry *prometheus.Registry, ready, live http.Handler, log *zap.Logger) *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	mux.Handle("GET /healthz", live)
 	mux.Handle("GET /readyz", ready)
-	server := &http.Server{
-		Addr:              listener.Addr().String(),
+	return &http.Server{
+		Addr:              listen,
 		Handler:           mux,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       5 * time.Second,
@@ -39,12 +34,47 @@ func serve(listen string, registry *prometheus.Registry, ready, live http.Handle
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          zap.NewStdLog(log),
 	}
+}
+
+// listenPause is the time between two attempts to listen.
+var listenPause = 15 * time.Second
+
+// serve serves in the background until the server is closed. If it cannot listen, because another process has the port or
+// the address is not this machine's, it returns why, and tries again until ctx ends: the worker collects all the same. If
+// the server's Addr has port 0, serve replaces it by the port that was chosen.
+func serve(ctx context.Context, server *http.Server, log *zap.Logger) error {
+	listener, err := net.Listen("tcp", server.Addr)
+	if err == nil {
+		server.Addr = listener.Addr().String()
+		go serveOn(server, listener, log)
+		return nil
+	}
+	err = fmt.Errorf("metrics and health are not served, but events are collected: cannot listen on COLLECTOR_LISTEN, %q; "+
+		"free the port, or set another address and restart the worker: %w", server.Addr, err)
+	log.Warn("trying again to listen", zap.Duration("every", listenPause), zap.Error(err))
 	go func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("metrics and health are no longer served", zap.Error(err))
+		if listener := awaitPort(ctx, server.Addr); listener != nil {
+			log.Info("metrics and health are served now", zap.Stringer("address", listener.Addr()))
+			serveOn(server, listener, log)
 		}
 	}()
-	return server, nil
+	return err
+}
+
+// awaitPort tries to listen until it can. It returns nil when ctx ends.
+func awaitPort(ctx context.Context, listen string) net.Listener {
+	for sleep(ctx, listenPause) == nil {
+		if listener, err := net.Listen("tcp", listen); err == nil {
+			return listener
+		}
+	}
+	return nil
+}
+
+func serveOn(server *http.Server, listener net.Listener, log *zap.Logger) {
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		log.Error("metrics and health are no longer served", zap.Error(err))
+	}
 }
 
 // askTimeout bounds a question to Temporal for an answer of /readyz or /healthz.
@@ -56,7 +86,7 @@ const askTimeout = 2 * time.Second
 type readiness struct {
 	atomic.Pointer[phase]
 	contact   *contact
-	unreached func() []string
+	unreached func() []string // used while there is a phase.temporal
 }
 
 // phase is what the worker does at the moment.

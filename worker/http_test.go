@@ -1,30 +1,28 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/client"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"okta-collector/internal/buildinfo"
 )
-
-// listen takes a port of this machine until the test is over.
-func listen(t *testing.T) (net.Listener, string) {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { listener.Close() })
-	return listener, listener.Addr().String()
-}
 
 // health is a Temporal that is there, or not.
 type health struct {
@@ -52,8 +50,8 @@ func TestReadyIsSaidWhileTheWorkerWorksAndReachesTemporal(t *testing.T) {
 	require.NoError(t, err)
 	ready := &readiness{contact: newContact(zap.NewNop()), unreached: func() []string { return nil }}
 	ready.Store(&phase{reason: "connecting to Temporal"})
-	server, err := serve("127.0.0.1:0", registry, ready, &liveness{ready, "prod"}, zap.NewNop())
-	require.NoError(t, err)
+	server := newServer("127.0.0.1:0", registry, ready, &liveness{ready, "prod"}, zap.NewNop())
+	require.NoError(t, serve(t.Context(), server, zap.NewNop()))
 	defer server.Close()
 	url := "http://" + server.Addr
 
@@ -81,12 +79,70 @@ func TestReadyIsSaidWhileTheWorkerWorksAndReachesTemporal(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, code)
 }
 
+// TestMain is the tests, or a process that holds a port until it is killed.
+func TestMain(m *testing.M) {
+	if address := os.Getenv("HOLD_PORT"); address != "" {
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		fmt.Println(listener.Addr())
+		select {}
+	}
+	listenPause = 10 * time.Millisecond
+	os.Exit(m.Run())
+}
+
+func TestAPortThatAnotherProcessHasIsTriedAgainUntilItIsFree(t *testing.T) {
+	holder := exec.Command(os.Args[0])
+	holder.Env = append(os.Environ(), "HOLD_PORT=127.0.0.1:0")
+	out, err := holder.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, holder.Start())
+	t.Cleanup(func() { _ = holder.Process.Kill(); _ = holder.Wait() })
+	address, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	address = strings.TrimSpace(address)
+
+	core, logs := observer.New(zap.InfoLevel)
+	server := newServer(address, prometheus.NewRegistry(), http.NotFoundHandler(), http.NotFoundHandler(), zap.NewNop())
+	defer server.Close()
+	err = serve(t.Context(), server, zap.New(core))
+	require.ErrorIs(t, err, syscall.EADDRINUSE)
+	require.ErrorContains(t, err, "COLLECTOR_LISTEN")
+	require.ErrorContains(t, err, address)
+	require.Len(t, logs.FilterMessage("trying again to listen").All(), 1, "it is said once")
+
+	require.NoError(t, holder.Process.Kill())
+	_ = holder.Wait()
+	require.Eventually(t, func() bool {
+		response, err := http.Get("http://" + address + "/metrics")
+		if err == nil {
+			response.Body.Close()
+		}
+		return err == nil && response.StatusCode == http.StatusOK
+	}, time.Minute, 10*time.Millisecond)
+	require.Len(t, logs.All(), 2)
+	require.Equal(t, "metrics and health are served now", logs.All()[1].Message)
+}
+
+func TestAnAddressThatIsNotThisMachinesDoesNotKeepTheWorkerFromWorking(t *testing.T) {
+	for _, listen := range []string{"192.0.2.1:9464", "no-such-host.invalid:9464"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		server := newServer(listen, prometheus.NewRegistry(), http.NotFoundHandler(), http.NotFoundHandler(), zap.NewNop())
+		require.ErrorContains(t, serve(ctx, server, zap.NewNop()), "COLLECTOR_LISTEN", listen)
+		require.NoError(t, server.Close())
+		cancel()
+	}
+}
+
 func TestMetricsAreThoseOfTheProcessAndOfTemporalsSDK(t *testing.T) {
 	var options client.Options
 	registry, err := newRegistry(zap.NewNop(), &options)
 	require.NoError(t, err)
-	server, err := serve("127.0.0.1:0", registry, http.NotFoundHandler(), http.NotFoundHandler(), zap.NewNop())
-	require.NoError(t, err)
+	server := newServer("127.0.0.1:0", registry, http.NotFoundHandler(), http.NotFoundHandler(), zap.NewNop())
+	require.NoError(t, serve(t.Context(), server, zap.NewNop()))
 	defer server.Close()
 
 	options.MetricsHandler.Counter("temporal_test").Inc(2)
@@ -105,8 +161,8 @@ func TestWhatAClientMaySendIsBounded(t *testing.T) {
 	var options client.Options
 	registry, err := newRegistry(zap.NewNop(), &options)
 	require.NoError(t, err)
-	server, err := serve("127.0.0.1:0", registry, http.NotFoundHandler(), http.NotFoundHandler(), zap.NewNop())
-	require.NoError(t, err)
+	server := newServer("127.0.0.1:0", registry, http.NotFoundHandler(), http.NotFoundHandler(), zap.NewNop())
+	require.NoError(t, serve(t.Context(), server, zap.NewNop()))
 	defer server.Close()
 
 	request, err := http.NewRequest(http.MethodGet, "http://"+server.Addr+"/healthz", nil)

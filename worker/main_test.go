@@ -94,16 +94,3 @@ func TestVersion(t *testing.T) {
 	require.Zero(t, code)
 	require.Contains(t, stdout, "okta-collector worker")
 }
-
-func TestAPortInUseExitsWith1AndNamesTheSetting(t *testing.T) {
-	_, address := listen(t)
-	s := settings()
-	s["COLLECTOR_LISTEN"] = address
-	s["COLLECTOR_LOG_FORMAT"] = "console"
-	code, _, stderr := call(t, s)
-
-	require.Equal(t, 1, code)
-	require.Contains(t, stderr, "COLLECTOR_LISTEN")
-	require.Contains(t, stderr, address)
-	require.Contains(t, stderr, "another worker")
-}

@@ -22,6 +22,7 @@ import (
 	"okta-collector/internal/devo"
 	"okta-collector/internal/memory"
 	"okta-collector/internal/okta"
+	"okta-collector/internal/report"
 	"okta-collector/internal/temporalclient"
 	"okta-collector/workflows"
 )
@@ -56,25 +57,19 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	// The identity tells workers apart in the Web UI and in reports.
 	host, _ := os.Hostname()
 	options.Identity = cmp.Or(options.Identity, fmt.Sprintf("%d@%s", os.Getpid(), cmp.Or(host, "unknown")))
-	collector, reporters, err := newCollector(cfg.Tenants, options.Identity, registry, log)
-	if err != nil {
-		return err
-	}
 	contact := newContact(log)
 	options.ConnectionOptions.DialOptions = append(options.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(contact.intercept))
-	ready := &readiness{contact: contact, unreached: collector.Unreached}
+	ready := &readiness{contact: contact}
 	ready.Store(&phase{reason: "connecting to Temporal"})
 	running := &services{}
 	registry.MustRegister(running)
-	server, err := serve(cfg.Listen, registry, ready, &liveness{ready, options.Namespace}, log)
-	if err != nil {
-		return err
-	}
+	server := newServer(cfg.Listen, registry, ready, &liveness{ready, options.Namespace}, log)
 	defer server.Close()
+	notServed := serve(ctx, server, log)
 
 	options.Logger = sdkLogger{log.Sugar()}
 	dialLog := log.With(zap.String("address", options.HostPort), zap.String("namespace", options.Namespace))
-	temporal, err := dial(ctx, options, func(err error) {
+	temporal, namespace, err := dial(ctx, options, func(err error) {
 		ready.Store(&phase{reason: err.Error()})
 		dialLog.Warn("waiting for Temporal", zap.Error(err))
 	})
@@ -87,6 +82,14 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	defer temporal.Close()
 	dialLog.Info("connected to Temporal")
 	ready.Store(&phase{reason: "connected to Temporal; registering search attributes"})
+	for i := range cfg.Tenants {
+		cfg.Tenants[i].Devo.Owner = namespace
+	}
+	collector, reporters, err := newCollector(cfg.Tenants, options.Identity, registry, log)
+	if err != nil {
+		return err
+	}
+	ready.unreached = collector.Unreached
 	attributes := &attributes{operator: temporal.OperatorService(), namespace: options.Namespace, log: log}
 	if attributes.ensure(ctx); ctx.Err() != nil {
 		return nil
@@ -100,6 +103,9 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	ready.Store(&phase{temporal: temporal})
 	for _, reporter := range reporters {
 		reporter.Start(cfg.TaskQueue)
+		if notServed != nil {
+			reporter.Warning(report.Source{}, notServed.Error())
+		}
 	}
 	go attributes.watch(ctx)
 	go collector.ProbePeers(ctx)

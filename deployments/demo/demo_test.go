@@ -138,6 +138,7 @@ func TestTheDemoCollectsGoesOnAfterAKilledWorkerAndAgain(t *testing.T) {
 		require.FileExists(t, filepath.Join(s.path, "logs", log+".log"))
 	}
 	require.Equal(t, 1, strings.Count(second.String(), "stopping:"))
+	isPrivate(t, s.path)
 }
 
 // thisRun is how many events of a service a demo has collected, by what it printed in the end.

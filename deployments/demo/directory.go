@@ -39,26 +39,36 @@ func (d directory) used() bool {
 }
 
 // openDirectory makes the directory, or takes that of an earlier run and removes its logs. No other demo can use it until
-// the lock is closed or the process ends.
+// the lock is closed or the process ends. From then on, what this process and its children create is for its user alone.
 func openDirectory(path string) (d directory, lock *os.File, err error) {
 	// The path is made absolute because it is in the settings of other processes.
 	if path, err = filepath.Abs(path); err != nil {
 		return d, nil, fmt.Errorf("finding the directory: %w", err)
 	}
 	d = directory(path)
-	if err := os.MkdirAll(path, 0o755); err != nil {
+	unix.Umask(0o077)
+	if err := os.MkdirAll(path, 0o700); err != nil {
 		return d, nil, fmt.Errorf("making the directory: %w", err)
 	}
-	if lock, err = os.OpenFile(d.file("lock"), os.O_CREATE|os.O_RDWR, 0o644); err != nil {
+	if lock, err = os.OpenFile(d.file("lock"), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
 		return d, nil, fmt.Errorf("locking the directory: %w", err)
 	}
 	if err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		err = fmt.Errorf("another demo is running in %s; stop it, or choose another directory with --dir (%w)", path, err)
 	} else if err = os.RemoveAll(d.logs()); err == nil {
-		err = os.Mkdir(d.logs(), 0o755)
+		err = errors.Join(os.Mkdir(d.logs(), 0o700), d.protect())
 	}
 	if err != nil {
 		_ = lock.Close()
 	}
 	return d, lock, err
+}
+
+// protect takes from others the database of an earlier run, which everybody could read.
+func (d directory) protect() error {
+	kept, err := filepath.Glob(d.database() + "*") // with what SQLite keeps beside it
+	for _, path := range kept {
+		err = errors.Join(err, os.Chmod(path, 0o600))
+	}
+	return err
 }

@@ -40,3 +40,28 @@ func TestWhatIsKeptAnewIsForNobodyElse(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o600), info.Mode())
 }
+
+func TestTheDatabaseOfAnEarlierRunIsTakenFromEverybodyElse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), ".demo")
+	require.NoError(t, os.Mkdir(path, 0o700))
+	for _, name := range []string{"temporal.db", "temporal.db-wal"} {
+		require.NoError(t, os.WriteFile(filepath.Join(path, name), nil, 0o600))
+		require.NoError(t, os.Chmod(filepath.Join(path, name), 0o644))
+	}
+	_, lock, err := openDirectory(path)
+	require.NoError(t, err)
+	defer lock.Close()
+	isPrivate(t, path)
+}
+
+// isPrivate fails if anybody else may read or write what is below a directory.
+func isPrivate(t *testing.T, path string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(path, func(path string, d os.DirEntry, err error) error {
+		require.NoError(t, err)
+		info, err := d.Info()
+		require.NoError(t, err)
+		require.Zero(t, info.Mode().Perm()&0o077, "%s is %s", path, info.Mode())
+		return nil
+	}))
+}

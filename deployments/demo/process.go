@@ -28,7 +28,7 @@ type process struct {
 // calling thread does. The caller must be locked to that thread.
 func startProcess(ctx context.Context, path, log string, env []string, args ...string) (*process, error) {
 	p := &process{name: filepath.Base(path), cmd: exec.CommandContext(ctx, path, args...), log: log, exited: make(chan struct{})}
-	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("starting %s: %w", p.name, err)
 	}

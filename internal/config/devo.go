@@ -22,6 +22,7 @@ var devoEndpoint = regexp.MustCompile(`^tls://[^/]+\.devo\.io(:|/|$)`)
 func (t tenant) devo() devo.Config {
 	c := devo.Config{
 		URL:         t.DevoURL,
+		Tenant:      t.name,
 		ChainFile:   t.DevoChainFile,
 		CertFile:    t.DevoCertFile,
 		KeyFile:     t.DevoKeyFile,

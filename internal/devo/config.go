@@ -48,8 +48,12 @@ var leastProof = map[Confirm]checkpoint.Proof{
 
 // Config says where and how events are delivered.
 type Config struct {
-	// URL is tls://host:port, tcp://host:port, https://host (http only for loopback), file:///dir or stdout:.
+	// URL is tls://host:port, tcp://host:port, https://host (http only for loopback), file:///dir or stdout:. With
+	// file:///dir?shared=yes, other users may write to the directory.
 	URL string
+	// Tenant and Owner are for file: the tenant whose files are written, and who writes them, one line of text. Files of
+	// another owner are refused. If Owner is empty, nobody is asked.
+	Tenant, Owner string
 	// ChainFile, CertFile and KeyFile are PEM files. They are read for each connection, so that certificates can be
 	// rotated.
 	ChainFile, CertFile, KeyFile string
@@ -99,7 +103,9 @@ func New(cfg Config) (Sink, error) {
 		u = &url.URL{}
 		wrong.add("DEVO_URL", "is not a URL")
 	}
-	wrong.unless(u.User == nil && u.RawQuery == "" && u.Fragment == "", "DEVO_URL", "must have no user, query or fragment")
+	shared := u.Scheme == "file" && u.RawQuery == "shared=yes"
+	wrong.unless(u.User == nil && u.Fragment == "" && (u.RawQuery == "" || shared), "DEVO_URL",
+		"must have no user, query or fragment; only file:///directory may have ?shared=yes")
 	cfg.ServerName = cmp.Or(cfg.ServerName, u.Hostname())
 	secured := u.Scheme == "tls" || u.Scheme == "https"
 	if secured {
@@ -127,7 +133,7 @@ func New(cfg Config) (Sink, error) {
 	case "file":
 		wrong.unless((u.Host == "" || u.Host == "localhost") && strings.HasPrefix(u.Path, "/"),
 			"DEVO_URL", "must be file:///directory, an absolute path")
-		sink = &fileSink{cfg: cfg, dir: u.Path}
+		sink = &fileSink{cfg: cfg, dir: u.Path, shared: shared}
 	case "stdout":
 		wrong.unless(cfg.URL == "stdout:", "DEVO_URL", "must be just stdout:")
 		sink = &stdoutSink{cfg: cfg, out: os.Stdout}

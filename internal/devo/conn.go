@@ -46,23 +46,40 @@ var defaultTimeouts = timeouts{
 // large object is one write, so that an aborted write normally ends with a whole record.
 const maxWrite = 2 * blockSize
 
+const (
+	// maxAnswer bounds in bytes what a peer may send: a syslog server after the handshake, an HTTP server in the body of an
+	// answer. It is read and thrown away.
+	maxAnswer = 64 << 10
+	// maxHandshake bounds in bytes what a TLS server may send in the handshake. crypto/tls allows 256 KiB of certificates.
+	maxHandshake = 512 << 10
+)
+
 // The kernel's acknowledgement is polled more and more rarely, between these bounds.
 const (
 	firstPoll   = 4 * time.Millisecond
 	longestPoll = 100 * time.Millisecond
 )
 
-var errHungUp = errors.New("the peer closed the connection")
+var (
+	errHungUp = errors.New("the peer closed the connection")
+	errChatty = fmt.Errorf("the peer has sent more than %d KiB, and a syslog server sends nothing", maxAnswer>>10)
+)
 
 // tcpConn is the TCP connection below TLS. It records whether a FIN came, because crypto/tls returns io.EOF both after
-// a FIN alone and after close_notify.
+// a FIN alone and after close_notify. It bounds what the peer may send after the handshake, whatever TLS makes of it.
+// After the handshake only the reader's goroutine uses it to read.
 type tcpConn struct {
 	*net.TCPConn
-	fin bool // used by the reader's goroutine only
+	fin  bool
+	left int // bytes that may still be read
 }
 
 func (t *tcpConn) Read(b []byte) (int, error) {
-	n, err := t.TCPConn.Read(b)
+	if t.left == 0 {
+		return 0, errChatty
+	}
+	n, err := t.TCPConn.Read(b[:min(len(b), t.left)])
+	t.left -= n
 	t.fin = t.fin || errors.Is(err, io.EOF)
 	return n, err
 }
@@ -86,6 +103,7 @@ type conn struct {
 
 // newConn starts the connection's reader. The caller must release the connection.
 func newConn(tcp *tcpConn, secured *tls.Conn, cfg *clientTLS, t timeouts, unacked func(syscall.Conn) (int, error)) *conn {
+	tcp.left = maxAnswer
 	c := &conn{
 		Conn: tcp, secured: secured, tcp: tcp, tls: cfg, timeouts: t, unacked: unacked,
 		opened: time.Now(), ended: make(chan struct{}),
@@ -118,6 +136,9 @@ func (c *conn) read() {
 	}
 	c.cause = errHungUp
 	switch {
+	case errors.Is(err, errChatty):
+		c.cause = &Error{Remedy: "see DEVO_URL: what answers there is no syslog server", Err: err}
+		_ = c.tcp.Close() // ends a write that the peer does not read
 	case c.secured == nil && first == tlsAlert:
 		c.cause = refused("begin DEVO_URL with tls://", errors.New("the server speaks TLS"))
 	case err != nil && !errors.Is(err, io.ErrUnexpectedEOF): // that error is a FIN inside a TLS record
@@ -169,7 +190,7 @@ func (c *conn) write(ctx context.Context, records []byte) error {
 		}
 		// The deadline is set before ctx is checked, because abortWrite may shorten it at any time afterwards.
 		if err := c.SetWriteDeadline(time.Now().Add(c.timeouts.stall)); err != nil {
-			return err
+			return c.writeError(ctx, err)
 		}
 		if err := ctx.Err(); err != nil {
 			return err
@@ -249,12 +270,17 @@ func (c *conn) awaitClose(ctx context.Context, wait time.Duration, expected chec
 		case <-fin:
 			c.sendFIN()
 		case <-over:
+			select {
+			case <-c.ended:
+				return c.closed()
+			default:
+			}
 			n, err := c.unacked(c.tcp)
 			switch {
 			case errors.Is(err, errors.ErrUnsupported):
 				return "", nil
 			case err != nil:
-				return "", err
+				return "", c.writeError(ctx, err)
 			case n == 0:
 				return checkpoint.ProofKernel, nil
 			case n < last:

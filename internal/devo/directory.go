@@ -36,29 +36,34 @@ func readID(root *os.Root) (string, error) {
 	return string(text[:len(text)-1]), nil
 }
 
-// ensureID creates the directory's id if there is none. The caller syncs the directory.
+// ensureID creates the directory's id if there is none. The caller syncs the directory. On a file system without hard
+// links, the last of several workers that race wins. The offsets that the others recorded then belong to no directory, and
+// nothing is truncated.
 func ensureID(root *os.Root) error {
 	if _, err := readID(root); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	id := rand.Text()
-	// The file is first written under another name, so that nobody ever reads a part of an id, even after a crash.
-	temporary := idFile + "-" + id
+	return createOnce(root, idFile, rand.Text()+"\n")
+}
+
+// createOnce creates a file with a text unless there is one. It is first written under another name, so that nobody ever
+// reads a part of it, even after a crash. If several workers race, the first link wins; on a file system without hard
+// links, the last rename.
+func createOnce(root *os.Root, name, text string) error {
+	temporary := name + "-" + rand.Text()
 	defer func() { _ = root.Remove(temporary) }()
-	if err := create(root, temporary, id+"\n"); err != nil {
+	if err := create(root, temporary, text); err != nil {
 		return err
 	}
-	// If several workers race, the first link wins. On a file system without hard links, the last rename wins. The offsets
-	// that other workers recorded then belong to no directory, and nothing is truncated.
-	if err := root.Link(temporary, idFile); err == nil || errors.Is(err, fs.ErrExist) {
+	if err := root.Link(temporary, name); err == nil || errors.Is(err, fs.ErrExist) {
 		return nil
 	}
-	return root.Rename(temporary, idFile)
+	return root.Rename(temporary, name)
 }
 
 // create writes and syncs a new file.
 func create(root *os.Root, name, text string) error {
-	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"okta-collector/internal/tlspolicy"
 )
 
 // tlsAlert is how an alert of TLS begins (RFC 8446, section 5.1).
@@ -49,6 +51,9 @@ func (c *clientTLS) explain(err error) error {
 		problem = "the server's certificate, or its authority's, is signed by itself and not trusted here"
 	case isAuthority:
 		remedy, problem = "see DEVO_CHAIN_FILE", "no trusted authority has signed the server's certificate"
+	case isA[*tlspolicy.WeakKeyError](err):
+		remedy, problem = fmt.Sprintf("have the server's certificate, or its authority's, issued with a key of at least %d bits", tlspolicy.MinRSABits),
+			"the server's key is too short"
 	case isA[*tls.CertificateVerificationError](err):
 		remedy = "renew the server's certificate, or see DEVO_CHAIN_FILE and this machine's clock"
 		problem = "the server's certificate does not verify"

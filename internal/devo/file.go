@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,58 +20,104 @@ import (
 
 // fileSink appends JSON objects to one file for each stream, one object a line. A batch is confirmed when it is synced.
 // Opening a stream truncates its file to the checkpoint's offset, so each batch is in the file exactly once. If the
-// directory was replaced, the batch under way may be in the old and in the new one.
+// directory was replaced, the batch under way may be in the old and in the new one. A checkpoint below the file's floor
+// truncates nothing, and batches may be in the file twice.
 type fileSink struct {
 	cfg Config
 	dir string
+	// shared: other users may write to the directory.
+	shared bool
 }
+
+// Nobody but the worker's own user reads or writes what it creates.
+const (
+	fileMode = 0o600
+	dirMode  = 0o700
+)
 
 func (s *fileSink) Open(ctx context.Context, target Target) (Stream, error) {
 	if err := checkTarget(target); err != nil {
 		return nil, err
 	}
-	f, err := s.open(ctx, target)
+	f, warning, err := s.open(ctx, target)
 	if err != nil {
 		return nil, fmt.Errorf("opening the file of %s in %s: %w", target.Name, s.dir, classify(err))
 	}
-	return &stream{sender: f, doing: "writing " + f.file.Name(), metrics: s.cfg.Metrics}, nil
+	opened := &stream{sender: f, doing: "writing " + f.file.Name(), metrics: s.cfg.Metrics}
+	if warning != "" {
+		s.cfg.Log.Warn(warning, zap.String("file", f.file.Name()))
+		opened.warn(WarnDiffers, "%s: %s", f.file.Name(), warning)
+	}
+	return opened, nil
 }
 
-func (s *fileSink) open(ctx context.Context, target Target) (*fileSender, error) {
+// open opens the file of a stream. A warning says why it was not truncated to the checkpoint.
+func (s *fileSink) open(ctx context.Context, target Target) (opened *fileSender, warning string, err error) {
+	name := fileName(target.Name)
+	file := filepath.Join(s.dir, name)
+	if err := s.private(file); err != nil {
+		return nil, "", err
+	}
 	root, err := s.root()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer root.Close()
+	if err := s.claim(root); err != nil {
+		return nil, "", err
+	}
 	if err := ensureID(root); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	name := fileName(target.Name)
-	if err := root.MkdirAll(path.Dir(name), 0o750); err != nil {
-		return nil, err
+	if err := root.MkdirAll(path.Dir(name), dirMode); err != nil {
+		return nil, "", err
 	}
-	f, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o640)
+	f, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_APPEND, fileMode)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	sender := &fileSender{file: f, log: s.cfg.Log.With(zap.String("file", f.Name())), framer: framer{cfg: s.cfg}}
-	err = sender.resume(ctx, target.Offset)
-	if err == nil {
-		err = syncDirs(root, path.Dir(name))
+	defer func() {
+		if err != nil {
+			sender.close()
+		}
+	}()
+	if err := s.private(file); err != nil { // others may have been faster to create a part of the path
+		return nil, "", err
 	}
-	if err != nil {
-		_ = f.Close()
-		return nil, err
+	if err := lock(f); err != nil {
+		return nil, "", fmt.Errorf("another process or stream is writing it: %w", err)
 	}
-	return sender, nil
+	if sender.floor, err = openFloor(root, name); err != nil { // after the lock, because the other stream raises it
+		return nil, "", err
+	}
+	if warning, err = sender.resume(ctx, target.Offset); err != nil {
+		return nil, "", err
+	}
+	return sender, warning, syncDirs(root, path.Dir(name))
 }
 
-// root opens the directory. Through an os.Root no path leads out of it, not even a symbolic link.
+// root opens the directory, and creates it if there is none. Through an os.Root no path leads out of it, not even a
+// symbolic link.
 func (s *fileSink) root() (*os.Root, error) {
-	if err := os.MkdirAll(s.dir, 0o750); err != nil {
+	if err := os.MkdirAll(s.dir, dirMode); err != nil {
 		return nil, err
 	}
 	return os.OpenRoot(s.dir)
+}
+
+// private returns an error if other users may write to a file or directory of the sink, or replace it.
+func (s *fileSink) private(path string) error {
+	if s.shared {
+		return nil
+	}
+	return checkWriters(path)
+}
+
+// writable returns the error of a path that other users may write to.
+func writable(err error) error {
+	return refused("take the permission away (chmod o-w), or set the sticky bit of a directory that is meant to be shared (chmod +t); "+
+		"where neither is possible, DEVO_URL=file:///directory?shared=yes accepts it", err)
 }
 
 // OffsetOf returns the directory's path and id. If the id cannot be read, it uses a new one. No offset was recorded
@@ -95,12 +142,18 @@ func (s *fileSink) Check(context.Context) error {
 }
 
 func (s *fileSink) check() error {
+	if err := s.private(s.dir); err != nil {
+		return err
+	}
 	root, err := s.root()
 	if err != nil {
 		return err
 	}
 	defer root.Close()
 	if _, err := readID(root); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := s.checkOwner(root); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	name := ".check-" + rand.Text()
@@ -137,8 +190,9 @@ func classify(err error) error {
 }
 
 type fileSender struct {
-	file *os.File
-	log  *zap.Logger
+	file  *os.File
+	floor *floor
+	log   *zap.Logger
 	framer
 	noProof
 	size   int64 // of the file, in bytes
@@ -146,46 +200,48 @@ type fileSender struct {
 	torn   bool  // the file ends inside a line
 }
 
-// resume locks the file and truncates it to the checkpoint's offset.
-func (s *fileSender) resume(ctx context.Context, offset *int64) error {
-	if err := lock(s.file); err != nil {
-		return fmt.Errorf("another process or stream is writing it: %w", err)
-	}
+// resume truncates the file to the checkpoint's offset, unless that is below the floor. A file without a known floor is
+// from an earlier version, or its floor was removed: all of it may be confirmed.
+func (s *fileSender) resume(ctx context.Context, offset *int64) (warning string, err error) {
 	info, err := s.file.Stat()
 	if err != nil {
-		return err
+		return "", err
 	}
 	if !info.Mode().IsRegular() {
-		return refused("move it away", errors.New("it is not a regular file"))
+		return "", refused("move it away", errors.New("it is not a regular file"))
 	}
 	s.size = info.Size()
 	switch {
-	case offset == nil:
-	case *offset < 0:
-		return fmt.Errorf("the checkpoint's offset is %d", *offset)
-	case *offset < s.size:
+	case offset == nil, *offset == s.size:
+	case *offset > s.size:
+		warning = fmt.Sprintf("the file has %d bytes, and its checkpoint is at %d: something has truncated it. New events are appended", s.size, *offset)
+	case s.floor.offset == unknownFloor:
+		warning = fmt.Sprintf("the file has %d bytes, its checkpoint is at %d, and it is not known what was confirmed in between. "+
+			"Nothing is cut: new events are appended, and some may be in the file twice", s.size, *offset)
+	case *offset < s.floor.offset:
+		warning = fmt.Sprintf("the checkpoint is at byte %d, and events up to byte %d of the file were confirmed: Temporal was restored "+
+			"from a backup, or somebody has changed the checkpoint. Nothing is cut: new events are appended, and some may be in the file twice",
+			*offset, s.floor.offset)
+	default:
 		// After the end of the lease, another worker may own the file.
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return "", context.Cause(ctx)
 		}
 		if err := s.file.Truncate(*offset); err != nil {
-			return err
+			return "", err
 		}
 		s.log.Info("truncated the file to the checkpoint", zap.Int64("bytes", s.size-*offset))
 		s.size = *offset
-	case *offset > s.size:
-		s.log.Warn("the file is shorter than its checkpoint: something has truncated it; new events are appended",
-			zap.Int64("size", s.size), zap.Int64("checkpoint", *offset))
 	}
 	if s.size > 0 {
 		var last [1]byte
 		if _, err := s.file.ReadAt(last[:], s.size-1); err != nil {
-			return err
+			return "", err
 		}
 		s.torn = last[0] != '\n'
 	}
 	s.synced = s.size
-	return s.file.Sync()
+	return warning, errors.Join(s.file.Sync(), s.floor.begin(s.size))
 }
 
 func (s *fileSender) send(ctx context.Context, batch Batch, d *delivery) (err error) {
@@ -218,5 +274,17 @@ func (s *fileSender) send(ctx context.Context, batch Batch, d *delivery) (err er
 
 func (s *fileSender) Offset() *int64 { return new(s.synced) }
 
-// close ignores the error: every confirmed batch is synced.
-func (s *fileSender) close() { _ = s.file.Close() }
+// Keep raises the floor. If that fails, the file is only protected less.
+func (s *fileSender) Keep(offset int64) {
+	if err := s.floor.set(offset); err != nil {
+		s.log.Warn("cannot write down how much of the file is confirmed", zap.Error(err))
+	}
+}
+
+// close ignores errors: every confirmed batch is synced.
+func (s *fileSender) close() {
+	_ = s.file.Close()
+	if s.floor != nil {
+		_ = s.floor.file.Close()
+	}
+}

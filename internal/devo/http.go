@@ -22,8 +22,6 @@ const (
 	maxPost = 32_000_000
 	// postTimeout bounds one request with its answer.
 	postTimeout = time.Minute
-	// maxAnswer bounds the bytes that are read of an answer's body. Reading it makes the connection usable again.
-	maxAnswer = 64 << 10
 )
 
 // httpSink posts events to Devo's HTTP endpoint, one event a line. A 2xx confirms a batch.
@@ -169,7 +167,11 @@ func (s *httpSender) post(ctx context.Context, body []byte, connected *bool) (in
 		return 0, failed
 	}
 	defer res.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer))
+	// Reading the body makes the connection usable again.
+	if n, _ := io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer+1)); n > maxAnswer && statusError(res.StatusCode) == nil {
+		return res.StatusCode, &Error{Remedy: "see DEVO_URL: what answers there is not Devo's HTTP endpoint",
+			Err: fmt.Errorf("the server answers %d with more than %d KiB", res.StatusCode, maxAnswer>>10)}
+	}
 	return res.StatusCode, statusError(res.StatusCode)
 }
 

@@ -37,6 +37,8 @@ func (noOffset) OffsetOf() string { return "" }
 
 func (noOffset) Offset() *int64 { return nil }
 
+func (noOffset) Keep(int64) {}
+
 // noProof is embedded by senders whose confirmation is of one kind only.
 type noProof struct{}
 
@@ -76,6 +78,9 @@ type Stream interface {
 	// Offset is the offset to checkpoint with the batches confirmed so far; nil if the sink has no offsets. Unless it is
 	// nil, its first value must be checkpointed before the first Send.
 	Offset() *int64
+	// Keep must be called with each offset whose checkpoint is durable, in order. No older checkpoint then truncates what
+	// is before it. It may be called while the stream is used otherwise, until it is closed.
+	Keep(offset int64)
 	// Proven is the best proof that the server of a syslog sink ever gave, to checkpoint with the batches confirmed so far.
 	Proven() checkpoint.Proven
 	// Warnings returns what was unusual since the last call, one of a kind.
@@ -95,6 +100,9 @@ const (
 	WarnSmallerBatches = "smaller batches"
 	// WarnCut: a single event was too large for the server or a proxy, and was shipped cut and marked.
 	WarnCut = "cut"
+	// WarnDiffers: a file is shorter than its checkpoint says, or more of it was confirmed. Nothing was truncated, and
+	// events may be in it twice.
+	WarnDiffers = "file and checkpoint differ"
 )
 
 // A Delivery is a batch under way. It owns what confirms the batch: a connection, or a request with its body.

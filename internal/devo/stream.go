@@ -17,6 +17,7 @@ type sender interface {
 	// needs a confirmation.
 	send(ctx context.Context, batch Batch, d *delivery) error
 	Offset() *int64
+	Keep(offset int64)
 	Proven() checkpoint.Proven
 	// close releases what no delivery owns. A second call does nothing.
 	close()

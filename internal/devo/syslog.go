@@ -94,7 +94,7 @@ func (s *syslogSink) dial(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	tcp := &tcpConn{TCPConn: dialed.(*net.TCPConn)} // the type of every "tcp" connection
+	tcp := &tcpConn{TCPConn: dialed.(*net.TCPConn), left: maxHandshake} // the type of every "tcp" connection
 	if !s.secured {
 		return newConn(tcp, nil, cfg, s.timeouts, s.unacked), nil
 	}

@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 
 	"okta-collector/internal/secret"
+	"okta-collector/internal/tlspolicy"
 )
 
 // maxPEM bounds a certificate file in bytes.
@@ -46,6 +47,8 @@ func (c Config) readTLS() (*clientTLS, SettingErrors) {
 	client := &clientTLS{config: &tls.Config{
 		MinVersion: tls.VersionTLS12,
 		ServerName: c.ServerName,
+		// crypto/tls accepts shorter keys.
+		VerifyConnection: tlspolicy.RefuseWeakKeys,
 		// Dynamic sizing begins with small records. That helps browsers, but slows a bulk transfer.
 		DynamicRecordSizingDisabled: true,
 	}}
@@ -65,6 +68,9 @@ func (c Config) readTLS() (*clientTLS, SettingErrors) {
 	if len(pair.Certificate) > 0 {
 		client.leaf = pair.Leaf
 		pair.Certificate = complete(pair.Leaf, pair.Certificate, chain)
+		if err := tlspolicy.RefuseOwnWeakKeys(pair); err != nil {
+			wrong.add("DEVO_CERT_FILE", "(%s) cannot be used: %v; have Devo issue a new one", c.CertFile, err)
+		}
 	}
 	// The certificate is sent whatever authorities the server names. A refused certificate gives a clearer error than a
 	// missing one.

@@ -36,6 +36,7 @@ type devoOf struct {
 func (d *devoOf) Check(context.Context) error { return nil }
 func (d *devoOf) OffsetOf() string            { return "" }
 
+func (s *stream) Keep(int64)                {}
 func (s *stream) Proven() checkpoint.Proven { return checkpoint.Proven{} }
 func (s *stream) Warnings() []devo.Warning  { return nil }
 

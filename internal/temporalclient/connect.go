@@ -43,13 +43,24 @@ func Dial(ctx context.Context, options client.Options) (client.Client, error) {
 
 // Retention returns how long a namespace keeps closed workflows.
 func Retention(ctx context.Context, service workflowservice.WorkflowServiceClient, namespace string) (time.Duration, error) {
+	answer, err := describe(ctx, service, namespace)
+	return answer.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration(), err
+}
+
+// Identify returns a line of text that names a namespace as no other one of any Temporal is named.
+func Identify(ctx context.Context, service workflowservice.WorkflowServiceClient, namespace string) (string, error) {
+	answer, err := describe(ctx, service, namespace)
+	return fmt.Sprintf("Temporal namespace %s, id %s", namespace, answer.GetNamespaceInfo().GetId()), err
+}
+
+func describe(ctx context.Context, service workflowservice.WorkflowServiceClient, namespace string) (*workflowservice.DescribeNamespaceResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	answer, err := service.DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: namespace})
 	if err != nil {
-		return 0, Explain(fmt.Errorf("asking Temporal about namespace %q: %w", namespace, err))
+		return nil, Explain(fmt.Errorf("asking Temporal about namespace %q: %w", namespace, err))
 	}
-	return answer.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration(), nil
+	return answer, nil
 }
 
 // Explain adds to an error of Temporal's what to do about it, if that is known.
@@ -96,6 +107,7 @@ var knownTexts = []struct{ text, advice string }{
 		"unset TEMPORAL_TLS and TEMPORAL_TLS_*, set TEMPORAL_TLS=false where there is an API key, or correct the port of TEMPORAL_ADDRESS"},
 	{"certificate signed by unknown authority", "name the CA of the server's certificate in TEMPORAL_TLS_SERVER_CA_CERT_PATH"},
 	{"certificate has expired or is not yet valid", "the server's certificate is of another time: renew it, or correct this machine's clock"},
+	{"has an RSA key of", "have the server's certificate, or its authority's, issued with a key of at least 2,048 bits"},
 	{"certificate is valid for", "correct TEMPORAL_ADDRESS, or name the server in TEMPORAL_TLS_SERVER_NAME"},
 	{"certificate is not valid for any names", "correct TEMPORAL_ADDRESS, or name the server in TEMPORAL_TLS_SERVER_NAME"},
 	{"doesn't contain any IP SANs", "name the server in TEMPORAL_TLS_SERVER_NAME"},

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/credentials"
 
 	"okta-collector/internal/secret"
+	"okta-collector/internal/tlspolicy"
 )
 
 // Options reads the TEMPORAL_* variables and the profile that they name. Address and namespace default to those of the
@@ -67,6 +68,14 @@ func clientOptions(profile envconfig.ClientConfigProfile) (client.Options, error
 	options, err := profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
 	if err != nil {
 		return options, settingError(err)
+	}
+	if config := options.ConnectionOptions.TLS; config != nil {
+		config.VerifyConnection = tlspolicy.RefuseWeakKeys
+		for _, own := range config.Certificates {
+			if err := tlspolicy.RefuseOwnWeakKeys(own); err != nil {
+				return options, settingError(fmt.Errorf("the client's certificate (TEMPORAL_TLS_CLIENT_CERT_PATH) cannot be used: %w", err))
+			}
+		}
 	}
 	return options, nil
 }
