@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -39,6 +40,7 @@ type Collector struct {
 	metrics    *Metrics
 	startDelay startDelay
 	peers      *peers
+	failing    sync.Map // of true, by workflow id: the last slice on this worker failed
 	// lease begins a slice's lease. Tests replace it: the SDK's test environment has no client and no heartbeat timeout.
 	lease func(ctx context.Context, info activity.Info, log *zap.Logger) *lease
 }
@@ -100,5 +102,11 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	for _, w := range oddTimes(info, s.began) {
 		s.warn(w.Kind, w.Message)
 	}
-	return s.run()
+	result, err := s.run()
+	if err != nil {
+		c.failing.Store(info.WorkflowExecution.ID, true)
+	} else if _, failed := c.failing.LoadAndDelete(info.WorkflowExecution.ID); failed {
+		s.log.Info("slices succeed again")
+	}
+	return result, err
 }

@@ -123,6 +123,7 @@ func TestAWorkerThatFailsTwiceToReachDevoHandsTheTenantsSlicesBackUntilAProbeRea
 	require.Empty(t, collector.Unreached())
 	unreached(0)
 	require.Len(t, logged.FilterMessageSnippet("reaches the peer again").All(), 1)
+	require.Len(t, logged.FilterMessage("slices succeed again").All(), 1)
 }
 
 func TestASliceThatMayNotBeHandedBackIsBegunWhateverTheWorkerKnows(t *testing.T) {

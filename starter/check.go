@@ -28,7 +28,8 @@ func newCheck(connect connector) *cobra.Command {
 		Short: "Look at Temporal, ask Okta one cheap request for each service, and connect to Devo; say what is missing",
 		Long: `Checks the settings, Temporal (the namespace and how long it keeps closed workflows, the search
 attributes, the workers on the task queue), the permission for each service in OKTA_SERVICES, and the
-connection to Devo, without collecting anything. It shows how many requests a minute OKTA_RATE_SHARE
+connection to Devo, from this machine and with the settings of this shell, without collecting
+anything: a worker may have others. It shows how many requests a minute OKTA_RATE_SHARE
 makes of the limit of each endpoint, and warns of empty lists and of services that the org does not
 have. Exit code 1 if something is missing. --send also sends one record of DEVO_MAX_EVENT to the table
 my.app.okta.check, and says what to look for in Devo: a receiver that truncates long records tells no

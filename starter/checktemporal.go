@@ -89,6 +89,6 @@ func lackOfAttributes(ctx context.Context, c *status.Reader) (string, error) {
 	case err != nil, len(missing) == 0:
 		return "", err
 	}
-	return fmt.Sprintf("namespace %s lacks the search attributes %s; 'starter setup' registers them. %s",
+	return fmt.Sprintf("namespace %s lacks the search attributes %s; 'starter setup' registers them, or says why it cannot. %s",
 		c.Namespace, strings.Join(missing, ", "), temporalclient.WithoutAttributes), nil
 }

@@ -861,7 +861,7 @@ func TestStatusOfNothingIsAnEmptyListAndExitsWith1(t *testing.T) {
 
 		require.Equal(t, 1, code)
 		require.Equal(t, want, stdout)
-		require.Equal(t, "starter: no collector was ever started; 'starter start' starts them\n", stderr)
+		require.Equal(t, "starter: no collector was ever started, or Temporal has lost its data; 'starter start' starts them\n", stderr)
 	}
 }
 

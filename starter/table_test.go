@@ -123,7 +123,7 @@ func TestAWorkflowThatItsWorkerCannotReplaySaysWhatToDo(t *testing.T) {
 	other.ID, other.Unanswered = "okta/acme/groups", "[TMPRL1100] another event"
 	for _, width := range []int{80, terminal.MaxWidth} {
 		shown := render([]row{r}, noon, width)
-		require.Contains(t, oneLine(shown), "its worker cannot replay it: roll back to the version before; work is due")
+		require.Contains(t, oneLine(shown), "its worker cannot replay it: roll back to the version before okta/acme/users, last tried")
 		require.Contains(t, oneLine(shown), users+", last tried, 3 minutes ago: [TMPRL1100] nondeterministic workflow")
 		require.NotContains(t, shown, "no worker")
 	}

@@ -43,7 +43,7 @@ func (r row) silence() string {
 func (r row) activity() string {
 	running := r.State == workflows.StateRunning
 	switch {
-	case r.HasEnded():
+	case r.HasEnded(), r.CannotReplay:
 		return ""
 	case running && r.Reason == workflows.WaitPaused:
 		return "pausing after the page under way"

@@ -21,13 +21,13 @@ import (
 // what the files of certificates and keys have then.
 const maxSilence = 10 * time.Minute
 
-// contact knows when Temporal last answered the worker, and whether it refuses it work.
+// contact knows when Temporal last answered the worker, and whether it gives the worker work.
 type contact struct {
 	log *zap.Logger
 
-	mu      sync.Mutex
-	last    time.Time
-	refused error // of the last poll; nil if Temporal gives the worker work
+	mu     sync.Mutex
+	last   time.Time
+	failed error // of the last poll; nil if Temporal gives the worker work
 }
 
 func newContact(log *zap.Logger) *contact { return &contact{log: log, last: time.Now()} }
@@ -52,26 +52,29 @@ func (c *contact) answered(method string, err error) {
 	if !strings.Contains(method, "/Poll") {
 		return
 	}
-	switch {
-	case code == codes.OK && c.refused != nil:
-		c.refused = nil
-		c.log.Info("this worker gets work from Temporal again")
-	case code == codes.PermissionDenied, code == codes.Unauthenticated:
-		if c.refused == nil {
+	switch code {
+	case codes.OK:
+		if c.failed != nil {
+			c.log.Info("this worker gets work from Temporal again")
+		}
+		c.failed = nil
+	case codes.Canceled, codes.DeadlineExceeded, codes.ResourceExhausted: // a poll that ended, or a busy Temporal
+	default:
+		if c.failed == nil || status.Code(c.failed) != code {
 			c.log.Error("this worker gets no work from Temporal", zap.Error(explained(err)))
 		}
-		c.refused = err
+		c.failed = err
 	}
 }
 
-// refusal is why Temporal gives the worker no work; nil if it does.
-func (c *contact) refusal() error {
+// failure is why the last poll failed; nil if Temporal gives the worker work.
+func (c *contact) failure() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.refused == nil {
+	if c.failed == nil {
 		return nil
 	}
-	return fmt.Errorf("this worker gets no work from Temporal: %w", explained(c.refused))
+	return fmt.Errorf("this worker gets no work from Temporal: %w", explained(c.failed))
 }
 
 // silence is how long Temporal has not answered.

@@ -100,24 +100,33 @@ func TestAWorkerThatNeverReachedTemporalSaysThatARestartMayHelp(t *testing.T) {
 	})
 }
 
-func TestAWorkerThatGetsNoWorkForLackOfAPermissionSaysSo(t *testing.T) {
+func TestAWorkerThatGetsNoWorkSaysWhyOnceAndWhenItGetsSomeAgain(t *testing.T) {
 	const poll = workflowservice.WorkflowService_PollActivityTaskQueue_FullMethodName
-	core, logged := observer.New(zap.InfoLevel)
-	contact := newContact(zap.New(core))
-	f := &frontend{contact: contact}
-	ready := &readiness{contact: contact, unreached: func() []string { return nil }}
-	ready.Store(&phase{temporal: f})
+	for want, err := range map[string]error{
+		"make it with 'starter setup'":    status.Error(codes.NotFound, "Namespace prod is not found."),
+		"error reading server preface":    status.Error(codes.Unavailable, "connection error: error reading server preface: EOF"),
+		"give it the permission to write": status.Error(codes.PermissionDenied, "Request unauthorized."),
+	} {
+		t.Run(want, func(t *testing.T) {
+			core, logged := observer.New(zap.InfoLevel)
+			contact := newContact(zap.New(core))
+			f := &frontend{contact: contact}
+			ready := &readiness{contact: contact, unreached: func() []string { return nil }}
+			ready.Store(&phase{temporal: f})
+			for range 100 {
+				require.Error(t, f.ask(t.Context(), poll, err))
+				_ = f.ask(t.Context(), poll, status.Error(codes.DeadlineExceeded, "a poll without work")) // says nothing
+			}
+			code, body := asked(t, ready)
+			require.Equal(t, http.StatusServiceUnavailable, code)
+			require.Contains(t, body, want)
+			require.Equal(t, 1, logged.Len())
+			require.Contains(t, logged.All()[0].ContextMap()["error"], want)
 
-	for range 100 {
-		require.Error(t, f.ask(t.Context(), poll, status.Error(codes.PermissionDenied, "Request unauthorized.")))
+			require.NoError(t, f.ask(t.Context(), poll, nil))
+			require.Len(t, logged.FilterMessage("this worker gets work from Temporal again").All(), 1)
+			code, _ = asked(t, ready)
+			require.Equal(t, http.StatusOK, code)
+		})
 	}
-	code, body := asked(t, ready)
-	require.Equal(t, http.StatusServiceUnavailable, code)
-	require.Contains(t, body, "this worker gets no work from Temporal: Request unauthorized. (")
-	require.Contains(t, body, "permission to write to the namespace")
-	require.Equal(t, 1, logged.Len(), "once, however often it asks")
-
-	require.NoError(t, f.ask(t.Context(), poll, nil))
-	code, _ = asked(t, ready)
-	require.Equal(t, http.StatusOK, code)
 }

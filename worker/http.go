@@ -104,7 +104,7 @@ func (r *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, p.reason, http.StatusServiceUnavailable)
 	} else if _, err := p.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
 		http.Error(w, "Temporal cannot be reached: "+temporalclient.Explain(err).Error(), http.StatusServiceUnavailable)
-	} else if err := r.contact.refusal(); err != nil {
+	} else if err := r.contact.failure(); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 	} else {
 		fmt.Fprintln(w, strings.Join(append([]string{"ok"}, r.unreached()...), "\n"))

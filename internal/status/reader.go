@@ -89,12 +89,10 @@ func (r *Reader) read(ctx context.Context, id string, query bool) (c Collector, 
 // query adds the workflow's own status. It keeps the checkpoint of a slice under way, because the workflow only knows
 // older ones.
 func (r *Reader) query(ctx context.Context, c *Collector, d *workflowservice.DescribeWorkflowExecutionResponse) error {
-	var answer workflows.Status
-	timed, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	value, err := r.QueryWorkflow(timed, c.ID, d.GetWorkflowExecutionInfo().GetExecution().GetRunId(), workflows.QueryStatus)
-	if err == nil {
-		err = value.Get(&answer)
+	run := d.GetWorkflowExecutionInfo().GetExecution().GetRunId()
+	answer, err := r.ask(ctx, c.ID, run)
+	if serviceerror.ToStatus(err).Code() == codes.DeadlineExceeded && r.hasWorkers(ctx, c.TaskQueue) {
+		answer, err = r.ask(ctx, c.ID, run) // a busy worker may not have got to it in time
 	}
 	switch serviceerror.ToStatus(err).Code() {
 	case codes.OK:
@@ -114,6 +112,17 @@ func (r *Reader) query(ctx context.Context, c *Collector, d *workflowservice.Des
 		c.CannotReplay = strings.Contains(c.Unanswered, replayRule)
 	}
 	return r.unanswered(ctx, c, d)
+}
+
+// ask queries a workflow.
+func (r *Reader) ask(ctx context.Context, id, run string) (answer workflows.Status, err error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	value, err := r.QueryWorkflow(ctx, id, run, workflows.QueryStatus)
+	if err == nil {
+		err = value.Get(&answer)
+	}
+	return answer, err
 }
 
 // unanswered adds what Temporal knows of a run whose workflow did not answer.

@@ -12,8 +12,10 @@ import (
 	"go.temporal.io/api/failure/v1"
 	"go.temporal.io/api/history/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/mocks"
 	"google.golang.org/grpc"
@@ -45,6 +47,7 @@ func unanswered(t *testing.T, d *workflowservice.DescribeWorkflowExecutionRespon
 	temporal.On("DescribeWorkflowExecution", mock.Anything, users, "").Return(d, nil)
 	// One of the two ways in which a query fails without a worker.
 	temporal.On("QueryWorkflow", mock.Anything, users, run, workflows.QueryStatus).Return(nil, serviceerror.NewDeadlineExceeded("deadline"))
+	temporal.On("DescribeTaskQueue", mock.Anything, mock.Anything, enums.TASK_QUEUE_TYPE_WORKFLOW).Return(&workflowservice.DescribeTaskQueueResponse{}, nil)
 	temporal.On("WorkflowService").Return(backwards{events: events})
 	reader := status.Reader{Client: temporal, Namespace: "prod", Data: data}
 	collector, err := reader.Collector(t.Context(), users)
@@ -248,4 +251,23 @@ func TestWithoutAWorkerTheLagIsTheAgeOfTheNewestEvent(t *testing.T) {
 	c := events(700)
 	c.Position.Newest = noon
 	require.Equal(t, noon, unanswered(t, running(), sliceEnded(t, c)).BehindSince)
+}
+
+func TestAWorkflowWhoseWorkerIsBusyIsAskedTwice(t *testing.T) {
+	temporal := &mocks.Client{}
+	d := running()
+	d.WorkflowExecutionInfo.Status = enums.WORKFLOW_EXECUTION_STATUS_RUNNING
+	d.WorkflowExecutionInfo.Execution = &common.WorkflowExecution{WorkflowId: users, RunId: run}
+	temporal.On("DescribeWorkflowExecution", mock.Anything, users, "").Return(d, nil)
+	temporal.On("QueryWorkflow", mock.Anything, users, run, workflows.QueryStatus).Return(nil, serviceerror.NewDeadlineExceeded("deadline")).Once()
+	payload, err := data.ToPayloads(workflows.Status{State: workflows.StateRunning})
+	require.NoError(t, err)
+	temporal.On("QueryWorkflow", mock.Anything, users, run, workflows.QueryStatus).Return(client.NewValue(payload), nil).Once()
+	temporal.On("DescribeTaskQueue", mock.Anything, mock.Anything, enums.TASK_QUEUE_TYPE_WORKFLOW).Return(&workflowservice.DescribeTaskQueueResponse{
+		Pollers: []*taskqueue.PollerInfo{{Identity: "7@host", LastAccessTime: timestamppb.Now()}},
+	}, nil)
+	collector, err := (&status.Reader{Client: temporal, Namespace: "prod", Data: data}).Collector(t.Context(), users)
+	require.NoError(t, err)
+	require.Empty(t, collector.Unanswered)
+	require.Equal(t, workflows.StateRunning, collector.State)
 }

@@ -105,7 +105,7 @@ func addAttributes(ctx context.Context, operator operatorservice.OperatorService
 	case passing(err):
 		return fmt.Errorf("registering search attributes in namespace %q: %w", namespace, err)
 	case code == codes.InvalidArgument:
-		remedy = "if there is no room, remove some that nobody uses (temporal operator search-attribute list); then run"
+		remedy = "if there is no room, remove some that nobody uses (temporal operator search-attribute list, and remove --name); then run"
 	}
 	return &AttributesError{namespace, names, fmt.Errorf("registering them: %w", err), remedy}
 }

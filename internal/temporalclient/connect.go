@@ -31,10 +31,10 @@ func Dial(ctx context.Context, options client.Options) (client.Client, error) {
 	switch {
 	case Code(err) == codes.DeadlineExceeded:
 		advice = "is it running, is TEMPORAL_ADDRESS right, and does a firewall let this machine through?"
-	case advice != "":
 	case options.ConnectionOptions.TLS == nil && speaksTLS(probing, options.HostPort):
 		advice = "the server speaks TLS, and no TLS is set here: set TEMPORAL_TLS=true, TEMPORAL_TLS_SERVER_CA_CERT_PATH for a CA of your own, " +
 			"and TEMPORAL_TLS_CLIENT_CERT_PATH and _KEY_PATH where the server asks for a certificate"
+	case advice != "":
 	default:
 		advice = "is it running, and TEMPORAL_ADDRESS right?"
 	}
@@ -91,7 +91,7 @@ func adviceFor(err error) string {
 		}
 	}
 	if closedByServer(err) {
-		return adviceForClose()
+		return adviceForClose(err)
 	}
 	return ""
 }
@@ -121,9 +121,9 @@ func closedByServer(err error) bool {
 		strings.Contains(text, "connection reset by peer")
 }
 
-// adviceForClose says why a server may have closed a connection of TLS without a reason; empty without TLS. A server that
-// speaks TLS 1.3 refuses a client's certificate after the handshake, and its reason may not arrive.
-func adviceForClose() string {
+// adviceForClose says why a server may have closed a connection without a reason; empty if there are too many reasons. A
+// server that speaks TLS 1.3 refuses a client's certificate after the handshake, and its reason may not arrive.
+func adviceForClose(closed error) string {
 	profile, err := settings()
 	if err != nil {
 		return err.Error()
@@ -131,6 +131,8 @@ func adviceForClose() string {
 	switch options, err := clientOptions(profile); {
 	case err != nil:
 		return err.Error()
+	case options.ConnectionOptions.TLS == nil && strings.Contains(closed.Error(), "error reading server preface"):
+		return "does the server speak TLS now? Then set TEMPORAL_TLS=true"
 	case options.ConnectionOptions.TLS == nil:
 		return ""
 	case len(options.ConnectionOptions.TLS.Certificates) > 0:
