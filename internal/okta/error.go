@@ -54,7 +54,7 @@ type Error struct {
 	// Advice says what to do; empty if nobody has to do anything.
 	Advice string
 
-	date time.Time // of the answer
+	date date // of the answer
 	// unanswered: a request was made, and no part of an answer came.
 	unanswered bool
 	// html: the answer was HTML, and so not from Okta's API.
@@ -109,7 +109,7 @@ func Unreached(err error) bool {
 // answerError makes an Error of an answer other than 200. body is the beginning of its body.
 func (o *Org) answerError(q query, path string, resp *http.Response, body []byte) *Error {
 	status := resp.StatusCode
-	e := &Error{Status: status, date: dateOf(resp.Header), Path: path, RequestID: o.sanitize(resp.Header.Get("X-Okta-Request-Id"), 64)}
+	e := &Error{Status: status, date: dateOf(resp.Header, q.now()), Path: path, RequestID: o.sanitize(resp.Header.Get("X-Okta-Request-Id"), 64)}
 	// A body may be HTML, and a code may be empty. Both are left out.
 	var answer struct {
 		Code        string `json:"errorCode"`
