@@ -49,9 +49,10 @@ func TestAPackedAnswerIsBoundedByWhatItUnpacksTo(t *testing.T) {
 // Temporal takes 2 MiB for a heartbeat, and warns from 256 KiB on.
 func TestAPositionWithTheLongestCursorsFitsIntoAHeartbeat(t *testing.T) {
 	// JSON writes & with six bytes.
-	cursor := "/api/v1/apps?" + strings.Repeat("&", 4<<10-len("/api/v1/apps?"))
+	longest := func(path string) string { return path + "?" + strings.Repeat("&", 4<<10-len(path+"?")) }
+	cursor := longest("/api/v1/apps")
 	org, _ := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Link", "<https://acme.test"+cursor+`>; rel="next"`)
+		w.Header().Set("Link", "<https://acme.test"+longest(r.URL.Path)+`>; rel="next"`)
 		fmt.Fprint(w, `[{"id":"0oa1"}]`)
 	}))
 	r := org.Reader(service(t, "app_users"), okta.Begin{}, time.Now)

@@ -205,10 +205,9 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 		switch {
 		case once.repeats():
 			e.err = errRepeats
+			o.http.CloseIdleConnections() // they may be about to end as well
 			if q.again {
 				once.hangUp()
-			} else {
-				o.http.CloseIdleConnections() // they may have ended as well
 			}
 		case once.sent():
 			e.like = noAnswer

@@ -140,7 +140,7 @@ func TestLinksAreUnderstoodHoweverTheyAreSpelt(t *testing.T) {
 }
 
 func TestPunctuationInACursorIsReplayedAsItIs(t *testing.T) {
-	const cursor = `/api/v1/zones?q=a;b,c&after=%2Fx+y%2f~*&limit=200&limits=7&z`
+	const cursor = `/api/v1/zones?page=a;b,c&after=%2Fx+y%2f~*&limit=200&limits=7&z`
 	org, w := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.Contains(r.URL.RawQuery, "after") {
 			w.Header().Add("Link", `<http://acme.test/api/v1/zones?limit=200>; rel="self", <https://acme.test:8443`+cursor+`#f>; rel="next"`)

@@ -382,15 +382,15 @@ func TestFiveParentsInARowAreTheFaultOfTheServiceHoweverDeepTheyAre(t *testing.T
 
 func TestAnIDIsWhatItsJSONSays(t *testing.T) {
 	server := shapeServer{
-		"/templates": {`{"name":"Caf\u00e9 \"A\/B\""}`, `{"name":"."}`, `{"name":".."}`},
-		"/templates/Café \"A/B\"/customizations": {`{"id":"oel0"}`},
+		"/templates": {`{"name":"Caf\u00e9 \"A B\""}`, `{"name":"."}`, `{"name":".."}`, `{"name":"A\/B"}`, `{"name":""}`},
+		"/templates/Café \"A B\"/customizations": {`{"id":"oel0"}`},
 	}
 	c, _ := shapes.Lookup("customizations")
 	org, w := newShapeOrg(t, server)
 	p := pull(t, org.Reader(c, okta.Begin{}, atEpoch), checkpoint.Position{})
-	require.Equal(t, []string{`{"id":"oel0"},"@okta_template":"Café \"A/B\""`}, p.withMembers(t))
-	require.Len(t, w.asked, 3, "a path element of dots would lead elsewhere")
-	require.Len(t, p.warnings, 2)
+	require.Equal(t, []string{`{"id":"oel0"},"@okta_template":"Café \"A B\""`}, p.withMembers(t))
+	require.Len(t, w.asked, 4, "a path element of dots would lead elsewhere")
+	require.Len(t, p.warnings, 3)
 	require.Contains(t, p.warnings[0], "1 of templates have no id")
 	_, err := org.Check(t.Context(), "customizations")
 	require.NoError(t, err)
