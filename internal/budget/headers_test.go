@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"okta-collector/internal/budget"
+	"okta-collector/internal/checkpoint"
 )
 
 func TestRateLimitHeaders(t *testing.T) {
@@ -110,4 +111,32 @@ func FuzzRateLimit(f *testing.F) {
 		_, err := m.Acquire(context.Background(), logs)
 		require.NoError(t, err, "it goes on after the wait")
 	})
+}
+
+// TestADateFromTheFutureDoesNotKeepLaterAnswersFromBeingLearnt: the window of 2099 would be later than all that follow.
+func TestADateFromTheFutureDoesNotKeepLaterAnswersFromBeingLearnt(t *testing.T) {
+	const limit = "X-Rate-Limit-Limit"
+	for name, from := range map[string]time.Duration{"an answer": 0, "a checkpoint": time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			now := time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
+			m := budget.New(0.5, func() time.Time { return now }).Join("logs", budget.LiveList)
+			answered := func(at time.Time, n string) {
+				ticket, err := m.Acquire(context.Background(), logs)
+				require.NoError(t, err)
+				ticket.Answered(budget.ReadLimits(http.Header{
+					limit: {n}, "X-Rate-Limit-Remaining": {n}, "X-Rate-Limit-Reset": {strconv.FormatInt(at.Unix()+60, 10)},
+					"Date": {at.Format(http.TimeFormat)},
+				}, now))
+			}
+			future := time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
+			if from == 0 {
+				answered(future, "50")
+				now = now.Add(62 * time.Second)
+			} else {
+				m.Restore([]checkpoint.Window{{Name: logs.Path, Limit: 50, Remaining: 40, Used: 10, Reset: future.Unix(), Ends: now.Add(from)}}, now)
+			}
+			answered(now, "20")
+			require.Equal(t, 20, m.Windows(now)[0].Limit)
+		})
+	}
 }
