@@ -3,8 +3,55 @@ package jsontext
 
 import (
 	"encoding/json"
+	"iter"
 	"unicode/utf8"
 )
+
+// Members yields the names and values of an object's members, which share its memory. A name has its escapes. object is
+// valid JSON without white space between its tokens; of other texts Members yields nothing useful, and stops.
+func Members(object []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(name, value []byte) bool) {
+		for at := 1; at < len(object) && object[at] == '"'; at++ {
+			end := value(object, at)
+			if end+1 >= len(object) || object[end] != ':' {
+				return
+			}
+			name, from := object[at+1:end-1], end+1
+			at = value(object, from)
+			if !yield(name, object[from:at]) || at >= len(object) || object[at] != ',' {
+				return
+			}
+		}
+	}
+}
+
+// value returns the end of the value that begins at a place.
+func value(text []byte, at int) int {
+	depth, inString := 0, false
+	for ; at < len(text); at++ {
+		switch c := text[at]; {
+		case inString && c == '\\':
+			at++
+		case c == '"':
+			if inString = !inString; !inString && depth == 0 {
+				return at + 1
+			}
+		case inString:
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			if depth--; depth < 0 {
+				return at // of the object that the value is in
+			}
+			if depth == 0 {
+				return at + 1
+			}
+		case c == ',' && depth == 0:
+			return at
+		}
+	}
+	return len(text)
+}
 
 // Append appends the beginning of text, escaped for the inside of a JSON string, in at most room bytes. It never splits
 // a character. Bytes that are not UTF-8 become U+FFFD.

@@ -56,8 +56,9 @@ func (o *Org) read(ctx context.Context, a *answer, q query, resp *http.Response)
 		return err
 	}
 	a.readLinks(q, resp.Header, links)
+	room := maxMarks
 	for i := range a.objects {
-		o.mark(c, &a.objects[i], i)
+		o.mark(c, &a.objects[i], i, &room)
 	}
 	return nil
 }

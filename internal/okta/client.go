@@ -224,8 +224,7 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 	ticket.Answered(budget.ReadLimits(resp.Header, q.now()))
 	got := &answer{cursor: q.cursor, date: dateOf(resp.Header, q.now()), body: body}
 	if err := o.read(timed, got, q, resp); err != nil {
-		requestID := o.sanitize(resp.Header.Get("X-Okta-Request-Id"), 64)
-		return nil, false, o.transportError(timed, ctx, &Error{Status: resp.StatusCode, RequestID: requestID, Path: path, err: err})
+		return nil, false, o.transportError(timed, ctx, &Error{Status: resp.StatusCode, RequestID: o.requestID(resp.Header), Path: path, err: err})
 	}
 	o.cfg.Metrics.fetched(o.cfg.Tenant, c, started)
 	return got, false, nil
@@ -306,13 +305,37 @@ func (o *Org) transportError(timed, ctx context.Context, e *Error) error {
 	if u, ok := errors.AsType[*url.Error](e.err); ok {
 		e.err = u.Err
 	}
-	e.err = errors.New(o.sanitize(e.err.Error(), maxReason))
+	text := o.cfg.Authorizer.Redact(e.err.Error())
+	if e.Status == 0 && !refused || errors.Is(e.err, errReading) {
+		text = plain(text, append(addresses(e.err), o.host)...)
+	}
+	e.err = errors.New(printable(text, maxReason))
 	return e
 }
 
-// sanitize makes a text from Okta fit for an error. It redacts credentials, because the text may repeat the request.
-func (o *Org) sanitize(s string, maxBytes int) string {
-	return printable(o.cfg.Authorizer.Redact(s), maxBytes)
+// addresses are those in an error of the network. They are from settings, DNS or the kernel.
+func addresses(err error) (all []string) {
+	for op, ok := errors.AsType[*net.OpError](err); ok; op, ok = errors.AsType[*net.OpError](op.Err) {
+		if op.Addr != nil {
+			all = append(all, op.Addr.String())
+		}
+		if op.Addr != nil && op.Source != nil {
+			all = append(all, op.Source.String()+"->"+op.Addr.String())
+		}
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		all = append(all, dns.Name, dns.Server)
+	}
+	return all
+}
+
+// requestID returns the id that Okta gave a request, or nothing if it is none.
+func (o *Org) requestID(h http.Header) string {
+	id := o.cfg.Authorizer.Redact(h.Get("X-Okta-Request-Id"))
+	if !requestID.MatchString(id) {
+		return ""
+	}
+	return id
 }
 
 // request builds the signed request for a cursor.
