@@ -53,15 +53,33 @@ func value(text []byte, at int) int {
 	return len(text)
 }
 
+// escapes has how the characters are written that a JSON string cannot have, replacement what stands for a byte that is not
+// UTF-8.
+var (
+	escapes     [utf8.RuneSelf][]byte
+	replacement = []byte(`\ufffd`)
+)
+
+func init() {
+	for r := range escapes {
+		if r < ' ' || r == '"' || r == '\\' {
+			quoted, _ := json.Marshal(string(rune(r))) // cannot fail for a string
+			escapes[r] = quoted[1 : len(quoted)-1]
+		}
+	}
+}
+
 // Append appends the beginning of text, escaped for the inside of a JSON string, in at most room bytes. It never splits
 // a character. Bytes that are not UTF-8 become U+FFFD.
 func Append(dst, text []byte, room int) []byte {
 	for len(text) > 0 {
 		r, n := utf8.DecodeRune(text)
 		piece := text[:n]
-		if r < ' ' || r == '"' || r == '\\' || r == utf8.RuneError && n == 1 {
-			quoted, _ := json.Marshal(string(piece)) // cannot fail for a string
-			piece = quoted[1 : len(quoted)-1]
+		switch {
+		case r == utf8.RuneError && n == 1:
+			piece = replacement
+		case r < utf8.RuneSelf && escapes[r] != nil:
+			piece = escapes[r]
 		}
 		if len(piece) > room {
 			break
