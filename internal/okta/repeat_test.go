@@ -118,6 +118,9 @@ func (h *hostile) behave(manner func(f *http2.Framer, stream uint32) bool) {
 func (h *hostile) do(f *http2.Framer, stream uint32) (hangUp bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if len(h.signed) > 100 {
+		h.listener.Close() // there would be no end
+	}
 	return h.manner(f, stream)
 }
 
