@@ -52,7 +52,7 @@ func (o *bucket) request(own bool) budget.Limits {
 	h.Set("X-Rate-Limit-Limit", strconv.Itoa(o.limit))
 	h.Set("X-Rate-Limit-Remaining", strconv.Itoa(max(o.limit-o.counts[last], 0)))
 	h.Set("X-Rate-Limit-Reset", strconv.FormatInt(o.opened.Add(time.Minute).Unix(), 10))
-	return budget.ReadLimits(h)
+	return budget.ReadLimits(h, time.Now())
 }
 
 // spend sends requests until the time is over, and waits as it is told.
@@ -275,7 +275,7 @@ func TestBudgetWithoutHeadersIsCareful(t *testing.T) {
 				continue
 			}
 			sent++
-			ticket.Answered(budget.ReadLimits(http.Header{}))
+			ticket.Answered(budget.ReadLimits(http.Header{}, time.Now()))
 		}
 		require.LessOrEqual(t, sent, 3*unknownLimit/2)
 		require.GreaterOrEqual(t, sent, 2*unknownLimit/2)
@@ -311,7 +311,7 @@ func TestBudgetBacksOffFrom429sWhoseResetIsPast(t *testing.T) {
 					h.Set("X-Rate-Limit-Limit", strconv.Itoa(limit))
 					h.Set("X-Rate-Limit-Remaining", "0")
 					h.Set("X-Rate-Limit-Reset", strconv.FormatInt(time.Now().Unix()-30, 10))
-					return budget.ReadLimits(h)
+					return budget.ReadLimits(h, time.Now())
 				}
 				asked := 0
 				for began := time.Now(); time.Since(began) < 10*time.Minute; asked++ {

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"okta-collector/internal/checkpoint"
 )
 
 const (
@@ -26,14 +28,16 @@ type Limits struct {
 	// Known: the answer has Limit and Remaining.
 	Known            bool
 	Limit, Remaining int
-	// Reset is the end of the window in Unix seconds by Okta's clock; 0 if unknown.
+	// Reset is the end of the window in Unix seconds by Okta's clock, or Temporal's where Okta's is not believed; 0 if
+	// unknown.
 	Reset int64
 	// Left is the time from the answer to the end of the window, with margin.
 	Left time.Duration
 }
 
-// ReadLimits reads the headers of an answer. Left is Reset − Date, so only Okta's clock matters.
-func ReadLimits(h http.Header) Limits {
+// ReadLimits reads the headers of an answer. Left is Reset − Date, so only Okta's clock matters. If that is far from now,
+// the present by Temporal's clock, Reset is by Temporal's: a window from the future would make all later answers late ones.
+func ReadLimits(h http.Header, now time.Time) Limits {
 	l := Limits{Left: windowLength + margin}
 	limit, remaining := number(h.Values("X-Rate-Limit-Limit"), false), number(h.Values("X-Rate-Limit-Remaining"), false)
 	if limit >= 0 && remaining >= 0 {
@@ -44,6 +48,9 @@ func ReadLimits(h http.Header) Limits {
 		// Compared in seconds: a Duration could overflow.
 		left := min(max(reset-date.Unix(), 0), int64(maxWait/time.Second))
 		l.Reset = min(reset, date.Unix()+left)
+		if !checkpoint.Believed(date, now) {
+			l.Reset = now.Unix() + left
+		}
 		l.Left = time.Duration(left)*time.Second + margin
 	}
 	return l

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"okta-collector/internal/budget"
+	"okta-collector/internal/checkpoint"
 )
 
 func TestRateLimitHeaders(t *testing.T) {
@@ -38,7 +39,7 @@ func TestRateLimitHeaders(t *testing.T) {
 		"no numbers":       {header("Date", date, "X-Rate-Limit-Limit", "many", "X-Rate-Limit-Remaining", "-1", "X-Rate-Limit-Reset", "99999999999999999999"), budget.Limits{Left: 61 * time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, test.want, budget.ReadLimits(test.h))
+			require.Equal(t, test.want, budget.ReadLimits(test.h, time.Unix(at, 0)))
 		})
 	}
 }
@@ -67,7 +68,7 @@ func FuzzRateLimit(f *testing.F) {
 			{http.Header{"X-Rate-Limit-Limit": {limit}, "X-Rate-Limit-Remaining": {remaining}, "X-Rate-Limit-Reset": {reset, again}, "Date": {date}}, status},
 			{http.Header{"X-Rate-Limit-Limit": {limit2}, "X-Rate-Limit-Remaining": {remaining2}, "X-Rate-Limit-Reset": {reset2}, "Date": {date}}, status2},
 		} {
-			l := budget.ReadLimits(answer.h)
+			l := budget.ReadLimits(answer.h, now)
 			require.Positive(t, l.Left)
 			require.LessOrEqual(t, l.Left, longest)
 			require.GreaterOrEqual(t, l.Limit, 0)
@@ -110,4 +111,32 @@ func FuzzRateLimit(f *testing.F) {
 		_, err := m.Acquire(context.Background(), logs)
 		require.NoError(t, err, "it goes on after the wait")
 	})
+}
+
+// TestADateFromTheFutureDoesNotKeepLaterAnswersFromBeingLearnt: the window of 2099 would be later than all that follow.
+func TestADateFromTheFutureDoesNotKeepLaterAnswersFromBeingLearnt(t *testing.T) {
+	const limit = "X-Rate-Limit-Limit"
+	for name, from := range map[string]time.Duration{"an answer": 0, "a checkpoint": time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			now := time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC)
+			m := budget.New(0.5, func() time.Time { return now }).Join("logs", budget.LiveList)
+			answered := func(at time.Time, n string) {
+				ticket, err := m.Acquire(context.Background(), logs)
+				require.NoError(t, err)
+				ticket.Answered(budget.ReadLimits(http.Header{
+					limit: {n}, "X-Rate-Limit-Remaining": {n}, "X-Rate-Limit-Reset": {strconv.FormatInt(at.Unix()+60, 10)},
+					"Date": {at.Format(http.TimeFormat)},
+				}, now))
+			}
+			future := time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
+			if from == 0 {
+				answered(future, "50")
+				now = now.Add(62 * time.Second)
+			} else {
+				m.Restore([]checkpoint.Window{{Name: logs.Path, Limit: 50, Remaining: 40, Used: 10, Reset: future.Unix(), Ends: now.Add(from)}}, now)
+			}
+			answered(now, "20")
+			require.Equal(t, 20, m.Windows(now)[0].Limit)
+		})
+	}
 }

@@ -224,8 +224,10 @@ type Pull struct {
 	Since time.Time `json:"since,omitzero"`
 	// Until is the upper bound of a PullRange.
 	Until time.Time `json:"until,omitzero"`
-	// Began is the Date of Okta's first answer.
-	Began time.Time `json:"began,omitzero"`
+	// Began is the Date of Okta's first answer. Guessed: it is the time of Temporal's clock, because that answer had no Date,
+	// or one that is not believed.
+	Began   time.Time `json:"began,omitzero"`
+	Guessed bool      `json:"guessed,omitempty"`
 	// Events counts the objects shipped by this pull.
 	Events int64 `json:"events"`
 	// CutOff: a listing of the pull was ended because its next link led back or was missing. The pull may not be whole.

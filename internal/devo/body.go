@@ -75,8 +75,8 @@ func (p *packer) pack(batch Batch) (body, error) {
 	return body{batch, packed.Bytes(), stats}, err
 }
 
-// packAll renders a batch as bodies of at most so many bytes before compression, but at least one object.
-func (p *packer) packAll(batch Batch, size int) (bodies []body, err error) {
+// split divides a batch into parts of at most so many bytes before compression, but at least one object.
+func (p *packer) split(batch Batch, size int) (parts []Batch, err error) {
 	members, err := p.members(batch)
 	if err != nil {
 		return nil, err
@@ -90,13 +90,9 @@ func (p *packer) packAll(batch Batch, size int) (bodies []body, err error) {
 			}
 		}
 		part.Objects = batch.Objects[first:next]
-		b, err := p.pack(part)
-		if err != nil {
-			return nil, err
-		}
-		bodies = append(bodies, b)
+		parts = append(parts, part)
 	}
-	return bodies, nil
+	return parts, nil
 }
 
 // posting posts the bodies of one delivery, beside the stream.

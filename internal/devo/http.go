@@ -109,9 +109,13 @@ type httpSender struct {
 	noProof
 }
 
-// send compresses the batch into bodies of the present size, and starts to post them one after another.
+// send compresses the batch into bodies of the present size, one after another, and starts to post them.
 func (s *httpSender) send(ctx context.Context, batch Batch, d *delivery) error {
-	bodies, err := s.packAll(batch, s.sink.size.get())
+	parts, err := s.split(batch, s.sink.size.get())
+	if err != nil {
+		return err
+	}
+	first, err := s.pack(parts[0])
 	if err != nil {
 		return err
 	}
@@ -119,9 +123,10 @@ func (s *httpSender) send(ctx context.Context, batch Batch, d *delivery) error {
 	p := posting{sender: s, d: d}
 	answered := make(chan error, 1)
 	go func() {
-		var err error
-		for i := 0; i < len(bodies) && err == nil; i++ {
-			err = p.one(ctx, bodies[i])
+		err := p.one(ctx, first)
+		first = body{}
+		if err == nil {
+			err = p.parts(ctx, s.cfg, parts[1:]...)
 		}
 		answered <- err
 	}()

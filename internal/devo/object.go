@@ -2,7 +2,6 @@ package devo
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 
 	"okta-collector/internal/jsontext"
@@ -49,10 +48,14 @@ func appendCut(dst, object, members []byte, size int) []byte {
 
 // appendIdentity appends the short top-level members that identify the object, each with a comma.
 func appendIdentity(dst, object []byte) []byte {
-	var all map[string]json.RawMessage
-	_ = json.Unmarshal(object, &all) // without valid JSON there are no members
+	kept := map[string][]byte{}
+	for name, value := range jsontext.Members(object) {
+		if len(name) <= len("client_id") {
+			kept[string(name)] = value // the last one of a name counts
+		}
+	}
 	for _, name := range []string{"id", "uuid", "client_id", "published"} {
-		if value := all[name]; len(value) > 0 && value[0] == '"' && len(value) <= maxKept {
+		if value := kept[name]; len(value) > 0 && value[0] == '"' && len(value) <= maxKept {
 			dst = fmt.Appendf(dst, `"%s":%s,`, name, value)
 		}
 	}

@@ -3,8 +3,71 @@ package jsontext
 
 import (
 	"encoding/json"
+	"iter"
 	"unicode/utf8"
 )
+
+// Members yields the names and values of an object's members, which share its memory. A name has its escapes. object is
+// valid JSON without white space between its tokens; of other texts Members yields nothing useful, and stops.
+func Members(object []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(name, value []byte) bool) {
+		for at := 1; at < len(object) && object[at] == '"'; at++ {
+			end := value(object, at)
+			if end+1 >= len(object) || object[end] != ':' {
+				return
+			}
+			name, from := object[at+1:end-1], end+1
+			at = value(object, from)
+			if !yield(name, object[from:at]) || at >= len(object) || object[at] != ',' {
+				return
+			}
+		}
+	}
+}
+
+// value returns the end of the value that begins at a place.
+func value(text []byte, at int) int {
+	depth, inString := 0, false
+	for ; at < len(text); at++ {
+		switch c := text[at]; {
+		case inString && c == '\\':
+			at++
+		case c == '"':
+			if inString = !inString; !inString && depth == 0 {
+				return at + 1
+			}
+		case inString:
+		case c == '{' || c == '[':
+			depth++
+		case c == '}' || c == ']':
+			if depth--; depth < 0 {
+				return at // of the object that the value is in
+			}
+			if depth == 0 {
+				return at + 1
+			}
+		case c == ',' && depth == 0:
+			return at
+		}
+	}
+	return len(text)
+}
+
+// escapes has how the characters are written that a JSON string cannot have, replacement what stands for a byte that is not
+// UTF-8.
+var (
+	escapes     [utf8.RuneSelf][]byte
+	replacement = []byte(`\ufffd`)
+)
+
+func init() {
+	for r := range escapes {
+		if r < ' ' || r == '"' || r == '\\' {
+			quoted, _ := json.Marshal(string(rune(r))) // cannot fail for a string
+			escapes[r] = quoted[1 : len(quoted)-1]
+		}
+	}
+}
 
 // Append appends the beginning of text, escaped for the inside of a JSON string, in at most room bytes. It never splits
 // a character. Bytes that are not UTF-8 become U+FFFD.
@@ -12,9 +75,11 @@ func Append(dst, text []byte, room int) []byte {
 	for len(text) > 0 {
 		r, n := utf8.DecodeRune(text)
 		piece := text[:n]
-		if r < ' ' || r == '"' || r == '\\' || r == utf8.RuneError && n == 1 {
-			quoted, _ := json.Marshal(string(piece)) // cannot fail for a string
-			piece = quoted[1 : len(quoted)-1]
+		switch {
+		case r == utf8.RuneError && n == 1:
+			piece = replacement
+		case r < utf8.RuneSelf && escapes[r] != nil:
+			piece = escapes[r]
 		}
 		if len(piece) > room {
 			break

@@ -24,14 +24,14 @@ var ErrFull = errors.New("page is too large")
 func (b *Buffer) ReadFrom(ctx context.Context, r io.Reader, announced int64, limit int) error {
 	if announced >= 0 {
 		// One byte more, so that the end is seen without growing.
-		if err := b.resize(ctx, int(min(announced, int64(limit)))+1); err != nil {
+		if err := b.resize(ctx, min(rounded(int(min(announced, int64(limit)))+1), max(limit+1, minSize))); err != nil {
 			return err
 		}
 	}
 	b.bytes = b.owner.bound.free.take(b.granted)
 	for {
 		if len(b.bytes) == cap(b.bytes) {
-			if err := b.grow(ctx); err != nil {
+			if err := b.grow(ctx, limit); err != nil {
 				return err
 			}
 		}
@@ -66,9 +66,17 @@ func (b *Buffer) Release() {
 	bound.serve()
 }
 
-// grow makes room for half as many bytes again.
-func (b *Buffer) grow(ctx context.Context) error {
-	if err := b.resize(ctx, b.granted*3/2); err != nil {
+// maxStep: a buffer of more bytes grows at once to all that it may become. Each copy is garbage for a while, beside the
+// pages under way, and pages of that size are rare.
+const maxStep = 8 << 20
+
+// grow makes room for half as many bytes again, or for limit and one more, so that the end is seen.
+func (b *Buffer) grow(ctx context.Context, limit int) error {
+	size := rounded(b.granted * 3 / 2)
+	if size > maxStep {
+		size = max(limit+1, size)
+	}
+	if err := b.resize(ctx, size); err != nil {
 		return err
 	}
 	larger := append(b.owner.bound.free.take(b.granted), b.bytes...)
@@ -80,7 +88,7 @@ func (b *Buffer) grow(ctx context.Context) error {
 // resize changes the bytes that are granted. It waits only for more.
 func (b *Buffer) resize(ctx context.Context, bytes int) error {
 	bound := b.owner.bound
-	more := rounded(bytes) - b.granted
+	more := bytes - b.granted
 	bound.mu.Lock()
 	if more <= 0 {
 		bound.add(b, more)

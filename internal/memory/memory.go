@@ -19,8 +19,9 @@ type Bound struct {
 
 	mu      sync.Mutex
 	used    int
+	held    int       // buffers that have bytes
 	owners  []*Owner  // the next one to be served first
-	growing []*waiter // buffers that turned out too small
+	growing []*waiter // buffers that turned out too small, in the order in which they are served
 	// excess is the one buffer that may exceed the limit. Buffers that grow hold bytes while they wait for more, so
 	// without it they could wait for each other. It grows without waiting, and so it is released some time.
 	excess *Buffer
@@ -114,24 +115,47 @@ func (b *Bound) share() int {
 	return b.limit
 }
 
-// serve grants what it can. Buffers that grow go first, because they are released sooner than those that begin.
+// reserve is what an owner that exceeds its share leaves to the others.
+func (b *Bound) reserve() int {
+	if len(b.owners) > 1 {
+		return b.limit / 8
+	}
+	return 0
+}
+
+// serve grants what it can. Buffers that grow go first, because they are released sooner than those that begin. One that
+// exceeds the share of its owner holds up no other owner.
 func (b *Bound) serve() {
+	held := map[*Owner]bool{} // owners with a buffer that waits for more: they begin no other one
+	full := false
 	b.growing = slices.DeleteFunc(b.growing, func(w *waiter) bool {
-		fits := b.used+w.bytes <= b.limit
-		if !fits && b.excess != nil && b.excess != w.buffer {
-			return false
+		within := w.buffer == b.excess || w.buffer.owner.used+w.bytes <= b.share()
+		if within && (w.buffer == b.excess || b.used+w.bytes <= b.limit) {
+			b.grant(w)
+			return true
 		}
-		if !fits {
-			b.excess = w.buffer
-		}
-		b.grant(w)
-		return true
+		held[w.buffer.owner] = true
+		full = full || within
+		return false
 	})
+	if b.excess == nil && len(b.growing) > 0 {
+		// If all that have bytes wait for more, none is released before one of them gets it.
+		if i := slices.IndexFunc(b.growing, func(w *waiter) bool { return b.used+w.bytes <= b.limit-b.reserve() || b.held == len(b.growing) }); i >= 0 {
+			w := b.growing[i]
+			b.excess = w.buffer
+			b.growing = slices.Delete(b.growing, i, i+1)
+			b.grant(w)
+			// The next one to exceed is of another owner, if one waits.
+			own := func(w2 *waiter) bool { return w2.buffer.owner == w.buffer.owner }
+			others := slices.DeleteFunc(slices.Clone(b.growing), own)
+			b.growing = append(others, slices.DeleteFunc(b.growing, func(w2 *waiter) bool { return !own(w2) })...)
+		}
+	}
 	for {
 		i := slices.IndexFunc(b.owners, func(o *Owner) bool {
 			// An owner that has nothing does not wait for buffers that grow: they may be stuck behind a destination that stalls.
-			goesOn := len(b.growing) == 0 || o.used == 0
-			return goesOn && len(o.waiting) > 0 && o.used+o.waiting[0].bytes <= b.share()
+			begins := !full && !held[o] || o.used == 0
+			return begins && len(o.waiting) > 0 && o.used+o.waiting[0].bytes <= b.share()
 		})
 		if i < 0 || b.used+b.owners[i].waiting[0].bytes > b.limit {
 			return // a smaller request does not overtake, otherwise a large one could wait for ever
@@ -150,7 +174,12 @@ func (b *Bound) grant(w *waiter) {
 
 // add changes the bytes that a buffer has.
 func (b *Bound) add(buffer *Buffer, bytes int) {
-	buffer.granted += bytes
+	if buffer.granted == 0 && bytes > 0 {
+		b.held++
+	}
+	if buffer.granted += bytes; buffer.granted == 0 && bytes < 0 {
+		b.held--
+	}
 	buffer.owner.used += bytes
 	b.used += bytes
 }

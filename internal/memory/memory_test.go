@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -239,6 +240,67 @@ func TestPagesThatAllTurnOutTooLargeDoNotWaitForEachOther(t *testing.T) {
 		require.Zero(t, used(t, bound))
 	})
 }
+
+// slow is a body whose next bytes come when the test lets them.
+type slow struct {
+	size int
+	more chan struct{}
+}
+
+func (s *slow) Read(p []byte) (int, error) {
+	if s.size == 0 {
+		<-s.more
+		return 0, io.EOF
+	}
+	n := min(len(p), s.size)
+	s.size -= n
+	return n, nil
+}
+
+func TestTheHungerOfOneOwnerDoesNotStarveAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bound := memory.New(128 * mib)
+		hungry, modest := bound.Join(), bound.Join()
+		end := make(chan struct{})
+		for range 10 {
+			b := acquire(t, hungry, mib/2)
+			go func() {
+				defer b.Release()
+				_ = b.ReadFrom(t.Context(), &slow{63 * mib, end}, -1, 64*mib)
+			}()
+		}
+		synctest.Wait()
+		require.LessOrEqual(t, used(t, bound), 128*mib, "ten slow pages of 63 MiB are within the bound together")
+		for range 10 {
+			b := acquire(t, modest, 3*mib)
+			require.NoError(t, read(b, 3*mib))
+			b.Release()
+		}
+		close(end)
+	})
+}
+
+// allocated is how many bytes of heap f allocates.
+func allocated(f func()) int {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return int(after.TotalAlloc - before.TotalAlloc)
+}
+
+func TestAPageOfAnUnknownSizeIsNotCopiedOverAndOver(t *testing.T) {
+	for _, size := range []int{60 * mib, 200 * mib} { // the second one is larger than a page may be
+		b := acquire(t, memory.New(128*mib).Join(), mib/2)
+		require.Less(t, allocated(func() { _ = b.ReadFrom(t.Context(), io.LimitReader(zeros{}, int64(size)), -1, 64*mib) }), 90*mib)
+		require.Len(t, b.Bytes(), min(size, 64*mib))
+		b.Release()
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func TestABufferHasWhatWasRead(t *testing.T) {
 	text := strings.Repeat("0123456789", mib/10)

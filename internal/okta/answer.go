@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/memory"
 )
 
@@ -32,7 +33,7 @@ type answer struct {
 	lost bool
 	// gone: the parent of the listing was deleted.
 	gone bool
-	date time.Time
+	date date
 }
 
 // read reads the body of a 200 to q. Elements that are no JSON objects become marked records. Its error may wrap one of
@@ -56,9 +57,10 @@ func (o *Org) read(ctx context.Context, a *answer, q query, resp *http.Response)
 	if err != nil {
 		return err
 	}
-	a.readLinks(c, resp.Header, links)
+	a.readLinks(q, resp.Header, links)
+	room := maxMarks
 	for i := range a.objects {
-		o.mark(c, &a.objects[i], i)
+		o.mark(c, &a.objects[i], i, &room)
 	}
 	return nil
 }
@@ -83,7 +85,9 @@ func (a *answer) fill(ctx context.Context, resp *http.Response) error {
 var errReading = errors.New("reading the answer")
 
 // readLinks reads the links of the answer, from its header or from its member _links.
-func (a *answer) readLinks(c Collection, h http.Header, member []byte) {
+// A next link that is not of this listing is as good as none.
+func (a *answer) readLinks(q query, h http.Header, member []byte) {
+	c := q.collection
 	var err error
 	switch c.Next {
 	case LinkHeader:
@@ -92,6 +96,11 @@ func (a *answer) readLinks(c Collection, h http.Header, member []byte) {
 		a.next, a.self, err = bodyCursors(member)
 	case NoNext:
 		return
+	}
+	if a.next != "" {
+		if err = checkFollows(q.first, a.next, c.Polled); err != nil {
+			a.next = ""
+		}
 	}
 	full := c.Limit > 0 && len(a.objects) >= limitOf(a.cursor, c.Limit)
 	a.lost = a.next == "" && (err != nil || full && a.self == "")
@@ -115,14 +124,26 @@ func bodyCursors(member []byte) (next, self string, err error) {
 	return next, self, err
 }
 
-// dateOf returns the Date of an answer, in whole seconds. Without a Date, it returns our time less one hour. Our clock
-// may be wrong, and it is safer if the next pull of changes asks for an hour too much.
-func dateOf(h http.Header) time.Time {
+// date is when an answer was sent, in whole seconds.
+type date struct {
+	time.Time
+	// guessed: the time is Temporal's, because the answer has no Date, or one that is not believed.
+	guessed bool
+	// off is how far a Date that is not believed is ahead of Temporal's clock.
+	off time.Duration
+}
+
+// dateOf returns the date of an answer. now is the present by Temporal's clock.
+func dateOf(h http.Header, now time.Time) (d date) {
 	t, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		t = time.Now().Add(-time.Hour)
+	switch {
+	case err != nil:
+		t, d.guessed = now, true
+	case !checkpoint.Believed(t, now):
+		t, d.guessed, d.off = now, true, t.Sub(now)
 	}
-	return t.UTC().Truncate(time.Second)
+	d.Time = t.UTC().Truncate(time.Second)
+	return d
 }
 
 var errTooLarge = fmt.Errorf("page is larger than %d MiB or %d objects", maxPage>>20, maxObjects)

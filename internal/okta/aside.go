@@ -78,7 +78,7 @@ func (r *Reader) isOfParent(e *Error, pos checkpoint.Position, smallest bool) bo
 func (r *Reader) putAside(pos checkpoint.Position, above parents, cursor string, e *Error) (*Page, error) {
 	date := e.date
 	if date.IsZero() {
-		date = r.now().UTC() // Okta has not answered
+		date = dateOf(nil, r.now()) // Okta has not answered
 	}
 	pos = begun(pos, date)
 	parent := r.collection.Under[len(above.ids)-1].Of + "/" + strings.Join(above.ids, "/")

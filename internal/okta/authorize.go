@@ -14,7 +14,7 @@ type Authorizer interface {
 	// Refused receives each answer that is neither 200 nor 429. again: the request may succeed if it is signed and sent
 	// once more.
 	Refused(answer *http.Response) (again bool)
-	// Redact replaces its secrets in a text from another program.
+	// Redact replaces its secrets, and pieces of them, in a text from another program.
 	Redact(text string) string
 	// Advice says what to do about a 401 or 403 to a request that needs these scopes.
 	Advice(status int, scopes []string) string

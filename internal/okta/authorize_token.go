@@ -45,7 +45,7 @@ func (*apiToken) Refused(*http.Response) bool { return false }
 func (a *apiToken) Redact(text string) string {
 	if sent := a.sent.Load(); sent != nil {
 		for _, token := range sent {
-			text = strings.ReplaceAll(text, token, "[redacted]")
+			text = secret.Redact(text, token)
 		}
 	}
 	return text

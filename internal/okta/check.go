@@ -45,7 +45,7 @@ func (o *Org) Check(ctx context.Context, service string) (checked Checked, err e
 			continue
 		}
 		listed, _ := o.cfg.Catalog.Lookup(level.Of)
-		a, err := r.fetch(ctx, listed, listed.firstCursor(under, listed.MinLimit, r.selection(listed, pull)), false)
+		a, err := r.fetch(ctx, listed, under, listed.firstCursor(under, listed.MinLimit, r.selection(listed, pull)), "")
 		if err != nil {
 			return checked, err
 		}

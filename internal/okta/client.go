@@ -16,11 +16,10 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	sdk "github.com/okta/okta-sdk-golang/v2/okta"
@@ -30,6 +29,7 @@ import (
 	"okta-collector/internal/machine"
 	"okta-collector/internal/memory"
 	"okta-collector/internal/proxy"
+	"okta-collector/internal/tlspolicy"
 )
 
 const (
@@ -109,7 +109,7 @@ func newTransport() *http.Transport {
 		Proxy:                  http.ProxyFromEnvironment,
 		OnProxyConnectResponse: proxy.Check,
 		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, VerifyConnection: tlspolicy.RefuseWeakKeys},
 		TLSHandshakeTimeout:    10 * time.Second,
 		ResponseHeaderTimeout:  60 * time.Second,
 		IdleConnTimeout:        30 * time.Second,
@@ -127,25 +127,30 @@ func newTransport() *http.Transport {
 // query is a request for one page.
 type query struct {
 	collection Collection
+	under      []string // the ids of the parents in its path
+	first      string   // the cursor of the listing's first page
 	cursor     string
-	stored     bool // Okta gave the cursor
-	smallest   bool // no smaller page can be asked for
+	stored     bool             // Okta gave the cursor
+	smallest   bool             // no smaller page can be asked for
+	again      bool             // the request is sent for the second time
+	now        func() time.Time // Temporal's clock
 	member     *budget.Member
 	sent       *int64 // counts the requests that were sent
 }
 
-// get fetches one page. It sends the request once more if the authorizer asks for that. A listing under an object that
-// was deleted meanwhile is an empty page. Every error is an *Error or the cause of ctx.
+// get fetches one page. It sends the request once more if the authorizer asks for that, or if the connection ended before an
+// answer came. A listing under an object that was deleted meanwhile is an empty page. Every error is an *Error or the cause of ctx.
 func (o *Org) get(ctx context.Context, q query) (*answer, error) {
-	if err := checkCursor(q.cursor); err != nil {
-		class := Person
-		if q.stored {
-			class = CursorRefused
-		}
-		return nil, &Error{Class: class, Path: q.collection.Path, err: err}
+	err := checkFollows(q.first, q.cursor, q.collection.Polled)
+	if i := slices.IndexFunc(q.under, func(id string) bool { return !usableID(id) }); i >= 0 {
+		err = errUnusableID
+	}
+	if err != nil {
+		return nil, &Error{Class: CursorRefused, Path: q.collection.Path, err: err}
 	}
 	a, again, err := o.send(ctx, q)
 	if again {
+		q.again = true
 		a, _, err = o.send(ctx, q)
 	}
 	if e, ok := errors.AsType[*Error](err); ok && e.Class == gone {
@@ -191,17 +196,23 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 	timed, cancel := context.WithTimeoutCause(ctx, requestTimeout, fmt.Errorf("no complete answer within %s", requestTimeout))
 	defer cancel()
 	started := time.Now()
-	var sending atomic.Bool
-	resp, err := o.http.Do(req.WithContext(httptrace.WithClientTrace(timed, &httptrace.ClientTrace{
-		WroteRequest: func(httptrace.WroteRequestInfo) { sending.Store(true) },
-	})))
+	once, end := newOnce(timed)
+	defer end()
+	resp, err := o.http.Do(req.WithContext(once.ctx))
 	if err != nil {
 		o.cfg.Metrics.request(o.cfg.Tenant, c, 0)
 		e := &Error{Path: path, unanswered: true, err: err}
-		if sending.Load() {
+		switch {
+		case once.repeats():
+			e.err = errRepeats
+			o.http.CloseIdleConnections() // they may be about to end as well
+			if q.again {
+				once.hangUp()
+			}
+		case once.sent():
 			e.like = noAnswer
 		}
-		return nil, false, o.transportError(timed, ctx, e)
+		return nil, once.repeats() && ctx.Err() == nil, o.transportError(timed, ctx, e)
 	}
 	defer resp.Body.Close()
 	o.cfg.Metrics.request(o.cfg.Tenant, c, resp.StatusCode)
@@ -210,11 +221,10 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 		e, again := o.refusal(q, path, resp, ticket)
 		return nil, again, e
 	}
-	ticket.Answered(budget.ReadLimits(resp.Header))
-	got := &answer{cursor: q.cursor, date: dateOf(resp.Header), body: body}
+	ticket.Answered(budget.ReadLimits(resp.Header, q.now()))
+	got := &answer{cursor: q.cursor, date: dateOf(resp.Header, q.now()), body: body}
 	if err := o.read(timed, got, q, resp); err != nil {
-		requestID := o.sanitize(resp.Header.Get("X-Okta-Request-Id"), 64)
-		return nil, false, o.transportError(timed, ctx, &Error{Status: resp.StatusCode, RequestID: requestID, Path: path, err: err})
+		return nil, false, o.transportError(timed, ctx, &Error{Status: resp.StatusCode, RequestID: o.requestID(resp.Header), Path: path, err: err})
 	}
 	o.cfg.Metrics.fetched(o.cfg.Tenant, c, started)
 	return got, false, nil
@@ -237,7 +247,7 @@ func waitError(err error) error {
 func (o *Org) refusal(q query, path string, resp *http.Response, ticket *budget.Ticket) (e *Error, again bool) {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // the rest is not needed
 	e = o.answerError(q, path, resp, body)
-	limits := budget.ReadLimits(resp.Header)
+	limits := budget.ReadLimits(resp.Header, q.now())
 	if resp.StatusCode != http.StatusTooManyRequests {
 		ticket.Answered(limits)
 		return e, o.cfg.Authorizer.Refused(resp)
@@ -288,6 +298,9 @@ func (o *Org) transportError(timed, ctx context.Context, e *Error) error {
 	case errors.As(e.err, new(*tls.CertificateVerificationError)):
 		e.Class = Person
 		e.Advice = "this machine does not trust the certificate: check OKTA_URL, the certificates that the machine trusts, and its clock"
+	case errors.As(e.err, new(*tlspolicy.WeakKeyError)):
+		e.Class = Person
+		e.Advice = "the server, or a proxy that opens TLS on the way, needs a new certificate"
 	default:
 		e.Advice = machine.Remedy(e.err)
 	}
@@ -295,13 +308,37 @@ func (o *Org) transportError(timed, ctx context.Context, e *Error) error {
 	if u, ok := errors.AsType[*url.Error](e.err); ok {
 		e.err = u.Err
 	}
-	e.err = errors.New(o.sanitize(e.err.Error(), maxReason))
+	text := o.cfg.Authorizer.Redact(e.err.Error())
+	if e.Status == 0 && !refused || errors.Is(e.err, errReading) {
+		text = plain(text, append(addresses(e.err), o.host)...)
+	}
+	e.err = errors.New(printable(text, maxReason))
 	return e
 }
 
-// sanitize makes a text from Okta fit for an error. It redacts credentials, because the text may repeat the request.
-func (o *Org) sanitize(s string, maxBytes int) string {
-	return printable(o.cfg.Authorizer.Redact(s), maxBytes)
+// addresses are those in an error of the network. They are from settings, DNS or the kernel.
+func addresses(err error) (all []string) {
+	for op, ok := errors.AsType[*net.OpError](err); ok; op, ok = errors.AsType[*net.OpError](op.Err) {
+		if op.Addr != nil {
+			all = append(all, op.Addr.String())
+		}
+		if op.Addr != nil && op.Source != nil {
+			all = append(all, op.Source.String()+"->"+op.Addr.String())
+		}
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok {
+		all = append(all, dns.Name, dns.Server)
+	}
+	return all
+}
+
+// requestID returns the id that Okta gave a request, or nothing if it is none.
+func (o *Org) requestID(h http.Header) string {
+	id := o.cfg.Authorizer.Redact(h.Get("X-Okta-Request-Id"))
+	if !requestID.MatchString(id) {
+		return ""
+	}
+	return id
 }
 
 // request builds the signed request for a cursor.

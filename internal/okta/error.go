@@ -55,7 +55,7 @@ type Error struct {
 	// Advice says what to do; empty if nobody has to do anything.
 	Advice string
 
-	date time.Time // of the answer
+	date date // of the answer
 	// unanswered: a request was made, and no part of an answer came.
 	unanswered bool
 	// html: the answer was HTML, and so not from Okta's API.
@@ -110,7 +110,7 @@ func Unreached(err error) bool {
 // answerError makes an Error of an answer other than 200. body is the beginning of its body.
 func (o *Org) answerError(q query, path string, resp *http.Response, body []byte) *Error {
 	status := resp.StatusCode
-	e := &Error{Status: status, date: dateOf(resp.Header), Path: path, RequestID: o.sanitize(resp.Header.Get("X-Okta-Request-Id"), 64)}
+	e := &Error{Status: status, date: dateOf(resp.Header, q.now()), Path: path, RequestID: o.requestID(resp.Header)}
 	// A body may be HTML, and a code may be empty. Both are left out.
 	var answer struct {
 		Code        string `json:"errorCode"`
@@ -119,8 +119,8 @@ func (o *Org) answerError(q query, path string, resp *http.Response, body []byte
 		OAuthReason string `json:"error_description"`
 	}
 	if json.Unmarshal(body, &answer) == nil {
-		e.Code = o.sanitize(answer.Code+answer.OAuthCode, 40)
-		e.Summary = o.sanitize(answer.Summary+answer.OAuthReason, 200)
+		e.Code = plainCode(o.cfg.Authorizer.Redact(answer.Code + answer.OAuthCode))
+		e.Summary = plain(o.cfg.Authorizer.Redact(answer.Summary + answer.OAuthReason))
 	}
 	e.html = e.Code == "" && (bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) || strings.Contains(resp.Header.Get("Content-Type"), "html"))
 	o.classify(e, q)

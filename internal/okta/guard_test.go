@@ -26,7 +26,7 @@ func listing(t *testing.T, page func(n int) (objects string, next int)) (*wire, 
 		fmt.Fprint(w, objects)
 	}))
 	return w, func() pulled {
-		return pull(t, org.Reader(service(t, "apps"), okta.Begin{}, time.Now), checkpoint.Position{})
+		return pull(t, org.Reader(service(t, "apps"), okta.Begin{}, atEpoch), checkpoint.Position{})
 	}
 }
 

@@ -348,3 +348,6 @@ func same(t testing.TB, want, got []string, why ...any) {
 	}
 	require.Equal(t, len(want), len(got), fmt.Sprint(why...))
 }
+
+// atEpoch is a clock that stands at the epoch, as Okta's does in handlers of which time is no part.
+func atEpoch() time.Time { return epoch }

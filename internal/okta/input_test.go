@@ -2,10 +2,14 @@ package okta_test
 
 import (
 	"bufio"
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"io"
+	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -140,7 +144,7 @@ func TestLinksAreUnderstoodHoweverTheyAreSpelt(t *testing.T) {
 }
 
 func TestPunctuationInACursorIsReplayedAsItIs(t *testing.T) {
-	const cursor = `/api/v1/zones?q=a;b,c&after=%2Fx+y%2f~*&limit=200&limits=7&z`
+	const cursor = `/api/v1/zones?page=a;b,c&after=%2Fx+y%2f~*&limit=200&limits=7&z`
 	org, w := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !strings.Contains(r.URL.RawQuery, "after") {
 			w.Header().Add("Link", `<http://acme.test/api/v1/zones?limit=200>; rel="self", <https://acme.test:8443`+cursor+`#f>; rel="next"`)
@@ -410,4 +414,41 @@ func TestAnErrorTellsAPersonWhatToDo(t *testing.T) {
 	sim.SetFaults(func(*http.Request, int) oktasim.Fault { return oktasim.Refuse(403, "E0000006") })
 	e := refused(t, org.Reader(service(t, "zones"), okta.Begin{}, c.Now), checkpoint.Position{})
 	require.Equal(t, "asking Okta for /api/v1/zones: 403 Forbidden E0000006 (Forbidden) [request "+e.RequestID+"]; the token's administrator lacks the permission okta.networkZones.read", e.Error())
+}
+
+func TestAServerWithAShortRSAKeyIsRefusedBeforeItHasTheToken(t *testing.T) {
+	for bits, refuses := range map[int]bool{1024: true, 2048: false} {
+		key, err := rsa.GenerateKey(rand.Reader, bits)
+		require.NoError(t, err)
+		template := &x509.Certificate{
+			SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		}
+		der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+		require.NoError(t, err)
+		certificate, err := x509.ParseCertificate(der)
+		require.NoError(t, err)
+		asked := false
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked = true; fmt.Fprint(w, "[]") }))
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+		server.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshake
+		server.StartTLS()
+
+		transport := okta.NewTransport()
+		transport.TLSClientConfig.RootCAs = x509.NewCertPool()
+		transport.TLSClientConfig.RootCAs.AddCert(certificate)
+		cfg := settings()
+		cfg.URL, cfg.Transport = server.URL, transport
+		org, err := okta.New(cfg)
+		require.NoError(t, err)
+		_, err = org.Reader(service(t, "zones"), okta.Begin{}, time.Now).Next(t.Context(), checkpoint.Position{})
+		transport.CloseIdleConnections()
+		server.Close()
+		require.Equal(t, !refuses, asked)
+		if refuses {
+			var e *okta.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, okta.Person, e.Class)
+			require.ErrorContains(t, e, "has an RSA key of 1024 bits; fewer than 2048 are refused; the server, or a proxy that opens TLS on the way, needs a new certificate")
+		}
+	}
 }

@@ -13,6 +13,10 @@ import (
 // eventually consistent, "typically less than one second".
 const changesOverlap = time.Minute
 
+// guessedOverlap is how much more that is, if the pull before began at a time of Temporal's clock, because Okta's was not
+// known: Temporal's may be the wrong one.
+const guessedOverlap = time.Hour
+
 // nextPull decides what the next pull asks for.
 func (r *Reader) nextPull(pos checkpoint.Position) *checkpoint.Pull {
 	switch {
@@ -46,10 +50,10 @@ func (r *Reader) selection(c Collection, pull checkpoint.Pull) url.Values {
 
 // begun returns pos in the pull that an answer with this date belongs to. The first answer begins the pull and gives it
 // its id. Later parts of a backfill have their id already.
-func begun(pos checkpoint.Position, date time.Time) checkpoint.Position {
+func begun(pos checkpoint.Position, date date) checkpoint.Position {
 	pull := *pos.Pull
 	if pull.Began.IsZero() {
-		pull.Began = date
+		pull.Began, pull.Guessed = date.Time, date.guessed
 	}
 	if pull.ID == 0 {
 		pull.ID = max(date.UnixMilli(), pos.LastPullID+1)
@@ -64,7 +68,7 @@ func begun(pos checkpoint.Position, date time.Time) checkpoint.Position {
 // A pull is incomplete if a listing was cut off, if parents are missing, or if a full pull has no object although the last
 // one had. An incomplete pull is repeated once, soon. A second one in a row counts as complete; otherwise the list would be
 // pulled whole forever. Okta's listing of groups has been seen to end only in a loop.
-func (r *Reader) endPull(p *Page, date time.Time) {
+func (r *Reader) endPull(p *Page, date date) {
 	pos := p.Position
 	if pos.Retrying && len(pos.Aside) > 0 {
 		pos.Aside = pos.Aside[1:]
@@ -89,6 +93,9 @@ func (r *Reader) endPull(p *Page, date time.Time) {
 	every := r.org.cfg.PollResources
 	if !p.Again {
 		pos.ChangedSince = pull.Began
+		if pull.Guessed {
+			pos.ChangedSince = pull.Began.Add(-guessedOverlap)
+		}
 		if pull.Kind == checkpoint.PullFull {
 			pos.LastFull, pos.FullObjects = pull.Began, pull.Events
 		}

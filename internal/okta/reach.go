@@ -15,7 +15,9 @@ func (o *Org) Reach(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	resp, err := o.http.Do(req)
+	once, end := newOnce(ctx)
+	defer end()
+	resp, err := o.http.Do(req.WithContext(once.ctx))
 	if err != nil {
 		return o.transportError(ctx, context.Background(), &Error{Path: publicPath, unanswered: true, err: err})
 	}

@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -87,6 +88,21 @@ func (r *Reader) Next(ctx context.Context, pos checkpoint.Position) (page *Page,
 			r.answer.release()
 		}
 	}()
+	pos, mended := pos.WithoutFuture(r.now())
+	page, err = r.next(ctx, pos)
+	if page != nil && mended {
+		page.warn(WarnClock, "the position had times from the future, which Okta's clock had said once: they are forgotten, "+
+			"and what depends on them is pulled whole")
+	}
+	if a := r.answer; page != nil && a != nil && a.date.off != 0 {
+		page.warn(WarnClock, "Okta's clock is %s from Temporal's (%+.0f s), so Temporal's time is used: if Temporal's is the wrong one, set its "+
+			"server's clock right, otherwise tell Okta's support", a.date.off.Abs().Round(time.Second), a.date.off.Seconds())
+	}
+	return page, err
+}
+
+// next fetches the page at pos, as Next does.
+func (r *Reader) next(ctx context.Context, pos checkpoint.Position) (*Page, error) {
 	if pos.Pull == nil {
 		pos.Pull = r.nextPull(pos)
 	}
@@ -102,22 +118,21 @@ func (r *Reader) Next(ctx context.Context, pos checkpoint.Position) (page *Page,
 
 // get fetches the page at pos, of the listing under these ids. A reduced page size replaces the limit in the cursor.
 func (r *Reader) get(ctx context.Context, under []string, pos checkpoint.Position) (*answer, error) {
-	c := r.collection
-	switch {
-	case pos.Cursor == "":
-		return r.fetch(ctx, c, c.firstCursor(under, c.pageSize(pos.Limit), r.selection(c, *pos.Pull)), false)
-	case pos.Limit > 0 && c.Limit > 0:
-		return r.fetch(ctx, c, withLimit(pos.Cursor, c.pageSize(pos.Limit)), true)
-	default:
-		return r.fetch(ctx, c, pos.Cursor, true)
+	c, cursor := r.collection, pos.Cursor
+	if cursor != "" && pos.Limit > 0 && c.Limit > 0 {
+		cursor = withLimit(cursor, c.pageSize(pos.Limit))
 	}
+	return r.fetch(ctx, c, under, c.firstCursor(under, c.pageSize(pos.Limit), r.selection(c, *pos.Pull)), cursor)
 }
 
-// fetch fetches a page of c, the reader's own collection or a parent. stored: the cursor is from an answer of Okta.
-func (r *Reader) fetch(ctx context.Context, c Collection, cursor string, stored bool) (a *answer, err error) {
+// fetch fetches a page of c, the reader's own collection or a parent, of the listing under these ids. first is the cursor of
+// the listing's first page. cursor is from an answer of Okta; empty: the first page.
+func (r *Reader) fetch(ctx context.Context, c Collection, under []string, first, cursor string) (a *answer, err error) {
+	stored := cursor != ""
+	cursor = cmp.Or(cursor, first)
 	r.answer, err = r.org.get(ctx, query{
-		collection: c, cursor: cursor, stored: stored, smallest: c.smallest(limitOf(cursor, c.Limit)),
-		member: r.member, sent: &r.sent,
+		collection: c, under: under, first: first, cursor: cursor, stored: stored, smallest: c.smallest(limitOf(cursor, c.Limit)),
+		now: r.now, member: r.member, sent: &r.sent,
 	})
 	return r.answer, err
 }

@@ -139,8 +139,8 @@ func TestAFullPullOfUsersIncludesTheDeprovisioned(t *testing.T) {
 }
 
 func TestUsersAndGroupsArePulledByChangesBetweenFullPulls(t *testing.T) {
-	// Okta's clock decides: the worker's is an hour off, this way or that.
-	for _, off := range []time.Duration{-time.Hour, 0, time.Hour} {
+	// Okta's clock decides: Temporal's is minutes off, this way or that.
+	for _, off := range []time.Duration{-9 * time.Minute, 0, 9 * time.Minute} {
 		for _, name := range []string{"users", "groups"} {
 			t.Run(fmt.Sprint(name, " ", off), func(t *testing.T) {
 				sim, c := newSim(t, func(c *oktasim.Config) { c.ChangeEvery = time.Minute; c.Counts["users"], c.Counts["groups"] = 90, 80 })

@@ -273,7 +273,7 @@ func TestAPageOfEachLevelIsAskedForOnce(t *testing.T) {
 	org, w := newShapeOrg(t, server)
 	var p pulled
 	for done := false; !done; {
-		r := org.Reader(c, okta.Begin{}, time.Now) // each slice has a reader of its own
+		r := org.Reader(c, okta.Begin{}, atEpoch) // each slice has a reader of its own
 		page, err := r.Next(t.Context(), p.position)
 		require.NoError(t, err)
 		done = page.CaughtUp
@@ -292,7 +292,7 @@ func TestAnObjectOfALevelThatWasDeletedMeanwhileIsSkipped(t *testing.T) {
 	want := slices.DeleteFunc(server.expected(t, c), func(o string) bool { return strings.Contains(o, `"@okta_set_id":"iam3"`) })
 	delete(server, "/iam/sets/iam3/bindings") // the last set that has any
 	org, _ := newShapeOrg(t, server)
-	p := pull(t, org.Reader(c, okta.Begin{}, time.Now), checkpoint.Position{})
+	p := pull(t, org.Reader(c, okta.Begin{}, atEpoch), checkpoint.Position{})
 	same(t, want, p.withMembers(t))
 	require.Empty(t, p.warnings)
 }
@@ -319,21 +319,21 @@ func TestNothingElseIsMissedWhenAnObjectOfALevelIsDeletedAtAnyMoment(t *testing.
 					before, after := newShapeServer(), newShapeServer()
 					after.delete(list, id)
 					org, _ := newShapeOrg(t, before)
-					whole := pull(t, org.Reader(c, okta.Begin{}, time.Now), checkpoint.Position{})
+					whole := pull(t, org.Reader(c, okta.Begin{}, atEpoch), checkpoint.Position{})
 					all, left := whole.withMembers(t), after.expected(t, c)
 					shipped := 0
 					for i, pos := range whole.positions[:len(whole.positions)-1] {
 						shipped += whole.sizes[i]
 						worker, w := newShapeOrg(t, before)
 						if !killed { // the pages of the levels are at hand
-							for r, at := worker.Reader(c, okta.Begin{}, time.Now), pos; len(w.asked) < len(c.Under); {
+							for r, at := worker.Reader(c, okta.Begin{}, atEpoch), pos; len(w.asked) < len(c.Under); {
 								page, err := r.Next(t.Context(), at)
 								require.NoError(t, err)
 								at = page.Position
 							}
 						}
 						w.handler = after
-						rest := pull(t, worker.Reader(c, okta.Begin{}, time.Now), pos)
+						rest := pull(t, worker.Reader(c, okta.Begin{}, atEpoch), pos)
 						got := rest.withMembers(t)
 						for _, o := range all[shipped:] {
 							if slices.Contains(left, o) {
@@ -361,7 +361,7 @@ func TestFiveParentsInARowAreTheFaultOfTheServiceHoweverDeepTheyAre(t *testing.T
 			}
 			server.ServeHTTP(w, r)
 		}))
-		r := org.Reader(c, okta.Begin{}, time.Now)
+		r := org.Reader(c, okta.Begin{}, atEpoch)
 		var p pulled
 		for range 3 {
 			for {
@@ -382,15 +382,15 @@ func TestFiveParentsInARowAreTheFaultOfTheServiceHoweverDeepTheyAre(t *testing.T
 
 func TestAnIDIsWhatItsJSONSays(t *testing.T) {
 	server := shapeServer{
-		"/templates": {`{"name":"Caf\u00e9 \"A\/B\""}`, `{"name":"."}`, `{"name":".."}`},
-		"/templates/Café \"A/B\"/customizations": {`{"id":"oel0"}`},
+		"/templates": {`{"name":"Caf\u00e9 \"A B\""}`, `{"name":"."}`, `{"name":".."}`, `{"name":"A\/B"}`, `{"name":""}`},
+		"/templates/Café \"A B\"/customizations": {`{"id":"oel0"}`},
 	}
 	c, _ := shapes.Lookup("customizations")
 	org, w := newShapeOrg(t, server)
-	p := pull(t, org.Reader(c, okta.Begin{}, time.Now), checkpoint.Position{})
-	require.Equal(t, []string{`{"id":"oel0"},"@okta_template":"Café \"A/B\""`}, p.withMembers(t))
-	require.Len(t, w.asked, 3, "a path element of dots would lead elsewhere")
-	require.Len(t, p.warnings, 2)
+	p := pull(t, org.Reader(c, okta.Begin{}, atEpoch), checkpoint.Position{})
+	require.Equal(t, []string{`{"id":"oel0"},"@okta_template":"Café \"A B\""`}, p.withMembers(t))
+	require.Len(t, w.asked, 4, "a path element of dots would lead elsewhere")
+	require.Len(t, p.warnings, 3)
 	require.Contains(t, p.warnings[0], "1 of templates have no id")
 	_, err := org.Check(t.Context(), "customizations")
 	require.NoError(t, err)
@@ -401,7 +401,7 @@ func TestAPositionAtAConstantThatIsNoLongerListedBeginsTheListAnew(t *testing.T)
 	c, _ := shapes.Lookup("rules")
 	org, _ := newShapeOrg(t, server)
 	pull1 := &checkpoint.Pull{ID: 7, Kind: checkpoint.PullFull, Began: epoch}
-	p := pull(t, org.Reader(c, okta.Begin{}, time.Now), checkpoint.Position{
+	p := pull(t, org.Reader(c, okta.Begin{}, atEpoch), checkpoint.Position{
 		Pull: pull1, Cursor: "/policies/x/rules", Levels: []checkpoint.Level{{ID: "RETIRED"}, {Cursor: "/policies?type=RETIRED", ID: "x"}},
 	})
 	same(t, server.expected(t, c), p.withMembers(t))
@@ -411,7 +411,7 @@ func TestAnEnvelopeWithoutItsArrayIsAskedForAgain(t *testing.T) {
 	for _, body := range []string{`{}`, `[]`, `{"roles":null}`, `{"roles":{"id":"a"}}`, `{"role":[]}`, `{"roles":[]`} {
 		org, _ := newShapeOrg(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, body) }))
 		c, _ := shapes.Lookup("roles")
-		require.Equal(t, okta.Passing, refused(t, org.Reader(c, okta.Begin{}, time.Now), checkpoint.Position{}).Class, body)
+		require.Equal(t, okta.Passing, refused(t, org.Reader(c, okta.Begin{}, atEpoch), checkpoint.Position{}).Class, body)
 	}
 }
 
@@ -420,7 +420,7 @@ func TestAnEnvelopeThatHasItsArrayTwiceLosesNeither(t *testing.T) {
 		fmt.Fprint(w, `{"roles":[{"id":"a"}],"roles":[{"id":"b"}]}`)
 	}))
 	c, _ := shapes.Lookup("roles")
-	p := pull(t, org.Reader(c, okta.Begin{}, time.Now), checkpoint.Position{})
+	p := pull(t, org.Reader(c, okta.Begin{}, atEpoch), checkpoint.Position{})
 	require.Equal(t, []string{`{"id":"a"}`, `{"id":"b"}`}, p.json())
 }
 
@@ -435,7 +435,7 @@ func TestALinkInABodyLeadsToTheOrgsOwnHostOnly(t *testing.T) {
 		asked = append(asked, r.Host)
 	}))
 	c, _ := shapes.Lookup("roles")
-	p := pull(t, org.Reader(c, okta.Begin{}, time.Now), checkpoint.Position{})
+	p := pull(t, org.Reader(c, okta.Begin{}, atEpoch), checkpoint.Position{})
 	require.Equal(t, []string{`{"id":"a"}`, `{"id":"b"}`}, p.json())
 	require.Equal(t, []string{"acme.test", "acme.test"}, asked)
 	require.Equal(t, "/iam/roles?after=1", w.asked[1])
@@ -446,14 +446,14 @@ func TestAnEndpointWithoutALimitIsAskedForNone(t *testing.T) {
 	c, _ := shapes.Lookup("roles")
 	org, w := newShapeOrg(t, server)
 	// A position whose page size was reduced once, by an earlier version of the row.
-	pull(t, org.Reader(c, okta.Begin{}, time.Now), checkpoint.Position{Limit: 20})
+	pull(t, org.Reader(c, okta.Begin{}, atEpoch), checkpoint.Position{Limit: 20})
 	require.Equal(t, []string{"/iam/roles", "/iam/roles?after=2", "/iam/roles?after=4"}, w.asked)
 
 	failing, _ := newShapeOrg(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusInternalServerError)
 		fmt.Fprint(w, `{"errorCode":"E0000009"}`)
 	}))
-	require.Equal(t, okta.Passing, refused(t, failing.Reader(c, okta.Begin{}, time.Now), checkpoint.Position{}).Class, "there is no smaller page")
+	require.Equal(t, okta.Passing, refused(t, failing.Reader(c, okta.Begin{}, atEpoch), checkpoint.Position{}).Class, "there is no smaller page")
 }
 
 func TestTheCatalogHoldsTogether(t *testing.T) {

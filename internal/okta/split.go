@@ -2,10 +2,8 @@ package okta
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -71,8 +69,8 @@ var (
 // split reads the elements of an answer, in order, and its member _links or nil. items and key are those of
 // [Collection]. The result may share the memory of body.
 //
-// split removes white space outside strings. Every other byte of an object stays as it is, so that unknown members,
-// the spelling of numbers and the order of keys survive.
+// split removes white space outside strings, within body. Every other byte of an object stays as it is, so that unknown
+// members, the spelling of numbers and the order of keys survive.
 //
 // An element that is no JSON object has a fault, and the elements after it are read all the same. If the end of an
 // element cannot be found, the last element has the rest of the answer, and the error is errApart or errEnds.
@@ -299,11 +297,28 @@ func (s *splitter) element() (o object, err error) {
 	}
 	o.raw = s.data[o.from:s.at:s.at]
 	if s.spaced {
-		var compact bytes.Buffer
-		_ = json.Compact(&compact, o.raw) // cannot fail: it is valid
-		o.raw = slices.Clip(compact.Bytes())
+		o.id, o.published = bytes.Clone(o.id), bytes.Clone(o.published) // their bytes move
+		o.raw = compact(o.raw)
 	}
 	return o, nil
+}
+
+// compact removes the white space outside of the strings of valid JSON, in place: an object may be as large as a page.
+func compact(data []byte) []byte {
+	kept, inString := data[:0], false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case inString && c == '\\':
+			kept = append(kept, c)
+			i++ // a quote after a backslash ends no string
+		case c == '"':
+			inString = !inString
+		case !inString && c <= ' ':
+			continue
+		}
+		kept = append(kept, data[i])
+	}
+	return kept[:len(kept):len(kept)]
 }
 
 // isKey reports whether a member of this name identifies an object.

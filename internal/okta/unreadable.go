@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -15,6 +16,9 @@ const (
 	// markRoom is what a marked record leaves free of [Config.MaxObject]: for its own members beside the text, and for
 	// those that are added to each object.
 	markRoom = 3 << 10
+	// maxMarks bounds the bytes that the marks of a page copy of its elements. The page itself is within [memory.Bound], and
+	// they are not.
+	maxMarks = 8 << 20
 )
 
 // mark makes the element at a place in its page fit to be shipped.
@@ -23,11 +27,16 @@ const (
 //
 //	{"@okta_unreadable":"{\"uuid\":…","@okta_reason":"malformed JSON at byte 17","@okta_place":"element 3, byte 4711 of the page","@okta_size":1234}
 //
-// If the objects of the collection may hold secrets, the text is empty. If the id came before the fault, the record has it
+// The text is empty if the objects of the collection may hold secrets, and beyond maxMarks of a page. If the id came before the fault, the record has it
 // as "@okta_id".
 //
-// In an object, each byte that is not UTF-8 becomes U+FFFD, and "@okta_replaced" says how many there were.
-func (o *Org) mark(c Collection, e *object, place int) {
+// In an object, each byte that is not UTF-8 becomes U+FFFD, and "@okta_replaced" says how many there were. If that would
+// take more than room, what is left of maxMarks, the object becomes an unreadable record instead.
+func (o *Org) mark(c Collection, e *object, place int, room *int) {
+	replaced, longer := invalid(e.raw)
+	if e.fault == nil && replaced > 0 && longer > *room {
+		e.fault = errNotUTF8
+	}
 	if e.fault != nil {
 		text := e.raw
 		if c.Secret {
@@ -37,26 +46,43 @@ func (o *Org) mark(c Collection, e *object, place int) {
 		if e.id != nil && utf8.Valid(e.id) {
 			id = fmt.Sprintf(`"@okta_id":"%s",`, e.id)
 		}
-		record := jsontext.Append([]byte(`{"@okta_unreadable":"`), text, o.cfg.MaxObject-markRoom)
+		record := jsontext.Append([]byte(`{"@okta_unreadable":"`), text, min(o.cfg.MaxObject-markRoom, *room))
+		*room -= len(record)
 		e.raw = fmt.Appendf(record, `",%s"@okta_reason":%q,"@okta_place":"element %d, byte %d of the page","@okta_size":%d}`,
 			id, e.fault, place+1, e.from, len(e.raw))
 		return
 	}
-	if utf8.Valid(e.raw) {
+	if replaced == 0 {
 		return
 	}
-	var valid []byte
-	replaced := 0
+	mark := fmt.Appendf(nil, `,"@okta_replaced":%d}`, replaced)
+	valid := make([]byte, 0, longer+len(mark))
 	for rest := e.raw; len(rest) > 0; {
 		r, n := utf8.DecodeRune(rest)
-		if r == utf8.RuneError && n == 1 {
-			replaced++
-		}
 		valid = utf8.AppendRune(valid, r)
 		rest = rest[n:]
 	}
-	e.raw = fmt.Appendf(valid[:len(valid)-1], `,"@okta_replaced":%d}`, replaced)
+	e.raw = append(valid[:len(valid)-1], mark...)
 	e.replaced = true
+	*room -= len(e.raw)
+}
+
+var errNotUTF8 = errors.New("bytes that are not UTF-8 in a large object, or in many")
+
+// invalid counts the bytes of a text that are not UTF-8. longer is its length if each becomes U+FFFD.
+func invalid(text []byte) (n, longer int) {
+	if utf8.Valid(text) {
+		return 0, len(text)
+	}
+	for rest := text; len(rest) > 0; {
+		r, size := utf8.DecodeRune(rest)
+		if r == utf8.RuneError && size == 1 {
+			n++
+		}
+		longer += utf8.RuneLen(r)
+		rest = rest[size:]
+	}
+	return n, longer
 }
 
 // marks counts the marked elements of a page.

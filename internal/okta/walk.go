@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
 	"okta-collector/internal/checkpoint"
 )
@@ -68,7 +67,7 @@ type parents struct {
 }
 
 // advance moves p to the next object of the innermost level that has one. If none has, it ends the pull.
-func (r *Reader) advance(p *Page, pages []*levelPage, date time.Time) {
+func (r *Reader) advance(p *Page, pages []*levelPage, date date) {
 	for i, page := range slices.Backward(pages) {
 		at := p.Position.Levels[i]
 		if next := slices.Index(page.ids, at.ID) + 1; next < len(page.ids) {
@@ -126,11 +125,9 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, above 
 	i := len(above.ids)
 	c, _ := r.org.cfg.Catalog.Lookup(r.collection.Under[i].Of) // a test checks that the catalog has it
 	at := pos.Levels[i]
-	cursor, stored := at.Cursor, true
-	if cursor == "" {
-		cursor, stored = c.firstCursor(above.ids, c.Limit, c.Full), false
-	}
-	a, err := r.fetch(ctx, c, cursor, stored)
+	first := c.firstCursor(above.ids, c.Limit, c.Full)
+	cursor := cmp.Or(at.Cursor, first)
+	a, err := r.fetch(ctx, c, above.ids, first, at.Cursor)
 	if err != nil {
 		return r.failedLevel(ctx, pos, above, c, cursor, err)
 	}
@@ -145,7 +142,8 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, above 
 	page := &levelPage{pull: p.Position.Pull.ID, cursor: cursor, next: a.next, guard: at.Guard}
 	var noID int
 	if page.ids, noID = ids(a.objects); noID > 0 {
-		p.warn(WarnNoID, "%d of %s have no id of at most %d bytes: the objects under them are not collected", noID, c.Name, maxID)
+		p.odd.Missing += int64(noID)
+		p.warn(WarnNoID, "%d of %s have no id of at most %d bytes that can be part of a path: the objects under them are not collected", noID, c.Name, maxID)
 	}
 	if reduced := limitOf(cursor, c.Limit); reduced < c.Limit && a.next != "" {
 		// The next cursor repeats the reduced limit. Without this, it would last until the end of the pull.
@@ -172,7 +170,7 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, above 
 
 // seek passes the pages of a level whose listing was begun again, until the object that the level is at, or the last one
 // that is done. If the listing has neither, everything under it is listed from the top.
-func (r *Reader) seek(p *Page, i int, page *levelPage, above parents, date time.Time) {
+func (r *Reader) seek(p *Page, i int, page *levelPage, above parents, date date) {
 	at := p.Position.Levels[i]
 	levels := slices.Clone(p.Position.Levels)
 	sought := cmp.Or(at.ID, at.Done)
@@ -195,15 +193,14 @@ func (r *Reader) seek(p *Page, i int, page *levelPage, above parents, date time.
 }
 
 // ids returns the ids of a page's objects, without duplicates: after a duplicate, advance would go back to the first.
-// noID counts the objects without a usable id. "." and ".." are not usable, because in a path they lead to another
-// endpoint.
+// noID counts the objects without a usable id.
 func ids(objects []object) (ids []string, noID int) {
 	seen := map[string]bool{}
 	for _, o := range objects {
 		var id string
 		_ = json.Unmarshal(fmt.Appendf(nil, `"%s"`, o.id), &id) // cannot fail: split has validated it
 		switch {
-		case id == "", id == ".", id == "..":
+		case !usableID(id):
 			noID++
 		case !seen[id]:
 			seen[id] = true

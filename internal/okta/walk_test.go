@@ -2,6 +2,7 @@ package okta_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -276,16 +277,56 @@ func TestAParentThatIsListedTwiceIsReadOnce(t *testing.T) {
 	require.Equal(t, []string{`{"under":"/api/v1/apps/A/users"}`, `{"under":"/api/v1/apps/B/users"}`, `{"under":"/api/v1/apps/C/users"}`}, p.json())
 }
 
-func TestAParentsIDIsOnlyEverOneElementOfAPath(t *testing.T) {
+// leadAway are ids that would be more than one element of a path, or none, for one server or another.
+var leadAway = []string{"", ".", "..", "...", "a/b", `a\b`, "../users", "%2e%2e", "a%2fb", "a?q=b", "a#b", "a;b", "a\nb", "a\x00b"}
+
+func TestAnIDThatLeadsElsewhereIsNoPartOfAPath(t *testing.T) {
+	type app struct {
+		ID string `json:"id"`
+	}
+	apps := []app{{"0oa1"}}
+	for _, id := range leadAway {
+		apps = append(apps, app{id})
+	}
 	org, w := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/api/v1/apps" {
-			fmt.Fprint(w, `[{"id":"../users?q=a#b%2f"}]`)
+			_ = json.NewEncoder(w).Encode(apps)
 			return
 		}
-		fmt.Fprint(w, `[]`)
+		fmt.Fprint(w, `[{"id":"00u1"}]`)
 	}))
-	pull(t, org.Reader(service(t, "app_users"), okta.Begin{}, time.Now), checkpoint.Position{})
-	require.Equal(t, "/api/v1/apps/..%2Fusers%3Fq=a%23b%252f/users?limit=500", w.asked[1])
+	p := pull(t, org.Reader(service(t, "app_users"), okta.Begin{}, time.Now), checkpoint.Position{})
+	require.Len(t, p.json(), 1)
+	require.Equal(t, []string{"/api/v1/apps/0oa1/users?limit=500"}, w.requests("/api/v1/apps/"))
+	require.EqualValues(t, len(leadAway), p.oddities.Missing, "each is counted")
+	require.Equal(t, []okta.WarningKind{okta.WarnNoID}, p.kinds)
+
+	p = pull(t, org.Reader(service(t, "apps"), okta.Begin{}, time.Now), checkpoint.Position{})
+	require.Len(t, p.json(), 1+len(leadAway), "the objects themselves arrive")
+}
+
+func TestAnIDOfAPositionThatLeadsElsewhereIsNoPartOfAPath(t *testing.T) {
+	for _, id := range leadAway {
+		org, w := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, `[]`) }))
+		r := org.Reader(service(t, "app_users"), okta.Begin{}, time.Now)
+		for name, pos := range map[string]checkpoint.Position{
+			"of a parent put aside": {Levels: []checkpoint.Level{{ID: id, Only: true}}},
+			"of a parent":           {Levels: []checkpoint.Level{{ID: id}}},
+			"of one put aside": {
+				Pull: &checkpoint.Pull{ID: 1, Kind: checkpoint.PullFull}, Aside: []checkpoint.Aside{{Under: []string{id}}}, Retrying: true,
+				Levels: []checkpoint.Level{{ID: id, Only: true}},
+			},
+		} {
+			for range 10 {
+				page, err := r.Next(t.Context(), pos)
+				if err != nil || page.CaughtUp {
+					break
+				}
+				pos = page.Position
+			}
+			require.Empty(t, w.requests("/api/v1/apps/"), "%s %q", name, id)
+		}
+	}
 }
 
 func TestAListingAboveThatLeadsBackEndsThePull(t *testing.T) {

@@ -19,5 +19,6 @@ const (
 	WarnCursor      WarningKind = "cursor"       // Okta refused a cursor, and a listing began again
 	WarnNext        WarningKind = "next link"    // the link to the next page is missing or leads back
 	WarnIncomplete  WarningKind = "incomplete"   // a pull ended without everything
+	WarnClock       WarningKind = "Okta's clock" // it is far from Temporal's, or was
 	WarnEmpty       WarningKind = "empty"        // a list that had objects is empty
 )
