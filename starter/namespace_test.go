@@ -197,8 +197,8 @@ func TestStartSaysWhatItMeansThatThereIsNoEarlierRun(t *testing.T) {
 	require.Contains(t, stdout, logs+"   started from the beginning\n")
 	require.Contains(t, stderr, "okta/acme/logs, users: from the beginning, because namespace prod has no earlier run")
 	require.Contains(t, stderr, "the namespace keeps closed workflows for 3 days")
-	require.Contains(t, stderr, "starter stop okta/acme/logs && starter start --fresh --since <time of the stop> okta/acme/logs\n")
-	require.NotContains(t, stderr, "--fresh --since <time of the stop> okta/acme/users", "a list is pulled whole")
+	require.Contains(t, stderr, "starter stop okta/acme/logs && starter start --fresh --since <time of the stop, or of the newest event in Devo> okta/acme/logs\n")
+	require.NotContains(t, stderr, "--fresh --since <time of the stop, or of the newest event in Devo> okta/acme/users", "a list is pulled whole")
 
 	o.starts(nil)
 	_, _, stderr = o.call("start", "--since", "2026-11-20T00:00:00Z", logs)

@@ -187,6 +187,7 @@ func (s *starting) one(ctx context.Context, id string) (done string, err error) 
 		done += "; --since is not used (stop it and start it with --fresh)"
 	default:
 		in.Since = &s.since
+		done = "started from " + s.since.UTC().Format(time.RFC3339)
 	}
 	if !running {
 		if err = s.execute(ctx, id, in); temporal.IsWorkflowExecutionAlreadyStartedError(err) {
@@ -217,7 +218,7 @@ func (s *starting) forgotten() string {
 			text += fmt.Sprintf(" Events between the stop and %s are then missing.", s.since.Format(time.RFC3339))
 		default:
 			text += fmt.Sprintf(" Events since the stop are then missing, but for the last OKTA_LOGS_HISTORY (24h by default). To fetch them:\n"+
-				"  starter stop %[1]s && starter start --fresh --since <time of the stop> %[1]s", id)
+				"  starter stop %[1]s && starter start --fresh --since <time of the stop, or of the newest event in Devo> %[1]s", id)
 		}
 	}
 	return text

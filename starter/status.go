@@ -45,7 +45,7 @@ objects that -o json prints.`,
 		// The settings say which services are wanted. Without valid settings all of them are.
 		plan, _, _ := config.LoadPlan()
 		look := func(ctx context.Context) ([]row, error) { return look(ctx, c, args, tenantFlag(cmd), plan) }
-		out, nothing := cmd.OutOrStdout(), nothingFound(cmd, "was ever started, or Temporal has lost its data")
+		out, nothing := cmd.OutOrStdout(), nothingFound(cmd, "is known in namespace "+c.Namespace+": none was ever started, or Temporal has lost its data")
 		lack, err := lackOfAttributes(cmd.Context(), c)
 		switch {
 		case err != nil:

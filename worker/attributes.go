@@ -28,6 +28,7 @@ type attributes struct {
 
 // ensure registers what is missing. It logs a problem once. If that cannot be found out, what was known stays true.
 func (a *attributes) ensure(ctx context.Context) {
+	before := a.registered.Load()
 	added, err := temporalclient.RegisterAttributes(ctx, a.operator, a.namespace)
 	switch {
 	case err == nil:
@@ -39,7 +40,11 @@ func (a *attributes) ensure(ctx context.Context) {
 		a.registered.Store(false)
 		err = fmt.Errorf("%w\n%s", err, temporalclient.WithoutAttributes)
 	}
-	if len(added) > 0 {
+	switch {
+	case len(added) > 0 && before:
+		a.log.Warn("registered search attributes again: Temporal has lost them, and may have lost all positions; see 'starter status'",
+			zap.Strings("names", added), zap.String("namespace", a.namespace))
+	case len(added) > 0:
 		a.log.Info("registered search attributes", zap.Strings("names", added), zap.String("namespace", a.namespace))
 	}
 	if err != nil && err.Error() != a.said {

@@ -50,7 +50,8 @@ func (o *operator) change(to func()) {
 func TestATemporalThatComesBackEmptyGetsItsSearchAttributesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &operator{}
-		a := &attributes{operator: o, namespace: "prod", log: zap.NewNop()}
+		core, logged := observer.New(zap.WarnLevel)
+		a := &attributes{operator: o, namespace: "prod", log: zap.New(core)}
 		a.ensure(t.Context())
 		require.True(t, a.registered.Load())
 		ctx, cancel := context.WithCancel(t.Context())
@@ -60,6 +61,7 @@ func TestATemporalThatComesBackEmptyGetsItsSearchAttributesAgain(t *testing.T) {
 		time.Sleep(attributesEvery + time.Second)
 		synctest.Wait()
 		require.Len(t, o.have, 3)
+		require.Len(t, logged.FilterMessageSnippet("may have lost all positions").All(), 1)
 		cancel()
 	})
 }
