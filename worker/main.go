@@ -17,6 +17,7 @@ import (
 
 	"okta-collector/internal/buildinfo"
 	"okta-collector/internal/config"
+	"okta-collector/internal/printable"
 	"okta-collector/internal/temporalclient"
 )
 
@@ -30,7 +31,8 @@ func main() {
 }
 
 // command runs the program, and returns its exit code.
-func command(args []string, stdout, stderr *os.File) int {
+func command(args []string, stdout, logFile *os.File) int {
+	stderr := printable.Writer{To: logFile}
 	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // errors and help are written below
 	version := flags.Bool("version", false, "")
@@ -65,7 +67,7 @@ func command(args []string, stdout, stderr *os.File) int {
 		fmt.Fprintln(stderr, "worker:", err)
 		return exitUsage
 	}
-	log := newLogger(cfg.LogLevel, cfg.LogFormat, stderr)
+	log := newLogger(cfg.LogLevel, cfg.LogFormat, logFile)
 	for _, warning := range warnings {
 		log.Warn(warning)
 	}

@@ -31,6 +31,14 @@ func Line(s string) string {
 	return replace(s, func(rune) bool { return false })
 }
 
+// Cut is [Line], cut to a number of bytes.
+func Cut(s string, most int) string {
+	if s = Line(s); len(s) > most {
+		s = strings.ToValidUTF8(s[:most-len("…")], "") + "…"
+	}
+	return s
+}
+
 func replace(s string, keep func(rune) bool) string {
 	bad := func(r rune) bool { return !visible(r) && !keep(r) }
 	if utf8.ValidString(s) && !strings.ContainsFunc(s, bad) {
