@@ -89,7 +89,10 @@ func renderChecks(results []result, width int) string {
 			said = "ok, see below"
 			notes = append(notes, note{names: []string{name}, text: r.Note})
 		}
-		found := r.Found
+		var found []string
+		for _, line := range r.Found { // such as the identities of workers
+			found = append(found, cell(line))
+		}
 		for _, l := range r.Limits {
 			of := fmt.Sprintf("of %d requests a minute", l.Limit)
 			if l.Limit == 0 {
