@@ -22,6 +22,7 @@ import (
 	"okta-collector/internal/devo"
 	"okta-collector/internal/memory"
 	"okta-collector/internal/okta"
+	"okta-collector/internal/secret"
 	"okta-collector/internal/temporalclient"
 	"okta-collector/workflows"
 )
@@ -73,7 +74,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	defer server.Close()
 
 	options.Logger = sdkLogger{log.Sugar()}
-	dialLog := log.With(zap.String("address", options.HostPort), zap.String("namespace", options.Namespace))
+	dialLog := log.With(zap.String("address", secret.ShownName(options.HostPort)), zap.String("namespace", secret.ShownName(options.Namespace)))
 	temporal, err := dial(ctx, options, func(err error) {
 		ready.Store(&phase{reason: err.Error()})
 		dialLog.Warn("waiting for Temporal", zap.Error(err))

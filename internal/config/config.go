@@ -16,6 +16,7 @@ import (
 
 	"okta-collector/internal/devo"
 	"okta-collector/internal/okta"
+	"okta-collector/internal/secret"
 )
 
 // Config has all settings of a worker. The loggers and metrics of its tenants are not set yet.
@@ -125,10 +126,10 @@ func (v processVariables) config(found *Problems) Config {
 	c := Config{TaskQueue: v.taskQueue(found), Listen: v.listen(found), LogFormat: LogFormat(v.LogFormat)}
 	var err error
 	if c.LogLevel, err = zapcore.ParseLevel(v.LogLevel); err != nil || c.LogLevel > zapcore.ErrorLevel {
-		found.add("COLLECTOR_LOG_LEVEL", "is %q; want debug, info, warn or error", v.LogLevel)
+		found.add("COLLECTOR_LOG_LEVEL", "is %s; want debug, info, warn or error", secret.Shown(v.LogLevel))
 	}
 	if !slices.Contains([]LogFormat{LogAuto, LogConsole, LogJSON}, c.LogFormat) {
-		found.add("COLLECTOR_LOG_FORMAT", "is %q; want auto, console or json", v.LogFormat)
+		found.add("COLLECTOR_LOG_FORMAT", "is %s; want auto, console or json", secret.Shown(v.LogFormat))
 	}
 	return c
 }
@@ -139,7 +140,7 @@ func (v processVariables) listen(found *Problems) string {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		found.add("COLLECTOR_LISTEN", "is %q; want host:port such as 127.0.0.1:9464, or :9464 for all interfaces", v.Listen)
+		found.add("COLLECTOR_LISTEN", "is %s; want host:port such as 127.0.0.1:9464, or :9464 for all interfaces", secret.Shown(v.Listen))
 	}
 	return v.Listen
 }

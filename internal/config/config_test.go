@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -633,4 +634,31 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A token stands where its file's path, a number, a URL, a list or a name belongs.
+func TestATokenInTheWrongPlaceIsNotShown(t *testing.T) {
+	const token = "00AbC-dEfGhIjKlMnOpQrStUvWxYz_0123456789ab"
+	const pem = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg\n-----END PRIVATE KEY-----"
+	secrets := []string{token, strings.ToLower(token), strings.ToUpper(token), strings.ToUpper(strings.ReplaceAll(token, "-", "_")), "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg"}
+	rows, err := config.Rows()
+	require.NoError(t, err)
+	delete(rows, "OKTA_API_TOKEN") // there it belongs
+	delete(rows, "DEVO_TOKEN")
+	for setting := range rows {
+		for _, misplaced := range []string{token, "SSWS " + token, strings.ToLower(token), pem, "https://" + token, "https://collector:" + token + "@acme.okta.com", "logs," + token, "users=" + token} {
+			settings := valid().with("DEVO_URL", "https://http-us.devo.io", "DEVO_DOMAIN", "acme", "DEVO_TOKEN", "devo-token", "DEVO_CERT_FILE", "", "DEVO_KEY_FILE", "").
+				with(setting, misplaced).without(strings.TrimSuffix(setting, "_FILE") + map[bool]string{false: "-"}[strings.HasSuffix(setting, "_FILE")])
+			settings.set(t)
+			synctest.Test(t, func(t *testing.T) { // a file is read again for a while
+				_, warnings, err := config.Load()
+				for _, secret := range secrets {
+					require.NotContains(t, fmt.Sprint(warnings, err), secret, setting)
+				}
+				if strings.HasSuffix(setting, "_FILE") {
+					require.ErrorContains(t, err, fmt.Sprintf("a path of %d bytes (not shown, because it may be a secret)", len(misplaced)))
+				}
+			})
+		}
+	}
 }

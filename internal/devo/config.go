@@ -88,7 +88,7 @@ func New(cfg Config) (Sink, error) {
 	wrong.unless(cfg.MaxEvent >= minMaxEvent && cfg.MaxEvent <= maxMaxEvent,
 		"DEVO_MAX_EVENT", "is %d, must be %d to %d bytes", cfg.MaxEvent, minMaxEvent, maxMaxEvent)
 	least, known := leastProof[cfg.Confirm]
-	wrong.unless(known, "DEVO_CONFIRM", "is %q, must be %s, %s or %s", cfg.Confirm, ConfirmAuto, ConfirmClose, ConfirmKernel)
+	wrong.unless(known, "DEVO_CONFIRM", "is %s, must be %s, %s or %s", secret.Shown(string(cfg.Confirm)), ConfirmAuto, ConfirmClose, ConfirmKernel)
 	wrong.unless(cfg.Confirm != ConfirmKernel || runtime.GOOS == "linux", "DEVO_CONFIRM", "can be %s on Linux only", ConfirmKernel)
 	wrong.unless(validHost.MatchString(cfg.Hostname), "DEVO_HOSTNAME", "must be letters, digits and . _ : -, at most 256")
 	wrong.unless(len(cfg.Environment) <= maxEnvironment, "DEVO_ENVIRONMENT", "is longer than %d bytes", maxEnvironment)
@@ -108,7 +108,7 @@ func New(cfg Config) (Sink, error) {
 	}
 
 	var sink Sink
-	hostOnly := u.Hostname() != "" && strings.Trim(u.Path, "/") == ""
+	hostOnly := u.Hostname() != "" && strings.Trim(u.Path, "/") == "" && (strings.Contains(u.Hostname(), ".") || !secret.MayBe(u.Hostname()))
 	switch u.Scheme {
 	case "tls", "tcp":
 		wrong.unless(hostOnly && u.Port() != "", "DEVO_URL", "must be %s://host:port", u.Scheme)

@@ -34,14 +34,14 @@ func Dial(ctx context.Context, options client.Options) (client.Client, error) {
 	default:
 		advice = "is it running, and TEMPORAL_ADDRESS right?"
 	}
-	return nil, fmt.Errorf("cannot reach Temporal at %s: %w (%s)", options.HostPort, err, advice)
+	return nil, hide(fmt.Errorf("cannot reach Temporal at %s: %w (%s)", options.HostPort, err, advice))
 }
 
 // Retention returns how long a namespace keeps closed workflows.
 func Retention(ctx context.Context, service workflowservice.WorkflowServiceClient, namespace string) (time.Duration, error) {
 	answer, err := service.DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: namespace})
 	if err != nil {
-		return 0, Explain(fmt.Errorf("asking Temporal about namespace %q: %w", namespace, err))
+		return 0, hide(Explain(fmt.Errorf("asking Temporal about namespace %q: %w", namespace, err)))
 	}
 	return answer.GetConfig().GetWorkflowExecutionRetentionTtl().AsDuration(), nil
 }

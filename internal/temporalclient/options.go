@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
@@ -73,5 +74,17 @@ func clientOptions(profile envconfig.ClientConfigProfile) (client.Options, error
 }
 
 func settingError(err error) error {
-	return fmt.Errorf("settings of the connection to Temporal (TEMPORAL_*): %w", err)
+	return fmt.Errorf("settings of the connection to Temporal (TEMPORAL_*): %w", hide(err))
+}
+
+// hide takes the values of TEMPORAL_* out of an error where they may be secrets. A key may stand in any of them by
+// mistake, and errors of the SDK, of gRPC and of DNS repeat addresses and paths.
+func hide(err error) error {
+	var values []string
+	for _, assignment := range os.Environ() {
+		if name, value, _ := strings.Cut(assignment, "="); strings.HasPrefix(name, "TEMPORAL_") {
+			values = append(values, value, strings.TrimSpace(value))
+		}
+	}
+	return secret.Hide(err, values...)
 }
