@@ -15,6 +15,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"go.uber.org/zap"
+
 	"okta-collector/internal/buildinfo"
 	"okta-collector/internal/config"
 	"okta-collector/internal/printable"
@@ -70,6 +72,10 @@ func command(args []string, stdout, logFile *os.File) int {
 	log := newLogger(cfg.LogLevel, cfg.LogFormat, logFile)
 	for _, warning := range warnings {
 		log.Warn(warning)
+	}
+	cfg.Risks = append(cfg.Risks, temporalclient.Risks()...)
+	for _, r := range cfg.Risks {
+		log.Warn("a setting is a risk: "+r.String(), zap.String("tenant", r.Tenant))
 	}
 	if *check {
 		return 0

@@ -98,9 +98,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 		return fmt.Errorf("starting the worker: %w", temporalclient.Explain(err))
 	}
 	ready.Store(&phase{temporal: temporal})
-	for _, reporter := range reporters {
-		reporter.Start(cfg.TaskQueue)
-	}
+	reporters.start(cfg)
 	go attributes.watch(ctx)
 	go running.watch(ctx, temporal, cfg.TaskQueue, log)
 	log.Info("working", zap.String("metrics", "http://"+server.Addr+"/metrics"))

@@ -16,6 +16,7 @@ import (
 
 	"okta-collector/internal/devo"
 	"okta-collector/internal/okta"
+	"okta-collector/internal/risk"
 	"okta-collector/internal/secret"
 )
 
@@ -29,6 +30,8 @@ type Config struct {
 	Listen    string
 	LogLevel  zapcore.Level
 	LogFormat LogFormat
+	// Risks are settings that work and are dangerous. Those of the connection to Temporal are not among them.
+	Risks []risk.Risk
 }
 
 // Tenant is one Okta org and the destination of its events.
@@ -82,6 +85,7 @@ func Load() (Config, []string, error) {
 		}
 		tenant.Okta.MaxObject = tenant.Devo.MaxEvent
 		c.Tenants = append(c.Tenants, tenant)
+		c.Risks = append(c.Risks, t.risks()...)
 	}
 	warnings := append(unknownVariables(tenants), unusedCertificates(tenants)...)
 	if len(found) > 0 {

@@ -25,6 +25,7 @@ import (
 	"okta-collector/internal/config"
 	"okta-collector/internal/devo"
 	"okta-collector/internal/okta"
+	"okta-collector/internal/risk"
 	"okta-collector/internal/secret"
 )
 
@@ -661,4 +662,19 @@ func TestATokenInTheWrongPlaceIsNotShown(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestRiskySettingsAreNamedForTheirTenant(t *testing.T) {
+	open := write(t, "token", []byte("00token"))
+	require.NoError(t, os.Chmod(open, 0o644))
+	closed := write(t, "token", []byte("00token"))
+
+	c := two().with("DEVO_URL", "tcp://203.0.113.7:13000", "GLOBEX_EU_DEVO_URL", "tcp://relay:13000", "ACME_OKTA_URL", "http://127.0.0.1:8080").
+		with("ACME_OKTA_API_TOKEN_FILE", closed, "GLOBEX_EU_OKTA_API_TOKEN_FILE", open).without("ACME_OKTA_API_TOKEN", "GLOBEX_EU_OKTA_API_TOKEN").mustLoad(t)
+	require.Equal(t, []risk.Risk{
+		{Tenant: "acme", Setting: "ACME_OKTA_URL", Kind: risk.Simulator, At: "127.0.0.1:8080"},
+		{Tenant: "acme", Setting: "DEVO_URL", Kind: risk.InTheClear, At: "203.0.113.7:13000"},
+		{Tenant: "globex-eu", Setting: "GLOBEX_EU_OKTA_API_TOKEN_FILE", Kind: risk.Readable, At: open, Mode: 0o644},
+	}, c.Risks)
+	require.Empty(t, valid().mustLoad(t).Risks)
 }

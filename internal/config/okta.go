@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"okta-collector/internal/checkpoint"
-	"okta-collector/internal/devo"
 	"okta-collector/internal/okta"
+	"okta-collector/internal/risk"
 	"okta-collector/internal/secret"
 )
 
@@ -70,7 +70,7 @@ func parseOrgURL(text string) (string, error) {
 		return "", errors.New("has no usable host name")
 	case u.Path != "" && u.Path != "/", u.RawQuery != "", u.ForceQuery, u.Fragment != "":
 		return "", errors.New("has a path or query")
-	case u.Scheme == "http" && !devo.IsLoopback(host):
+	case u.Scheme == "http" && !risk.IsLoopback(host):
 		return "", errors.New("is http, which would send the token in the clear")
 	case strings.Contains(host, "-admin.okta"):
 		org := strings.Replace(host, "-admin.okta", ".okta", 1)

@@ -2,7 +2,6 @@ package devo
 
 import (
 	"cmp"
-	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
@@ -14,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/risk"
 	"okta-collector/internal/secret"
 )
 
@@ -118,7 +118,7 @@ func New(cfg Config) (Sink, error) {
 		}
 	case "https", "http":
 		wrong.unless(hostOnly, "DEVO_URL", "must be %s://host without a path", u.Scheme)
-		wrong.unless(secured || IsLoopback(u.Hostname()), "DEVO_URL", "must be https: http would send the token in the clear")
+		wrong.unless(secured || risk.IsLoopback(u.Hostname()), "DEVO_URL", "must be https: http would send the token in the clear")
 		wrong.unless(validDomain.MatchString(cfg.Domain), "DEVO_DOMAIN", "is needed with https and must be letters, digits and . _ @ -")
 		if _, err := cfg.Token.Read(); err != nil {
 			wrong.addEither("DEVO_TOKEN", "DEVO_TOKEN_FILE", "is needed with https: %v", err)
@@ -156,10 +156,4 @@ func machineName() string {
 		return "okta-collector"
 	}
 	return name
-}
-
-// IsLoopback reports whether a host is localhost or a loopback address. Only there may a token be sent in the clear.
-func IsLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
