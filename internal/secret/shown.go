@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -102,10 +103,13 @@ func (h hidden) Error() string { return h.text }
 
 func (h hidden) Unwrap() error { return h.error }
 
-// pathError is the error of a file that cannot be opened. Its path is shown if something is there, or if it may be shown.
+// pathError is the error of a file that cannot be opened. Its path is shown if something is there, if its directory is, or
+// if it may be shown.
 func pathError(path string, err error) error {
-	if _, statErr := os.Lstat(path); statErr == nil {
-		return err
+	for _, name := range []string{path, filepath.Dir(path)} {
+		if _, statErr := os.Lstat(name); statErr == nil && name != "." && name != "/" {
+			return err
+		}
 	}
 	var of *fs.PathError
 	if errors.As(err, &of) {
