@@ -50,9 +50,9 @@ func replace(s string, keep func(rune) bool) string {
 		case !bad(r):
 			b.WriteRune(r)
 		case high != unicode.ReplacementChar:
-			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+			b.WriteString(fmt.Sprintf(`\u%04x\u%04x`, high, low))
 		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
+			b.WriteString(fmt.Sprintf(`\u%04x`, r))
 		}
 	}
 	return b.String()
