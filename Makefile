@@ -3,6 +3,11 @@
 TEMPORAL_CLI   = github.com/temporalio/cli/cmd/temporal@v1.5.1
 STATICCHECK    = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 WORKFLOWCHECK  = go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
+GOVULNCHECK    = golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+# The database of known vulnerabilities that make audit asks. make vulndb makes one of Go's module proxy.
+VULNDB         = https://vuln.go.dev
+VULNDB_MODULE  = golang.org/x/vulndb
 
 # Of what is built: tag and commit. Without .git it has to be given.
 VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null)
@@ -23,7 +28,7 @@ TESTED         = awk '{ print; fflush() } /^ok / && !/\[no tests to run\]/ { ran
 MINUTES        = 20
 SEED           = 1
 
-.PHONY: help build image demo run check test race lint bench chaos clean
+.PHONY: help build image demo run check test race lint audit vulndb pin bench chaos clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +63,28 @@ lint: ## gofmt, vet, staticcheck, workflowcheck
 	go run $(STATICCHECK) ./...
 	cd test && go run $(STATICCHECK) ./...
 	go run $(WORKFLOWCHECK) ./workflows
+
+audit: ## known vulnerabilities in Go and in the modules, where their database can be reached; go mod verify
+	go mod verify
+	@echo go -C test mod verify # the product is a directory beside it, which has no hash
+	@! go -C test mod verify 2>&1 | grep -vE '^(okta-collector v0.0.0: missing ziphash|go: downloading|all modules verified)'
+	@for module in . test; do \
+		out=$$(go -C $$module run $(GOVULNCHECK) -db $(VULNDB) ./... 2>&1); code=$$?; echo "$$out"; \
+		if [ $$code -ne 0 ] && grep -q 'govulncheck: fetching vulnerabilities' <<<"$$out"; then \
+			echo "NOT SCANNED, module $$module: the database $(VULNDB) cannot be reached. Where Go's module proxy can be:"; \
+			echo "  make vulndb && make audit VULNDB=file://$(CURDIR)/.vulndb"; \
+		elif [ $$code -ne 0 ]; then failed=1; \
+		fi; \
+	done; exit $${failed:-0}
+
+vulndb: ## the database for make audit in .vulndb, of the newest version that Go's module proxy has
+	@set -e; dir=$$(go mod download -json $(VULNDB_MODULE)@latest | awk -F '"' '$$2 == "Dir" {print $$4}'); \
+	rm -rf .vulndb; go run $(VULNDB_MODULE)/cmd/indexdb@$${dir##*@} -vulns "$$dir/data/osv" -out .vulndb; echo "$${dir##*@}"
+
+pin: ## the digests of the images' tags, to be written beside them; it needs docker and a registry
+	@for image in $$(grep -ohE '(golang|temporalio/temporal):[0-9.]+' deployments/Dockerfile deployments/compose.yaml | sort -u); do \
+		digest=$$(docker buildx imagetools inspect --format '{{.Manifest.Digest}}' "$$image") && echo "$$image@$$digest" || exit 1; \
+	done
 
 bench: bin/temporal ## events/s and CPU seconds of a backlog, beside a minimal reading loop
 	go run -C test ./bench

@@ -78,7 +78,7 @@ func TestInComposePositionsLast90Days(t *testing.T) {
 
 func TestComposePinsWhatItRuns(t *testing.T) {
 	for name, service := range readCompose(t).Services {
-		require.Regexp(t, `:(\d+\.\d+\.\d+|\$\{VERSION:\?.+\})$`, service.Image, name)
+		require.Regexp(t, `:(\d+\.\d+\.\d+\}?|\$\{VERSION:\?.+\})$`, service.Image, name)
 	}
 	require.Equal(t, map[string]string{"VERSION": "${VERSION}"}, readCompose(t).Services["worker"].Build.Args)
 }

@@ -15,6 +15,8 @@ import (
 	"okta-collector/internal/config"
 	"okta-collector/internal/devo"
 	"okta-collector/internal/okta"
+	"okta-collector/internal/risk"
+	"okta-collector/internal/temporalclient"
 	"okta-collector/internal/terminal"
 	"okta-collector/workflows"
 )
@@ -29,7 +31,8 @@ func newCheck(connect connector) *cobra.Command {
 		Long: `Checks the settings, Temporal (the namespace and how long it keeps closed workflows, the search
 attributes, the workers on the task queue), the permission for each service in OKTA_SERVICES, and the
 connection to Devo, from this machine and with the settings of this shell, without collecting
-anything: a worker may have others. It shows how many requests a minute OKTA_RATE_SHARE
+anything: a worker may have others. It names settings that are risks: what is sent in the clear, and
+files with secrets that others may read. It shows how many requests a minute OKTA_RATE_SHARE
 makes of the limit of each endpoint, and warns of empty lists and of services that the org does not
 have. Exit code 1 if something is missing. --send also sends one record of DEVO_MAX_EVENT to the table
 my.app.okta.check, and says what to look for in Devo: a receiver that truncates long records tells no
@@ -58,6 +61,7 @@ ok, error where it is not, warning, remedy, note, found, notInOrg, empty, and li
 				results = append(results, checkTenant(cmd.Context(), tenant, *send)...)
 			}
 		}
+		results = append(results, risky(append(cfg.Risks, temporalclient.Risks()...), wanted)...)
 		out, failed := cmd.OutOrStdout(), 0
 		for _, r := range results {
 			if !r.OK {
@@ -71,6 +75,16 @@ ok, error where it is not, warning, remedy, note, found, notInOrg, empty, and li
 		return err
 	}
 	return cmd
+}
+
+// risky returns a warning for each setting that is a risk, of the process and of one tenant or of all.
+func risky(risks []risk.Risk, tenant string) (results []result) {
+	for _, r := range risks {
+		if tenant == "" || r.Tenant == "" || r.Tenant == tenant {
+			results = append(results, result{Tenant: r.Tenant, Check: "setting " + r.Setting, OK: true, Warning: r.String()})
+		}
+	}
+	return results
 }
 
 // renderChecks returns the table of the results, with what is wrong or unusual below it.
@@ -93,7 +107,10 @@ func renderChecks(results []result, width int) string {
 			said = "ok, see below"
 			notes = append(notes, note{names: []string{name}, text: r.Note})
 		}
-		found := r.Found
+		var found []string
+		for _, line := range r.Found { // such as the identities of workers
+			found = append(found, cell(line))
+		}
 		for _, l := range r.Limits {
 			of := fmt.Sprintf("of %d requests a minute", l.Limit)
 			if l.Limit == 0 {

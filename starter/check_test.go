@@ -49,7 +49,7 @@ func TestCheckNamesTheMissingPermissionAndGoesOn(t *testing.T) {
 	require.Regexp(t, `okta logs\s+FAILED`, stdout)
 	require.Contains(t, stdout, "okta.logs.read")
 	require.Regexp(t, `okta users\s+ok`, stdout)
-	require.Contains(t, stderr, "1 of 7 checks failed")
+	require.Contains(t, stderr, "1 of 8 checks failed")
 	require.NotContains(t, stdout+stderr, "00secret")
 }
 
@@ -78,7 +78,7 @@ func TestCheckForScriptsIsJSON(t *testing.T) {
 	require.Equal(t, 1, code)
 	var results []result
 	require.NoError(t, json.Unmarshal([]byte(stdout), &results), stdout)
-	require.Len(t, results, 7)
+	require.Len(t, results, 8, "one is about OKTA_URL, which is http here")
 	require.Equal(t, "okta logs", results[4].Check)
 	require.False(t, results[4].OK)
 	require.Contains(t, results[4].Error, "404")
@@ -150,4 +150,14 @@ func TestCheckNamesAnotherTemporalsDirectoryAndClaimsNone(t *testing.T) {
 	require.Equal(t, 1, code)
 	require.Contains(t, strings.Join(strings.Fields(stdout), " "), "Temporal namespace default, id of another one")
 	require.NotContains(t, stdout, "one large record", "nothing is written")
+}
+
+func TestCheckNamesSettingsThatAreRisks(t *testing.T) {
+	t.Setenv("TEMPORAL_ADDRESS", "203.0.113.7:7233")
+	code, stdout, _ := checked(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("[]")) })
+
+	require.Zero(t, code, "they are allowed")
+	require.Regexp(t, `default +setting OKTA_URL +ok, but see below`, stdout)
+	require.Regexp(t, ` +setting TEMPORAL_ADDRESS +ok, but see below`, stdout)
+	require.Contains(t, stdout, "setting TEMPORAL_ADDRESS, warning:\n  TEMPORAL_ADDRESS sends to 203.0.113.7:7233 in the clear")
 }

@@ -21,6 +21,7 @@ import (
 	"go.temporal.io/sdk/log"
 
 	"okta-collector/internal/buildinfo"
+	"okta-collector/internal/printable"
 	"okta-collector/internal/status"
 	"okta-collector/internal/temporalclient"
 	"okta-collector/workflows"
@@ -40,6 +41,9 @@ func main() {
 
 // execute runs the command, and returns its exit code.
 func execute(ctx context.Context, root *cobra.Command) int {
+	// Texts come from Okta, Devo, certificates and anybody who can write to the namespace.
+	root.SetOut(printable.Writer{To: root.OutOrStdout()})
+	root.SetErr(printable.Writer{To: root.ErrOrStderr()})
 	called := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { called = true }
 	err := root.ExecuteContext(ctx)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -30,25 +31,30 @@ func (connect connector) runOn(act func(cmd *cobra.Command, c *status.Reader, id
 }
 
 // each calls act for each id. At most atOnce calls run at a time; -1 means no limit. After each call it prints a line:
-// what act has done, or why it failed. It returns an error if any call failed.
+// what act has done, or why it failed. It acts on no id that is not a collector's, and says so. It returns an error if any
+// call failed.
 func each(cmd *cobra.Command, ids []string, atOnce int, act func(ctx context.Context, id string) (done string, err error)) error {
 	width, failed := 0, 0
 	for _, id := range ids {
-		width = max(width, len(id))
+		width = max(width, utf8.RuneCountInString(cell(id)))
 	}
 	var mu sync.Mutex
 	var all errgroup.Group
 	all.SetLimit(atOnce)
 	for _, id := range ids {
 		all.Go(func() error {
-			done, err := act(cmd.Context(), id)
+			var done string
+			_, _, err := workflows.ParseWorkflowID(id)
+			if err == nil {
+				done, err = act(cmd.Context(), id)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
 				failed++
 				done = "FAILED: " + err.Error()
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%-*s  %s\n", width, id, oneLine(done))
+			fmt.Fprintf(cmd.OutOrStdout(), "%-*s  %s\n", width, cell(id), oneLine(done))
 			return nil
 		})
 	}

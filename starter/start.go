@@ -157,12 +157,15 @@ func (s *starting) one(ctx context.Context, id string) (done string, err error) 
 	if err != nil {
 		return "", err
 	}
+	if last.ForeignType != "" {
+		return "", errors.New(row{Collector: last}.stranger() + " temporal workflow terminate --workflow-id " + quoted(id))
+	}
 	in := workflows.CollectInput{Tenant: last.Tenant, Service: last.Service}
 	running, queue := !last.HasEnded(), cmp.Or(last.TaskQueue, s.taskQueue)
 	switch {
 	case running || s.fresh:
 	case last.Unanswered != "":
-		return "", fmt.Errorf("%s: begin anew with: starter start --fresh %s", ending(last), id)
+		return "", fmt.Errorf("%s: begin anew with: starter start --fresh %s", ending(last), quoted(id))
 	default:
 		in.State = last.Last
 	}

@@ -803,7 +803,7 @@ func TestStatusShowsRunningBackfillsBelowTheirService(t *testing.T) {
 
 	require.Regexp(t, `(?s)okta/acme/logs .*\n  backfill .*\nokta/acme/users `, stdout)
 	o.AssertCalled(t, "ListWorkflow", mock.Anything, mock.MatchedBy(func(r *workflowservice.ListWorkflowExecutionsRequest) bool {
-		return strings.Contains(r.Query, `OR WorkflowType = "Backfill" AND ExecutionStatus = "Running"`)
+		return strings.Contains(r.Query, `OR WorkflowId STARTS_WITH "okta/" AND ExecutionStatus = "Running"`)
 	}))
 }
 

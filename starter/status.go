@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"okta-collector/internal/config"
+	"okta-collector/internal/printable"
 	"okta-collector/internal/status"
 	"okta-collector/internal/terminal"
 	"okta-collector/workflows"
@@ -121,7 +122,7 @@ func newRow(c status.Collector, plan config.Plan) row {
 			plan.Given && planned && !slices.Contains(plan.Targets, config.Target{Tenant: c.Tenant, Service: c.Service})
 	}
 	r.Healthy = r.Mistake ||
-		!c.EndedUnasked() && c.State != workflows.StateBlocked && c.Unanswered == "" && c.Failures < manyFailures
+		r.stranger() == "" && !c.EndedUnasked() && c.State != workflows.StateBlocked && c.Unanswered == "" && c.Failures < manyFailures
 	return r
 }
 
@@ -157,7 +158,7 @@ func attention(rows []row, nothing string) error {
 	var ids []string
 	for _, r := range rows {
 		if !r.Healthy {
-			ids = append(ids, r.ID)
+			ids = append(ids, printable.Line(r.ID))
 		}
 	}
 	if ids != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"okta-collector/internal/printable"
 	"okta-collector/internal/status"
 	"okta-collector/internal/terminal"
 	"okta-collector/workflows"
@@ -102,10 +104,17 @@ func rowTable(rows []row, now time.Time) table.Writer {
 		if r.WakeAt != nil {
 			next = duration(max(0, r.WakeAt.Sub(now)))
 		}
-		t.AppendRow(table.Row{name, r.State, events, bytes, lately(r.Lately), perSecond(r.Rate), lag, budget, next, r.remark()})
+		t.AppendRow(table.Row{cell(name), cell(string(r.State)), events, bytes, lately(r.Lately), perSecond(r.Rate), lag, budget, next, cell(r.remark())})
 	}
 	return t
 }
+
+// maxCell bounds a cell in bytes. A collector's id has at most 85. Another workflow's may have 1,000, and would make the
+// table too wide for all.
+const maxCell = 90
+
+// cell is a text from elsewhere in one line of a table, so that it cannot look like two rows.
+func cell(text string) string { return printable.Cut(text, maxCell) }
 
 // lately formats what was shipped lately, with the time that it covers unless that is about five minutes.
 func lately(s *status.Shipped) string {
@@ -211,6 +220,10 @@ func renderNotes(notes []note, now time.Time, width int) (shown string) {
 // enumeration lists ids. An id that begins like the one before it is shortened to its end.
 func enumeration(names []string) string {
 	beginning := func(name string) string { return name[:strings.LastIndexAny(name, "/ ")+1] }
+	names = slices.Clone(names)
+	for i, name := range names {
+		names[i] = printable.Line(name)
+	}
 	list := names[:1:1]
 	for i, name := range names[1:] {
 		list = append(list, cmp.Or(strings.TrimPrefix(name, beginning(names[i])), name))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -11,13 +12,14 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/printable"
 	"okta-collector/internal/status"
 	"okta-collector/workflows"
 )
 
 // remark is the table's last column: what is said of a collector, and whether a note about it is below.
 func (r row) remark() string {
-	if r.EndedUnasked() || r.problem() != nil || r.Unanswered != "" && !r.NoWorker {
+	if r.EndedUnasked() || r.problem() != nil || r.Unanswered != "" && !r.NoWorker || r.stranger() != "" {
 		return strings.TrimPrefix(r.said()+", see below", ", ")
 	}
 	return r.said()
@@ -29,12 +31,31 @@ func (r row) said() string { return join(r.silence(), share(r.Collector), r.acti
 // silence says that a workflow did not answer.
 func (r row) silence() string {
 	switch {
+	case r.ForeignType != "":
+		return "is another program's"
+	case r.Unread:
+		return "cannot be read"
 	case r.NoWorker:
 		return "no worker answers"
 	case r.CannotReplay:
 		return "its worker cannot replay it: roll back to the version before"
 	case r.Unanswered != "":
 		return "does not answer"
+	}
+	return ""
+}
+
+// stranger says why a running workflow is none of this collector's; empty if it is. Whoever can write to the namespace can
+// start one.
+func (r row) stranger() string {
+	_, _, err := workflows.ParseWorkflowID(r.ID)
+	switch {
+	case r.HasEnded():
+		return ""
+	case r.ForeignType != "":
+		return fmt.Sprintf("a workflow of type %q runs under this id, so nothing is collected for it; the others go on. Find out who started it, and end it with:", r.ForeignType)
+	case err != nil:
+		return err.Error() + "; nothing is collected under this id, and the others go on. To end it:"
 	}
 	return ""
 }
@@ -107,6 +128,9 @@ const warningAge = time.Hour
 // notes returns the texts about a collector that are too long for the table.
 func (r row) notes(now time.Time) (notes []note) {
 	names, why := []string{r.ID}, cause(r.Collector)
+	if odd := r.stranger(); odd != "" {
+		notes = append(notes, note{names: names, what: "not of this collector", text: odd, remedy: "temporal workflow terminate --workflow-id " + quoted(r.ID)})
+	}
 	switch {
 	case r.Backfill != nil && r.State != status.Missing:
 		notes = append(notes, note{names: names, text: r.progress(now), remedy: r.Remedy.String()})
@@ -120,8 +144,12 @@ func (r row) notes(now time.Time) (notes []note) {
 	case r.CannotReplay:
 		notes = append(notes, note{names: names, what: "last tried", at: r.ReplayedAt, text: r.Unanswered,
 			shared: `docs/operating.md, "Cannot replay", says what to do; the status of one id says why`})
-	case r.Unanswered != "" && !r.NoWorker:
-		notes = append(notes, note{names: names, what: r.silence(), text: r.Unanswered})
+	case r.Unanswered != "" && !r.NoWorker && r.ForeignType == "":
+		text := r.Unanswered
+		if r.Unread {
+			text += "; the others are not affected. Look at this one in Temporal's Web UI"
+		}
+		notes = append(notes, note{names: names, what: r.silence(), text: text})
 	}
 	if p := r.problem(); p != nil {
 		n := problemNote(r.ID, *p)
@@ -249,7 +277,7 @@ func remedyFor(c status.Collector) remedy {
 	case !c.HasEnded(), c.State == workflows.StateDone, checkService(c.Service) != nil:
 		return remedy{}
 	case !backfill:
-		return remedy{"start it with", "starter start " + collector}
+		return remedy{"start it with", "starter start " + quoted(collector)}
 	case c.State == status.Missing, c.Checkpoint.IsZero(), bounds == (checkpoint.Range{}):
 		return remedy{"start it with", backfillCommand(collector, bounds)}
 	}
@@ -259,11 +287,27 @@ func remedyFor(c status.Collector) remedy {
 
 // backfillCommand starts the backfill of a range, or of all if there is none.
 func backfillCommand(collector string, r checkpoint.Range) string {
-	command := "starter backfill " + collector
+	command := "starter backfill " + quoted(collector)
 	if r == (checkpoint.Range{}) {
 		return command
 	}
 	return fmt.Sprintf("%s --since %s --until %s", command, r.Since.Format(time.RFC3339Nano), r.Until.Format(time.RFC3339Nano))
+}
+
+// plainWord matches a word that means itself to a shell.
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,=-]+$`)
+
+// quoted returns a word of a command line that a person may copy: anybody who can write to the namespace chooses ids. bash
+// reads the escapes of [printable.Text] in $'…'.
+func quoted(word string) string {
+	shown := printable.Line(word)
+	switch {
+	case plainWord.MatchString(word):
+		return word
+	case shown != word:
+		return "$'" + printable.Line(strings.NewReplacer(`\`, `\\`, `'`, `\'`, "\n", `\n`, "\t", `\t`).Replace(word)) + "'"
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
 // oneLine joins the lines of a message from elsewhere.

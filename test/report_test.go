@@ -140,6 +140,10 @@ func tellsDevo(t *testing.T, devoURL func(*stack) string) (lost int) {
 	require.Len(t, stop, 1)
 	require.Equal(t, "info", stop[0].Level)
 
+	risks := about(records, "warning", "")
+	require.Len(t, risks, 1)
+	require.Contains(t, risks[0].Msg, "a setting is a risk: "+strings.ToUpper(s.tenant)+"_OKTA_URL is http")
+
 	pulls := about(records, "pull", "users")
 	require.Len(t, pulls, 1)
 	p := pulls[0]

@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.uber.org/zap"
 
+	"okta-collector/internal/printable"
 	"okta-collector/internal/temporalclient"
 )
 
@@ -101,14 +102,19 @@ func (r *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	defer cancel()
 	p := r.Load()
 	if p.temporal == nil {
-		http.Error(w, p.reason, http.StatusServiceUnavailable)
+		unavailable(w, p.reason)
 	} else if _, err := p.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
-		http.Error(w, "Temporal cannot be reached: "+temporalclient.Explain(err).Error(), http.StatusServiceUnavailable)
+		unavailable(w, "Temporal cannot be reached: "+temporalclient.Explain(err).Error())
 	} else if err := r.contact.failure(); err != nil {
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		unavailable(w, err.Error())
 	} else {
-		fmt.Fprintln(w, strings.Join(append([]string{"ok"}, r.unreached()...), "\n"))
+		fmt.Fprintln(w, printable.Text(strings.Join(append([]string{"ok"}, r.unreached()...), "\n")))
 	}
+}
+
+// unavailable answers 503 with a reason, which may be an error from anywhere.
+func unavailable(w http.ResponseWriter, reason string) {
+	http.Error(w, printable.Text(reason), http.StatusServiceUnavailable)
 }
 
 // liveness answers /healthz with 200, or with 503 if a restart may help: Temporal has not answered for ten minutes, and
@@ -122,7 +128,7 @@ type liveness struct {
 func (l *liveness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if silence := l.ready.contact.silence(); silence >= maxSilence {
 		if problem := l.problem(req.Context()); problem != "" {
-			http.Error(w, fmt.Sprintf("Temporal has not answered for %v; a restart may help. Last problem: %s", silence.Round(time.Second), problem), http.StatusServiceUnavailable)
+			unavailable(w, fmt.Sprintf("Temporal has not answered for %v; a restart may help. Last problem: %s", silence.Round(time.Second), problem))
 			return
 		}
 	}

@@ -68,6 +68,10 @@ func TestReadyIsSaidWhileTheWorkerWorksAndReachesTemporal(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, code)
 	require.Contains(t, body, "connection refused")
 
+	ready.Store(&phase{reason: "x509: certificate is valid for \x1b]0;owned\x07, not temporal"})
+	_, body = get(t, url+"/readyz")
+	require.Equal(t, `x509: certificate is valid for \u001b]0;owned\u0007, not temporal`, strings.TrimSpace(body))
+
 	ready.Store(&phase{reason: "stopping"})
 	code, body = get(t, url+"/readyz")
 	require.Equal(t, http.StatusServiceUnavailable, code)

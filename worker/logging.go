@@ -7,9 +7,11 @@ import (
 	"go.uber.org/zap/zapcore"
 
 	"okta-collector/internal/config"
+	"okta-collector/internal/printable"
 )
 
-// newLogger returns a logger that writes to file. That must not be standard output, where the sink stdout: writes.
+// newLogger returns a logger that writes to file, one printable line for each entry: an encoder escapes what is in JSON,
+// but the console has the message as it is. file must not be standard output, where the sink stdout: writes.
 func newLogger(level zapcore.Level, format config.LogFormat, file *os.File) *zap.Logger {
 	if format == config.LogAuto {
 		format = config.LogJSON
@@ -28,7 +30,7 @@ func newLogger(level zapcore.Level, format config.LogFormat, file *os.File) *zap
 		settings.ConsoleSeparator = "  "
 		encoder = zapcore.NewConsoleEncoder(settings)
 	}
-	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(file), level))
+	return zap.New(zapcore.NewCore(encoder, zapcore.Lock(zapcore.AddSync(printable.Entries{To: file})), level))
 }
 
 // sdkLogger is the logger of Temporal's SDK.

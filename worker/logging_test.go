@@ -2,15 +2,19 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/log"
+	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
 	"okta-collector/internal/config"
+	"okta-collector/internal/printable"
 )
 
 func logFile(t *testing.T) *os.File {
@@ -37,6 +41,19 @@ func TestConsoleLogsForPeople(t *testing.T) {
 	newLogger(zapcore.InfoLevel, config.LogConsole, file).Info("hello")
 
 	require.Regexp(t, `^\d\d:\d\d:\d\d\.\d{3}  INFO  hello\n$`, read(t, file.Name()))
+}
+
+// An error of a certificate's name, of Okta's summary or of a workflow's id may have anything in it.
+func TestALogEntryIsOnePrintableLineWhateverItSays(t *testing.T) {
+	for _, format := range []config.LogFormat{config.LogConsole, config.LogJSON} {
+		file := logFile(t)
+		newLogger(zapcore.InfoLevel, format, file).Error("x509: valid for \x1b]0;owned\x07\u202E\u009b2J, not devo\n12:00:00.000  INFO  stopped\n",
+			zap.Error(errors.New("\x1b[2K\r\u200bok")), zap.String("workflow", "okta/\x7f/\xff"))
+
+		said := read(t, file.Name())
+		require.Equal(t, printable.Line(strings.TrimSuffix(said, "\n"))+"\n", said, format)
+		require.Contains(t, said, `\u001b]0;owned\u0007`)
+	}
 }
 
 func TestLowerLevelsAreLeftOut(t *testing.T) {

@@ -15,8 +15,11 @@ import (
 	"os/signal"
 	"syscall"
 
+	"go.uber.org/zap"
+
 	"okta-collector/internal/buildinfo"
 	"okta-collector/internal/config"
+	"okta-collector/internal/printable"
 	"okta-collector/internal/temporalclient"
 )
 
@@ -30,7 +33,8 @@ func main() {
 }
 
 // command runs the program, and returns its exit code.
-func command(args []string, stdout, stderr *os.File) int {
+func command(args []string, stdout, logFile *os.File) int {
+	stderr := printable.Writer{To: logFile}
 	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // errors and help are written below
 	version := flags.Bool("version", false, "")
@@ -65,9 +69,13 @@ func command(args []string, stdout, stderr *os.File) int {
 		fmt.Fprintln(stderr, "worker:", err)
 		return exitUsage
 	}
-	log := newLogger(cfg.LogLevel, cfg.LogFormat, stderr)
+	log := newLogger(cfg.LogLevel, cfg.LogFormat, logFile)
 	for _, warning := range warnings {
 		log.Warn(warning)
+	}
+	cfg.Risks = append(cfg.Risks, temporalclient.Risks()...)
+	for _, r := range cfg.Risks {
+		log.Warn("a setting is a risk: "+r.String(), zap.String("tenant", r.Tenant))
 	}
 	if *check {
 		return 0

@@ -94,3 +94,15 @@ func TestVersion(t *testing.T) {
 	require.Zero(t, code)
 	require.Contains(t, stdout, "okta-collector worker")
 }
+
+func TestRiskySettingsAreNamedAtTheStart(t *testing.T) {
+	s := settings()
+	s["OKTA_URL"], s["TEMPORAL_ADDRESS"], s["TEMPORAL_API_KEY"], s["TEMPORAL_TLS"] = "http://127.0.0.1:8080", "10.0.0.7:7233", "s3cret", "false"
+	code, _, stderr := call(t, s, "--check-settings")
+
+	require.Zero(t, code, "they are allowed")
+	require.Equal(t, 2, strings.Count(stderr, `"level":"warn"`))
+	require.Contains(t, stderr, "OKTA_URL is http")
+	require.Contains(t, stderr, "TEMPORAL_TLS turns TLS off, so the API key is sent to 10.0.0.7:7233 in the clear")
+	require.NotContains(t, stderr, "s3cret")
+}

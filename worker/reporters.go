@@ -29,6 +29,22 @@ func newReporter(t config.Tenant, workerID string, log *zap.Logger) (*report.Rep
 	return report.New(report.Config{Sink: sink, Tenant: t.Name, Version: buildinfo.Version(), ID: workerID, Log: log}), nil
 }
 
+// start reports the worker's start, why metrics and health are not served, if they are not, and the risks of its settings
+// to those whom they are about.
+func (all reporters) start(cfg config.Config, notServed error) {
+	for i, r := range all {
+		r.Start(cfg.TaskQueue)
+		if notServed != nil {
+			r.Warning(report.Source{}, notServed.Error())
+		}
+		for _, risk := range cfg.Risks {
+			if risk.Tenant == "" || risk.Tenant == cfg.Tenants[i].Name {
+				r.Warning(report.Source{}, "a setting is a risk: "+risk.String())
+			}
+		}
+	}
+}
+
 // stop delivers the last reports of all tenants at once, until ctx ends.
 func (all reporters) stop(ctx context.Context, failed bool) {
 	var stopping sync.WaitGroup

@@ -22,7 +22,7 @@ import (
 	"okta-collector/internal/devo"
 	"okta-collector/internal/memory"
 	"okta-collector/internal/okta"
-	"okta-collector/internal/report"
+	"okta-collector/internal/secret"
 	"okta-collector/internal/temporalclient"
 	"okta-collector/workflows"
 )
@@ -68,7 +68,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	notServed := serve(ctx, server, log)
 
 	options.Logger = sdkLogger{log.Sugar()}
-	dialLog := log.With(zap.String("address", options.HostPort), zap.String("namespace", options.Namespace))
+	dialLog := log.With(zap.String("address", secret.ShownName(options.HostPort)), zap.String("namespace", secret.ShownName(options.Namespace)))
 	temporal, namespace, err := dial(ctx, options, func(err error) {
 		ready.Store(&phase{reason: err.Error()})
 		dialLog.Warn("waiting for Temporal", zap.Error(err))
@@ -101,12 +101,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 		return fmt.Errorf("starting the worker: %w", temporalclient.Explain(err))
 	}
 	ready.Store(&phase{temporal: temporal})
-	for _, reporter := range reporters {
-		reporter.Start(cfg.TaskQueue)
-		if notServed != nil {
-			reporter.Warning(report.Source{}, notServed.Error())
-		}
-	}
+	reporters.start(cfg, notServed)
 	go attributes.watch(ctx)
 	go collector.ProbePeers(ctx)
 	go running.watch(ctx, temporal, cfg.TaskQueue, log)

@@ -8,6 +8,8 @@ import (
 
 	"go.temporal.io/sdk/temporal"
 
+	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/printable"
 	"okta-collector/workflows"
 )
 
@@ -65,4 +67,36 @@ func (s *collectSuite) TestWhatASliceSaysIsBoundedInTheStatusAndTheDetails() {
 	data, err := json.Marshal(s.run(input, 2*time.Minute))
 	s.Require().NoError(err)
 	s.Less(len(data), 160_000, "JSON has six bytes for each of these characters")
+}
+
+// Okta, Devo and whoever may write to the namespace say what the Web UI then shows as Markdown.
+func (s *collectSuite) TestTheWebUIShowsNeitherControlCharactersNorLinksNorImages() {
+	hostile := "\x1b]0;owned\x07 \u202E ![x](https://evil.example/a.png) <img src=x onerror=y> [click](javascript:1) www.evil.example " +
+		"http://evil.example &#91;x&#93; a@evil.example `code`\n# title\n| a | b |"
+	shown := func(text string) {
+		s.Equal(printable.Text(text), text)
+		for _, markup := range []string{"![", "](", "<img", "://evil", "www.evil", "a@evil", "&#91;", "\n# title", "| a |"} {
+			s.NotContains(text, markup)
+		}
+	}
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		c := moved(in)
+		c.Position.Pull = &checkpoint.Pull{Kind: checkpoint.PullKind(hostile)}
+		c.Windows = []checkpoint.Window{{Name: hostile, Limit: 60, Used: 60}}
+		if n == 1 {
+			return workflows.SliceResult{Checkpoint: c, End: workflows.EndRateLimited, Wait: time.Minute, Warnings: workflows.Warnings{{Kind: hostile, Message: hostile}}}, nil
+		}
+		return workflows.SliceResult{}, temporal.NewApplicationErrorWithOptions(hostile, string(workflows.ClassPerson),
+			temporal.ApplicationErrorOptions{NonRetryable: true, Details: []any{workflows.Failure{
+				Checkpoint: c, Problem: workflows.Problem{Class: workflows.Class(hostile), Message: hostile, Endpoint: hostile, RequestID: hostile, Remedy: hostile}}}})
+	}
+	s.after(33*time.Second, func() { shown(s.details()) })
+	s.after(95500*time.Millisecond, func() {
+		shown(s.details())
+		status := s.status()
+		for _, text := range []string{status.LastProblem.String(), status.LastWarning.Message, status.Warnings[0].Kind} {
+			s.Equal(printable.Line(text), text, "what an error or a status says is printable before Temporal has it")
+		}
+	})
+	s.run(input, 157500*time.Millisecond)
 }

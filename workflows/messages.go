@@ -26,8 +26,11 @@ const (
 	QueryStatus    = "status" // answers with a [Status]
 )
 
+// IDPrefix begins every workflow id of a collector or a backfill.
+const IDPrefix = "okta/"
+
 // WorkflowID is the workflow id of a tenant's service. It is the lock: Temporal runs at most one workflow of an id.
-func WorkflowID(tenant, service string) string { return "okta/" + tenant + "/" + service }
+func WorkflowID(tenant, service string) string { return IDPrefix + tenant + "/" + service }
 
 // ParseWorkflowID returns the tenant and the service of a [WorkflowID] or a [BackfillID].
 func ParseWorkflowID(id string) (tenant, service string, err error) {

@@ -1,10 +1,10 @@
 package workflows
 
 import (
-	"strings"
 	"time"
 
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/printable"
 )
 
 // State is everything that Collect remembers. A run that continues as new hands it to the next one, and a run that is
@@ -52,20 +52,17 @@ const (
 	maxName = 200
 )
 
-// Bounded returns the problem with texts that are short enough for a history.
+// Bounded returns the problem with printable texts that are short enough for a history.
 func (p Problem) Bounded() Problem {
 	p.Message, p.Remedy = Cut(p.Message, MaxText), Cut(p.Remedy, MaxText)
+	p.Class = Class(Cut(string(p.Class), maxName))
 	p.Endpoint, p.RequestID = Cut(p.Endpoint, maxName), Cut(p.RequestID, maxName)
 	return p
 }
 
-// Cut limits a text in bytes. Temporal's protocol only takes valid UTF-8.
-func Cut(text string, limit int) string {
-	if len(text) > limit {
-		text = text[:limit-len("…")] + "…"
-	}
-	return strings.ToValidUTF8(text, "")
-}
+// Cut makes a text printable, and limits it in bytes. Every text that enters Temporal goes through it, so that neither
+// the Web UI nor a history shows what Okta, Devo or a certificate wants a terminal to do.
+func Cut(text string, limit int) string { return printable.Cut(text, limit) }
 
 // String is the problem in one text for people.
 func (p Problem) String() string {

@@ -25,7 +25,7 @@ type Warnings []Warning
 // maxWarnings limits the kinds that are kept.
 const maxWarnings = 16
 
-// With returns the warnings and one more, with short texts. w.Count is how often it has occurred; 0 means once.
+// With returns the warnings and one more, with short and printable texts. w.Count is how often it has occurred; 0 means once.
 func (all Warnings) With(w Warning) Warnings {
 	w.Kind, w.Message, w.Count = Cut(w.Kind, maxName), Cut(w.Message, MaxText), max(w.Count, 1)
 	kept := make(Warnings, 0, len(all)+1)

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/workflow"
+
+	"okta-collector/internal/printable"
 )
 
 // What Temporal's Web UI shows: the details above the history, and the summaries of timers and activities.
@@ -67,7 +69,7 @@ func (c *collector) collecting() string {
 }
 
 // summary limits a text to what Temporal accepts as a summary, in bytes.
-func summary(s string) string { return Cut(s, 200) }
+func summary(s string) string { return Cut(plain(s), 200) }
 
 // details is the Markdown that the Web UI shows above a workflow's history.
 func (c *collector) details(ctx workflow.Context) string {
@@ -76,17 +78,17 @@ func (c *collector) details(ctx workflow.Context) string {
 	if c.backfill != nil {
 		what = "backfill of " + what
 	}
-	heading := fmt.Sprintf("**%s** of **%s**: **%s**", what, c.tenant, c.collectorState())
+	heading := fmt.Sprintf("**%s** of **%s**: **%s**", plain(what), plain(c.tenant), c.collectorState())
 	if r := c.waiting(); r != "" {
 		heading += " (" + plain(r) + ")"
 	}
 	lines := []string{heading, ""}
 	// The Web UI shows little of this without scrolling, so what a person has to do comes first.
 	if p := c.state.LastProblem; p != nil {
-		lines = append(lines, fmt.Sprintf("Last problem, %s (%s): %s", p.At.Format(clock), p.Class, plain(Cut(p.String(), MaxText))), "")
+		lines = append(lines, fmt.Sprintf("Last problem, %s (%s): %s", p.At.Format(clock), plain(Cut(string(p.Class), maxName)), plain(Cut(p.String(), MaxText))), "")
 	}
 	row := func(name, format string, args ...any) {
-		lines = append(lines, "| "+name+" | "+fmt.Sprintf(format, args...)+" |")
+		lines = append(lines, "| "+name+" | "+plain(Cut(fmt.Sprintf(format, args...), MaxText))+" |")
 	}
 	lines = append(lines, "| | |", "|---|---|")
 	row("shipped", "%d events in %d pages, %.1f MB", t.Events, t.Pages, float64(t.Bytes)/1e6)
@@ -123,12 +125,14 @@ func (c *collector) details(ctx workflow.Context) string {
 		row("oddities", "%s", strings.Join(odd, ", "))
 	}
 	if w := c.state.LastWarning; w != nil {
-		lines = append(lines, "", fmt.Sprintf("Last warning, %s: %s", w.At.Format(clock), plain(w.Message)))
+		lines = append(lines, "", fmt.Sprintf("Last warning, %s: %s", w.At.Format(clock), plain(Cut(w.Message, MaxText))))
 	}
 	return strings.Join(lines, "\n")
 }
 
-// plain replaces the characters that Markdown interprets.
-func plain(s string) string {
-	return strings.NewReplacer("`", "'", "<", "‹", ">", "›", "[", "(", "]", ")", "|", "/", "\n", " ", "*", "·").Replace(s)
-}
+// plain makes a text printable, and replaces what Markdown and HTML interpret. A bare address or its entity would become
+// a link, so a blank parts it.
+func plain(s string) string { return markdown.Replace(printable.Line(s)) }
+
+var markdown = strings.NewReplacer("`", "'", "<", "‹", ">", "›", "[", "(", "]", ")", "|", "/", "*", "·", "~", "∼", "&", "＆",
+	"://", ":// ", "www.", "www. ", "WWW.", "WWW. ", "@", "＠")

@@ -16,6 +16,8 @@ import (
 
 	"okta-collector/internal/devo"
 	"okta-collector/internal/okta"
+	"okta-collector/internal/risk"
+	"okta-collector/internal/secret"
 )
 
 // Config has all settings of a worker. The loggers and metrics of its tenants are not set yet.
@@ -28,6 +30,8 @@ type Config struct {
 	Listen    string
 	LogLevel  zapcore.Level
 	LogFormat LogFormat
+	// Risks are settings that work and are dangerous. Those of the connection to Temporal are not among them.
+	Risks []risk.Risk
 }
 
 // Tenant is one Okta org and the destination of its events.
@@ -81,6 +85,7 @@ func Load() (Config, []string, error) {
 		}
 		tenant.Okta.MaxObject = tenant.Devo.MaxEvent
 		c.Tenants = append(c.Tenants, tenant)
+		c.Risks = append(c.Risks, t.risks()...)
 	}
 	warnings := append(unknownVariables(tenants), unusedCertificates(tenants)...)
 	if len(found) > 0 {
@@ -125,10 +130,10 @@ func (v processVariables) config(found *Problems) Config {
 	c := Config{TaskQueue: v.taskQueue(found), Listen: v.listen(found), LogFormat: LogFormat(v.LogFormat)}
 	var err error
 	if c.LogLevel, err = zapcore.ParseLevel(v.LogLevel); err != nil || c.LogLevel > zapcore.ErrorLevel {
-		found.add("COLLECTOR_LOG_LEVEL", "is %q; want debug, info, warn or error", v.LogLevel)
+		found.add("COLLECTOR_LOG_LEVEL", "is %s; want debug, info, warn or error", secret.Shown(v.LogLevel))
 	}
 	if !slices.Contains([]LogFormat{LogAuto, LogConsole, LogJSON}, c.LogFormat) {
-		found.add("COLLECTOR_LOG_FORMAT", "is %q; want auto, console or json", v.LogFormat)
+		found.add("COLLECTOR_LOG_FORMAT", "is %s; want auto, console or json", secret.Shown(v.LogFormat))
 	}
 	return c
 }
@@ -139,7 +144,7 @@ func (v processVariables) listen(found *Problems) string {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		found.add("COLLECTOR_LISTEN", "is %q; want host:port such as 127.0.0.1:9464, or :9464 for all interfaces", v.Listen)
+		found.add("COLLECTOR_LISTEN", "is %s; want host:port such as 127.0.0.1:9464, or :9464 for all interfaces", secret.Shown(v.Listen))
 	}
 	return v.Listen
 }

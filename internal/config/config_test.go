@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -24,6 +25,7 @@ import (
 	"okta-collector/internal/config"
 	"okta-collector/internal/devo"
 	"okta-collector/internal/okta"
+	"okta-collector/internal/risk"
 	"okta-collector/internal/secret"
 )
 
@@ -633,4 +635,46 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A token stands where its file's path, a number, a URL, a list or a name belongs.
+func TestATokenInTheWrongPlaceIsNotShown(t *testing.T) {
+	const token = "00AbC-dEfGhIjKlMnOpQrStUvWxYz_0123456789ab"
+	const pem = "-----BEGIN PRIVATE KEY-----\nMIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg\n-----END PRIVATE KEY-----"
+	secrets := []string{token, strings.ToLower(token), strings.ToUpper(token), strings.ToUpper(strings.ReplaceAll(token, "-", "_")), "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg"}
+	rows, err := config.Rows()
+	require.NoError(t, err)
+	delete(rows, "OKTA_API_TOKEN") // there it belongs
+	delete(rows, "DEVO_TOKEN")
+	for setting := range rows {
+		for _, misplaced := range []string{token, "SSWS " + token, strings.ToLower(token), pem, "https://" + token, "https://collector:" + token + "@acme.okta.com", "logs," + token, "users=" + token} {
+			settings := valid().with("DEVO_URL", "https://http-us.devo.io", "DEVO_DOMAIN", "acme", "DEVO_TOKEN", "devo-token", "DEVO_CERT_FILE", "", "DEVO_KEY_FILE", "").
+				with(setting, misplaced).without(strings.TrimSuffix(setting, "_FILE") + map[bool]string{false: "-"}[strings.HasSuffix(setting, "_FILE")])
+			settings.set(t)
+			synctest.Test(t, func(t *testing.T) { // a file is read again for a while
+				_, warnings, err := config.Load()
+				for _, secret := range secrets {
+					require.NotContains(t, fmt.Sprint(warnings, err), secret, setting)
+				}
+				if strings.HasSuffix(setting, "_FILE") {
+					require.ErrorContains(t, err, fmt.Sprintf("a path of %d bytes (not shown, because it may be a secret)", len(misplaced)))
+				}
+			})
+		}
+	}
+}
+
+func TestRiskySettingsAreNamedForTheirTenant(t *testing.T) {
+	open := write(t, "token", []byte("00token"))
+	require.NoError(t, os.Chmod(open, 0o644))
+	closed := write(t, "token", []byte("00token"))
+
+	c := two().with("DEVO_URL", "tcp://203.0.113.7:13000", "GLOBEX_EU_DEVO_URL", "tcp://relay:13000", "ACME_OKTA_URL", "http://127.0.0.1:8080").
+		with("ACME_OKTA_API_TOKEN_FILE", closed, "GLOBEX_EU_OKTA_API_TOKEN_FILE", open).without("ACME_OKTA_API_TOKEN", "GLOBEX_EU_OKTA_API_TOKEN").mustLoad(t)
+	require.Equal(t, []risk.Risk{
+		{Tenant: "acme", Setting: "ACME_OKTA_URL", Kind: risk.Simulator, At: "127.0.0.1:8080"},
+		{Tenant: "acme", Setting: "DEVO_URL", Kind: risk.InTheClear, At: "203.0.113.7:13000"},
+		{Tenant: "globex-eu", Setting: "GLOBEX_EU_OKTA_API_TOKEN_FILE", Kind: risk.Readable, At: open, Mode: 0o644},
+	}, c.Risks)
+	require.Empty(t, valid().mustLoad(t).Risks)
 }

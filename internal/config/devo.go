@@ -72,7 +72,7 @@ func (t tenant) devoToken() secret.Secret {
 func (t tenant) maxEvent() int {
 	n, err := humanize.ParseBytes(t.DevoMaxEvent)
 	if err != nil || n == 0 || n > math.MaxInt32 {
-		t.wrong("DEVO_MAX_EVENT", "is %q; want a size such as 1MiB or 65536", t.DevoMaxEvent)
+		t.wrong("DEVO_MAX_EVENT", "is %s; want a size such as 1MiB or 65536", secret.Shown(t.DevoMaxEvent))
 		return 0 // devo.New then uses its default, and reports no second problem
 	}
 	return int(n)
@@ -82,7 +82,7 @@ func (t tenant) maxEvent() int {
 // events.
 func (t tenant) report() bool {
 	if !slices.Contains([]string{"auto", "on", "off"}, t.DevoReport) {
-		t.wrong("DEVO_REPORT", "is %q; want auto, on or off", t.DevoReport)
+		t.wrong("DEVO_REPORT", "is %s; want auto, on or off", secret.Shown(t.DevoReport))
 	}
 	isLocal := strings.HasPrefix(t.DevoURL, "file:") || strings.HasPrefix(t.DevoURL, "stdout:")
 	return t.DevoReport == "on" || t.DevoReport == "auto" && !isLocal
@@ -105,13 +105,13 @@ func (t tenant) tables() map[string]string {
 		service, tag = strings.TrimSpace(service), strings.TrimSpace(tag)
 		switch {
 		case tables[service] == "":
-			t.wrong("DEVO_TABLES", "has %q, which is not a service; want service=table,... with services of %s",
-				service, strings.Join(okta.ServiceNames(), ", "))
+			t.wrong("DEVO_TABLES", "has %s, which is not a service; want service=table,... with services of %s",
+				secret.Shown(service), strings.Join(okta.ServiceNames(), ", "))
 		case given[service]:
 			t.wrong("DEVO_TABLES", "has %s twice", service)
 		case devo.CheckTag(tag) != nil:
-			t.wrong("DEVO_TABLES", "gives %s the table %q; want 2 to 6 levels of letters, digits, _ and -, joined by dots, "+
-				"such as my.app.acme.users", service, tag)
+			t.wrong("DEVO_TABLES", "gives %s the table %s; want 2 to 6 levels of letters, digits, _ and -, joined by dots, "+
+				"such as my.app.acme.users", service, secret.Shown(tag))
 		default:
 			tables[service] = tag
 			given[service] = true

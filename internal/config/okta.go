@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"okta-collector/internal/checkpoint"
-	"okta-collector/internal/devo"
 	"okta-collector/internal/okta"
+	"okta-collector/internal/risk"
 	"okta-collector/internal/secret"
 )
 
@@ -33,7 +33,7 @@ func (t tenant) okta() okta.Config {
 	token := t.oktaToken()
 	share, err := strconv.ParseFloat(t.RateShare, 64)
 	if err != nil || !(share > 0 && share <= 1) { // negated, so that NaN is refused too
-		t.wrong("OKTA_RATE_SHARE", "is %q; want a number above 0 and at most 1, such as 0.5", t.RateShare)
+		t.wrong("OKTA_RATE_SHARE", "is %s; want a number above 0 and at most 1, such as 0.5", secret.Shown(t.RateShare))
 	}
 	return okta.Config{
 		Tenant:        t.name,
@@ -66,11 +66,11 @@ func parseOrgURL(text string) (string, error) {
 		return "", errors.New("does not begin with https://")
 	case u.User != nil:
 		return "", errors.New("has a user or password in it")
-	case notIP != nil && !hostName.MatchString(host):
+	case notIP != nil && !hostName.MatchString(host), !strings.Contains(host, ".") && secret.MayBe(host): // a token
 		return "", errors.New("has no usable host name")
 	case u.Path != "" && u.Path != "/", u.RawQuery != "", u.ForceQuery, u.Fragment != "":
 		return "", errors.New("has a path or query")
-	case u.Scheme == "http" && !devo.IsLoopback(host):
+	case u.Scheme == "http" && !risk.IsLoopback(host):
 		return "", errors.New("is http, which would send the token in the clear")
 	case strings.Contains(host, "-admin.okta"):
 		org := strings.Replace(host, "-admin.okta", ".okta", 1)
@@ -113,7 +113,7 @@ func (t tenant) services() []string {
 	}
 	for _, name := range names {
 		if !slices.Contains(all, name) {
-			t.wrong("OKTA_SERVICES", "has %q, which is not a service; want some of %s, or all", name, strings.Join(all, ", "))
+			t.wrong("OKTA_SERVICES", "has %s, which is not a service; want some of %s, or all", secret.Shown(name), strings.Join(all, ", "))
 		}
 	}
 	return slices.DeleteFunc(all, func(service string) bool { return !slices.Contains(names, service) })

@@ -79,7 +79,7 @@ func (r reader) secret(setting string, value credential, file string) secret.Sec
 func (r reader) duration(setting, text string, most time.Duration) time.Duration {
 	d, err := ParseDuration(text)
 	if err != nil || d < time.Second || d > most {
-		r.wrong(setting, "is %q; want a duration from 1s to %v", text, model.Duration(most))
+		r.wrong(setting, "is %s; want a duration from 1s to %v", secret.Shown(text), model.Duration(most))
 	}
 	return d
 }

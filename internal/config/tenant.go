@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"okta-collector/internal/secret"
 )
 
 // tenantName begins with a letter, because the name of a variable cannot begin with a digit. It is short, because
@@ -20,9 +22,12 @@ func tenantNames(list string, found *Problems) []string {
 	}
 	for _, name := range items {
 		if slices.Contains(names, name) {
-			found.add("COLLECTOR_TENANTS", "has %q twice", name)
+			found.add("COLLECTOR_TENANTS", "has %s twice", secret.Shown(name))
 		} else if !tenantName.MatchString(name) {
-			found.add("COLLECTOR_TENANTS", "has %q; want names of a-z, 0-9 and - that begin with a letter, at most 63 characters", name)
+			found.add("COLLECTOR_TENANTS", "has %s; want names of a-z, 0-9 and - that begin with a letter, at most 63 characters", secret.Shown(name))
+			if secret.MayBe(name) {
+				continue // or the names of the tenant's variables would show it
+			}
 		}
 		meant := strings.NewReplacer("_", "-", ".", "-", " ", "-").Replace(strings.ToLower(name))
 		if tenantName.MatchString(meant) && !slices.Contains(names, meant) {

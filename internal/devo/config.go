@@ -2,7 +2,6 @@ package devo
 
 import (
 	"cmp"
-	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
@@ -14,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/risk"
 	"okta-collector/internal/secret"
 )
 
@@ -92,7 +92,7 @@ func New(cfg Config) (Sink, error) {
 	wrong.unless(cfg.MaxEvent >= minMaxEvent && cfg.MaxEvent <= maxMaxEvent,
 		"DEVO_MAX_EVENT", "is %d, must be %d to %d bytes", cfg.MaxEvent, minMaxEvent, maxMaxEvent)
 	least, known := leastProof[cfg.Confirm]
-	wrong.unless(known, "DEVO_CONFIRM", "is %q, must be %s, %s or %s", cfg.Confirm, ConfirmAuto, ConfirmClose, ConfirmKernel)
+	wrong.unless(known, "DEVO_CONFIRM", "is %s, must be %s, %s or %s", secret.Shown(string(cfg.Confirm)), ConfirmAuto, ConfirmClose, ConfirmKernel)
 	wrong.unless(cfg.Confirm != ConfirmKernel || runtime.GOOS == "linux", "DEVO_CONFIRM", "can be %s on Linux only", ConfirmKernel)
 	wrong.unless(validHost.MatchString(cfg.Hostname), "DEVO_HOSTNAME", "must be letters, digits and . _ : -, at most 256")
 	wrong.unless(len(cfg.Environment) <= maxEnvironment, "DEVO_ENVIRONMENT", "is longer than %d bytes", maxEnvironment)
@@ -114,7 +114,7 @@ func New(cfg Config) (Sink, error) {
 	}
 
 	var sink Sink
-	hostOnly := u.Hostname() != "" && strings.Trim(u.Path, "/") == ""
+	hostOnly := u.Hostname() != "" && strings.Trim(u.Path, "/") == "" && (strings.Contains(u.Hostname(), ".") || !secret.MayBe(u.Hostname()))
 	switch u.Scheme {
 	case "tls", "tcp":
 		wrong.unless(hostOnly && u.Port() != "", "DEVO_URL", "must be %s://host:port", u.Scheme)
@@ -124,7 +124,7 @@ func New(cfg Config) (Sink, error) {
 		}
 	case "https", "http":
 		wrong.unless(hostOnly, "DEVO_URL", "must be %s://host without a path", u.Scheme)
-		wrong.unless(secured || IsLoopback(u.Hostname()), "DEVO_URL", "must be https: http would send the token in the clear")
+		wrong.unless(secured || risk.IsLoopback(u.Hostname()), "DEVO_URL", "must be https: http would send the token in the clear")
 		wrong.unless(validDomain.MatchString(cfg.Domain), "DEVO_DOMAIN", "is needed with https and must be letters, digits and . _ @ -")
 		if _, err := cfg.Token.Read(); err != nil {
 			wrong.addEither("DEVO_TOKEN", "DEVO_TOKEN_FILE", "is needed with https: %v", err)
@@ -162,10 +162,4 @@ func machineName() string {
 		return "okta-collector"
 	}
 	return name
-}
-
-// IsLoopback reports whether a host is localhost or a loopback address. Only there may a token be sent in the clear.
-func IsLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }

@@ -3,10 +3,11 @@ package report
 import (
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
+
+	"okta-collector/internal/printable"
 )
 
 // The levels of a record. Each level has its own Devo table, like the reports of Devo's own collectors.
@@ -82,10 +83,5 @@ func (p Pull) record(service string) record {
 			service, part, kind, humanize.Comma(p.Events), p.Requests, m.Seconds, m.PerSecond, p.End)}
 }
 
-// truncate cuts a text to maxText bytes, and makes it valid UTF-8.
-func truncate(s string) string {
-	if len(s) > maxText {
-		s = s[:maxText-len("…")] + "…"
-	}
-	return strings.ToValidUTF8(s, "")
-}
+// shown makes a text printable, and cuts it to maxText bytes.
+func shown(s string) string { return printable.Cut(s, maxText) }

@@ -18,6 +18,7 @@ import (
 
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/devo"
+	"okta-collector/internal/printable"
 	"okta-collector/internal/report"
 )
 
@@ -264,15 +265,18 @@ func TestAPanicInTheSinkEndsNothing(t *testing.T) {
 	})
 }
 
-func TestTextsAreBoundedAndUTF8(t *testing.T) {
+func TestTextsAreBoundedAndPrintable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &devoOf{t: t}
 		r := started(d, nil)
-		r.Problem(logs, "passing", strings.Repeat("é\xff", 10_000), strings.Repeat("x", 10_000), false)
+		r.Problem(logs, "passing", "\x1b]0;\u202E"+strings.Repeat("é\xff", 10_000), strings.Repeat("x", 10_000), false)
+		r.Warning(report.Source{Service: "logs", Workflow: "okta/acme/\x1b[2J"}, "refused\nby \x9b31m")
 		stop(t, r)
 		for _, got := range d.got {
 			require.Less(t, len(got["msg"].(string)), 2000)
-			require.NotContains(t, got["msg"], "\ufffd")
+			for member, text := range got {
+				require.Equal(t, printable.Line(fmt.Sprint(text)), fmt.Sprint(text), member)
+			}
 		}
 	})
 }

@@ -109,8 +109,8 @@ func (r *Reporter) add(of Source, rec record) {
 	}
 	rec.Time = time.Now().UTC().Format("2006-01-02T15:04:05.000Z")
 	rec.Name, rec.Version, rec.ID = "okta-collector", r.cfg.Version, r.cfg.ID
-	rec.Tenant, rec.Service, rec.Workflow = r.cfg.Tenant, of.Service, of.Workflow
-	rec.Msg, rec.Action = truncate(rec.Msg), truncate(rec.Action)
+	rec.Tenant, rec.Service, rec.Workflow = r.cfg.Tenant, shown(of.Service), shown(of.Workflow)
+	rec.Msg, rec.Action = shown(rec.Msg), shown(rec.Action)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.queue = bounded(append(r.queue, rec))

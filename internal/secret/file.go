@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// ReadFile reads a file of at most limit bytes. Its error names the file.
+// ReadFile reads a file of at most limit bytes. Its error names the file, unless there is none and the name may be a secret
+// that was given in its place.
 func ReadFile(path string, limit int) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, pathError(path, err)
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))

@@ -35,7 +35,7 @@ func (s Secret) IsSet() bool { return s.value != nil && *s.value != "" || s.file
 
 // Read returns the secret's value without surrounding white space. It fails if the value is empty ([ErrEmpty]), has
 // more than 64 KiB, or has a character that no HTTP header may have. It fails if the file cannot be read after a second
-// of retries. Its error names the file, but never contains any part of the value.
+// of retries. Its error names the file as [ReadFile] does, and never contains any part of the value.
 func (s Secret) Read() (string, error) {
 	if s.file != "" {
 		return Retry(context.Background(), s.readFile)

@@ -38,6 +38,10 @@ type Collector struct {
 	CannotReplay bool `json:"cannotReplay,omitempty"`
 	// ReplayedAt is when a worker last tried; zero if it was the query.
 	ReplayedAt time.Time `json:"replayedAt,omitzero"`
+	// Unread: Temporal did not say what is known of this id, and Unanswered is why.
+	Unread bool `json:"unread,omitempty"`
+	// ForeignType is the type of a running workflow that has a collector's id and is none. Nothing is collected then.
+	ForeignType string `json:"foreignType,omitempty"`
 	// Ended is when the run ended; zero while it runs, or if there is no run.
 	Ended time.Time `json:"ended,omitzero"`
 	// Failure is the error of a run that failed.

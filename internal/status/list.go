@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
@@ -28,9 +29,9 @@ const (
 const (
 	// Running finds the running collectors, without backfills.
 	Running = `WorkflowType = "` + workflows.CollectName + `" AND ExecutionStatus = "Running"`
-	// EverStarted finds all collectors, and the running backfills.
+	// EverStarted finds all collectors, and whatever runs under ids like theirs: backfills, and workflows of other types.
 	EverStarted = `WorkflowType = "` + workflows.CollectName + `" AND ExecutionStatus != "ContinuedAsNew"` +
-		` OR WorkflowType = "` + workflows.BackfillName + `" AND ExecutionStatus = "Running"`
+		` OR WorkflowId STARTS_WITH "` + workflows.IDPrefix + `" AND ExecutionStatus = "Running"`
 )
 
 // Lister is the part of Temporal's client that lists workflows.
@@ -55,13 +56,14 @@ func List(ctx context.Context, temporal Lister, query string) (runs []*workflow.
 }
 
 // IDs returns the workflow ids that a visibility query finds, each once and in the catalog's order. An empty tenant
-// means all tenants.
+// means all tenants, and also ids that name no tenant but begin as a collector's do. Other workflows of the namespace are
+// left out.
 func (r *Reader) IDs(ctx context.Context, query, tenant string) ([]string, error) {
 	runs, err := List(ctx, r, query)
 	var ids []string
 	for _, run := range runs {
 		id := run.GetExecution().GetWorkflowId()
-		if of, _, err := workflows.ParseWorkflowID(id); err == nil && (tenant == "" || of == tenant) {
+		if of, _, _ := workflows.ParseWorkflowID(id); strings.HasPrefix(id, workflows.IDPrefix) && (tenant == "" || of == tenant) {
 			ids = append(ids, id)
 		}
 	}
@@ -79,14 +81,15 @@ func catalogOrder(a, b string) int {
 }
 
 // State returns the state in the memo of a run, which it has while the namespace lacks the search attributes, or else the
-// search attribute CollectorState. A run that no worker has seen yet has neither, and counts as collecting.
+// search attribute CollectorState. A run that no worker has seen yet has neither, and counts as collecting; so does one
+// with another value.
 func State(run *workflow.WorkflowExecutionInfo, data converter.DataConverter) string {
 	var state string
 	payload := cmp.Or(run.GetMemo().GetFields()[workflows.AttributeState], run.GetSearchAttributes().GetIndexedFields()[workflows.AttributeState])
-	if payload == nil || data.FromPayload(payload, &state) != nil {
-		return workflows.AttributeCollecting
+	if payload != nil && data.FromPayload(payload, &state) == nil && slices.Contains([]string{workflows.AttributePaused, workflows.AttributeBlocked}, state) {
+		return state
 	}
-	return cmp.Or(state, workflows.AttributeCollecting)
+	return workflows.AttributeCollecting
 }
 
 // Workers returns the identities of the workers that poll a task queue.

@@ -6,8 +6,10 @@ package status
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,18 +42,41 @@ type Reader struct {
 	Data converter.DataConverter
 }
 
-// Collectors reads several collectors or backfills, and returns them in the order of ids.
+// Collectors reads several collectors or backfills, and returns them in the order of ids. One that cannot be read is
+// among them, with the error in Unanswered. Collectors fails only if Temporal answers about none of them.
 func (r *Reader) Collectors(ctx context.Context, ids []string) ([]Collector, error) {
-	collectors := make([]Collector, len(ids))
-	group, ctx := errgroup.WithContext(ctx)
+	collectors, failed := make([]Collector, len(ids)), make([]error, len(ids))
+	var group errgroup.Group
 	group.SetLimit(maxQueries)
 	for i, id := range ids {
-		group.Go(func() (err error) {
-			collectors[i], err = r.Collector(ctx, id)
-			return err
+		group.Go(func() error {
+			c, err := r.Collector(ctx, id)
+			if _, jsonErr := json.Marshal(c); err == nil && jsonErr != nil {
+				// A crafted state can hold what Go cannot write, such as a time after the year 9999.
+				c, err = Collector{}, fmt.Errorf("its status cannot be shown: %w", jsonErr)
+			}
+			if err != nil {
+				c = Collector{ID: id, Status: workflows.Status{State: Unknown}, Unanswered: err.Error(), Unread: true}
+				c.Tenant, c.Service, _ = workflows.ParseWorkflowID(id)
+			}
+			collectors[i], failed[i] = c, err
+			return nil
 		})
 	}
-	return collectors, group.Wait()
+	_ = group.Wait()
+	if len(ids) == 0 || slices.ContainsFunc(failed, func(err error) bool { return !ofTemporal(err) }) {
+		return collectors, nil
+	}
+	return nil, failed[0]
+}
+
+// ofTemporal reports whether an error may be about Temporal as a whole, and not about one workflow.
+func ofTemporal(err error) bool {
+	switch serviceerror.ToStatus(err).Code() {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Unauthenticated, codes.PermissionDenied, codes.Unknown:
+		return err != nil
+	}
+	return false
 }
 
 // Collector reads one collector or backfill. It fails if Temporal does not answer, but not if the workflow does not.
@@ -77,6 +102,10 @@ func (r *Reader) read(ctx context.Context, id string, query bool) (c Collector, 
 		err = r.closed(ctx, &c, latest)
 	default:
 		c.State, c.TaskQueue = Unknown, d.GetExecutionConfig().GetTaskQueue().GetName()
+		if c.ForeignType = foreignType(id, latest.GetType().GetName()); c.ForeignType != "" {
+			c.Unanswered = fmt.Sprintf("its workflow is of type %q, not of this collector", c.ForeignType)
+			break
+		}
 		c.Slice, c.Checkpoint = r.pendingSlice(d)
 		if query {
 			err = r.query(ctx, &c, d)
@@ -84,6 +113,18 @@ func (r *Reader) read(ctx context.Context, id string, query bool) (c Collector, 
 	}
 	c.Derive(time.Now())
 	return c, err
+}
+
+// foreignType returns the type of a workflow if it is not the one that an id's workflow has.
+func foreignType(id, is string) string {
+	want := workflows.CollectName
+	if _, backfill := workflows.RangeOf(id); backfill {
+		want = workflows.BackfillName
+	}
+	if is == want {
+		return ""
+	}
+	return is
 }
 
 // query adds the workflow's own status. It keeps the checkpoint of a slice under way, because the workflow only knows
@@ -97,6 +138,11 @@ func (r *Reader) query(ctx context.Context, c *Collector, d *workflowservice.Des
 	switch serviceerror.ToStatus(err).Code() {
 	case codes.OK:
 		newest := c.Checkpoint
+		// Only its id says whose workflow it is, and of which kind.
+		answer.Tenant, answer.Service = c.Tenant, c.Service
+		if _, backfill := workflows.RangeOf(c.ID); !backfill {
+			answer.Backfill = nil
+		}
 		c.Status = answer
 		// The slice may have ended between its description and the answer. Then the answer is newer.
 		if !newest.IsZero() && newest.Totals.Events >= answer.Checkpoint.Totals.Events {

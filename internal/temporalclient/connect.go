@@ -38,7 +38,7 @@ func Dial(ctx context.Context, options client.Options) (client.Client, error) {
 	default:
 		advice = "is it running, and TEMPORAL_ADDRESS right?"
 	}
-	return nil, fmt.Errorf("cannot reach Temporal at %s: %w (%s)", options.HostPort, err, advice)
+	return nil, hide(fmt.Errorf("cannot reach Temporal at %s: %w (%s)", options.HostPort, err, advice))
 }
 
 // Retention returns how long a namespace keeps closed workflows.
@@ -58,7 +58,7 @@ func describe(ctx context.Context, service workflowservice.WorkflowServiceClient
 	defer cancel()
 	answer, err := service.DescribeNamespace(ctx, &workflowservice.DescribeNamespaceRequest{Namespace: namespace})
 	if err != nil {
-		return nil, Explain(fmt.Errorf("asking Temporal about namespace %q: %w", namespace, err))
+		return nil, hide(Explain(fmt.Errorf("asking Temporal about namespace %q: %w", namespace, err)))
 	}
 	return answer, nil
 }

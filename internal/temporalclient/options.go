@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
@@ -38,6 +39,7 @@ func Options() (client.Options, error) {
 			return now.APIKey, err
 		})
 	}
+	options.ConnectionOptions.DialOptions = append(options.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(anyID))
 	if config := options.ConnectionOptions.TLS; config != nil {
 		options.ConnectionOptions.DialOptions = append(options.ConnectionOptions.DialOptions,
 			grpc.WithTransportCredentials(rereadTLS{credentials.NewTLS(config)}))
@@ -81,5 +83,17 @@ func clientOptions(profile envconfig.ClientConfigProfile) (client.Options, error
 }
 
 func settingError(err error) error {
-	return fmt.Errorf("settings of the connection to Temporal (TEMPORAL_*): %w", err)
+	return fmt.Errorf("settings of the connection to Temporal (TEMPORAL_*): %w", hide(err))
+}
+
+// hide takes the values of TEMPORAL_* out of an error where they may be secrets. A key may stand in any of them by
+// mistake, and errors of the SDK, of gRPC and of DNS repeat addresses and paths.
+func hide(err error) error {
+	var values []string
+	for _, assignment := range os.Environ() {
+		if name, value, _ := strings.Cut(assignment, "="); strings.HasPrefix(name, "TEMPORAL_") {
+			values = append(values, value, strings.TrimSpace(value))
+		}
+	}
+	return secret.Hide(err, values...)
 }

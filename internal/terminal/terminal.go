@@ -1,4 +1,5 @@
-// Package terminal draws on terminals: a [Screen] that is replaced as a whole, a progress [Bar], and wrapped text.
+// Package terminal draws on terminals: a [Screen] that is replaced as a whole, a progress [Bar], and wrapped text. What
+// it is given to show is made printable. Its own control sequences go around the [printable.Writer] of a program.
 package terminal
 
 import (
@@ -11,6 +12,8 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/text"
 	"golang.org/x/term"
+
+	"okta-collector/internal/printable"
 )
 
 // Control sequences.
@@ -37,7 +40,7 @@ const (
 
 // Size returns the size of a terminal: Endless, 0 if the output is not a terminal.
 func Size(out io.Writer) (width, height int) {
-	file, ok := out.(*os.File)
+	file, ok := device(out).(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return Endless, 0
 	}
@@ -46,6 +49,14 @@ func Size(out io.Writer) (width, height int) {
 		return 80, 24 // a terminal that does not know its size
 	}
 	return width, height
+}
+
+// device returns what a [printable.Writer] writes to. It is out itself if out is none.
+func device(out io.Writer) io.Writer {
+	if w, ok := out.(printable.Writer); ok {
+		return w.To
+	}
+	return out
 }
 
 // Width returns the width of Size.
@@ -66,8 +77,8 @@ func Open(out io.Writer) *Screen {
 	if Width(out) == Endless {
 		return nil
 	}
-	_, _ = io.WriteString(out, enterScreen)
-	return &Screen{out: out, size: Size}
+	_, _ = io.WriteString(device(out), enterScreen)
+	return &Screen{out: device(out), size: Size}
 }
 
 // Close leaves the screen.
@@ -79,7 +90,7 @@ func (s *Screen) Draw(picture string) {
 	width, height := s.size(s.out)
 	var b strings.Builder
 	b.WriteString(beginUpdate + home)
-	for i, line := range strings.Split(picture, "\n") {
+	for i, line := range strings.Split(printable.Text(picture), "\n") {
 		length := text.StringWidthWithoutEscSequences(line)
 		rows := max(1, (length+width-1)/width)
 		if rows > height {
@@ -111,16 +122,17 @@ type Bar struct {
 }
 
 // NewBar returns a bar on an output.
-func NewBar(out io.Writer) *Bar { return &Bar{out: out, drawn: Width(out) != Endless} }
+func NewBar(out io.Writer) *Bar { return &Bar{out: device(out), drawn: Width(out) != Endless} }
 
 // Show shows which part is done, from 0 to 1 or nil if unknown, and a text beside the bar.
 func (b *Bar) Show(now time.Time, done *float64, message string) {
+	message = printable.Line(message)
 	switch {
 	case b.drawn:
 		n, block := int(now.Unix()%(barLength-2)), "▒█▒" // the block moves
 		bar := strings.Repeat("░", n) + block + strings.Repeat("░", barLength-3-n)
 		if done != nil {
-			n = int(barLength * *done)
+			n = int(barLength * min(max(*done, 0), 1))
 			bar = strings.Repeat("█", n) + strings.Repeat("░", barLength-n)
 		}
 		b.line = text.Trim("║"+bar+"║  "+message, Width(b.out)-1)
@@ -133,6 +145,7 @@ func (b *Bar) Show(now time.Time, done *float64, message string) {
 
 // Note prints a text above the bar. The text stays.
 func (b *Bar) Note(now time.Time, message string) {
+	message = printable.Line(message)
 	at := now.UTC().Format(time.TimeOnly) + "Z  "
 	if !b.drawn {
 		fmt.Fprintln(b.out, at+strings.Join(strings.Fields(message), " "))

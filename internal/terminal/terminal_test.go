@@ -65,3 +65,19 @@ func TestAScreenIsDrawnOverAndFitsTheTerminal(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatIsShownCommandsNoTerminal(t *testing.T) {
+	const hostile = "\x1b]0;owned\x07\x1b[2J\u202E\rok"
+	var drawn, noted strings.Builder
+	(&Screen{out: &drawn, size: func(io.Writer) (int, int) { return 80, 24 }}).Draw("a\n" + hostile)
+	b := &Bar{out: &noted, drawn: true}
+	for _, done := range []*float64{nil, new(-1.0), new(5.0)} { // what a workflow says of its progress may be wrong
+		b.Show(noon, done, hostile)
+	}
+	b.Note(noon, hostile)
+
+	require.Equal(t, beginUpdate+home+clearLine+"a\r\n"+clearLine+`\u001b]0;owned\u0007\u001b[2J\u202e\u000dok`+"\r\n"+clearBelow+endUpdate, drawn.String())
+	require.NotContains(t, noted.String(), "\x1b]0;")
+	require.NotContains(t, noted.String(), "\u202E")
+	require.Contains(t, noted.String(), `\u001b]0;owned\u0007`)
+}
