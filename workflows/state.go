@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -66,6 +67,9 @@ func Cut(text string, limit int) string {
 	}
 	return strings.ToValidUTF8(text, "")
 }
+
+// Quoted returns a name that came from outside, as it may stand in an error.
+func Quoted(name string) string { return Cut(strconv.Quote(Cut(name, MaxRepeated)), MaxRepeated/2) }
 
 // String is the problem in one text for people.
 func (p Problem) String() string {
