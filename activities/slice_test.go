@@ -258,6 +258,7 @@ func (b *bench) collector(tenants map[string]activities.Tenant) *activities.Coll
 
 func (b *bench) collectWith(collector *activities.Collector, in workflows.SliceInput) (workflows.SliceResult, error) {
 	collector.SendHeartbeatsTo(b, b.lasts, b.cancel)
+	collector.RunAs(in.Owner())
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
 	env := suite.NewTestActivityEnvironment()

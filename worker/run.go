@@ -35,8 +35,8 @@ const (
 	// reportStopTimeout bounds the delivery of the last reports to Devo, within stopTimeout.
 	reportStopTimeout = 3 * time.Second
 
-	// maxSlices is how many slices run at once. It is more than all services of a few tenants, because a service falls
-	// behind while its slice waits for the end of another one.
+	// maxSlices is how many slices of live collection run at once, whatever the number of backfills. It is more than all
+	// services of a few tenants, because a service falls behind while its slice waits for the end of another one.
 	maxSlices = 100
 	// maxWorkflowTasks is small because workflow code only decides; it never waits.
 	maxWorkflowTasks = 50
@@ -64,7 +64,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	options.ConnectionOptions.DialOptions = append(options.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(contact.intercept))
 	ready := &readiness{contact: contact, lost: collector.Lost}
 	ready.Store(&phase{reason: "connecting to Temporal"})
-	running := &services{}
+	running := &services{tenants: names}
 	registry.MustRegister(running)
 	server, err := serve(cfg.Listen, registry, ready, &liveness{ready, options.Namespace}, log)
 	if err != nil {
@@ -144,7 +144,7 @@ func newCollector(tenants []config.Tenant, workerID string, registry prometheus.
 func newWorker(temporal client.Client, taskQueue string, collector *activities.Collector, attributes func() bool, onFatal func(error)) worker.Worker {
 	w := worker.New(temporal, taskQueue, worker.Options{
 		WorkerStopTimeout:                      sliceStopTimeout,
-		MaxConcurrentActivityExecutionSize:     maxSlices,
+		MaxConcurrentActivityExecutionSize:     maxSlices + activities.MaxBackfills,
 		MaxConcurrentWorkflowTaskExecutionSize: maxWorkflowTasks,
 		DisableRegistrationAliasing:            true,
 		// An eager slice runs on the worker that ran the workflow's code. One that is handed back must be free to go to another.
