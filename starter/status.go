@@ -15,6 +15,7 @@ import (
 
 	"okta-collector/internal/config"
 	"okta-collector/internal/status"
+	"okta-collector/internal/temporalclient"
 	"okta-collector/internal/terminal"
 	"okta-collector/workflows"
 )
@@ -48,6 +49,10 @@ objects that -o json prints.`,
 		out, nothing := cmd.OutOrStdout(), nothingFound(cmd, "was ever started")
 		if lack := lackOfAttributes(cmd.Context(), c); lack != "" {
 			warn(cmd, lack)
+		}
+		queue := cmp.Or(plan.TaskQueue, workflows.TaskQueue)
+		if strangers, err := status.Strangers(cmd.Context(), c, queue); err == nil && len(strangers) > 0 {
+			warn(cmd, temporalclient.StrangersWarning(queue, strangers))
 		}
 		if watched {
 			return watch(cmd.Context(), out, width, nothing, look)

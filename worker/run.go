@@ -1,11 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -53,9 +51,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	if err != nil {
 		return err
 	}
-	// The identity tells workers apart in the Web UI and in reports.
-	host, _ := os.Hostname()
-	options.Identity = cmp.Or(options.Identity, fmt.Sprintf("%d@%s", os.Getpid(), cmp.Or(host, "unknown")))
+	options.Identity = temporalclient.WorkerIdentity()
 	collector, reporters, err := newCollector(cfg.Tenants, options.Identity, registry, log)
 	if err != nil {
 		return err
@@ -65,7 +61,8 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	ready := &readiness{contact: contact, lost: collector.Lost}
 	ready.Store(&phase{reason: "connecting to Temporal"})
 	running := &services{tenants: names}
-	registry.MustRegister(running)
+	strangers := &strangers{}
+	registry.MustRegister(running, strangers)
 	server, err := serve(cfg.Listen, registry, ready, &liveness{ready, options.Namespace}, log)
 	if err != nil {
 		return err
@@ -102,6 +99,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	}
 	go attributes.watch(ctx)
 	go running.watch(ctx, temporal, cfg.TaskQueue, log)
+	go strangers.watch(ctx, temporal, cfg.TaskQueue, log)
 	log.Info("working", zap.String("metrics", "http://"+server.Addr+"/metrics"))
 
 	select {

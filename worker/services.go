@@ -29,10 +29,10 @@ const (
 // together, and so are services that are not in the catalog.
 type services struct {
 	tenants []string // of the settings
-	mu     sync.Mutex
-	counts map[serviceState]int
-	asked  time.Time // when Temporal last answered
-	up     bool      // whether it answered the last request
+	mu      sync.Mutex
+	counts  map[serviceState]int
+	asked   time.Time // when Temporal last answered
+	up      bool      // whether it answered the last request
 }
 
 // serviceState are the labels by which running workflows are counted.
@@ -118,14 +118,10 @@ func countServices(ctx context.Context, temporal status.Lister, taskQueue string
 		if run.GetType().GetName() == workflows.BackfillName {
 			kind = "backfill"
 		}
-		is := status.State(run, workflows.DataConverter())
-		for _, state := range []string{workflows.AttributeCollecting, workflows.AttributePaused, workflows.AttributeBlocked} {
-			n := 0
-			if state == is {
-				n = 1
-			}
-			counts[serviceState{tenant, service, kind, state}] += n
+		for _, state := range workflows.AttributeStates() {
+			counts[serviceState{tenant, service, kind, state}] += 0
 		}
+		counts[serviceState{tenant, service, kind, status.State(run, workflows.DataConverter())}]++
 	}
 	return counts, err
 }
