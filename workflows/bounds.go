@@ -9,7 +9,9 @@ import (
 	"go.temporal.io/api/failure/v1"
 	"go.temporal.io/api/sdk/v1"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
 	"google.golang.org/protobuf/proto"
 
 	"okta-collector/internal/checkpoint"
@@ -64,6 +66,40 @@ func checkSize(m proto.Message, into ...any) error {
 	}
 	if size := proto.Size(m); size > limit {
 		return fmt.Errorf("it has %d bytes, and at most %d are read", size, limit)
+	}
+	return nil
+}
+
+// headerBound refuses runs and updates with a large header, which the SDK repeats in all that they start.
+type headerBound struct{ interceptor.WorkerInterceptorBase }
+
+func (*headerBound) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	run := &headerBoundOfRun{}
+	run.Next = next
+	return run
+}
+
+type headerBoundOfRun struct {
+	interceptor.WorkflowInboundInterceptorBase
+}
+
+func (b *headerBoundOfRun) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteWorkflowInput) (any, error) {
+	if err := checkHeader(ctx); err != nil {
+		return nil, err
+	}
+	return b.Next.ExecuteWorkflow(ctx, in)
+}
+
+func (b *headerBoundOfRun) ValidateUpdate(ctx workflow.Context, in *interceptor.UpdateInput) error {
+	if err := checkHeader(ctx); err != nil {
+		return err
+	}
+	return b.Next.ValidateUpdate(ctx, in)
+}
+
+func checkHeader(ctx workflow.Context) error {
+	if size := proto.Size(&common.Header{Fields: interceptor.WorkflowHeader(ctx)}); size > maxMessage {
+		return invalid(fmt.Sprintf("its header has %d bytes, and at most %d are taken", size, maxMessage))
 	}
 	return nil
 }
