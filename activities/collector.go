@@ -51,14 +51,12 @@ type Collector struct {
 	backfills  chan struct{} // one for each slice of a backfill that runs here
 	// lease begins a slice's lease. Tests replace it: the SDK's test environment has no client and no heartbeat timeout.
 	lease func(ctx context.Context, info activity.Info, log *zap.Logger) *lease
-	// info says whose activity runs. Tests replace it: the SDK's test environment knows one workflow.
-	info func(ctx context.Context) activity.Info
 }
 
 // New makes a Collector. workerID is the worker's identity in Temporal.
 func New(tenants map[string]Tenant, workerID string, log *zap.Logger, metrics *Metrics) *Collector {
 	ways := &ways{worker: workerID, log: log, metrics: metrics, failed: map[way]*failing{}}
-	return &Collector{tenants: tenants, log: log, metrics: metrics, ways: ways, backfills: make(chan struct{}, MaxBackfills), info: activity.GetInfo, lease: func(ctx context.Context, info activity.Info, log *zap.Logger) *lease {
+	return &Collector{tenants: tenants, log: log, metrics: metrics, ways: ways, backfills: make(chan struct{}, MaxBackfills), lease: func(ctx context.Context, info activity.Info, log *zap.Logger) *lease {
 		return newLease(ctx, activity.GetClient(ctx), info, log)
 	}}
 }
@@ -67,7 +65,7 @@ func New(tenants map[string]Tenant, workerID string, log *zap.Logger, metrics *M
 // Then it returns a result. A failure is an ApplicationError whose type is a [workflows.Class] and whose details are a
 // [workflows.Failure]. It is registered as [workflows.CollectSliceName].
 func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (workflows.SliceResult, error) {
-	info := c.info(ctx)
+	info := activity.GetInfo(ctx)
 	if err := owned(in, info); err != nil {
 		c.metrics.refused()
 		c.log.Warn("a slice was refused: see who may write to Temporal's namespace", zap.Error(err))

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/workflow"
 	"go.uber.org/zap"
 )
 
@@ -30,15 +29,6 @@ func (c *Collector) LetProbe() {
 	defer c.ways.mu.Unlock()
 	for _, f := range c.ways.failed {
 		f.probe = time.Time{}
-	}
-}
-
-// RunAs makes the collector believe that this workflow runs its activities.
-func (c *Collector) RunAs(workflowType, id string) {
-	c.info = func(ctx context.Context) activity.Info {
-		info := activity.GetInfo(ctx)
-		info.WorkflowType, info.WorkflowExecution.ID = &workflow.Type{Name: workflowType}, id
-		return info
 	}
 }
 
