@@ -50,8 +50,8 @@ func (s *stack) signalRaw(id, name string, input *common.Payloads) error {
 }
 
 // queryRaw asks a workflow.
-func (s *stack) queryRaw(id, kind string, args *common.Payloads) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+func (s *stack) queryRaw(id, kind string, args *common.Payloads, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
 	_, err := s.client.WorkflowService().QueryWorkflow(ctx, &workflowservice.QueryWorkflowRequest{
 		Namespace: client.DefaultNamespace, Execution: &common.WorkflowExecution{WorkflowId: id}, Query: &query.WorkflowQuery{QueryType: kind, QueryArgs: args},
@@ -104,8 +104,8 @@ func TestMessagesOfMegabytesAreRefusedWithASentenceAndHoldUpNothing(t *testing.T
 	}
 	s.startWorker()
 	sending.Wait()
-	require.ErrorContains(t, s.queryRaw(id, workflows.QueryStatus, large), "at most 4096 are read")
-	if err := s.queryRaw(id, long, nil); err == nil || len(err.Error()) > 400 {
+	require.ErrorContains(t, s.queryRaw(id, workflows.QueryStatus, large, 30*time.Second), "at most 4096 are read")
+	if err := s.queryRaw(id, long, nil, 30*time.Second); err == nil || len(err.Error()) > 400 {
 		t.Errorf("the answer to an unknown query: %.300v", err)
 	}
 

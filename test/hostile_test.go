@@ -199,7 +199,7 @@ func (a *attacker) attack() func() {
 	case 8:
 		input := &update.Input{Name: one(r, "backfill", "backfill", a.odd()), Args: rawPayloads(a.message())}
 		return func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second) // there may be no answer
 			defer cancel()
 			_, _ = a.client.WorkflowService().UpdateWorkflowExecution(ctx, &workflowservice.UpdateWorkflowExecutionRequest{
 				Namespace: client.DefaultNamespace, WorkflowExecution: &common.WorkflowExecution{WorkflowId: id},
@@ -209,7 +209,7 @@ func (a *attacker) attack() func() {
 		}
 	default:
 		kind, input := one(r, "status", "status", "__stack_trace", a.odd()), a.message()
-		return func() { _ = a.queryRaw(id, kind, rawPayloads(input)) }
+		return func() { _ = a.queryRaw(id, kind, rawPayloads(input), time.Second) }
 	}
 }
 
@@ -303,7 +303,7 @@ func (a *attacker) state(service string) string {
 			"windows", a.list(9, func() string {
 				return fmt.Sprintf(`{"name":%s,"limit":%s,"remaining":%s,"used":%s,"reset":%s,"ends":%s}`, text(one(r, "/api/v1/users", "/api/v1/logs", a.odd())), a.number(), a.number(), a.number(), a.number(), a.time())
 			})),
-		"paused", "true", "blocked", "true", "failures", a.number(), "problems", a.number(), "restarts", a.number(), "slices", a.number(), "wakeAt", a.time(),
+		"paused", one(r, "true", "false", "false", "false"), "blocked", "true", "failures", a.number(), "problems", a.number(), "restarts", a.number(), "slices", a.number(), "wakeAt", a.time(),
 		"wakeReason", one(r, `"poll"`, `"blocked"`, `"forever"`), "caughtUp", "true", "caughtUpAt", a.time(), "began", a.time(), "since", a.time(),
 		"lastProblem", fmt.Sprintf(`{"class":%s,"message":%s,"at":%s}`, text(one(r, "passing", "haunted")), text(a.odd()), a.time()),
 		"warnings", a.list(20, func() string {

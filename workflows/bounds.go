@@ -71,7 +71,9 @@ func checkSize(m proto.Message, into ...any) error {
 }
 
 // headerBound refuses runs and updates with a large header, which the SDK repeats in all that they start.
-type headerBound struct{ interceptor.WorkerInterceptorBase }
+type headerBound struct {
+	interceptor.WorkerInterceptorBase
+}
 
 func (*headerBound) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
 	run := &headerBoundOfRun{}

@@ -152,6 +152,22 @@ func (s *collectSuite) TestABackfillOfARangeThatCannotBeEndsWhateverItsStateSays
 	}
 }
 
+func (s *collectSuite) TestAResultThatIsTooLargeIsAFailureAndTriedAgain() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n == 1 {
+			c := moved(in)
+			c.Position.Cursor = "/" + strings.Repeat("x", 1_500_000)
+			return workflows.SliceResult{Checkpoint: c, End: workflows.EndCaughtUp}, nil
+		}
+		return caughtUp(in, time.Hour)
+	}
+	state := s.run(input, time.Minute)
+	s.Len(s.slices, 2)
+	s.Contains(state.LastProblem.Message, "at most 1048576 are read")
+	s.Less(len(state.LastProblem.Message), 300)
+	s.Zero(s.slices[1].in.Checkpoint, "nothing of it is kept")
+}
+
 func (s *collectSuite) TestARunWithALargeHeaderIsRefused() {
 	s.env.SetHeader(&common.Header{Fields: map[string]*common.Payload{"x": {Data: make([]byte, 1_500_000)}}})
 	s.execute(workflows.Collect, input)
