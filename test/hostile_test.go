@@ -56,8 +56,8 @@ func (s *stack) failedTasks(id string) (messages []string) {
 func (s *stack) wedgedNothing() {
 	s.t.Helper()
 	text := s.metricsText()
-	for _, type_ := range []string{workflows.CollectName, workflows.BackfillName} { // there is no code of another type
-		require.Empty(s.t, regexp.MustCompile(`(?m)^temporal_workflow_task_execution_failed_total{.*workflow_type="`+type_+`".*} [1-9].*$`).FindString(text), tail(s.out.String()))
+	for _, kind := range []string{workflows.CollectName, workflows.BackfillName} { // there is no code of another type
+		require.Empty(s.t, regexp.MustCompile(`(?m)^temporal_workflow_task_execution_failed_total{.*workflow_type="`+kind+`".*} [1-9].*$`).FindString(text), tail(s.out.String()))
 	}
 	require.Less(s.t, len(text), 1<<20, "/metrics has what the catalog and the settings have")
 	require.Empty(s.t, regexp.MustCompile(`(?m)^.*panic.*$`).FindString(s.out.String()))
@@ -185,11 +185,11 @@ func (a *attacker) attack() func() {
 			fmt.Sprintf(`{"tenant":%s,"service":%s,"since":%s,"state":%s}`, text(one(r, a.tenant, a.tenant, a.tenant, "globex", a.odd())), text(one(r, service, service, service, a.odd())), a.time(), a.state(service)))
 	case 3, 4:
 		since, until := a.time(), a.time()
-		range_, err := backfillID(a.tenant, service, since, until)
+		ofRange, err := backfillID(a.tenant, service, since, until)
 		if err != nil {
-			range_ = id + "/backfill/full"
+			ofRange = id + "/backfill/full"
 		}
-		return a.starts(workflows.BackfillName, one(r, range_, range_, range_, id),
+		return a.starts(workflows.BackfillName, one(r, ofRange, ofRange, ofRange, id),
 			fmt.Sprintf(`{"tenant":%s,"service":%s,"since":%s,"until":%s,"state":%s}`, text(a.tenant), text(service), since, until, a.state(service)))
 	case 5:
 		return a.starts(one(r, "Evil", a.odd()), one(r, id, a.odd()), a.state(service))
