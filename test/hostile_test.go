@@ -97,7 +97,7 @@ func TestCraftedStatesAndMessagesHarmNothing(t *testing.T) {
 	s.start("logs", "users", "app_users")
 	s.caughtUp("logs", "users", "app_users")
 
-	a := &attacker{stack: s, random: rand.New(rand.NewPCG(seed, 0)), files: files, sizes: map[string]int64{}, seen: map[int]bool{}}
+	a := &attacker{stack: s, random: rand.New(rand.NewPCG(seed, 0)), files: files, tails: map[string]fileTail{}, seen: map[int]bool{}}
 	rounds := 0
 	for end := time.Now().Add(*crafted); time.Now().Before(end); rounds++ {
 		var sending sync.WaitGroup
@@ -109,7 +109,7 @@ func TestCraftedStatesAndMessagesHarmNothing(t *testing.T) {
 		a.look()
 	}
 	a.look()
-	t.Logf("%d attacks, %d requests to Okta, %d files", 4*rounds, len(a.seen), len(a.sizes))
+	t.Logf("%d attacks, %d requests to Okta, %d files", 4*rounds, len(a.seen), len(a.tails))
 	s.wedgedNothing()
 	out, code := s.starter("status")
 	require.Less(t, code, 2, out)
@@ -131,8 +131,26 @@ type attacker struct {
 	*stack
 	random *rand.Rand
 	files  string
-	sizes  map[string]int64 // the largest size of each file so far
-	seen   map[int]bool     // the numbers of the requests that were looked at
+	tails  map[string]fileTail // of each file, when it was last looked at
+	seen   map[int]bool        // the numbers of the requests that were looked at
+	few    int                 // one of so many members is in an object
+}
+
+// fileTail is the length of a file, and what is before its end.
+type fileTail struct {
+	size int64
+	text string
+}
+
+// readBefore reads what is in a file before an offset.
+func readBefore(t *testing.T, path string, offset int64) string {
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	text := make([]byte, min(offset, 4096))
+	_, err = f.ReadAt(text, offset-int64(len(text)))
+	require.NoError(t, err)
+	return string(text)
 }
 
 func one[T any](r *rand.Rand, of ...T) T { return of[r.IntN(len(of))] }
@@ -153,8 +171,10 @@ func (a *attacker) look() {
 		if err != nil {
 			return err
 		}
-		require.GreaterOrEqualf(t, info.Size(), a.sizes[path], "%s was cut", path)
-		a.sizes[path] = info.Size()
+		require.GreaterOrEqualf(t, info.Size(), a.tails[path].size, "%s was cut", path)
+		// One that was cut may have grown again since, with other pulls' ids.
+		require.Equalf(t, a.tails[path].text, readBefore(t, path, a.tails[path].size), "%s was cut", path)
+		a.tails[path] = fileTail{info.Size(), readBefore(t, path, info.Size())}
 		return nil
 	}))
 	for _, r := range a.org.Requests() {
@@ -280,9 +300,20 @@ func (a *attacker) list(most int, element func() string) string {
 	return "[" + strings.Join(all, ",") + "]"
 }
 
-// state is a state of a service in JSON. Of each member there may be what a state has, what it cannot have, or nothing.
+// state is a state of a service in JSON. Most have one odd thing, which is taken up. The others have many: of each member
+// there may be what a state has, what it cannot have, or nothing.
 func (a *attacker) state(service string) string {
 	r := a.random
+	switch r.IntN(6) {
+	case 0, 1:
+		return fmt.Sprintf(`{"checkpoint":{"position":{"cursor":%s,"pull":{"id":%d,"kind":%q,"events":1,"began":%q}},"totals":{}}}`, text(a.cursor(service)),
+			time.Now().UnixMilli(), one(r, "full", map[bool]string{true: "poll", false: "full"}[service == "logs"]), time.Now().UTC().Format(time.RFC3339))
+	case 2:
+		return fmt.Sprintf(`{"checkpoint":{"position":{},"totals":{},"offset":%s,"offsetOf":%s}}`, one(r, "0", "0", "1000", a.number()), text(a.files))
+	case 3:
+		return fmt.Sprintf(`{"checkpoint":{"position":{"levels":[%s],"pull":{"id":7,"kind":"full","began":%q}},"totals":{}}}`, a.level(service), time.Now().UTC().Format(time.RFC3339))
+	}
+	a.few = one(r, 2, 4, 12)
 	levels := func() string { return a.list(one(r, 1, 1, 4), func() string { return a.level(service) }) }
 	part := func() string { return fmt.Sprintf(`{"objects":%s,"ids":%d}`, a.number(), r.Uint64()) }
 	position := a.object(
@@ -296,14 +327,13 @@ func (a *attacker) state(service string) string {
 		"retrying", "true", "row", fmt.Sprintf(`{"parents":%s,"aside":%s,"missing":%s,"levels":%s}`, a.number(), a.number(), a.number(), levels()),
 		"limit", a.number(), "steady", a.number(), "lastPullID", a.number(), "cutOff", "true", "fullObjects", a.number(), "changedSince", a.time(), "lastFull", a.time(),
 		"newest", a.time(), "byTime", "true", "seen", one(r, `"AAE="`, `"AAAAAAAAAAE="`), "visited", `"AA=="`, "covered", a.time(), "span", a.number(), "idlePolls", a.number())
-	return a.object(
-		"checkpoint", a.object("position", position, "offset", a.number(), "offsetOf", text(one(r, a.files, a.odd())),
-			"proof", one(r, `"fin"`, `"magic"`), "proofOf", text(a.odd()), "due", a.time(),
-			"totals", a.object("pages", a.number(), "events", a.number(), "bytes", a.number(), "pulls", a.number(), "missing", a.number()),
-			"windows", a.list(9, func() string {
-				return fmt.Sprintf(`{"name":%s,"limit":%s,"remaining":%s,"used":%s,"reset":%s,"ends":%s}`, text(one(r, "/api/v1/users", "/api/v1/logs", a.odd())), a.number(), a.number(), a.number(), a.number(), a.time())
-			})),
-		"paused", one(r, "true", "false", "false", "false"), "blocked", "true", "failures", a.number(), "problems", a.number(), "restarts", a.number(), "slices", a.number(), "wakeAt", a.time(),
+	checkpoint := a.object("position", position, "offset", a.number(), "offsetOf", text(one(r, a.files, a.odd())),
+		"proof", one(r, `"fin"`, `"magic"`), "proofOf", text(a.odd()), "due", a.time(),
+		"totals", a.object("pages", a.number(), "events", a.number(), "bytes", a.number(), "pulls", a.number(), "missing", a.number()),
+		"windows", a.list(9, func() string {
+			return fmt.Sprintf(`{"name":%s,"limit":%s,"remaining":%s,"used":%s,"reset":%s,"ends":%s}`, text(one(r, "/api/v1/users", "/api/v1/logs", a.odd())), a.number(), a.number(), a.number(), a.number(), a.time())
+		}))
+	return a.object("checkpoint", checkpoint, "paused", one(r, "true", "false", "false", "false"), "blocked", "true", "failures", a.number(), "problems", a.number(), "restarts", a.number(), "slices", a.number(), "wakeAt", a.time(),
 		"wakeReason", one(r, `"poll"`, `"blocked"`, `"forever"`), "caughtUp", "true", "caughtUpAt", a.time(), "began", a.time(), "since", a.time(),
 		"lastProblem", fmt.Sprintf(`{"class":%s,"message":%s,"at":%s}`, text(one(r, "passing", "haunted")), text(a.odd()), a.time()),
 		"warnings", a.list(20, func() string {
@@ -315,7 +345,7 @@ func (a *attacker) state(service string) string {
 func (a *attacker) object(members ...string) string {
 	var all []string
 	for i := 0; i < len(members); i += 2 {
-		if a.random.IntN(3) == 0 {
+		if a.random.IntN(a.few) == 0 {
 			all = append(all, fmt.Sprintf("%s:%s", text(members[i]), members[i+1]))
 		}
 	}
