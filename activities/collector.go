@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +26,14 @@ import (
 // follow.
 const sliceTime = time.Minute
 
+const (
+	// MaxBackfills is how many slices of backfills run at once in a worker. Any other one yields, so that live collection
+	// has the rest of the worker's slots.
+	MaxBackfills = 50
+	// slotPause is about how long a backfill waits before it asks for a slot again. A slice lasts as long.
+	slotPause = time.Minute
+)
+
 // Tenant is one Okta org and the Devo domain that it is shipped to.
 type Tenant struct {
 	Org     *okta.Org
@@ -40,7 +49,8 @@ type Collector struct {
 	metrics    *Metrics
 	startDelay startDelay
 	peers      *peers
-	failing    sync.Map // of true, by workflow id: the last slice on this worker failed
+	failing    sync.Map      // of true, by workflow id: the last slice on this worker failed
+	backfills  chan struct{} // one for each slice of a backfill that runs here
 	// lease begins a slice's lease. Tests replace it: the SDK's test environment has no client and no heartbeat timeout.
 	lease func(ctx context.Context, info activity.Info, log *zap.Logger) *lease
 }
@@ -48,7 +58,7 @@ type Collector struct {
 // New makes a Collector. workerID is the worker's identity in Temporal.
 func New(tenants map[string]Tenant, workerID string, log *zap.Logger, metrics *Metrics) *Collector {
 	peers := &peers{worker: workerID, log: log, metrics: metrics, failed: map[peer]*failing{}}
-	return &Collector{tenants: tenants, log: log, metrics: metrics, peers: peers, lease: func(ctx context.Context, info activity.Info, log *zap.Logger) *lease {
+	return &Collector{tenants: tenants, log: log, metrics: metrics, peers: peers, backfills: make(chan struct{}, MaxBackfills), lease: func(ctx context.Context, info activity.Info, log *zap.Logger) *lease {
 		return newLease(ctx, activity.GetClient(ctx), info, log)
 	}}
 }
@@ -58,25 +68,41 @@ func New(tenants map[string]Tenant, workerID string, log *zap.Logger, metrics *M
 // [workflows.Failure]. It is registered as [workflows.CollectSliceName].
 func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (workflows.SliceResult, error) {
 	info := activity.GetInfo(ctx)
+	if err := owned(in, info); err != nil {
+		c.metrics.refused()
+		c.log.Warn("a slice was refused: see who may write to Temporal's namespace", zap.Error(err))
+		return workflows.SliceResult{}, err
+	}
+	in, dropped := in.Checked()
 	s := &slice{
 		in: in, progress: progress{at: in.Checkpoint}, metrics: c.metricsOf(in), peers: c.peers, began: time.Now(),
 		log: c.log.With(zap.String("tenant", in.Tenant), zap.String("service", in.Service)),
 	}
 	// Temporal's clock is the same for all workers, whatever their own clocks say.
 	s.now = func() time.Time { return info.StartedTime.Add(time.Since(s.began)) }
+	s.warnOfDropped(dropped)
 	var ok bool
 	if s.svc, ok = okta.Lookup(in.Service); !ok {
 		return workflows.SliceResult{}, s.fail(workflows.Problem{
 			Class:   workflows.ClassUnknownService,
-			Message: fmt.Sprintf("no service is named %q; there are %s", in.Service, strings.Join(okta.ServiceNames(), ", ")),
+			Message: fmt.Sprintf("no service is named %s; there are %s", workflows.Quoted(in.Service), strings.Join(okta.ServiceNames(), ", ")),
 		})
 	}
 	if s.tenant, ok = c.tenants[in.Tenant]; !ok {
 		return workflows.SliceResult{}, s.fail(workflows.Problem{
 			Class:   workflows.ClassUnknownTenant,
-			Message: fmt.Sprintf("the worker has no settings for tenant %q, only for %s", in.Tenant, strings.Join(slices.Sorted(maps.Keys(c.tenants)), ", ")),
+			Message: fmt.Sprintf("the worker has no settings for tenant %s, only for %s", workflows.Quoted(in.Tenant), strings.Join(slices.Sorted(maps.Keys(c.tenants)), ", ")),
 			Remedy:  "set COLLECTOR_TENANTS and the tenant's own settings and restart the worker; the service goes on by itself within a minute",
 		})
+	}
+	if in.Backfill != nil {
+		select {
+		case c.backfills <- struct{}{}:
+			defer func() { <-c.backfills }()
+		default:
+			s.metrics.yielded()
+			return workflows.SliceResult{End: workflows.EndYielded, Checkpoint: in.Checkpoint, Wait: slotPause/2 + rand.N(slotPause)}, nil
+		}
 	}
 	if in.HandBacks > 0 {
 		if unreached := c.peers.unreached(ctx, in.Tenant, s.tenant); unreached != "" {

@@ -70,6 +70,9 @@ const (
 	confirmed, unconfirmed, unsent = "confirmed", "unconfirmed", "unsent"
 )
 
+// refused counts a slice that its workflow may not run. Nothing in its input is a label.
+func (m *Metrics) refused() { m.failures.WithLabelValues(unknown, unknown, unknown, notOwner).Inc() }
+
 // serviceMetrics are the metrics of one service's slices.
 type serviceMetrics struct {
 	m                     *Metrics
@@ -159,6 +162,9 @@ func (s serviceMetrics) slice(r workflows.SliceResult) {
 		s.at(s.m.nextPull, time.Now().Add(r.Wait))
 	}
 }
+
+// yielded counts a slice of a backfill that got no slot.
+func (s serviceMetrics) yielded() { s.add(s.m.slices, 1, string(workflows.EndYielded)) }
 
 // handedBack counts a slice that was not begun.
 func (s serviceMetrics) handedBack() { s.add(s.m.slices, 1, string(workflows.EndHandedBack)) }

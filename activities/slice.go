@@ -49,7 +49,10 @@ func (s *slice) run() (workflows.SliceResult, error) {
 		}
 		return err
 	}
-	s.reader.Restore(s.in.Checkpoint.Windows)
+	var dropped checkpoint.Dropped
+	s.at, dropped = s.reader.Checked(s.at)
+	s.warnOfDropped(dropped)
+	s.reader.Restore(s.at.Windows)
 
 	end, failed := s.collect()
 	s.reader.Close()
@@ -113,6 +116,14 @@ func (s *slice) collect() (end workflows.SliceResult, err error) {
 		case over:
 			return workflows.SliceResult{End: workflows.EndMore}, nil
 		}
+	}
+}
+
+// warnOfDropped warns of what was dropped from the checkpoint that the slice begins with.
+func (s *slice) warnOfDropped(dropped checkpoint.Dropped) {
+	if dropped != nil {
+		w := workflows.DroppedWarning("the checkpoint that a slice began with", dropped)
+		s.warn(w.Kind, w.Message)
 	}
 }
 

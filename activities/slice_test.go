@@ -21,9 +21,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
@@ -64,6 +66,7 @@ type bench struct {
 	shipped    int
 	heartbeats int
 	lasts      time.Duration // Temporal's heartbeat timeout
+	owner      workflowOf    // who runs the slice; zero: its own workflow
 	stop       chan struct{} // the worker
 	cancel     chan struct{} // the activity's context
 }
@@ -266,20 +269,37 @@ func (b *bench) collector(tenants map[string]activities.Tenant) *activities.Coll
 
 func (b *bench) collectWith(collector *activities.Collector, in workflows.SliceInput) (workflows.SliceResult, error) {
 	collector.SendHeartbeatsTo(b, b.lasts, b.cancel)
+	return b.runFor(collector, in)
+}
+
+// runFor runs a slice for its own workflow, or for b.owner.
+func (b *bench) runFor(collector *activities.Collector, in workflows.SliceInput) (result workflows.SliceResult, err error) {
+	owner := b.owner
+	if owner == (workflowOf{}) {
+		owner.kind, owner.id = in.Owner()
+	}
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
-	env := suite.NewTestActivityEnvironment()
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: owner.id, TaskQueue: "queue"})
 	env.SetWorkerStopChannel(b.stop)
+	env.SetTestTimeout(24 * time.Hour) // which pass at once in a bubble
 	env.RegisterActivityWithOptions(collector.CollectSlice, activity.RegisterOptions{Name: workflows.CollectSliceName})
-	value, err := env.ExecuteActivity(workflows.CollectSliceName, in)
-	if err != nil {
+	env.RegisterWorkflowWithOptions(func(ctx workflow.Context) error {
+		return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+			StartToCloseTimeout: time.Hour, RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
+		}), workflows.CollectSliceName, in).Get(ctx, &result)
+	}, workflow.RegisterOptions{Name: owner.kind})
+	env.ExecuteWorkflow(owner.kind)
+	if err = env.GetWorkflowError(); err != nil {
 		require.NotContains(b.t, err.Error(), token)
 		return workflows.SliceResult{}, err
 	}
-	var result workflows.SliceResult
-	require.NoError(b.t, value.Get(&result))
 	return result, nil
 }
+
+// workflowOf is a workflow by its type and its id.
+type workflowOf struct{ kind, id string }
 
 // inSendAndInWait runs a test of a Devo that fails, once for each half of a delivery.
 func inSendAndInWait(t *testing.T, test func(t *testing.T, atWait bool)) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,6 +46,11 @@ func checkTemporal(ctx context.Context, connect connector, taskQueue string) []r
 		if r.Found, err = c.Workers(ctx, taskQueue); len(r.Found) == 0 {
 			r.Warning = "no worker polls this task queue: nothing is collected until one does"
 		}
+		if err != nil {
+			return err
+		}
+		strangers, err := status.Strangers(ctx, c, taskQueue)
+		r.Warning = cmp.Or(temporalclient.StrangersWarning(taskQueue, strangers), r.Warning)
 		return err
 	})
 	return checks.results

@@ -6,7 +6,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +16,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 
 	"okta-collector/internal/buildinfo"
@@ -107,7 +105,6 @@ func connect(ctx context.Context) (*status.Reader, error) {
 	if err != nil {
 		return nil, usage(err)
 	}
-	options.DataConverter = cmp.Or(options.DataConverter, converter.GetDefaultDataConverter())
 	options.Logger = log.NewStructuredLogger(slog.New(slog.DiscardHandler)) // errors are returned
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()

@@ -228,7 +228,7 @@ func TestCheckLooksAtTemporal(t *testing.T) {
 	o := newAcme(t)
 	o.On("WorkflowService").Return(&frontend{retention: 24 * time.Hour})
 	o.On("OperatorService").Return(&operator{})
-	o.On("DescribeTaskQueue", mock.Anything, "okta-collector", enums.TASK_QUEUE_TYPE_WORKFLOW).Return(&workflowservice.DescribeTaskQueueResponse{}, nil)
+	o.On("DescribeTaskQueue", mock.Anything, "okta-collector", mock.Anything).Return(&workflowservice.DescribeTaskQueueResponse{}, nil)
 	found := renderChecks(checkTemporal(t.Context(), o.connect, "okta-collector"), 200)
 	require.Regexp(t, `temporal +ok +server 1\.32\.1\n +starter `, found)
 	require.Regexp(t, `temporal namespace prod +ok, but see below +keeps closed workflows for 1 day`, found)

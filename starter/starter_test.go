@@ -26,6 +26,7 @@ import (
 
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/status"
+	"okta-collector/internal/temporalclient"
 	"okta-collector/workflows"
 )
 
@@ -97,7 +98,12 @@ func (f fakeTemporal) connect(context.Context) (*status.Reader, error) {
 
 // polledAt is a task queue that a worker has asked at a time.
 func polledAt(at time.Time) *workflowservice.DescribeTaskQueueResponse {
-	return &workflowservice.DescribeTaskQueueResponse{Pollers: []*taskqueue.PollerInfo{{LastAccessTime: timestamppb.New(at)}}}
+	return polledBy(temporalclient.WorkerIdentity(), at)
+}
+
+// polledBy is a task queue that somebody has asked at a time.
+func polledBy(identity string, at time.Time) *workflowservice.DescribeTaskQueueResponse {
+	return &workflowservice.DescribeTaskQueueResponse{Pollers: []*taskqueue.PollerInfo{{Identity: identity, LastAccessTime: timestamppb.New(at)}}}
 }
 
 // has makes an id's latest run known.

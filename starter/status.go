@@ -16,6 +16,7 @@ import (
 	"okta-collector/internal/config"
 	"okta-collector/internal/printable"
 	"okta-collector/internal/status"
+	"okta-collector/internal/temporalclient"
 	"okta-collector/internal/terminal"
 	"okta-collector/workflows"
 )
@@ -53,6 +54,10 @@ objects that -o json prints.`,
 			warn(cmd, err.Error())
 		case lack != "":
 			warn(cmd, lack)
+		}
+		queue := cmp.Or(plan.TaskQueue, workflows.TaskQueue)
+		if strangers, err := status.Strangers(cmd.Context(), c, queue); err == nil && len(strangers) > 0 {
+			warn(cmd, temporalclient.StrangersWarning(queue, strangers))
 		}
 		if watched {
 			return watch(cmd.Context(), out, width, nothing, look)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -12,7 +13,12 @@ import (
 	"go.uber.org/zap"
 
 	"okta-collector/internal/buildinfo"
+	"okta-collector/workflows"
 )
+
+// unknown stands in a label for each name that is neither in the settings nor in the catalog. Whoever may write to the
+// namespace can choose any name, and each would be one more time series.
+const unknown = "unknown"
 
 // latencyBuckets are the bounds of the SDK's histograms in seconds. OpenTelemetry's defaults are meant for milliseconds.
 // A slice takes longest: a minute.
@@ -42,10 +48,26 @@ func newRegistry(log *zap.Logger, options *client.Options) (*prometheus.Registry
 		metric.Instrument{Kind: metric.InstrumentKindHistogram},
 		metric.Stream{Aggregation: metric.AggregationExplicitBucketHistogram{Boundaries: latencyBuckets}},
 	)))
-	options.MetricsHandler = opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
+	options.MetricsHandler = knownTypes{opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
 		Meter:                provider.Meter("temporal-sdk-go"),
 		UseMonotonicCounters: true,
 		OnError:              func(err error) { log.Warn("a metric of Temporal's SDK cannot be recorded", zap.Error(err)) },
-	})
+	})}
 	return registry, nil
+}
+
+// knownTypes replaces types of workflows and activities that the collector does not have, in the labels of the SDK.
+type knownTypes struct{ client.MetricsHandler }
+
+// WithTags implements client.MetricsHandler.
+func (k knownTypes) WithTags(tags map[string]string) client.MetricsHandler {
+	known := maps.Clone(tags)
+	for _, label := range []string{"workflow_type", "activity_type"} {
+		switch known[label] {
+		case "", "none", workflows.CollectName, workflows.BackfillName, workflows.CollectSliceName:
+		default:
+			known[label] = unknown
+		}
+	}
+	return knownTypes{k.MetricsHandler.WithTags(known)}
 }

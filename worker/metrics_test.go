@@ -27,7 +27,7 @@ func described(t *testing.T) map[string][]string {
 	}
 	_, _, err := newCollector(tenants, "1@host", registry, zap.NewNop())
 	require.NoError(t, err)
-	registry.MustRegister(&services{})
+	registry.MustRegister(&services{}, &strangers{})
 
 	descriptions := make(chan *prometheus.Desc, 1000)
 	registry.Describe(descriptions)

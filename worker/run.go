@@ -1,11 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -36,8 +34,8 @@ const (
 	// reportStopTimeout bounds the delivery of the last reports to Devo, within stopTimeout.
 	reportStopTimeout = 3 * time.Second
 
-	// maxSlices is how many slices run at once. It is more than all services of a few tenants, because a service falls
-	// behind while its slice waits for the end of another one.
+	// maxSlices is how many slices of live collection run at once, whatever the number of backfills. It is more than all
+	// services of a few tenants, because a service falls behind while its slice waits for the end of another one.
 	maxSlices = 100
 	// maxWorkflowTasks is small because workflow code only decides; it never waits.
 	maxWorkflowTasks = 50
@@ -54,15 +52,14 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	if err != nil {
 		return err
 	}
-	// The identity tells workers apart in the Web UI and in reports.
-	host, _ := os.Hostname()
-	options.Identity = cmp.Or(options.Identity, fmt.Sprintf("%d@%s", os.Getpid(), cmp.Or(host, "unknown")))
+	options.Identity = temporalclient.WorkerIdentity()
 	contact := newContact(log)
 	options.ConnectionOptions.DialOptions = append(options.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(contact.intercept))
 	ready := &readiness{contact: contact}
 	ready.Store(&phase{reason: "connecting to Temporal"})
-	running := &services{}
-	registry.MustRegister(running)
+	running := &services{tenants: names}
+	strangers := &strangers{}
+	registry.MustRegister(running, strangers)
 	server := newServer(cfg.Listen, registry, ready, &liveness{ready, options.Namespace}, log)
 	defer server.Close()
 	notServed := serve(ctx, server, log)
@@ -105,6 +102,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	go attributes.watch(ctx)
 	go collector.ProbePeers(ctx)
 	go running.watch(ctx, temporal, cfg.TaskQueue, log)
+	go strangers.watch(ctx, temporal, cfg.TaskQueue, log)
 	log.Info("working", zap.String("metrics", "http://"+server.Addr+"/metrics"))
 
 	select {
@@ -147,7 +145,7 @@ func newCollector(tenants []config.Tenant, workerID string, registry prometheus.
 func newWorker(temporal client.Client, taskQueue string, collector *activities.Collector, attributes func() bool, onFatal func(error)) worker.Worker {
 	w := worker.New(temporal, taskQueue, worker.Options{
 		WorkerStopTimeout:                      sliceStopTimeout,
-		MaxConcurrentActivityExecutionSize:     maxSlices,
+		MaxConcurrentActivityExecutionSize:     maxSlices + activities.MaxBackfills,
 		MaxConcurrentWorkflowTaskExecutionSize: maxWorkflowTasks,
 		DisableRegistrationAliasing:            true,
 		// An eager slice runs on the worker that ran the workflow's code. One that is handed back must be free to go to another.

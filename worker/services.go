@@ -3,13 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"go.temporal.io/sdk/converter"
 	"go.uber.org/zap"
 
+	"okta-collector/internal/okta"
 	"okta-collector/internal/status"
 	"okta-collector/workflows"
 )
@@ -24,12 +25,14 @@ const (
 )
 
 // services exports the state of every service of the task queue. Only Temporal knows all of them: no worker runs a paused
-// or blocked service. So every worker asks Temporal, also about tenants without settings here, and exports the same.
+// or blocked service. So every worker asks Temporal, and exports the same. Tenants without settings here are counted
+// together, and so are services that are not in the catalog.
 type services struct {
-	mu     sync.Mutex
-	counts map[serviceState]int
-	asked  time.Time // when Temporal last answered
-	up     bool      // whether it answered the last request
+	tenants []string // of the settings
+	mu      sync.Mutex
+	counts  map[serviceState]int
+	asked   time.Time // when Temporal last answered
+	up      bool      // whether it answered the last request
 }
 
 // serviceState are the labels by which running workflows are counted.
@@ -67,7 +70,7 @@ func (s *services) Collect(c chan<- prometheus.Metric) {
 // attempt in between.
 func (s *services) watch(ctx context.Context, temporal status.Lister, taskQueue string, log *zap.Logger) {
 	for failing := false; ; {
-		counts, err := countServices(ctx, temporal, taskQueue)
+		counts, err := countServices(ctx, temporal, taskQueue, s.tenants)
 		if ctx.Err() != nil {
 			return
 		}
@@ -94,7 +97,7 @@ func (s *services) update(counts map[serviceState]int, err error) {
 }
 
 // countServices counts the running workflows. A service is in one state, and its count in the others is 0.
-func countServices(ctx context.Context, temporal status.Lister, taskQueue string) (map[serviceState]int, error) {
+func countServices(ctx context.Context, temporal status.Lister, taskQueue string, tenants []string) (map[serviceState]int, error) {
 	ctx, cancel := context.WithTimeout(ctx, listTimeout)
 	defer cancel()
 	runs, err := status.List(ctx, temporal, fmt.Sprintf(`WorkflowType IN (%q, %q) AND ExecutionStatus = "Running" AND TaskQueue = %q`,
@@ -105,14 +108,20 @@ func countServices(ctx context.Context, temporal status.Lister, taskQueue string
 		if err != nil {
 			continue // it ends by itself: a Collect checks its id
 		}
+		if !slices.Contains(tenants, tenant) {
+			tenant = unknown
+		}
+		if _, ok := okta.Lookup(service); !ok {
+			service = unknown
+		}
 		kind := "live"
 		if run.GetType().GetName() == workflows.BackfillName {
 			kind = "backfill"
 		}
-		for _, state := range []string{workflows.AttributeCollecting, workflows.AttributePaused, workflows.AttributeBlocked} {
+		for _, state := range workflows.AttributeStates() {
 			counts[serviceState{tenant, service, kind, state}] += 0
 		}
-		counts[serviceState{tenant, service, kind, status.State(run, converter.GetDefaultDataConverter())}]++
+		counts[serviceState{tenant, service, kind, status.State(run, workflows.DataConverter())}]++
 	}
 	return counts, err
 }

@@ -66,7 +66,7 @@ func TestServicesAreCountedByState(t *testing.T) {
 		running(t, "okta/globex/apps", workflows.CollectName, ""), // no worker has run it yet
 		running(t, "somebody's own", workflows.CollectName, "collecting"),
 	}}
-	counts, err := countServices(t.Context(), l, "queue")
+	counts, err := countServices(t.Context(), l, "queue", []string{"acme", "globex"})
 	require.NoError(t, err)
 	require.Contains(t, l.query, `TaskQueue = "queue"`)
 	s := &services{}
@@ -112,7 +112,7 @@ func TestTheStateIsThatOfTheMemoWhereThereAreNoSearchAttributes(t *testing.T) {
 	run := running(t, "okta/acme/logs", workflows.CollectName, "blocked")
 	run.Memo = &common.Memo{Fields: run.SearchAttributes.IndexedFields}
 	run.SearchAttributes = nil
-	counts, err := countServices(t.Context(), &lister{runs: []*workflow.WorkflowExecutionInfo{run}}, "queue")
+	counts, err := countServices(t.Context(), &lister{runs: []*workflow.WorkflowExecutionInfo{run}}, "queue", []string{"acme", "globex"})
 	require.NoError(t, err)
 	require.Equal(t, 1, counts[serviceState{"acme", "logs", "live", "blocked"}])
 }
@@ -152,7 +152,7 @@ func TestWhatIsReadOfTemporalIsBounded(t *testing.T) {
 	for range most + 10 {
 		l.runs = append(l.runs, running(t, "okta/acme/logs", workflows.CollectName, ""))
 	}
-	_, err := countServices(t.Context(), l, "queue")
+	_, err := countServices(t.Context(), l, "queue", []string{"acme", "globex"})
 	require.ErrorContains(t, err, "more than 20000")
 	require.Equal(t, most/2, l.asked)
 }

@@ -14,7 +14,7 @@ import (
 // Interceptors must be in the options of a worker or replayer that runs this package's workflows. attributes reports
 // whether the namespace has the search attributes.
 func Interceptors(attributes func() bool) []interceptor.WorkerInterceptor {
-	return []interceptor.WorkerInterceptor{&signalOrder{}, &attributesOf{registered: attributes}}
+	return []interceptor.WorkerInterceptor{&headerBound{}, &signalOrder{}, &attributesOf{registered: attributes}}
 }
 
 // attributesOf gives workflows the function that knows whether there are search attributes.

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -124,18 +125,24 @@ func Progress(r checkpoint.Range, c checkpoint.Checkpoint) float64 {
 // cancelled, and answers the same query.
 func Backfill(ctx workflow.Context, in BackfillInput) (*State, error) {
 	in.Range = wholeMilliseconds(in.Range)
-	c, err := newCollector(ctx, BackfillID(in.Tenant, in.Service, in.Range), in.Tenant, in.Service, in.State)
+	state := *cmp.Or(in.State, &State{})
+	if in.State == nil {
+		state.Checkpoint.Proven = in.Proven
+	}
+	c, err := newCollector(ctx, BackfillID(in.Tenant, in.Service, in.Range), in.Tenant, in.Service, state)
 	if err != nil {
 		return nil, err
 	}
 	c.backfill = &in.Range
-	if in.State == nil {
-		c.state.Checkpoint.Proven = in.Proven
+	switch ranged := in.Range != (checkpoint.Range{}); {
+	case in.State == nil:
 		// Okta may have deleted the range since the first run, so a later run does not check it.
 		// The range was valid when it was requested; allow one day of delay before a worker sees it.
 		if err := checkRange(in.Service, in.Range, workflow.Now(ctx), checkpoint.MaxHistory+24*time.Hour); err != nil {
 			return nil, invalid(err.Error())
 		}
+	case !in.CanBe(), ranged != HasRange(in.Service):
+		return nil, invalid("the state is of a range that cannot be")
 	}
 	return c.run(ctx)
 }

@@ -37,11 +37,11 @@ func (s *collectSuite) TestWhatASignalBearsIsNotRead() {
 
 // The Web UI takes 20 KB of details; a status is answered to a query, and goes along to the next run.
 func (s *collectSuite) TestWhatASliceSaysIsBoundedInTheStatusAndTheDetails() {
-	long := strings.Repeat("<", 64<<10) // shown as another character, of three bytes
+	long := strings.Repeat("<", 2<<10) // shown as another character, of three bytes
 	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
 		if n == 1 {
 			var warnings workflows.Warnings // more than a slice would send
-			for i := range 100 {
+			for i := range 20 {
 				warnings = append(warnings, workflows.Warning{Kind: fmt.Sprint(i, long), Message: long})
 			}
 			return workflows.SliceResult{Checkpoint: moved(in), End: workflows.EndMore, Warnings: warnings}, nil

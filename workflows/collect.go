@@ -34,12 +34,11 @@ const (
 // It runs slices, one after another, and continues as new when Temporal suggests it. When it is cancelled, its result is
 // its state. A later run goes on from that.
 func Collect(ctx workflow.Context, in CollectInput) (*State, error) {
-	c, err := newCollector(ctx, WorkflowID(in.Tenant, in.Service), in.Tenant, in.Service, in.State)
+	state := *cmp.Or(in.State, &State{})
+	state.Since = cmp.Or(in.Since, state.Since)
+	c, err := newCollector(ctx, WorkflowID(in.Tenant, in.Service), in.Tenant, in.Service, state)
 	if err != nil {
 		return nil, err
-	}
-	if in.Since != nil {
-		c.state.Since = in.Since
 	}
 	c.signals.on(ctx, SignalPoll, "do not wait for the next poll", ignoringInput(c.onPoll))
 	c.signals.on(ctx, SignalBackfill, describeBackfill(in.Service), func(receive func(any) bool) { c.onBackfill(ctx, receive) })
@@ -76,29 +75,36 @@ type collector struct {
 }
 
 // newCollector checks the input and the workflow id, and registers the query and the signals pause and resume.
-func newCollector(ctx workflow.Context, id, tenant, service string, state *State) (*collector, error) {
-	if tenant == "" || service == "" {
-		return nil, invalid(`the input names no tenant or no service: want {"tenant":"default","service":"logs"}`)
-	}
+func newCollector(ctx workflow.Context, id, tenant, service string, state State) (*collector, error) {
 	info := workflow.GetInfo(ctx)
-	if given := info.WorkflowExecution.ID; given != id {
-		return nil, invalid(fmt.Sprintf("the workflow id is %q and must be %q: it is the lock, so that nothing is collected twice at once", given, id))
+	ofTenant, ofService, err := ParseWorkflowID(id)
+	switch given := info.WorkflowExecution.ID; {
+	case tenant == "" || service == "":
+		return nil, invalid(`the input names no tenant or no service: want {"tenant":"default","service":"logs"}`)
+	case err != nil, ofTenant != tenant, ofService != service, len(tenant) > MaxName, len(service) > MaxName:
+		return nil, invalid(fmt.Sprintf("the input names the tenant %s and the service %s: want names of at most %d bytes without a slash",
+			Quoted(tenant), Quoted(service), MaxName))
+	case given != id:
+		return nil, invalid(fmt.Sprintf("the workflow id is %s and must be %s: it is the lock, so that nothing is collected twice at once",
+			Quoted(given), Quoted(id)))
 	}
-	c := &collector{tenant: tenant, service: service, state: *cmp.Or(state, &State{}), handBacks: maxHandBacks, memo: memoState(ctx)}
+	state, dropped := state.checked(workflow.Now(ctx))
+	c := &collector{tenant: tenant, service: service, state: state, handBacks: maxHandBacks, memo: memoState(ctx)}
 	c.registered = ctx.Value(attributesKey{}).(func() bool)
 	if c.state.Began.IsZero() {
 		// The workflow started then, although its first worker may come later.
 		c.state.Began = info.WorkflowStartTime.UTC()
 	}
+	c.warnOfDropped(ctx, "the state that the run began with", dropped)
 	c.sample(ctx)
 	c.signals = signalsOf(ctx, func(name string) {
-		c.warn(ctx, Warning{Kind: warnSignal, Message: fmt.Sprintf("the signal %q is not known and did nothing; there are %s",
-			Cut(name, 100), strings.Join(c.signals.names, ", "))})
+		c.warn(ctx, Warning{Kind: warnSignal, Message: fmt.Sprintf("the signal %s is not known and did nothing; there are %s",
+			Quoted(name), strings.Join(c.signals.names, ", "))})
 	})
 	c.signals.on(ctx, SignalPause, "stop within one page; the position is kept", ignoringInput(c.onPause))
 	c.signals.on(ctx, SignalResume, `go on after pause; try again at once when blocked; {"resetProof":true} also accepts a weaker proof of delivery`,
 		func(receive func(any) bool) { c.onResume(ctx, receive) })
-	err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (Status, error) { return c.status(), nil },
+	err = workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (Status, error) { return c.status(), nil },
 		workflow.QueryHandlerOptions{Description: "state, checkpoint, next wake-up and its reason, totals, lag and last problem"})
 	if err != nil {
 		return nil, fmt.Errorf("setting the query handler: %w", err)
@@ -189,7 +195,7 @@ func (c *collector) wake() {
 
 // wakeAfter begins a wait. WakeAt is an absolute time, so that the wait survives a pause and continuing as new.
 func (c *collector) wakeAfter(ctx workflow.Context, d time.Duration, reason WaitReason) {
-	c.state.WakeAt, c.state.WakeReason = workflow.Now(ctx).Add(d).UTC(), reason
+	c.state.WakeAt, c.state.WakeReason = workflow.Now(ctx).Add(min(d, longestWait)).UTC(), reason
 }
 
 // wait waits for a signal, the wake-up time, or a cancellation.

@@ -52,6 +52,8 @@ func (s *collectSuite) SetupTest() {
 	s.env = s.NewTestWorkflowEnvironment()
 	s.env.SetStartWorkflowOptions(workflowOptions("okta/acme/logs"))
 	s.env.SetTestTimeout(time.Minute)
+	s.env.SetDataConverter(workflows.DataConverter())
+	s.env.SetFailureConverter(workflows.FailureConverter())
 	s.env.SetWorkerOptions(worker.Options{
 		Interceptors: workflows.Interceptors(registered),
 		// The default of 1 s takes a busy machine for a deadlock.

@@ -71,6 +71,11 @@ const (
 // Attributes returns the names of all search attributes.
 func Attributes() []string { return []string{AttributeTenant, AttributeService, AttributeState} }
 
+// AttributeStates returns the values of [AttributeState].
+func AttributeStates() []string {
+	return []string{AttributeCollecting, AttributePaused, AttributeBlocked}
+}
+
 // Values of AttributeState.
 const (
 	AttributeCollecting = "collecting"

@@ -30,6 +30,8 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
+				DataConverter:            workflows.DataConverter(),
+				FailureConverter:         workflows.FailureConverter(),
 				Interceptors:             workflows.Interceptors(registered),
 				DisableDeadlockDetection: true, // which takes a machine that stands still for a second for one
 			})

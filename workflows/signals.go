@@ -39,12 +39,13 @@ func (s *signals) ExecuteWorkflow(ctx workflow.Context, in *interceptor.ExecuteW
 	return s.Next.ExecuteWorkflow(workflow.WithValue(ctx, signalsKey{}, s), in)
 }
 
-// HandleSignal records a known signal, and reports any other one, which stays in a channel that nobody reads.
+// HandleSignal records a known signal, and reports any other one. What another one bears is not kept.
 func (s *signals) HandleSignal(ctx workflow.Context, in *interceptor.HandleSignalInput) error {
 	if _, known := s.known[in.SignalName]; known || s.unknown == nil {
 		s.arrived = append(s.arrived, in.SignalName)
 	} else {
 		s.unknown(in.SignalName)
+		return nil
 	}
 	return s.Next.HandleSignal(ctx, in)
 }

@@ -67,6 +67,9 @@ const (
 	ClassUnknownService Class = "unknown service" // fails a fresh workflow and blocks one that has a position
 )
 
+// classes are all that a problem can have.
+var classes = []Class{ClassPassing, ClassPerson, ClassCursorRefused, ClassNotInOrg, ClassUnknownTenant, ClassUnknownService}
+
 // Failure is the details of a failed slice's error.
 type Failure struct {
 	// Checkpoint is where the next slice goes on.

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"strconv"
 	"time"
 
 	"okta-collector/internal/checkpoint"
@@ -63,6 +64,9 @@ func (p Problem) Bounded() Problem {
 // Cut makes a text printable, and limits it in bytes. Every text that enters Temporal goes through it, so that neither
 // the Web UI nor a history shows what Okta, Devo or a certificate wants a terminal to do.
 func Cut(text string, limit int) string { return printable.Cut(text, limit) }
+
+// Quoted returns a name that came from outside, as it may stand in an error.
+func Quoted(name string) string { return Cut(strconv.Quote(Cut(name, MaxRepeated)), MaxRepeated/2) }
 
 // String is the problem in one text for people.
 func (p Problem) String() string {

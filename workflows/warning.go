@@ -17,6 +17,7 @@ type Warning struct {
 const (
 	warnSignal   = "signal"
 	warnBackfill = "backfill"
+	warnState    = "state" // had values that cannot be
 )
 
 // Warnings are the newest warning of each kind, and how often that kind has occurred. The newest is the last.
@@ -25,9 +26,16 @@ type Warnings []Warning
 // maxWarnings limits the kinds that are kept.
 const maxWarnings = 16
 
+// bounded returns the warning with texts that are short enough for a history.
+func (w Warning) bounded() Warning {
+	w.Kind, w.Message = Cut(w.Kind, maxName), Cut(w.Message, MaxText)
+	return w
+}
+
 // With returns the warnings and one more, with short and printable texts. w.Count is how often it has occurred; 0 means once.
 func (all Warnings) With(w Warning) Warnings {
-	w.Kind, w.Message, w.Count = Cut(w.Kind, maxName), Cut(w.Message, MaxText), max(w.Count, 1)
+	w = w.bounded()
+	w.Count = max(w.Count, 1)
 	kept := make(Warnings, 0, len(all)+1)
 	for _, earlier := range all {
 		if earlier.Kind == w.Kind {

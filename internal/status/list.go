@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"okta-collector/internal/okta"
+	"okta-collector/internal/temporalclient"
 	"okta-collector/workflows"
 )
 
@@ -86,15 +87,39 @@ func catalogOrder(a, b string) int {
 func State(run *workflow.WorkflowExecutionInfo, data converter.DataConverter) string {
 	var state string
 	payload := cmp.Or(run.GetMemo().GetFields()[workflows.AttributeState], run.GetSearchAttributes().GetIndexedFields()[workflows.AttributeState])
-	if payload != nil && data.FromPayload(payload, &state) == nil && slices.Contains([]string{workflows.AttributePaused, workflows.AttributeBlocked}, state) {
-		return state
+	if payload == nil || data.FromPayload(payload, &state) != nil || !slices.Contains(workflows.AttributeStates(), state) {
+		return workflows.AttributeCollecting
 	}
-	return workflows.AttributeCollecting
+	return state
 }
 
 // Workers returns the identities of the workers that poll a task queue.
-func (r *Reader) Workers(ctx context.Context, queue string) (identities []string, err error) {
-	d, err := r.DescribeTaskQueue(ctx, queue, enums.TASK_QUEUE_TYPE_WORKFLOW)
+func (r *Reader) Workers(ctx context.Context, queue string) ([]string, error) {
+	return pollers(ctx, r, queue, enums.TASK_QUEUE_TYPE_WORKFLOW)
+}
+
+// TaskQueues is the part of Temporal's client that describes task queues.
+type TaskQueues interface {
+	DescribeTaskQueue(ctx context.Context, queue string, kind enums.TaskQueueType) (*workflowservice.DescribeTaskQueueResponse, error)
+}
+
+// Strangers returns the identities of those that poll a task queue for workflows or slices, and are no workers of the
+// collector. Temporal gives them work as it gives it to a worker.
+func Strangers(ctx context.Context, temporal TaskQueues, queue string) (identities []string, err error) {
+	for _, kind := range []enums.TaskQueueType{enums.TASK_QUEUE_TYPE_WORKFLOW, enums.TASK_QUEUE_TYPE_ACTIVITY} {
+		all, err := pollers(ctx, temporal, queue, kind)
+		if err != nil {
+			return nil, err
+		}
+		identities = append(identities, slices.DeleteFunc(all, temporalclient.IsWorker)...)
+	}
+	slices.Sort(identities)
+	return slices.Compact(identities), nil
+}
+
+// pollers returns the identities of those that poll a task queue.
+func pollers(ctx context.Context, temporal TaskQueues, queue string, kind enums.TaskQueueType) (identities []string, err error) {
+	d, err := temporal.DescribeTaskQueue(ctx, queue, kind)
 	if err != nil {
 		return nil, fmt.Errorf("asking Temporal who polls task queue %s: %w", queue, err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"okta-collector/internal/secret"
 	"okta-collector/internal/tlspolicy"
+	"okta-collector/workflows"
 )
 
 // Options reads the TEMPORAL_* variables and the profile that they name. Address and namespace default to those of the
@@ -33,6 +34,8 @@ func Options() (client.Options, error) {
 	}
 	options.HostPort = cmp.Or(options.HostPort, client.DefaultHostPort)
 	options.Namespace = cmp.Or(options.Namespace, client.DefaultNamespace)
+	options.DataConverter, options.FailureConverter = workflows.DataConverter(), workflows.FailureConverter()
+	options.ConnectionOptions.DialOptions = append(options.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(intercept))
 	if profile.APIKey != "" {
 		options.Credentials = client.NewAPIKeyDynamicCredentials(func(context.Context) (string, error) {
 			now, err := settings()

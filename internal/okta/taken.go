@@ -1,0 +1,77 @@
+package okta
+
+import (
+	"slices"
+	"time"
+
+	"okta-collector/internal/checkpoint"
+)
+
+// Checked returns a checkpoint without what cannot be of this reader's collection, and names what was dropped. It is for
+// checkpoints that [checkpoint.Checkpoint.Checked] has passed.
+func (r *Reader) Checked(c checkpoint.Checkpoint) (checkpoint.Checkpoint, checkpoint.Dropped) {
+	var d checkpoint.Dropped
+	own := r.ownWindows()
+	windows := slices.DeleteFunc(slices.Clone(c.Windows), func(w checkpoint.Window) bool {
+		i := slices.Index(own, w.Name)
+		if i >= 0 {
+			own = slices.Delete(own, i, i+1) // a second one of the name cannot be
+		}
+		return i < 0
+	})
+	if len(windows) < len(c.Windows) {
+		c.Windows, d = windows, append(d, "windows of other endpoints")
+	}
+	p := &c.Position
+	if r.backfill != nil && *r.backfill != (checkpoint.Range{}) && p.Reached(r.backfill.Since).After(r.backfill.Until) {
+		p.Covered, p.Newest, d = time.Time{}, time.Time{}, append(d, "covered")
+	}
+	if !r.canPull(p.Pull) || !r.canBeIn(*p) {
+		*p, d = p.BetweenPulls(), append(d, "pull")
+	}
+	return c, d
+}
+
+// ownWindows are the names of the windows that can count the reader's requests: those in which its endpoint and its
+// parents' start, and those of all endpoints that start in the same ones.
+func (r *Reader) ownWindows() []string {
+	homes := []string{r.collection.window()}
+	for _, level := range r.collection.Under {
+		if parent, ok := r.org.cfg.Catalog.Lookup(level.Of); ok {
+			homes = append(homes, parent.window())
+		}
+	}
+	names := slices.Clone(homes)
+	for _, c := range append(slices.Clip(r.org.cfg.Catalog), r.collection) {
+		if slices.Contains(homes, c.window()) {
+			names = append(names, c.Path)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// canPull reports whether a pull under way is of a kind that the reader makes.
+func (r *Reader) canPull(p *checkpoint.Pull) bool {
+	if p == nil {
+		return true
+	}
+	switch p.Kind {
+	case checkpoint.PullPoll:
+		return r.collection.Polled && r.backfill == nil
+	case checkpoint.PullRange:
+		return r.collection.Polled && r.backfill != nil && !p.Since.Before(r.backfill.Since) && !p.Until.After(r.backfill.Until)
+	case checkpoint.PullChanges:
+		return r.collection.Changed != nil && r.backfill == nil
+	default:
+		return !r.collection.Polled
+	}
+}
+
+// canBeIn reports whether the collection has the levels of a position.
+func (r *Reader) canBeIn(p checkpoint.Position) bool {
+	levels := len(r.collection.Under)
+	deeper := func(a checkpoint.Aside) bool { return len(a.Under) > levels }
+	return len(p.Levels) <= levels && !slices.ContainsFunc(p.Aside, deeper) && (p.Row == nil || len(p.Row.Levels) <= levels) &&
+		(levels > 0 || p.Aside == nil && p.Row == nil)
+}
