@@ -249,7 +249,7 @@ func TestCheckNamesWhatIsWrongWithTemporal(t *testing.T) {
 	o = newAcme(t)
 	o.On("WorkflowService").Return(&frontend{retention: 90 * 24 * time.Hour})
 	o.On("OperatorService").Return(&operator{listErr: serviceerror.NewUnavailable("the store is away")})
-	o.On("DescribeTaskQueue", mock.Anything, "okta-collector", enums.TASK_QUEUE_TYPE_WORKFLOW).Return(&workflowservice.DescribeTaskQueueResponse{}, nil)
+	o.On("DescribeTaskQueue", mock.Anything, "okta-collector", mock.Anything).Return(&workflowservice.DescribeTaskQueueResponse{}, nil)
 	require.Contains(t, checkTemporal(t.Context(), o.connect, "okta-collector")[2].Error, "the store is away")
 
 	results = checkTemporal(t.Context(), func(context.Context) (*status.Reader, error) { return nil, errors.New("cannot reach Temporal") }, "okta-collector")

@@ -66,7 +66,9 @@ func (p Problem) Bounded() Problem {
 func Cut(text string, limit int) string { return printable.Cut(text, limit) }
 
 // Quoted returns a name that came from outside, as it may stand in an error.
-func Quoted(name string) string { return Cut(strconv.Quote(Cut(name, MaxRepeated)), MaxRepeated/2) }
+func Quoted(name string) string {
+	return Cut(strconv.Quote(name[:min(len(name), MaxRepeated)]), MaxRepeated/2)
+}
 
 // String is the problem in one text for people.
 func (p Problem) String() string {
