@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"os"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"go.uber.org/zap"
@@ -18,13 +19,16 @@ const (
 )
 
 // limitMemory makes Go's memory limit follow the container's, unless GOMEMLIMIT is set. It returns the bytes that pages
-// may take.
+// may take: at most [memory.Most], unless GOMEMLIMIT asks for more.
 func limitMemory(log *zap.Logger) int {
 	limit, err := memlimit.Set(memlimit.WithRatio(goShare))
 	if err != nil {
 		log.Debug("the memory of this machine or container is not limited by a cgroup that can be read", zap.Error(err))
 	}
 	pages := int(min(memory.Most, pageShare*float64(limit)))
+	if os.Getenv("GOMEMLIMIT") != "" && limit < math.MaxInt64 {
+		pages = int(pageShare * float64(limit))
+	}
 	if limit < math.MaxInt64 {
 		log.Info("memory is limited", zap.Int64("go", limit), zap.Int("pages", pages))
 	}
