@@ -171,6 +171,12 @@ func TestSecretsAreFoundNowhere(t *testing.T) {
 		}
 	}
 	require.Contains(t, places["temporal.db"]+places["temporal.db-wal"], s.tenant, "it is the right database")
+	foundNowhere(t, places, secrets)
+}
+
+// foundNowhere requires that no spelling of a secret is in a place.
+func foundNowhere(t *testing.T, places map[string]string, secrets []string) {
+	t.Helper()
 	for place, text := range places {
 		require.NotEmpty(t, text, place)
 		for n, secret := range secrets {
