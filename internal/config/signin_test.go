@@ -153,12 +153,12 @@ func TestAPrivateKeyThatIsOfNoUseIsNamedAndNotShown(t *testing.T) {
 		"a public JWK":        {ecJWK(t, ec, map[string]any{"d": nil}), "public key"},
 		"a set of JWKs":       {`{"keys":[` + ecJWK(t, ec, nil) + `]}`, "a set of keys"},
 		"a JWK of no kind":    {`{"kty":"XX"}`, "neither a private key in PEM nor a JWK"},
-		"a password as JWK":   {`{"kty":"oct","k":"c2VjcmV0LXNlY3JldC1zZWNyZXQ"}`, "takes only RSA keys of 2048 bits"},
+		"a password as JWK":   {`{"kty":"oct","k":"c2VjcmV0LXNlY3JldC1zZWNyZXQ"}`, "only RSA keys of 2048 bits"},
 		"halves of two keys":  {ecJWK(t, ec, map[string]any{"d": base64.RawURLEncoding.EncodeToString(other)}), "damaged"},
 		"an alg of another":   {ecJWK(t, ec, map[string]any{"alg": "RS256"}), "its alg"},
 		"a short RSA key":     {pkcs8(t, rsaKey(t, 1024)), "has 1024 bits"},
-		"P-224":               {pkcs8(t, ecKey(t, elliptic.P224())), "takes only RSA keys"},
-		"Ed25519":             {pkcs8(t, ed), "takes only RSA keys"},
+		"P-224":               {pkcs8(t, ecKey(t, elliptic.P224())), "only RSA keys"},
+		"Ed25519":             {pkcs8(t, ed), "only RSA keys"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			settings := map[string]env{"OKTA_PRIVATE_KEY": app("OKTA_CLIENT_ID", "0oa1", "OKTA_PRIVATE_KEY", test.key)}

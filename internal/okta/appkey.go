@@ -37,7 +37,7 @@ var (
 	errNoKey     = errors.New("it is neither a private key in PEM nor a JWK")
 	errEncrypted = errors.New("the key is encrypted: `openssl pkey -in … -out …` decrypts it")
 	errPublic    = errors.New("it is a public key; want the private key")
-	errNotTaken  = errors.New("Okta takes only RSA keys of 2048 bits or more, and EC keys on P-256, P-384 or P-521")
+	errNotTaken  = errors.New("the key is of no kind that Okta takes: only RSA keys of 2048 bits or more, and EC keys on P-256, P-384 or P-521")
 	errWrongAlg  = errors.New("its alg is none that Okta takes for this kind of key")
 	errDamaged   = errors.New("the key is damaged: its public part does not match the private one")
 )
@@ -145,7 +145,7 @@ func algorithmsFor(private any) ([]jose.SignatureAlgorithm, error) {
 	switch private := private.(type) {
 	case *rsa.PrivateKey:
 		if private.N.BitLen() < minRSA {
-			return nil, fmt.Errorf("the RSA key has %d bits; %w", private.N.BitLen(), errNotTaken)
+			return nil, fmt.Errorf("it has %d bits; %w", private.N.BitLen(), errNotTaken)
 		}
 		if private.Validate() != nil {
 			return nil, errDamaged
