@@ -86,6 +86,14 @@ func New(cfg Config) (*Org, error) {
 		budget: budget.New(cfg.RateShare, time.Now),
 		memory: cfg.Memory.Join(),
 	}
+	serviceApp := cfg.Authorizer == nil && cfg.ServiceApp != nil
+	if serviceApp {
+		app, err := newServiceApp(o, *cfg.ServiceApp)
+		if err != nil {
+			return nil, fmt.Errorf("okta: %w", err)
+		}
+		o.cfg.Authorizer, o.http.Transport = app, provingTransport{app, cfg.Transport}
+	}
 	// For settings that are not given here, the SDK reads the environment and the home directory. Its token is a
 	// placeholder: the authorizer signs each request.
 	_, o.sdk, err = sdk.NewClient(context.Background(),
@@ -100,7 +108,7 @@ func New(cfg Config) (*Org, error) {
 	if err != nil {
 		return nil, fmt.Errorf("okta: %w", err)
 	}
-	cfg.Metrics.watch(cfg.Tenant, o.budget)
+	cfg.Metrics.watch(cfg.Tenant, o.budget, serviceApp)
 	return o, nil
 }
 
@@ -250,7 +258,8 @@ func (o *Org) refusal(q query, path string, resp *http.Response, ticket *budget.
 	limits := budget.ReadLimits(resp.Header, q.now())
 	if resp.StatusCode != http.StatusTooManyRequests {
 		ticket.Answered(limits)
-		return e, o.cfg.Authorizer.Refused(resp)
+		// Without the feature, another signature would not help.
+		return e, e.Class != NotInOrg && o.cfg.Authorizer.Refused(resp)
 	}
 	e.Wait = ticket.Refused(limits)
 	if limits.Concurrency() {

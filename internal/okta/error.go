@@ -2,6 +2,7 @@ package okta
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,6 +61,8 @@ type Error struct {
 	unanswered bool
 	// html: the answer was HTML, and so not from Okta's API.
 	html bool
+	// proof: a DPoP proof was refused, whatever the body says.
+	proof bool
 	// like names a failure that may come from a page that is too large. Two alike in a row are taken for one.
 	like string
 	err  error
@@ -109,8 +112,15 @@ func Unreached(err error) bool {
 
 // answerError makes an Error of an answer other than 200. body is the beginning of its body.
 func (o *Org) answerError(q query, path string, resp *http.Response, body []byte) *Error {
+	e := o.newError(path, resp, body, q.now())
+	o.classify(e, q)
+	return e
+}
+
+// newError makes an Error without a class. now is the present by the clock that Okta's is held against.
+func (o *Org) newError(path string, resp *http.Response, body []byte, now time.Time) *Error {
 	status := resp.StatusCode
-	e := &Error{Status: status, date: dateOf(resp.Header, q.now()), Path: path, RequestID: o.requestID(resp.Header)}
+	e := &Error{Status: status, date: dateOf(resp.Header, now), Path: path, RequestID: o.requestID(resp.Header)}
 	// A body may be HTML, and a code may be empty. Both are left out.
 	var answer struct {
 		Code        string `json:"errorCode"`
@@ -122,8 +132,10 @@ func (o *Org) answerError(q query, path string, resp *http.Response, body []byte
 		e.Code = plainCode(o.cfg.Authorizer.Redact(answer.Code + answer.OAuthCode))
 		e.Summary = plain(o.cfg.Authorizer.Redact(answer.Summary + answer.OAuthReason))
 	}
+	challenge, reason := challengeOf(resp.Header)
+	e.Code = cmp.Or(e.Code, reason)
+	e.proof = status == http.StatusBadRequest && challenge == dpop
 	e.html = e.Code == "" && (bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) || strings.Contains(resp.Header.Get("Content-Type"), "html"))
-	o.classify(e, q)
 	return e
 }
 
@@ -135,6 +147,8 @@ func (o *Org) classify(e *Error, q query) {
 	switch {
 	case status == http.StatusTooManyRequests:
 		e.Class = RateLimited
+	case e.proof:
+		e.Class, e.Advice = Passing, adviceProof
 	case status == http.StatusBadRequest && q.stored && !e.html:
 		e.Class = CursorRefused
 	case status == http.StatusNotFound && e.Code == "E0000007" && c.perObject():
@@ -164,10 +178,10 @@ func (o *Org) classify(e *Error, q query) {
 		e.Advice = o.cfg.Authorizer.Advice(status, c.Scopes)
 	case status == http.StatusProxyAuthRequired:
 		e.Class = Person
-		e.Advice = "the proxy on the way to Okta wants other credentials: check HTTPS_PROXY"
+		e.Advice = adviceProxy
 	case status >= 300 && status < 400:
 		e.Class = Person
-		e.Advice = "redirects are not followed: check OKTA_URL"
+		e.Advice = adviceRedirect
 	case status == http.StatusInternalServerError && (e.Code == "E0000009" || c.TimesOut):
 		e.Class, e.like = tooMuch, serverError
 	case status >= 500:
@@ -177,6 +191,12 @@ func (o *Org) classify(e *Error, q query) {
 		e.Advice = "check OKTA_URL and the token's permissions"
 	}
 }
+
+const (
+	adviceProxy    = "the proxy on the way to Okta wants other credentials: check HTTPS_PROXY"
+	adviceProof    = "if Okta goes on to refuse proofs, see whether a proxy rewrites requests; the service app also works without DPoP"
+	adviceRedirect = "redirects are not followed: check OKTA_URL"
+)
 
 const (
 	// missingFeature is the code of "Missing Required Feature Flag".
