@@ -16,7 +16,7 @@ import (
 type Odd struct {
 	// Name is that of the oddity.
 	Name string
-	// Of is the collection. Default: the oddity's.
+	// Of is the collection, or "token" for the endpoint where service apps get their tokens. Default: the oddity's.
 	Of string
 	// At is the number of the object, as in [Org.ID], or of the parent. Of an oddity that is about answers, it is how many
 	// answers are in order before.
@@ -71,6 +71,7 @@ func (o Odd) whole() (Odd, *Oddity, error) {
 	o.Of, o.N, o.For = cmp.Or(o.Of, oddity.of), cmp.Or(o.N, oddity.n), cmp.Or(o.For, oddity.lasts)
 	c, known := collections[o.Of]
 	switch {
+	case o.Of == tokenEndpoint.name && oddity.of == o.Of:
 	case !known:
 		return o, nil, fmt.Errorf("oddity %s: unknown collection %q", o.Name, o.Of)
 	case oddity.parent && c.parent == "":
