@@ -41,7 +41,7 @@ func (o *Org) checkProof(r *http.Request, token string, now time.Time) (p proof,
 	if j.verify(key.Public) != nil {
 		return p, "The signature of the DPoP proof JWT is invalid."
 	}
-	p.key = thumbprint(key.Public)
+	p.key = key.Thumbprint()
 	p.nonce, _ = j.claims.text("nonce")
 
 	id, ok := j.claims.text("jti")

@@ -146,17 +146,17 @@ func usable(public crypto.PublicKey) error {
 	}
 }
 
-// thumbprint is a usable key's, as RFC 7638 has it.
-func thumbprint(public crypto.PublicKey) string {
+// Thumbprint is that of RFC 7638.
+func (k Key) Thumbprint() string {
 	encode := base64.RawURLEncoding.EncodeToString
 	var text string
-	switch key := public.(type) {
+	switch key := k.Public.(type) {
 	case *rsa.PublicKey:
 		text = fmt.Sprintf(`{"e":"%s","kty":"RSA","n":"%s"}`, encode(big.NewInt(int64(key.E)).Bytes()), encode(key.N.Bytes()))
 	case *ecdsa.PublicKey:
 		point, err := key.Bytes()
 		if err != nil {
-			panic(err) // it was usable
+			panic(err) // it is a point
 		}
 		half := len(point) / 2 // after the first byte, which says that the point is not compressed
 		text = fmt.Sprintf(`{"crv":"%s","kty":"EC","x":"%s","y":"%s"}`, key.Curve.Params().Name, encode(point[1:1+half]), encode(point[1+half:]))

@@ -70,8 +70,10 @@ func (o Odd) whole() (Odd, *Oddity, error) {
 	oddity := &oddities[i]
 	o.Of, o.N, o.For = cmp.Or(o.Of, oddity.of), cmp.Or(o.N, oddity.n), cmp.Or(o.For, oddity.lasts)
 	c, known := collections[o.Of]
+	if o.Of == oddity.of && o.Of == tokenEndpoint.name {
+		c, known = tokenEndpoint, true
+	}
 	switch {
-	case o.Of == tokenEndpoint.name && oddity.of == o.Of:
 	case !known:
 		return o, nil, fmt.Errorf("oddity %s: unknown collection %q", o.Name, o.Of)
 	case oddity.parent && c.parent == "":
