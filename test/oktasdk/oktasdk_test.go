@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/okta/okta-sdk-golang/v5/okta"
 	"github.com/stretchr/testify/require"
@@ -61,7 +62,7 @@ func TestOktasOwnSDKSignsInToTheStandIn(t *testing.T) {
 
 func startOrg(t *testing.T, app oktasim.App) *oktasim.Server {
 	t.Helper()
-	org, err := oktasim.StartTLS(oktasim.Config{Apps: []oktasim.App{app}, Counts: map[string]int{"logs": 20, "users": 20, "groups": 20}})
+	org, err := oktasim.StartTLS(oktasim.Config{Apps: []oktasim.App{app}, BacklogSpan: time.Hour, Counts: map[string]int{"logs": 20, "users": 20, "groups": 20}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, org.Close()) })
 	return org
