@@ -156,21 +156,33 @@ func TestSecretsAreFoundNowhere(t *testing.T) {
 	require.Contains(t, places[fmt.Sprint("starter ", []string{"status", "--tenant", s.tenant})], "OKTA_API_TOKEN")
 	s.org.SetToken(s.token)
 	places["arguments of the starter"] = s.argumentsOfStarter("check")
-	for _, service := range []string{"logs", "users", "groups", "apps"} {
+	s.addRecords(places, "logs", "users", "groups", "apps")
+	foundNowhere(t, places, secrets)
+}
+
+// addRecords adds what Temporal keeps of some services, and what the worker logged until it was told to stop.
+func (s *stack) addRecords(places map[string]string, services ...string) {
+	s.t.Helper()
+	for _, service := range services {
 		places["history of "+service] = s.temporal("workflow", "show", "-w", s.id(service), "-o", "json")
 		places["description of "+service] = s.temporal("workflow", "describe", "-w", s.id(service), "-o", "json")
-		require.Contains(t, places["history of "+service], "CollectSlice", "it is the history")
+		require.Contains(s.t, places["history of "+service], "CollectSlice", "it is the history")
 	}
-	_ = s.worker.terminate(t)
+	_ = s.worker.terminate(s.t)
 	places["logs"] = s.worker.out.String()
-	require.Contains(t, places["logs"], `"level":"debug"`)
+	require.Contains(s.t, places["logs"], `"level":"debug"`)
 
 	for _, file := range []string{"", "-wal"} {
 		if data, err := os.ReadFile(environment.database + file); err == nil {
 			places["temporal.db"+file] = string(data)
 		}
 	}
-	require.Contains(t, places["temporal.db"]+places["temporal.db-wal"], s.tenant, "it is the right database")
+	require.Contains(s.t, places["temporal.db"]+places["temporal.db-wal"], s.tenant, "it is the right database")
+}
+
+// foundNowhere looks for secrets in all places.
+func foundNowhere(t *testing.T, places map[string]string, secrets []string) {
+	t.Helper()
 	for place, text := range places {
 		require.NotEmpty(t, text, place)
 		for n, secret := range secrets {
