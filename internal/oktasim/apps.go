@@ -92,6 +92,9 @@ func (o *Org) SetApps(apps ...App) error {
 	return nil
 }
 
+// Scope returns the scope that a service's endpoint needs.
+func Scope(service string) string { return collections[service].scope }
+
 // Scopes returns the scopes that the org's endpoints need.
 func Scopes() []string {
 	all := map[string]bool{}

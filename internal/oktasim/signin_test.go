@@ -16,8 +16,8 @@ import (
 )
 
 func TestACallWithoutTheScopeOfItsEndpointIsForbidden(t *testing.T) {
-	s := newService(t, nil)
-	token := s.signIn()
+	s := newService(t, func(_ *oktasim.Config, app *oktasim.App) { app.Scopes = oktasim.Scopes() })
+	token := s.signIn() // for users alone
 	r := s.call(token)
 	r.url = "http://acme.test/api/v1/groups"
 	r.proof = s.newProof(http.MethodGet, r.url, token)
@@ -121,6 +121,9 @@ func TestACallNeedsANonceWhereTheOrgDemandsOne(t *testing.T) {
 	w := s.users(token)
 	require.Equal(t, http.StatusUnauthorized, w.Code)
 	require.Contains(t, w.Header().Get("WWW-Authenticate"), `error="use_dpop_nonce"`)
+	s.nonce = ""
+	w = s.users(token)
+	require.Equal(t, http.StatusUnauthorized, w.Code)
 	s.nonce = w.Header().Get("DPoP-Nonce")
 	require.Equal(t, http.StatusOK, s.users(token).Code)
 }
