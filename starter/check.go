@@ -30,10 +30,11 @@ func newCheck(connect connector) *cobra.Command {
 attributes, the workers on the task queue), the permission for each service in OKTA_SERVICES, and the
 connection to Devo, without collecting anything. It shows how many requests a minute OKTA_RATE_SHARE
 makes of the limit of each endpoint, and warns of empty lists and of services that the org does not
-have. Exit code 1 if something is missing. --send also sends one record of DEVO_MAX_EVENT to the table
+have. Of a service app it shows when its key ends, which scopes are granted, and whether its tokens are
+bound to the worker's key (DPoP). Exit code 1 if something is missing. --send also sends one record of DEVO_MAX_EVENT to the table
 my.app.okta.check, and says what to look for in Devo: a receiver that truncates long records tells no
 sender so. -o json prints an array of objects: tenant (empty for Temporal), check (what was asked),
-ok, error where it is not, warning, remedy, note, found, notInOrg, empty, and limits (path, limit, perMinute).`,
+ok, error where it is not, warning, remedy, note, found, notInOrg, empty, limits (path, limit, perMinute), grants (scopes, granted, dpop) and keyEnds.`,
 		Args: cobra.NoArgs,
 	}
 	asJSON := outputFlag(cmd)
@@ -90,6 +91,9 @@ func renderChecks(results []result, width int) string {
 			notes = append(notes, note{names: []string{name}, text: r.Note})
 		}
 		found := r.Found
+		for _, g := range r.Grants {
+			found = append(found, renderGrant(g))
+		}
 		for _, l := range r.Limits {
 			of := fmt.Sprintf("of %d requests a minute", l.Limit)
 			if l.Limit == 0 {
@@ -120,6 +124,9 @@ type result struct {
 	NotInOrg bool                 `json:"notInOrg,omitempty"`
 	Empty    bool                 `json:"empty,omitempty"` // as in [okta.Checked]
 	Limits   []okta.EndpointLimit `json:"limits,omitempty"`
+	Grants   []okta.Grant         `json:"grants,omitempty"`
+	// KeyEnds is when the service app's key ends, if its certificate or JWK says so.
+	KeyEnds *time.Time `json:"keyEnds,omitempty"`
 	// problem is the error in fields.
 	problem workflows.Problem
 }
@@ -163,6 +170,9 @@ func (c *checks) check(ctx context.Context, what string, ask func(context.Contex
 // checkTenant checks every service and the sink.
 func checkTenant(ctx context.Context, t config.Tenant, send bool) []result {
 	c := checks{tenant: t.Name}
+	if app := t.Okta.ServiceApp; app != nil {
+		c.check(ctx, "okta sign-in", func(ctx context.Context, r *result) error { return checkKey(ctx, app, r) })
+	}
 	org, err := okta.New(t.Okta)
 	for _, service := range t.Services {
 		c.check(ctx, "okta "+service, func(ctx context.Context, r *result) error {
@@ -170,7 +180,8 @@ func checkTenant(ctx context.Context, t config.Tenant, send bool) []result {
 				return err
 			}
 			checked, err := org.Check(ctx, service)
-			if r.Empty, r.Limits = checked.Empty, checked.Limits; r.Empty {
+			r.Empty, r.Limits, r.Grants = checked.Empty, checked.Limits, checked.Grants
+			if r.Empty && err == nil {
 				r.Warning = emptyList
 			}
 			return err

@@ -233,7 +233,6 @@ func TestWhatIsWrongIsNamedWithWhatIsAllowed(t *testing.T) {
 		{"two tokens", valid().with("OKTA_API_TOKEN_FILE", tokenFile), []string{"OKTA_API_TOKEN and OKTA_API_TOKEN_FILE are both set"}},
 		{"token file absent", valid().without("OKTA_API_TOKEN").with("OKTA_API_TOKEN_FILE", slash+"absent"), []string{"OKTA_API_TOKEN_FILE cannot be used", slash + "absent"}},
 		{"token file empty", valid().without("OKTA_API_TOKEN").with("OKTA_API_TOKEN_FILE", empty), []string{"OKTA_API_TOKEN_FILE cannot be used", empty}},
-		{"OAuth service app", valid().with("OKTA_CLIENT_ID", "0oa1"), []string{"OKTA_CLIENT_ID", "not supported yet", "OKTA_API_TOKEN"}},
 		{"share of zero", valid().with("OKTA_RATE_SHARE", "0"), []string{"OKTA_RATE_SHARE", `"0"`, "at most 1"}},
 		{"share above one", valid().with("OKTA_RATE_SHARE", "1.1"), []string{"OKTA_RATE_SHARE", "at most 1"}},
 		{"share that is no number", valid().with("OKTA_RATE_SHARE", "NaN"), []string{"OKTA_RATE_SHARE", "at most 1"}},
@@ -354,7 +353,7 @@ func TestAProblemNamesTheVariablesOfItsTenant(t *testing.T) {
 			config.Problem{Setting: "ACME_DEVO_CERT_FILE", Text: "or DEVO_KEY_FILE is wrong: " + cert + " and " + otherKey +
 				" are not a certificate and its key: tls: private key does not match public key"}},
 		{two().without("ACME_OKTA_API_TOKEN"),
-			config.Problem{Setting: "ACME_OKTA_API_TOKEN", Text: "and ACME_OKTA_API_TOKEN_FILE are both missing; want one of them: an API token of the org (Security > API > Tokens)"}},
+			config.Problem{Setting: "ACME_OKTA_API_TOKEN", Text: "and ACME_OKTA_API_TOKEN_FILE are both missing; want one of them: an API token of the org (Security > API > Tokens); or ACME_OKTA_CLIENT_ID: a service app"}},
 	} {
 		t.Run(test.want.Setting, func(t *testing.T) {
 			_, _, err := test.env.load(t)

@@ -20,25 +20,20 @@ import (
 
 // okta returns the settings of the tenant's org.
 func (t tenant) okta() okta.Config {
-	for _, setting := range unsupported {
-		if os.Getenv(t.prefix+setting) != "" {
-			t.wrong(setting, "is set, but OAuth 2.0 service apps are not supported yet; want an API token in %s",
-				t.variable("OKTA_API_TOKEN"))
-		}
-	}
 	org, err := parseOrgURL(t.OktaURL)
 	if err != nil {
 		t.wrong("OKTA_URL", "%v; want https://acme.okta.com", err)
 	}
-	token := t.oktaToken()
 	share, err := strconv.ParseFloat(t.RateShare, 64)
 	if err != nil || !(share > 0 && share <= 1) { // negated, so that NaN is refused too
 		t.wrong("OKTA_RATE_SHARE", "is %q; want a number above 0 and at most 1, such as 0.5", t.RateShare)
 	}
+	authorizer, app := t.signIn()
 	return okta.Config{
 		Tenant:        t.name,
 		URL:           org,
-		Authorizer:    okta.APIToken(token),
+		Authorizer:    authorizer,
+		ServiceApp:    app,
 		RateShare:     share,
 		LogsHistory:   t.duration("OKTA_LOGS_HISTORY", t.LogsHistory, checkpoint.MaxHistory),
 		PollLogs:      t.duration("OKTA_POLL_LOGS", t.PollLogs, 24*time.Hour),
@@ -89,8 +84,8 @@ func (t tenant) oktaToken() secret.Secret {
 	}
 	switch {
 	case !token.IsSet():
-		t.wrong(setting, "and %s are both missing; want one of them: an API token of the org (Security > API > Tokens)",
-			t.variable("OKTA_API_TOKEN_FILE"))
+		t.wrong(setting, "and %s are both missing; want one of them: an API token of the org (Security > API > Tokens); or %s: a service app",
+			t.variable("OKTA_API_TOKEN_FILE"), t.variable("OKTA_CLIENT_ID"))
 	case err != nil && strings.HasPrefix(strings.ToUpper(strings.TrimSpace(text)), "SSWS "): // as in the HTTP header
 		t.wrong(setting, "begins with SSWS; want the token alone, without it")
 	case err != nil:

@@ -31,6 +31,13 @@ type ownVariables struct {
 	OktaURL          string     `split_words:"true" desc:"https://acme.okta.com"`
 	OktaAPIToken     credential `split_words:"true" desc:"API token of the org, or:"`
 	OktaAPITokenFile string     `split_words:"true" desc:"a file with the token, read again at each use"`
+
+	OktaClientID         string     `split_words:"true" desc:"client id of a service app, instead of an API token, with one of these:"`
+	OktaPrivateKey       credential `split_words:"true" desc:"private key of the service app: PEM (PKCS#1, PKCS#8, SEC1) or a JWK, or:"`
+	OktaPrivateKeyFile   string     `split_words:"true" desc:"a file with the key, read again at each use"`
+	OktaPrivateKeyID     string     `split_words:"true" desc:"the key's id (kid) in Okta; default: the JWK's own"`
+	OktaClientSecret     credential `split_words:"true" desc:"client secret of an API service integration, or:"`
+	OktaClientSecretFile string     `split_words:"true" desc:"a file with the secret, read again at each use"`
 }
 
 // sharedVariables are the settings that a tenant inherits from the variable without its prefix.
@@ -57,10 +64,6 @@ type sharedVariables struct {
 	DevoMaxEvent    string     `envconfig:"DEVO_MAX_EVENT" default:"1MiB" desc:"larger objects are shipped cut and marked"`
 	DevoReport      string     `envconfig:"DEVO_REPORT" default:"auto" desc:"reports to Devo about the collector: on, off, or auto (on for tls, tcp and https)"`
 }
-
-// unsupported are settings that do not exist yet. They are an error, because whoever sets them expects the collector to
-// sign in with them.
-var unsupported = []string{"OKTA_CLIENT_ID", "OKTA_CLIENT_SECRET", "OKTA_PRIVATE_KEY", "OKTA_PRIVATE_KEY_FILE", "OKTA_PRIVATE_KEY_ID", "OKTA_SCOPES"}
 
 // The names of the settings, without a tenant's prefix.
 var (

@@ -13,7 +13,7 @@ import (
 // unknownVariables warns about variables that look like settings but are not. They cannot be errors: for a service
 // named devo-relay, Kubernetes sets DEVO_RELAY_PORT and more in every container.
 func unknownVariables(tenants []tenant) []string {
-	own, settings := slices.Concat(ownNames, unsupported), slices.Concat(ownNames, sharedNames)
+	own, settings := ownNames, slices.Concat(ownNames, sharedNames)
 	families := []string{"COLLECTOR_", "OKTA_", "DEVO_"}
 	known := slices.Concat(sharedNames, processNames)
 	for _, t := range tenants {

@@ -2,7 +2,9 @@ package okta
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"time"
 
@@ -17,6 +19,33 @@ type Checked struct {
 	// Empty: the first list that was asked has no object, of the service itself or of the parents. A service app without
 	// an admin role gets such an answer. A System Log may be empty.
 	Empty bool
+	// Grants are about the scopes that were asked for; none with an API token.
+	Grants []Grant
+}
+
+// Grant is whether a service app was given a token for some scopes.
+type Grant struct {
+	Scopes []string `json:"scopes"`
+	// Granted: Okta has given a token for them.
+	Granted bool `json:"granted"`
+	// DPoP: the token is bound to this process's key.
+	DPoP bool `json:"dpop"`
+}
+
+// errNoUsers: every org has a user.
+var errNoUsers = errors.New("with an empty list, although every org has a user")
+
+// grant adds what is known of the scopes, once.
+func (c *Checked) grant(a Authorizer, scopes []string) {
+	app, ok := a.(*serviceApp)
+	if !ok || slices.ContainsFunc(c.Grants, func(g Grant) bool { return slices.Equal(g.Scopes, scopes) }) {
+		return
+	}
+	g := Grant{Scopes: scopes}
+	if t, _ := app.cached(scopesKey(scopes)); t != nil {
+		g.Granted, g.DPoP = true, t.scheme == dpop
+	}
+	c.Grants = append(c.Grants, g)
 }
 
 // EndpointLimit is the rate limit of an endpoint.
@@ -46,6 +75,7 @@ func (o *Org) Check(ctx context.Context, service string) (checked Checked, err e
 		}
 		listed, _ := o.cfg.Catalog.Lookup(level.Of)
 		a, err := r.fetch(ctx, listed, listed.firstCursor(under, listed.MinLimit, r.selection(listed, pull)), false)
+		checked.grant(o.cfg.Authorizer, listed.Scopes)
 		if err != nil {
 			return checked, err
 		}
@@ -53,6 +83,10 @@ func (o *Org) Check(ctx context.Context, service string) (checked Checked, err e
 		checked.Limits = append(checked.Limits, EndpointLimit{listed.Path, shown, allowed})
 		if len(checked.Limits) == 1 {
 			checked.Empty = len(a.objects) == 0 && !listed.Polled
+		}
+		if _, app := o.cfg.Authorizer.(*serviceApp); app && checked.Empty && listed.Name == "users" {
+			a.release()
+			return checked, &Error{Class: Person, Status: http.StatusOK, Path: listed.Path, err: errNoUsers, Advice: o.cfg.Authorizer.Advice(http.StatusForbidden, listed.Scopes)}
 		}
 		ids, _ := ids(a.objects)
 		a.release()

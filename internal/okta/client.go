@@ -16,11 +16,9 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	sdk "github.com/okta/okta-sdk-golang/v2/okta"
@@ -86,6 +84,13 @@ func New(cfg Config) (*Org, error) {
 		budget: budget.New(cfg.RateShare, time.Now),
 		memory: cfg.Memory.Join(),
 	}
+	if cfg.ServiceApp != nil {
+		app, err := newServiceApp(o, *cfg.ServiceApp)
+		if err != nil {
+			return nil, fmt.Errorf("okta: %w", err)
+		}
+		o.cfg.Authorizer, o.http.Transport = app, provingTransport{app, cfg.Transport}
+	}
 	// For settings that are not given here, the SDK reads the environment and the home directory. Its token is a
 	// placeholder: the authorizer signs each request.
 	_, o.sdk, err = sdk.NewClient(context.Background(),
@@ -100,7 +105,7 @@ func New(cfg Config) (*Org, error) {
 	if err != nil {
 		return nil, fmt.Errorf("okta: %w", err)
 	}
-	cfg.Metrics.watch(cfg.Tenant, o.budget)
+	cfg.Metrics.watch(cfg.Tenant, o.budget, cfg.ServiceApp != nil)
 	return o, nil
 }
 
@@ -130,12 +135,13 @@ type query struct {
 	cursor     string
 	stored     bool // Okta gave the cursor
 	smallest   bool // no smaller page can be asked for
+	again      bool // the request is sent for the second time
 	member     *budget.Member
 	sent       *int64 // counts the requests that were sent
 }
 
-// get fetches one page. It sends the request once more if the authorizer asks for that. A listing under an object that
-// was deleted meanwhile is an empty page. Every error is an *Error or the cause of ctx.
+// get fetches one page. It sends the request once more if the authorizer asks for that, or if the connection ended before an
+// answer came. A listing under an object that was deleted meanwhile is an empty page. Every error is an *Error or the cause of ctx.
 func (o *Org) get(ctx context.Context, q query) (*answer, error) {
 	if err := checkCursor(q.cursor); err != nil {
 		class := Person
@@ -146,6 +152,7 @@ func (o *Org) get(ctx context.Context, q query) (*answer, error) {
 	}
 	a, again, err := o.send(ctx, q)
 	if again {
+		q.again = true
 		a, _, err = o.send(ctx, q)
 	}
 	if e, ok := errors.AsType[*Error](err); ok && e.Class == gone {
@@ -191,17 +198,23 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 	timed, cancel := context.WithTimeoutCause(ctx, requestTimeout, fmt.Errorf("no complete answer within %s", requestTimeout))
 	defer cancel()
 	started := time.Now()
-	var sending atomic.Bool
-	resp, err := o.http.Do(req.WithContext(httptrace.WithClientTrace(timed, &httptrace.ClientTrace{
-		WroteRequest: func(httptrace.WroteRequestInfo) { sending.Store(true) },
-	})))
+	once, end := newOnce(timed)
+	defer end()
+	resp, err := o.http.Do(req.WithContext(once.ctx))
 	if err != nil {
 		o.cfg.Metrics.request(o.cfg.Tenant, c, 0)
 		e := &Error{Path: path, unanswered: true, err: err}
-		if sending.Load() {
+		switch {
+		case once.repeats():
+			e.err = errRepeats
+			o.http.CloseIdleConnections() // they may be about to end as well
+			if q.again {
+				once.hangUp()
+			}
+		case once.sent():
 			e.like = noAnswer
 		}
-		return nil, false, o.transportError(timed, ctx, e)
+		return nil, once.repeats() && ctx.Err() == nil, o.transportError(timed, ctx, e)
 	}
 	defer resp.Body.Close()
 	o.cfg.Metrics.request(o.cfg.Tenant, c, resp.StatusCode)
@@ -240,7 +253,8 @@ func (o *Org) refusal(q query, path string, resp *http.Response, ticket *budget.
 	limits := budget.ReadLimits(resp.Header)
 	if resp.StatusCode != http.StatusTooManyRequests {
 		ticket.Answered(limits)
-		return e, o.cfg.Authorizer.Refused(resp)
+		// Without the feature, another signature would not help.
+		return e, e.Class != NotInOrg && o.cfg.Authorizer.Refused(resp)
 	}
 	e.Wait = ticket.Refused(limits)
 	if limits.Concurrency() {

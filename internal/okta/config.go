@@ -15,8 +15,10 @@ type Config struct {
 	Tenant string
 	// URL is the org: https://acme.okta.com (http only for loopback), without a path.
 	URL string
-	// Authorizer signs the requests.
+	// Authorizer signs the requests; default: ServiceApp does.
 	Authorizer Authorizer
+	// ServiceApp is the app to sign in as, if there is no Authorizer.
+	ServiceApp *ServiceApp
 	// RateShare is the share of each rate limit that the collector may use; 0 < share ≤ 1.
 	RateShare float64
 	// LogsHistory is how far back the first run of logs goes; at most 90 days.

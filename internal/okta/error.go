@@ -2,6 +2,7 @@ package okta
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -59,6 +60,8 @@ type Error struct {
 	unanswered bool
 	// html: the answer was HTML, and so not from Okta's API.
 	html bool
+	// proof: a DPoP proof was refused, whatever the body says.
+	proof bool
 	// like names a failure that may come from a page that is too large. Two alike in a row are taken for one.
 	like string
 	err  error
@@ -108,6 +111,13 @@ func Unreached(err error) bool {
 
 // answerError makes an Error of an answer other than 200. body is the beginning of its body.
 func (o *Org) answerError(q query, path string, resp *http.Response, body []byte) *Error {
+	e := o.newError(path, resp, body)
+	o.classify(e, q)
+	return e
+}
+
+// newError makes an Error without a class.
+func (o *Org) newError(path string, resp *http.Response, body []byte) *Error {
 	status := resp.StatusCode
 	e := &Error{Status: status, date: dateOf(resp.Header), Path: path, RequestID: o.sanitize(resp.Header.Get("X-Okta-Request-Id"), 64)}
 	// A body may be HTML, and a code may be empty. Both are left out.
@@ -121,8 +131,10 @@ func (o *Org) answerError(q query, path string, resp *http.Response, body []byte
 		e.Code = o.sanitize(answer.Code+answer.OAuthCode, 40)
 		e.Summary = o.sanitize(answer.Summary+answer.OAuthReason, 200)
 	}
+	challenge, reason := challengeOf(resp.Header)
+	e.Code = cmp.Or(e.Code, reason)
+	e.proof = status == http.StatusBadRequest && challenge == dpop
 	e.html = e.Code == "" && (bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) || strings.Contains(resp.Header.Get("Content-Type"), "html"))
-	o.classify(e, q)
 	return e
 }
 
@@ -134,6 +146,8 @@ func (o *Org) classify(e *Error, q query) {
 	switch {
 	case status == http.StatusTooManyRequests:
 		e.Class = RateLimited
+	case e.proof:
+		e.Class, e.Advice = Passing, adviceProof
 	case status == http.StatusBadRequest && q.stored && !e.html:
 		e.Class = CursorRefused
 	case status == http.StatusNotFound && e.Code == "E0000007" && c.perObject():
@@ -163,10 +177,10 @@ func (o *Org) classify(e *Error, q query) {
 		e.Advice = o.cfg.Authorizer.Advice(status, c.Scopes)
 	case status == http.StatusProxyAuthRequired:
 		e.Class = Person
-		e.Advice = "the proxy on the way to Okta wants other credentials: check HTTPS_PROXY"
+		e.Advice = adviceProxy
 	case status >= 300 && status < 400:
 		e.Class = Person
-		e.Advice = "redirects are not followed: check OKTA_URL"
+		e.Advice = adviceRedirect
 	case status == http.StatusInternalServerError && (e.Code == "E0000009" || c.TimesOut):
 		e.Class, e.like = tooMuch, serverError
 	case status >= 500:
@@ -176,6 +190,12 @@ func (o *Org) classify(e *Error, q query) {
 		e.Advice = "check OKTA_URL and the token's permissions"
 	}
 }
+
+const (
+	adviceProxy    = "the proxy on the way to Okta wants other credentials: check HTTPS_PROXY"
+	adviceProof    = "if Okta goes on to refuse proofs, see whether a proxy rewrites requests; the service app also works without DPoP"
+	adviceRedirect = "redirects are not followed: check OKTA_URL"
+)
 
 const (
 	// missingFeature is the code of "Missing Required Feature Flag".

@@ -16,6 +16,8 @@ const maxSize = 64 << 10
 // ErrEmpty is returned by [Secret.Read] if the secret has no value.
 var ErrEmpty = errors.New("secret is empty")
 
+var errTooLarge = fmt.Errorf("secret is larger than %d bytes", maxSize)
+
 // Secret is a credential, given as a value or as the path of a file with the value. It prints, logs and marshals as
 // [redacted]. The zero Secret is unset.
 type Secret struct {
@@ -46,6 +48,30 @@ func (s Secret) Read() (string, error) {
 	return clean(*s.value)
 }
 
+// ReadAs reads a secret that may have several lines, such as a private key, and returns what parse makes of it. It retries
+// a file for a second, because somebody may be writing it. parse must not repeat the text in its error. An error about a
+// file names it.
+func ReadAs[T any](ctx context.Context, s Secret, parse func(text string) (T, error)) (v T, err error) {
+	switch {
+	case s.file != "":
+		return Retry(ctx, func() (v T, err error) {
+			data, err := ReadFile(s.file, maxSize)
+			if err == nil {
+				v, err = parse(strings.TrimSpace(string(data)))
+			}
+			if err != nil {
+				err = fmt.Errorf("reading secret from %s: %w", s.file, err)
+			}
+			return v, err
+		})
+	case s.value == nil:
+		return v, ErrEmpty
+	case len(*s.value) > maxSize:
+		return v, errTooLarge
+	}
+	return parse(strings.TrimSpace(*s.value))
+}
+
 func (s Secret) readFile() (string, error) {
 	data, err := ReadFile(s.file, maxSize)
 	if err != nil {
@@ -60,7 +86,7 @@ func (s Secret) readFile() (string, error) {
 
 func clean(v string) (string, error) {
 	if len(v) > maxSize {
-		return "", fmt.Errorf("secret is larger than %d bytes", maxSize)
+		return "", errTooLarge
 	}
 	v = strings.TrimSpace(v)
 	if v == "" {
