@@ -15,11 +15,19 @@ import (
 // checked calls check against an org that answers like this, and a directory as the sink.
 func checked(t *testing.T, answer http.HandlerFunc, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
+	return checkedWith(t, map[string]string{"OKTA_API_TOKEN": "00secret"}, answer, args...)
+}
+
+// checkedWith is checked, with these credentials.
+func checkedWith(t *testing.T, credentials map[string]string, answer http.HandlerFunc, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
 	temporal := newTemporal(t)
 	org := httptest.NewServer(answer)
 	t.Cleanup(org.Close)
 	t.Setenv("OKTA_URL", org.URL)
-	t.Setenv("OKTA_API_TOKEN", "00secret")
+	for name, value := range credentials {
+		t.Setenv(name, value)
+	}
 	t.Setenv("DEVO_URL", "file://"+t.TempDir())
 	return temporal.call(append([]string{"check"}, args...)...)
 }

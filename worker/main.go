@@ -101,7 +101,7 @@ The settings are environment variables:
 	}
 	fmt.Fprint(w, `
 With several tenants each has its own, such as ACME_OKTA_URL; what it does not set for itself is
-taken from the name without the prefix, except OKTA_URL and OKTA_API_TOKEN.
+taken from the name without the prefix, except OKTA_URL and Okta's credentials.
 Temporal: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY or TEMPORAL_API_KEY_FILE,
 TEMPORAL_TLS_..., TEMPORAL_PROFILE.
 `)

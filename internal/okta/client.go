@@ -84,7 +84,8 @@ func New(cfg Config) (*Org, error) {
 		budget: budget.New(cfg.RateShare, time.Now),
 		memory: cfg.Memory.Join(),
 	}
-	if cfg.ServiceApp != nil {
+	serviceApp := cfg.Authorizer == nil && cfg.ServiceApp != nil
+	if serviceApp {
 		app, err := newServiceApp(o, *cfg.ServiceApp)
 		if err != nil {
 			return nil, fmt.Errorf("okta: %w", err)
@@ -105,7 +106,7 @@ func New(cfg Config) (*Org, error) {
 	if err != nil {
 		return nil, fmt.Errorf("okta: %w", err)
 	}
-	cfg.Metrics.watch(cfg.Tenant, o.budget, cfg.ServiceApp != nil)
+	cfg.Metrics.watch(cfg.Tenant, o.budget, serviceApp)
 	return o, nil
 }
 

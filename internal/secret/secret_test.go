@@ -2,6 +2,7 @@ package secret_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -88,6 +89,34 @@ func TestAFileThatIsBeingWrittenIsReadAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestASecretOfSeveralLinesIsReadAndParsedTogether(t *testing.T) {
+	half := errors.New("it is half a key")
+	parse := func(text string) (int, error) {
+		if !strings.HasSuffix(text, "END") {
+			return 0, half
+		}
+		return strings.Count(text, "\n"), nil
+	}
+	got, err := secret.ReadAs(t.Context(), secret.Value(" BEGIN\nx\nEND\n"), parse)
+	require.NoError(t, err)
+	require.Equal(t, 2, got)
+	_, err = secret.ReadAs(t.Context(), secret.Value(strings.Repeat("x", 64<<10+1)), parse)
+	require.ErrorContains(t, err, "larger than")
+	_, err = secret.ReadAs(t.Context(), secret.Secret{}, parse)
+	require.ErrorIs(t, err, secret.ErrEmpty)
+
+	path := file(t, "BEGIN\nx")
+	synctest.Test(t, func(t *testing.T) {
+		_, err := secret.ReadAs(t.Context(), secret.File(path), parse)
+		require.ErrorIs(t, err, half)
+		require.ErrorContains(t, err, path)
+		time.AfterFunc(600*time.Millisecond, func() { _ = os.WriteFile(path, []byte("BEGIN\nx\nEND\n"), 0o600) })
+		got, err := secret.ReadAs(t.Context(), secret.File(path), parse)
+		require.NoError(t, err, "somebody was writing it")
+		require.Equal(t, 2, got)
+	})
 }
 
 func TestIsSet(t *testing.T) {
