@@ -70,7 +70,7 @@ func TestAServiceAppCollectsEverythingWhileItsTokensEnd(t *testing.T) {
 			t.Parallel()
 			counts := thousands()
 			counts["apps"], counts["groups"] = 100, 100 // each of their lists is a request
-			s := newStack(t, oktasim.Config{Seed: 31, Counts: counts, Unlimited: true, Strict: true, Faults: unkind()})
+			s := newStack(t, oktasim.Config{Seed: 31, Counts: counts, Unlimited: true, Strict: true, Faults: hangingUp(), Odd: unkind})
 			s.signInAs(app)
 			s.env["OKTA_POLL_LOGS"], s.env["OKTA_POLL_RESOURCES"] = "1s", "2s"
 			began := time.Now()
@@ -124,27 +124,18 @@ func TestAServiceAppCollectsEverythingWhileItsTokensEnd(t *testing.T) {
 	}
 }
 
-// unkind makes requests fail in all ways that have to do with signing in. What hangs up has used its proof up, and Go's
-// transport would send it again.
-func unkind() func(*http.Request, int) oktasim.Fault {
-	var tokens, calls atomic.Int32
+// unkind makes a token request fail in each way that there is, after so many that got their token.
+var unkind = []oktasim.Odd{
+	{Name: "token-limited", At: 4, For: 5 * time.Second}, {Name: "token-fails", At: 10}, {Name: "token-slow", At: 12, For: time.Second},
+	{Name: "token-unreachable", At: 14}, {Name: "token-lost", At: 18},
+}
+
+// hangingUp cuts the connection of many calls. Their proof is used up then, and Go's transport would send them again.
+func hangingUp() func(*http.Request, int) oktasim.Fault {
+	var calls atomic.Int32
 	return func(r *http.Request, _ int) oktasim.Fault {
-		if r.URL.Path == "/oauth2/v1/token" {
-			switch tokens.Add(1) % 8 {
-			case 3:
-				return oktasim.UsedUp(time.Second)
-			case 5:
-				return oktasim.Refuse(http.StatusInternalServerError, "E0000009")
-			case 7:
-				return oktasim.HangUp()
-			}
-			return nil
-		}
-		switch n := calls.Add(1); {
-		case n%23 == 0:
+		if r.URL.Path != "/oauth2/v1/token" && calls.Add(1)%23 == 0 {
 			return oktasim.HangUp()
-		case n%41 == 0:
-			return oktasim.Refuse(http.StatusUnauthorized, "E0000011")
 		}
 		return nil
 	}

@@ -81,6 +81,7 @@ var oddities = []Oddity{
 
 	{Name: "token-fails", About: "N token requests are answered with 500, though a token was given", of: "token", n: 1, answer: some(Refuse(http.StatusInternalServerError, "E0000009"))},
 	{Name: "token-unreachable", About: "N token requests are answered with 503 in HTML", of: "token", n: 1, answer: some(OnTheWay(http.StatusServiceUnavailable))},
+	{Name: "token-lost", About: "the connection of N token requests is closed without an answer, though a token was given", of: "token", n: 1, answer: some(HangUp())},
 	{Name: "token-slow", About: "N token requests are answered For later", of: "token", n: 1, lasts: 5 * time.Second, answer: tokenSlow},
 	{Name: "token-limited", About: "N token requests are answered with 429, until For later", of: "token", n: 1, lasts: 10 * time.Second, answer: tokenLimited},
 

@@ -334,8 +334,10 @@ func TestTheTokenEndpointFailsAsItIsTold(t *testing.T) {
 		s.signIn()
 	}
 	s := newService(t, func(c *oktasim.Config, _ *oktasim.App) {
-		c.Odd = []oktasim.Odd{{Name: "token-slow", For: time.Millisecond}}
+		c.Odd = []oktasim.Odd{{Name: "token-slow", For: time.Millisecond}, {Name: "token-lost", At: 1}}
 	})
+	s.signIn()
+	require.PanicsWithValue(t, http.ErrAbortHandler, func() { s.send(s.tokenRequest()) })
 	s.signIn()
 }
 
