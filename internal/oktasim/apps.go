@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
 const (
 	defaultTokenLifetime = time.Hour
+	// secretCharacters are those of Okta's client secrets.
+	secretCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	// maxKeys is how many keys an app can have.
 	maxKeys = 50
 )
@@ -40,6 +43,10 @@ func (a App) whole() (App, error) {
 	}
 	if (len(a.Keys) > 0) == (a.Secret != "") {
 		errs = append(errs, errors.New("it needs either keys or a secret"))
+	}
+	if strings.Trim(a.Secret, secretCharacters) != "" {
+		// HTTP Basic would need them escaped, and whether Okta unescapes them is not known.
+		errs = append(errs, errors.New("its secret has characters that Okta's have not"))
 	}
 	if a.Secret != "" && a.DPoP {
 		errs = append(errs, errors.New("DPoP is for apps with keys"))

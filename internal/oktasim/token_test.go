@@ -347,6 +347,7 @@ func TestAnAppThatCannotBeIsRefused(t *testing.T) {
 	for want, change := range map[string]func(*oktasim.App){
 		"no client id":       func(a *oktasim.App) { a.ClientID = "" },
 		"keys or a secret":   func(a *oktasim.App) { a.Keys = nil },
+		"characters":         func(a *oktasim.App) { a.Keys, a.Secret = nil, "a+b" },
 		"DPoP":               func(a *oktasim.App) { a.Keys, a.Secret, a.DPoP = nil, "s", true },
 		"1024 bits":          func(a *oktasim.App) { a.Keys[0].Public = small.Public() },
 		"a kid of its own":   func(a *oktasim.App) { a.Keys = append(a.Keys, a.Keys[0]) },
