@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"math/big"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -142,7 +141,7 @@ func (a *authority) token(w http.ResponseWriter, r *http.Request) {
 // checkClient checks the assertion, or the client's secret.
 func (a *authority) checkClient(r *http.Request) error {
 	if a.secret != "" {
-		if id, password, ok := r.BasicAuth(); !ok || id != testClient || password != url.QueryEscape(a.secret) {
+		if id, password, ok := r.BasicAuth(); !ok || id != testClient || password != a.secret {
 			return errors.New("the client secret is wrong")
 		}
 		return nil

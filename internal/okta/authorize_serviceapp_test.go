@@ -299,7 +299,7 @@ func TestWhatOnlyAPersonCanMendOfASignInNamesItsSetting(t *testing.T) {
 		"a key's file that is gone": {
 			func(a *authority) okta.ServiceApp {
 				return okta.ServiceApp{ClientID: testClient, PrivateKey: secret.File(filepath.Join(t.TempDir(), "absent.pem"))}
-			}, []string{"private key of the service app", "absent.pem"},
+			}, []string{"private key of the service app", "absent.pem", "OKTA_PRIVATE_KEY_FILE"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

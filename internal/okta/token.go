@@ -241,12 +241,12 @@ func (a *serviceApp) tokenRequest(ctx context.Context, scopes string) (*http.Req
 	if a.PrivateKey.IsSet() {
 		var assertion string
 		if assertion, err = a.assertion(ctx, endpoint); err != nil {
-			return nil, fmt.Errorf("private key of the service app: %w", err)
+			return nil, &Error{Class: Person, Path: tokenPath, Advice: adviceKey, err: fmt.Errorf("private key of the service app: %w", err)}
 		}
 		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
 		form.Set("client_assertion", assertion)
 	} else if clientSecret, err = a.ClientSecret.Read(); err != nil {
-		return nil, fmt.Errorf("secret of the service app: %w", err)
+		return nil, &Error{Class: Person, Path: tokenPath, Advice: adviceSecret, err: fmt.Errorf("secret of the service app: %w", err)}
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -257,7 +257,7 @@ func (a *serviceApp) tokenRequest(ctx context.Context, scopes string) (*http.Req
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("User-Agent", "okta-collector")
 	if clientSecret != "" {
-		req.SetBasicAuth(url.QueryEscape(a.ClientID), url.QueryEscape(clientSecret)) // as in RFC 6749, section 2.3.1
+		req.SetBasicAuth(a.ClientID, clientSecret) // Okta documents them unescaped
 		a.hide(clientSecret, strings.TrimPrefix(req.Header.Get("Authorization"), "Basic "))
 	}
 	return req, nil
@@ -310,6 +310,11 @@ func (a *serviceApp) readToken(body []byte, began time.Time) (*token, error) {
 	return t, nil
 }
 
+const (
+	adviceKey    = "check OKTA_PRIVATE_KEY or OKTA_PRIVATE_KEY_FILE"
+	adviceSecret = "check OKTA_CLIENT_SECRET or OKTA_CLIENT_SECRET_FILE"
+)
+
 // What the token endpoint says of a request.
 const (
 	invalidScope  = "invalid_scope"
@@ -346,7 +351,7 @@ func (a *serviceApp) classify(e *Error, scopes string) (refused refusalReason) {
 		}
 	case e.Code == invalidClient:
 		refused = refusedClient
-		e.Advice = "check OKTA_CLIENT_ID, and OKTA_CLIENT_SECRET or OKTA_CLIENT_SECRET_FILE"
+		e.Advice = "check OKTA_CLIENT_ID; " + adviceSecret
 	default:
 		refused = refusedClient
 		e.Advice = "check that the app of OKTA_CLIENT_ID is active in Okta, is an API service and may use client credentials; and check OKTA_URL"
