@@ -50,12 +50,11 @@ func TestSecretsOfAServiceAppAreFoundNowhere(t *testing.T) {
 				require.NoError(t, err)
 				require.NoError(t, os.WriteFile(file, whole[:len(whole)/2], 0o600))
 				s.start("zones")
-				s.blocked("zones", "private key")
+				s.blocked("zones", "OKTA_PRIVATE_KEY_FILE")
 				places["check with half of the key"], _ = s.starter("check")
 				require.Contains(t, places["check with half of the key"], "OKTA_PRIVATE_KEY_FILE")
 				require.NoError(t, os.WriteFile(file, whole, 0o600))
-				s.signal("zones", "resume")
-				s.caughtUp("zones")
+				s.resumed("zones")
 			}
 			okta.repeats.Store(true)
 			s.signal("users", "poll")
@@ -68,8 +67,7 @@ func TestSecretsOfAServiceAppAreFoundNowhere(t *testing.T) {
 			}
 			places["/metrics"] = s.served("/metrics")
 			okta.repeats.Store(false)
-			s.signal("groups", "resume")
-			s.caughtUp("groups")
+			s.resumed("groups")
 			s.addRecords(places, "logs", "users", "groups")
 
 			require.Contains(t, places["logs"], "[redacted]", "Okta has repeated them")
