@@ -40,6 +40,7 @@ func TestObjectsAreWhatOktasSpecificationSays(t *testing.T) {
 		"group_members": "/api/v1/groups/{groupId}/users",
 	} {
 		t.Run(service, func(t *testing.T) {
+			require.Contains(t, *doc.Paths.Value(endpoint).Get.Security, openapi3.SecurityRequirement{"oauth2": {oktasim.Scope(service)}})
 			answer := doc.Paths.Value(endpoint).Get.Responses.Status(200).Value
 			schema := answer.Content.Get("application/json").Schema.Value.Items.Value
 			for i, object := range org.All(service) {

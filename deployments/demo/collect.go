@@ -137,15 +137,15 @@ func (d *demo) picture(r reading, began time.Time, width, height int) string {
 
 // hints are commands to copy. They fit into 80 columns if the demo's directory has its usual name.
 func (d *demo) hints() string {
-	starter, valid, token := shown(d.program("starter")), shown(d.dir.validToken()), shown(d.dir.token())
+	starter, all, scopes := shown(d.program("starter")), shown(d.dir.allScopes()), shown(d.dir.scopes())
 	commands := []any{"http://" + address(d.ports.ui), ". " + shown(d.dir.settings()), starter + " status", fmt.Sprintf("kill -9 %d", d.worker.pid()),
-		"echo no >" + token, "cp " + valid + " " + token, "Ctrl-C"}
+		"echo okta.logs.read >" + scopes, "cp " + all + " " + scopes, "Ctrl-C"}
 	return fmt.Sprintf(`Watch it    %-34s  Temporal's Web UI
 Control it  %-34s  once in a second terminal; then
             %-34s  or check, pause, resume, --help
 Break it    %-34s  another worker takes over
-            %-34s  revokes the token: all blocked
-            %-34s  gives it back; resume: at once
+            %-34s  withdraws all scopes but one
+            %-34s  grants all; resume: at once
 Stop it     %-34s  the next run goes on from here`, commands...)
 }
 

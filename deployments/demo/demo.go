@@ -20,6 +20,7 @@ import (
 	"go.temporal.io/sdk/log"
 
 	"okta-collector/internal/devosim"
+	"okta-collector/internal/oktasim"
 	"okta-collector/internal/status"
 	"okta-collector/workflows"
 )
@@ -99,7 +100,8 @@ func (d *demo) start(ctx context.Context) (err error) {
 		d.screen.note("Port %d is taken, perhaps by another Temporal: %d is used instead.", wanted.temporal, d.ports.temporal)
 	}
 
-	err = errors.Join(keep(d.dir.token(), token+"\n"), keep(d.dir.validToken(), token+"\n"), keep(d.dir.settings(), d.settingsScript()))
+	scopes := strings.Join(oktasim.Scopes(), "\n") + "\n"
+	err = errors.Join(d.makeKey(), keep(d.dir.scopes(), scopes), keep(d.dir.allScopes(), scopes), keep(d.dir.settings(), d.settingsScript()))
 	if err != nil {
 		return err
 	}
@@ -119,13 +121,15 @@ func (d *demo) start(ctx context.Context) (err error) {
 	d.screen.note("Temporal      %s, Web UI http://%s", address(d.ports.temporal), address(d.ports.ui))
 
 	// The backlog is younger than the history that is collected (24h), so that all of it counts.
-	org, err := d.startProgram("oktasim", environ("OKTASIM_TOKEN="+token), "--listen", address(d.ports.okta),
+	org, err := d.startProgram("oktasim", environ(), "--listen", address(d.ports.okta),
+		"--client-id", clientID, "--client-keys", d.dir.publicKey(), "--scopes-file", d.dir.scopes(), "--dpop", "--strict", "--token-lifetime", "5m",
 		"--state", d.dir.file("okta-org.json"), "--counts", d.counts, "--backlog-span", "23h", "--live-every", "250ms", "--change-every", "2s")
 	if err != nil {
 		return err
 	}
 	d.others = append(d.others, org)
 	d.screen.note("Okta org      http://%s: 30,000 events of a day, then 4 a second", address(d.ports.okta))
+	d.screen.note("Service app   %s, signs in with %s and DPoP", clientID, shown(d.dir.key()))
 
 	listen := devosim.Config{ListenTLS: address(d.ports.devo), ListenTCP: address(0), ListenHTTP: address(0), Dir: d.dir.file("certificates")}
 	if d.devo, err = devosim.Start(listen); err != nil {

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"okta-collector/internal/oktasim"
 )
 
 // patience is how long something may take before a test gives up on it. It is no expectation.
@@ -115,8 +117,8 @@ func TestTheDemoCollectsGoesOnAfterAKilledWorkerAndAgain(t *testing.T) {
 	require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 	// There are live events, which are polled for every ten seconds.
 	first.waitFor(t, `(?s)process \d+ runs in its place, and goes on from the positions in Temporal.*okta/default/logs +waiting +3,[5-9]`)
-	// The worker reads the token anew, so that one can revoke it.
-	require.NoError(t, os.WriteFile(filepath.Join(s.path, "token"), []byte("no\n"), 0o600))
+	// The org reads the scopes anew, so that one can withdraw them.
+	require.NoError(t, os.WriteFile(filepath.Join(s.path, "scopes"), []byte("okta.users.read\n"), 0o600))
 	first.waitFor(t, `okta/default/logs +blocked`)
 	require.FileExists(t, filepath.Join(s.path, "settings"))
 	require.NoError(t, stop(), first)
@@ -130,9 +132,9 @@ func TestTheDemoCollectsGoesOnAfterAKilledWorkerAndAgain(t *testing.T) {
 	require.NoError(t, wait(), second)
 	require.Contains(t, second.String(), "going on where the last run stopped")
 	require.Regexp(t, `okta/default/users +running already`, second.String())
-	again, err := os.ReadFile(filepath.Join(s.path, "token"))
+	again, err := os.ReadFile(filepath.Join(s.path, "scopes"))
 	require.NoError(t, err)
-	require.Equal(t, token, strings.TrimSpace(string(again)), "a token that was revoked is valid again")
+	require.Equal(t, oktasim.Scopes(), strings.Fields(string(again)), "scopes that were withdrawn are granted again")
 	require.Less(t, thisRun(t, second, "users"), 450, "what the first run collected is not collected again")
 	for _, log := range []string{"demo", "temporal", "oktasim", "worker"} {
 		require.FileExists(t, filepath.Join(s.path, "logs", log+".log"))

@@ -19,10 +19,14 @@ func (d directory) logs() string     { return d.file("logs") }
 func (d directory) database() string { return d.file("temporal.db") }
 func (d directory) settings() string { return d.file("settings") }
 
-// token is the file from which the worker reads Okta's API token at each use. validToken is a copy, for a person who has
-// changed the first one.
-func (d directory) token() string      { return d.file("token") }
-func (d directory) validToken() string { return d.file("token.valid") }
+// key is the private key with which the collector signs in to Okta, and publicKey the one that is registered there.
+func (d directory) key() string       { return d.file("key.pem") }
+func (d directory) publicKey() string { return d.file("key.public.pem") }
+
+// scopes are those that the simulated org grants; it reads the file at each request. allScopes is a copy, for a person who
+// has withdrawn some.
+func (d directory) scopes() string    { return d.file("scopes") }
+func (d directory) allScopes() string { return d.file("scopes.all") }
 
 // keep writes a file that nobody else may read. It replaces a file of an earlier run, whose permissions may differ.
 func keep(path, content string) error {

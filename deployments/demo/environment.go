@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// token is the API token of the simulated org. It opens nothing else.
-const token = "00-token-of-the-simulated-org"
+// clientID is the service app of the simulated org.
+const clientID = "0oaDemoServiceApp"
 
 // foreign are the prefixes of settings that may be for a real org, Devo or Temporal. The demo's programs must not have them.
 var foreign = []string{"OKTA_", "DEVO_", "COLLECTOR_", "TEMPORAL_", "OKTASIM_"}
@@ -31,7 +31,8 @@ func (d *demo) sharedVariables() []string {
 		"TEMPORAL_NAMESPACE=default",
 		"TEMPORAL_CONFIG_FILE=" + d.dir.file("no-temporal.toml"), // without the file there are no profiles
 		"OKTA_URL=http://" + address(d.ports.okta),
-		"OKTA_API_TOKEN_FILE=" + d.dir.token(),
+		"OKTA_CLIENT_ID=" + clientID,
+		"OKTA_PRIVATE_KEY_FILE=" + d.dir.key(),
 		"DEVO_URL=tls://" + address(d.ports.devo),
 		"DEVO_CHAIN_FILE=" + d.dir.file("certificates/chain.pem"),
 		"DEVO_CERT_FILE=" + d.dir.file("certificates/client.pem"),

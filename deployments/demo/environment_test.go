@@ -27,19 +27,19 @@ func TestSettingsForARealOrgStayOutOfTheDemo(t *testing.T) {
 func TestAShellThatReadsTheSettingsHasThoseOfTheDemoAlone(t *testing.T) {
 	d := &demo{dir: directory(t.TempDir() + "/it's here"), settings: settings{ports: ports{temporal: 1, okta: 2, devo: 3}}}
 	require.NoError(t, os.Mkdir(string(d.dir), 0o700))
-	require.NoError(t, keep(d.dir.token(), token))
+	require.NoError(t, d.makeKey())
 	require.NoError(t, keep(d.dir.settings(), d.settingsScript()))
-	for _, name := range []string{"OKTA_API_TOKEN", "COLLECTOR_TENANTS", "TEMPORAL_API_KEY", "TEMPORAL_ADDRESS"} {
+	for _, name := range []string{"OKTA_API_TOKEN", "OKTA_CLIENT_SECRET", "COLLECTOR_TENANTS", "TEMPORAL_API_KEY", "TEMPORAL_ADDRESS"} {
 		t.Setenv(name, "of a real org")
 	}
-	out, err := exec.Command("/bin/sh", "-euc", `. "$1"; env; cat "$OKTA_API_TOKEN_FILE"`, "sh", d.dir.settings()).CombinedOutput()
+	out, err := exec.Command("/bin/sh", "-euc", `. "$1"; env; cat "$OKTA_PRIVATE_KEY_FILE"`, "sh", d.dir.settings()).CombinedOutput()
 	require.NoError(t, err, string(out))
 	require.NotContains(t, string(out), "of a real org")
 	for _, variable := range d.sharedVariables() {
 		require.Contains(t, string(out), variable+"\n")
 	}
-	require.Contains(t, string(out), token)
-	require.NotContains(t, d.settingsScript(), token)
+	require.Contains(t, string(out), "BEGIN PRIVATE KEY")
+	require.NotContains(t, d.settingsScript(), "BEGIN PRIVATE KEY")
 }
 
 func TestAPortThatIsTakenIsReplaced(t *testing.T) {

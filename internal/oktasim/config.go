@@ -25,8 +25,19 @@ const (
 type Config struct {
 	// Seed decides the content of every object.
 	Seed uint64
-	// Token is the SSWS token that requests must bear. It is required.
+	// Token is the API token (SSWS) that requests may bear. It may everything. A token or an app is required.
 	Token string
+	// Apps are the service apps that may sign in.
+	Apps []App
+	// Strict refuses what Okta takes of a service app and a careful one does not send: anything in the query of a token
+	// request, where it would be logged on the way; an assertion without jti or iat, or with a jti that came before, even
+	// if no token was given for it.
+	Strict bool
+	// NonceEvery is the time after which the nonce of proofs is renewed; a nonce works for three of these times.
+	// Default: 24 h.
+	NonceEvery time.Duration
+	// CallNonce demands a nonce of the proofs of calls too. Okta does not, today.
+	CallNonce bool
 	// Epoch is when the org begins to live: the backlog of log events was persisted before it,
 	// live events and changes come after it. Default: when New is called. It is cut to milliseconds.
 	Epoch time.Time
@@ -89,6 +100,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.EventBytes == 0 {
 		c.EventBytes = defaultEventBytes
 	}
+	if c.NonceEvery == 0 {
+		c.NonceEvery = defaultNonceEvery
+	}
 	if c.Plan == "" {
 		c.Plan = "enterprise"
 	}
@@ -100,8 +114,8 @@ func (c Config) withDefaults() (Config, error) {
 	}
 
 	var errs []error
-	if c.Token == "" {
-		errs = append(errs, errors.New("a token is required"))
+	if c.Token == "" && len(c.Apps) == 0 {
+		errs = append(errs, errors.New("a token or an app is required"))
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Counts)) {
 		if _, ok := collections[name]; !ok {
@@ -130,7 +144,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.BacklogSpan < time.Second || c.BacklogSpan > maxBacklogSpan {
 		errs = append(errs, fmt.Errorf("a backlog over %v is not within 1s and %v", c.BacklogSpan, maxBacklogSpan))
 	}
-	if c.LiveEvery < 0 || c.ChangeEvery < 0 || c.Concurrency < 1 {
+	if c.LiveEvery < 0 || c.ChangeEvery < 0 || c.NonceEvery < 0 || c.Concurrency < 1 {
 		errs = append(errs, errors.New("a duration or the concurrency is out of range"))
 	}
 	if c.EventBytes < 0 || c.EventBytes > maxEventBytes {

@@ -36,7 +36,7 @@ func All(faults ...Fault) Fault {
 
 // Refuse answers with an error as Okta words them: Refuse(403, "E0000006").
 func Refuse(status int, code string) Fault {
-	return refusal{status, code, http.StatusText(status)}.fault()
+	return refusal{status: status, code: code, summary: http.StatusText(status)}.fault()
 }
 
 // Page answers with the status and HTML, as a proxy or a maintenance page does.

@@ -23,6 +23,7 @@ func plan(logs, users, groups, apps, clients, other int) map[string]int {
 	return map[string]int{
 		bucketLogs: logs, bucketUsers: users, bucketGroups: groups, bucketApps: apps, bucketClients: clients,
 		bucketIdPs: other, bucketZones: other, bucketOther: other,
+		bucketToken: 150, // seen; not published
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 type Odd struct {
 	// Name is that of the oddity.
 	Name string
-	// Of is the collection. Default: the oddity's.
+	// Of is the collection, or "token" for the endpoint where service apps get their tokens. Default: the oddity's.
 	Of string
 	// At is the number of the object, as in [Org.ID], or of the parent. Of an oddity that is about answers, it is how many
 	// answers are in order before.
@@ -70,6 +70,9 @@ func (o Odd) whole() (Odd, *Oddity, error) {
 	oddity := &oddities[i]
 	o.Of, o.N, o.For = cmp.Or(o.Of, oddity.of), cmp.Or(o.N, oddity.n), cmp.Or(o.For, oddity.lasts)
 	c, known := collections[o.Of]
+	if o.Of == oddity.of && o.Of == tokenEndpoint.name {
+		c, known = tokenEndpoint, true
+	}
 	switch {
 	case !known:
 		return o, nil, fmt.Errorf("oddity %s: unknown collection %q", o.Name, o.Of)

@@ -384,7 +384,7 @@ func TestEveryOddityIsTested(t *testing.T) {
 		"next-is-self", "next-in-circle", "no-next", "no-link", "blanks-in-next", "endless-range",
 		"too-much-500", "too-much-503", "too-much-504", "too-much-cut", "too-much-silent", "cursor-expires",
 		"invalid-session", "firewall", "feature-flag", "no-such-endpoint", "not-enabled", "no-such-method", "reconciling",
-		"empty", "reset-in-past",
+		"empty", "reset-in-past", "token-fails", "token-unreachable", "token-lost", "token-slow", "token-limited",
 	}
 	for name := range objectOddities {
 		tested = append(tested, name)

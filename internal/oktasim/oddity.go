@@ -79,6 +79,12 @@ var oddities = []Oddity{
 
 	{Name: "empty", About: "N requests are answered with an empty list and no next link", of: "users", answer: some(emptied)},
 
+	{Name: "token-fails", About: "N token requests are answered with 500, though a token was given", of: "token", n: 1, answer: some(Refuse(http.StatusInternalServerError, "E0000009"))},
+	{Name: "token-unreachable", About: "N token requests are answered with 503 in HTML", of: "token", n: 1, answer: some(OnTheWay(http.StatusServiceUnavailable))},
+	{Name: "token-lost", About: "the connection of N token requests is closed without an answer, though a token was given", of: "token", n: 1, answer: some(HangUp())},
+	{Name: "token-slow", About: "N token requests are answered For later", of: "token", n: 1, lasts: 5 * time.Second, answer: tokenSlow},
+	{Name: "token-limited", About: "N token requests are answered with 429, until For later", of: "token", n: 1, lasts: 10 * time.Second, answer: tokenLimited},
+
 	{Name: "reset-in-past", About: "N requests are answered with 429 whose reset was For ago", of: "logs", n: 1, lasts: 10 * time.Second, answer: resetInPast},
 }
 
@@ -192,3 +198,7 @@ func emptied(a *Answer) {
 }
 
 func resetInPast(o *Org, odd Odd) spoiler { return some(UsedUp(-odd.For))(o, odd) }
+
+func tokenSlow(o *Org, odd Odd) spoiler { return some(Delay(odd.For))(o, odd) }
+
+func tokenLimited(o *Org, odd Odd) spoiler { return some(UsedUp(odd.For))(o, odd) }

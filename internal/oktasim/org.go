@@ -26,6 +26,7 @@ type Org struct {
 	catalogues map[string]catalogue
 	limiter    *limiter
 	requests   requestLog
+	signIn     signIn
 	numbered   atomic.Int64
 	// skew is how far the clock that clients see is ahead, in nanoseconds.
 	skew  atomic.Int64
@@ -45,8 +46,12 @@ func New(cfg Config) (*Org, error) {
 	if err != nil {
 		return nil, err
 	}
+	apps, err := wholeApps(cfg.Apps)
+	if err != nil {
+		return nil, fmt.Errorf("simulated org: %w", err)
+	}
 	o := &Org{
-		cfg: cfg, timeline: newTimeline(cfg), counts: map[string]int{}, catalogues: map[string]catalogue{},
+		cfg: cfg, signIn: newSignIn(cfg, apps), timeline: newTimeline(cfg), counts: map[string]int{}, catalogues: map[string]catalogue{},
 		limiter: newLimiter(cfg), token: cfg.Token, faults: cfg.Faults,
 		pages: sync.Pool{New: func() any { return new([]byte) }},
 	}
@@ -73,7 +78,7 @@ func New(cfg Config) (*Org, error) {
 	return o, nil
 }
 
-// SetToken replaces the token that requests must bear. With "" every request is refused.
+// SetToken replaces the API token that requests may bear. With "" every API token is refused.
 func (o *Org) SetToken(token string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -10,29 +10,39 @@ type refusal struct {
 	status  int
 	code    string
 	summary string
+	// oauth is the code of an error of the token endpoint, in place of code; bare: the answer has no body.
+	oauth string
+	bare  bool
+	// authenticate and nonce are the headers WWW-Authenticate and DPoP-Nonce.
+	authenticate, nonce string
+	// reason is what [SignIns] counts it under.
+	reason string
 }
 
 var (
-	badToken       = refusal{http.StatusUnauthorized, "E0000011", "Invalid token provided"}
-	noSuchPath     = refusal{http.StatusNotFound, "E0000008", "The requested path was not found"}
-	badMethod      = refusal{http.StatusMethodNotAllowed, "E0000022", "The endpoint does not support the provided HTTP method"}
-	badDate        = refusal{http.StatusBadRequest, "E0000030", "Invalid date. Dates must be of the form yyyy-MM-dd'T'HH:mm:ss.SSSZZ"}
-	badSearch      = refusal{http.StatusBadRequest, "E0000031", "Invalid search criteria."}
-	typeMismatch   = refusal{http.StatusBadRequest, "E0000037", "Type mismatch exception."}
-	tooLongAgo     = refusal{http.StatusBadRequest, "E0000053", "The since parameter is over 180 days ago."}
-	overLimit      = refusal{http.StatusTooManyRequests, "E0000047", "API call exceeded rate limit due to too many requests."}
-	badCursor      = refusal{http.StatusBadRequest, "E0000031", "Invalid search criteria: after"}
-	badLimit       = refusal{http.StatusBadRequest, "E0000001", "Api validation failed: limit"}
-	badLogLimit    = refusal{http.StatusBadRequest, "E0000031", "Invalid search criteria: limit"}
-	parentNotFound = refusal{http.StatusNotFound, "E0000007", "Not found: Resource not found"}
-	missingFeature = refusal{http.StatusBadRequest, "E0000002", "The request was not valid: Missing Required Feature Flag"}
-	invalidSession = refusal{http.StatusForbidden, "E0000005", "Invalid session"}
-	reconciling    = refusal{http.StatusLocked, "E0000239", "The resource is being reconciled. Please try again later."}
+	badToken        = refusal{status: http.StatusUnauthorized, code: "E0000011", summary: "Invalid token provided"}
+	noSuchPath      = refusal{status: http.StatusNotFound, code: "E0000008", summary: "The requested path was not found"}
+	badMethod       = refusal{status: http.StatusMethodNotAllowed, code: "E0000022", summary: "The endpoint does not support the provided HTTP method"}
+	badDate         = refusal{status: http.StatusBadRequest, code: "E0000030", summary: "Invalid date. Dates must be of the form yyyy-MM-dd'T'HH:mm:ss.SSSZZ"}
+	badSearch       = refusal{status: http.StatusBadRequest, code: "E0000031", summary: "Invalid search criteria."}
+	typeMismatch    = refusal{status: http.StatusBadRequest, code: "E0000037", summary: "Type mismatch exception."}
+	tooLongAgo      = refusal{status: http.StatusBadRequest, code: "E0000053", summary: "The since parameter is over 180 days ago."}
+	overLimit       = refusal{status: http.StatusTooManyRequests, code: "E0000047", summary: "API call exceeded rate limit due to too many requests."}
+	badCursor       = refusal{status: http.StatusBadRequest, code: "E0000031", summary: "Invalid search criteria: after"}
+	badLimit        = refusal{status: http.StatusBadRequest, code: "E0000001", summary: "Api validation failed: limit"}
+	badLogLimit     = refusal{status: http.StatusBadRequest, code: "E0000031", summary: "Invalid search criteria: limit"}
+	noPermission    = refusal{status: http.StatusForbidden, code: "E0000006", summary: "You do not have permission to perform the requested action"}
+	badRequest      = refusal{status: http.StatusBadRequest, code: "E0000021", summary: "Bad request. Accept and/or Content-Type headers likely do not match supported values."}
+	emptyBadRequest = refusal{status: http.StatusBadRequest, bare: true}
+	parentNotFound  = refusal{status: http.StatusNotFound, code: "E0000007", summary: "Not found: Resource not found"}
+	missingFeature  = refusal{status: http.StatusBadRequest, code: "E0000002", summary: "The request was not valid: Missing Required Feature Flag"}
+	invalidSession  = refusal{status: http.StatusForbidden, code: "E0000005", summary: "Invalid session"}
+	reconciling     = refusal{status: http.StatusLocked, code: "E0000239", summary: "The resource is being reconciled. Please try again later."}
 )
 
 // notModelled refuses a parameter that is not simulated.
 func notModelled(parameter string) refusal {
-	return refusal{badSearch.status, badSearch.code, "Invalid search criteria: " + parameter}
+	return refusal{status: badSearch.status, code: badSearch.code, summary: "Invalid search criteria: " + parameter}
 }
 
 // fault answers with the refusal.
@@ -43,17 +53,40 @@ func (r refusal) fault() Fault {
 	}
 }
 
+// into makes the refusal the answer.
+func (r refusal) into(a *Answer, errorID string) {
+	a.Status, a.Body = r.status, r.body(errorID)
+	for name, value := range map[string]string{"WWW-Authenticate": r.authenticate, "DPoP-Nonce": r.nonce} {
+		if value != "" {
+			a.Header.Set(name, value)
+		}
+	}
+}
+
 // body is the JSON that Okta explains an error with.
 func (r refusal) body(errorID string) []byte {
-	body, err := json.Marshal(struct {
+	if r.bare {
+		return nil
+	}
+	if r.oauth != "" {
+		return asJSON(struct {
+			Error       string `json:"error"`
+			Description string `json:"error_description"`
+		}{r.oauth, r.summary})
+	}
+	return asJSON(struct {
 		ErrorCode    string   `json:"errorCode"`
 		ErrorSummary string   `json:"errorSummary"`
 		ErrorLink    string   `json:"errorLink"`
 		ErrorID      string   `json:"errorId"`
 		ErrorCauses  []string `json:"errorCauses"`
 	}{r.code, r.summary, r.code, errorID, []string{}})
+}
+
+func asJSON(v any) []byte {
+	body, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // a struct of strings
+		panic(err) // a struct of strings and numbers
 	}
 	return body
 }

@@ -35,6 +35,15 @@ type page struct {
 	limit int
 }
 
+// emptyPage is what an app without an admin role gets of a list.
+func emptyPage(r *http.Request, c *collection) page {
+	found := page{body: []byte("[]")}
+	if c.name == "logs" && !r.URL.Query().Has("until") {
+		found.next = self
+	}
+	return found
+}
+
 // self is the next of a page that is followed by itself.
 const self = "self"
 
@@ -64,45 +73,54 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer.Header.Set("Content-Type", "application/json")
 	answer.Header.Set("Cache-Control", "no-cache, no-store")
 	answer.Header.Set("X-Okta-Request-Id", id)
-	refuse := func(why refusal) { answer.Status, answer.Body = why.status, why.body("oae"+id) }
+	refuse := func(why refusal) { why.into(answer, "oae"+id) }
 
-	// A request without a good token is told nothing but that; it draws on the bucket all the same.
-	if !o.authorized(r) {
-		allowed, _ := o.limiter.charge(bucket, shown)
-		setLimits(answer.Header, allowed)
-		refuse(badToken)
-		answer.send(w, r)
-		return
+	// A request that may not be made is told nothing but that; it draws on the bucket all the same.
+	var app App
+	if c != tokenEndpoint {
+		var why *refusal
+		if app, why = o.caller(r, c, now); why != nil {
+			allowed, _ := o.limiter.charge(bucket, shown)
+			setLimits(answer.Header, allowed)
+			refuse(*why)
+			answer.send(w, r)
+			return
+		}
 	}
-	if !o.limiter.enter() {
-		setLimits(answer.Header, allowance{reset: shown.Add(concurrencyReset)})
-		refuse(overLimit)
-		answer.send(w, r)
-		return
+	allowed, admitted := allowance{reset: shown.Add(concurrencyReset)}, false
+	if o.limiter.enter() {
+		defer o.limiter.leave()
+		allowed, admitted = o.limiter.charge(bucket, shown)
 	}
-	defer o.limiter.leave()
-	allowed, admitted := o.limiter.charge(bucket, shown)
 	setLimits(answer.Header, allowed)
+
+	var found page
+	var why *refusal
+	switch {
+	case c == tokenEndpoint:
+		found.body, why = o.answerToken(r, now, admitted)
+	case !admitted:
+		why = &overLimit
+	default:
+		found, why = o.answer(c, parentID, r, (*buf)[:0], now)
+		*buf = found.body
+	}
 	if !admitted {
-		refuse(overLimit)
+		refuse(*why)
 		answer.send(w, r)
 		return
 	}
-
-	found, why := o.answer(c, parentID, r, (*buf)[:0], now)
 	if why != nil {
 		refuse(*why)
 	} else {
-		*buf = found.body
+		if app.NoRole {
+			found = emptyPage(r, c)
+		}
 		entry.Objects = found.objects
 		answer.Status, answer.Body = http.StatusOK, found.body
-		if o.cfg.Pretty {
-			answer.Body = indented(found.body)
-		}
 		q := question{Request: r, collection: c, parentID: parentID, here: origin(r) + r.URL.RequestURI(), page: found, now: now}
-		answer.Header.Add("Link", link(q.here, "self"))
-		if found.next != "" {
-			answer.Header.Add("Link", link(q.follow(found.next), "next"))
+		if c != tokenEndpoint {
+			o.finish(q, answer)
 		}
 		o.spoil(q, answer)
 	}
@@ -120,11 +138,15 @@ func (q question) follow(query string) string {
 	return origin(q.Request) + q.URL.EscapedPath() + "?" + query
 }
 
-func (o *Org) authorized(r *http.Request) bool {
-	o.mu.RLock()
-	defer o.mu.RUnlock()
-	given := r.Header.Values("Authorization")
-	return o.token != "" && len(given) == 1 && given[0] == "SSWS "+o.token
+// finish gives a list its white space and its links.
+func (o *Org) finish(q question, answer *Answer) {
+	if o.cfg.Pretty {
+		answer.Body = indented(q.body)
+	}
+	answer.Header.Add("Link", link(q.here, "self"))
+	if q.next != "" {
+		answer.Header.Add("Link", link(q.follow(q.next), "next"))
+	}
 }
 
 func (o *Org) fault(r *http.Request, n int) Fault {
@@ -139,6 +161,9 @@ func (o *Org) fault(r *http.Request, n int) Fault {
 
 // route finds the endpoint of a path, and the parent's id in it.
 func route(path string) (*collection, string) {
+	if path == tokenEndpoint.path {
+		return tokenEndpoint, ""
+	}
 	for _, c := range collections {
 		before, after, nested := strings.Cut(c.path, "{id}")
 		if !nested {

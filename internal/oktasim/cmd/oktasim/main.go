@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -34,13 +36,15 @@ func main() {
 func command() *cobra.Command {
 	var (
 		cfg                  oktasim.Config
+		app                  registration
 		listen, epoch, state string
 		odd                  []string
 	)
 	cmd := &cobra.Command{
-		Use:           "oktasim",
-		Short:         "Serve a simulated Okta org",
-		Long:          "Serve a simulated Okta org. The token that it demands is given by --token or OKTASIM_TOKEN.\n\n" + oddities(),
+		Use:   "oktasim",
+		Short: "Serve a simulated Okta org",
+		Long: "Serve a simulated Okta org. The API token that it takes is given by --token or OKTASIM_TOKEN, a service app by --client-id\n" +
+			"with --client-keys or --client-secret. The files are read anew at each request, so that a key or a scope can be withdrawn.\n\n" + oddities(),
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -70,7 +74,10 @@ func command() *cobra.Command {
 				}
 				cfg.Seed, cfg.Epoch = origin.Seed, origin.Epoch
 			}
-			return serve(cmd.Context(), cmd.OutOrStdout(), listen, cfg)
+			if err := app.register(&cfg); err != nil {
+				return err
+			}
+			return serve(cmd.Context(), cmd.OutOrStdout(), listen, cfg, &app)
 		},
 	}
 	f := cmd.Flags()
@@ -78,7 +85,10 @@ func command() *cobra.Command {
 	f.Uint64Var(&cfg.Seed, "seed", 1, "what the content of the org follows from")
 	f.StringVar(&epoch, "epoch", "", "when the org begins to live, RFC 3339 (default now)")
 	f.StringVar(&state, "state", "", "file that keeps the seed and the epoch; those in it win, so that the next run is the same org")
-	f.StringVar(&cfg.Token, "token", "", "SSWS token to demand")
+	f.StringVar(&cfg.Token, "token", "", "API token (SSWS) to take")
+	app.flags(cmd)
+	f.DurationVar(&cfg.NonceEvery, "nonce-every", 0, "how often the nonce of DPoP proofs is renewed (default 24h)")
+	f.BoolVar(&cfg.Strict, "strict", false, "refuse what Okta takes of a service app and a careful one does not send")
 	f.StringToIntVar(&cfg.Counts, "counts", map[string]int{
 		"logs": 10_000, "users": 1000, "groups": 200, "apps": 50, "clients": 50, "idps": 10, "zones": 20,
 		"app_users": 40, "app_groups": 5, "group_members": 60,
@@ -107,7 +117,7 @@ func oddities() string {
 }
 
 // serve runs until ctx ends and what is under way then is answered.
-func serve(ctx context.Context, out io.Writer, listen string, cfg oktasim.Config) error {
+func serve(ctx context.Context, out io.Writer, listen string, cfg oktasim.Config, app *registration) error {
 	org, err := oktasim.New(cfg)
 	if err != nil {
 		return err
@@ -117,6 +127,7 @@ func serve(ctx context.Context, out io.Writer, listen string, cfg oktasim.Config
 		return err
 	}
 	server := oktasim.NewServer(org)
+	server.Handler = app.over(org)
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	if _, err := fmt.Fprintf(out, "http://%s\n", l.Addr()); err != nil {
@@ -139,7 +150,7 @@ func serve(ctx context.Context, out io.Writer, listen string, cfg oktasim.Config
 	return report(out, org)
 }
 
-// report prints how much was asked of each bucket.
+// report prints how much was asked of each bucket, and how service apps signed in.
 func report(out io.Writer, org *oktasim.Org) error {
 	windows := org.Windows()
 	for _, bucket := range oktasim.Buckets() {
@@ -153,6 +164,17 @@ func report(out io.Writer, org *oktasim.Org) error {
 			}
 		}
 		if _, err := fmt.Fprintf(out, "%s: %d requests in %d windows, at most %d in one; %d refused\n", bucket, admitted, opened, most, refused); err != nil {
+			return err
+		}
+	}
+	seen := org.SignIns()
+	for _, scope := range slices.Sorted(maps.Keys(seen.Asked)) {
+		if _, err := fmt.Fprintf(out, "%q: asked for %d times, %d tokens\n", scope, seen.Asked[scope], seen.Tokens[scope]); err != nil {
+			return err
+		}
+	}
+	for _, reason := range slices.Sorted(maps.Keys(seen.Refused)) {
+		if _, err := fmt.Fprintf(out, "%s: %d times\n", reason, seen.Refused[reason]); err != nil {
 			return err
 		}
 	}
