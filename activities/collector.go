@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"okta-collector/internal/devo"
+	"okta-collector/internal/expiry"
 	"okta-collector/internal/okta"
 	"okta-collector/internal/report"
 	"okta-collector/workflows"
@@ -40,6 +41,8 @@ type Tenant struct {
 	Sink    devo.Sink
 	Tables  map[string]string // the Devo tables of services that do not use the catalog's
 	Reports *report.Reporter  // sends reports about the collector itself to this Devo; nil if there are none
+	// Certificates returns those whose end stops the tenant's collection; nil if there are none.
+	Certificates func() []expiry.Certificate
 }
 
 // Collector holds the activities. An activity's input names its tenant, so nothing secret is in it.
@@ -51,6 +54,7 @@ type Collector struct {
 	peers      *peers
 	failing    sync.Map      // of true, by workflow id: the last slice on this worker failed
 	backfills  chan struct{} // one for each slice of a backfill that runs here
+	reminders  reminders
 	// lease begins a slice's lease. Tests replace it: the SDK's test environment has no client and no heartbeat timeout.
 	lease func(ctx context.Context, info activity.Info, log *zap.Logger) *lease
 }
@@ -127,6 +131,11 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	c.startDelay.observe(delay)
 	for _, w := range oddTimes(info, s.began) {
 		s.warn(w.Kind, w.Message)
+	}
+	if in.Backfill == nil {
+		for _, w := range c.reminders.of(in.Tenant, s.tenant.Certificates, s.began) {
+			s.warn(w.Kind, w.Message)
+		}
 	}
 	result, err := s.run()
 	if err != nil {

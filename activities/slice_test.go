@@ -32,6 +32,7 @@ import (
 	"okta-collector/activities"
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/devo"
+	"okta-collector/internal/expiry"
 	"okta-collector/internal/memory"
 	"okta-collector/internal/okta"
 	"okta-collector/internal/secret"
@@ -120,6 +121,8 @@ func (b *bench) Open(_ context.Context, target devo.Target) (devo.Stream, error)
 
 func (b *bench) Check(context.Context) error { return nil }
 func (b *bench) OffsetOf() string            { return b.directory }
+
+func (b *bench) Certificates() []expiry.Certificate { return nil }
 
 // Send calls b.ship, which fails or waits as the test needs it, unless b.atWait leaves that to Wait.
 func (b *bench) Send(_ context.Context, batch devo.Batch) (devo.Delivery, error) {

@@ -14,6 +14,7 @@ import (
 	"okta-collector/activities"
 	"okta-collector/internal/config"
 	"okta-collector/internal/devo"
+	"okta-collector/internal/expiry"
 	"okta-collector/internal/okta"
 	"okta-collector/internal/risk"
 	"okta-collector/internal/temporalclient"
@@ -32,7 +33,8 @@ func newCheck(connect connector) *cobra.Command {
 attributes, the workers on the task queue), the permission for each service in OKTA_SERVICES, and the
 connection to Devo, from this machine and with the settings of this shell, without collecting
 anything: a worker may have others. It names settings that are risks: what is sent in the clear, and
-files with secrets that others may read. It shows how many requests a minute OKTA_RATE_SHARE
+files with secrets that others may read. It shows when the certificates for Devo and Temporal end,
+and warns of those that end within 30 days. It shows how many requests a minute OKTA_RATE_SHARE
 makes of the limit of each endpoint, and warns of empty lists and of services that the org does not
 have. Of a service app it shows when its key ends, which scopes are granted, and whether its tokens are
 bound to the worker's key (DPoP). Exit code 1 if something is missing. --send also sends one record of DEVO_MAX_EVENT to the table
@@ -140,7 +142,7 @@ type result struct {
 	Remedy string `json:"remedy,omitempty"`
 	// Note says what somebody has to look at.
 	Note string `json:"note,omitempty"`
-	// Found is what Temporal said.
+	// Found is what Temporal said, and when certificates end.
 	Found    []string             `json:"found,omitempty"`
 	NotInOrg bool                 `json:"notInOrg,omitempty"`
 	Empty    bool                 `json:"empty,omitempty"` // as in [okta.Checked]
@@ -164,6 +166,18 @@ func (r *result) failed(err error) {
 	} else {
 		r.OK, r.Error = false, r.problem.String()
 	}
+}
+
+// certificates shows when each certificate ends, and warns of those that end soon.
+func (r *result) certificates(all []expiry.Certificate) {
+	var warnings []string
+	for _, c := range all {
+		r.Found = append(r.Found, fmt.Sprintf("certificate of %s ends %s", c.For, c.Ends()))
+		if c.Soon(time.Now()) {
+			warnings = append(warnings, c.Warning())
+		}
+	}
+	r.Warning = strings.Join(warnings, "\n")
 }
 
 // checks collects the results of checks of one tenant, or of Temporal. It goes on after a failure.
@@ -209,11 +223,13 @@ func checkTenant(ctx context.Context, t config.Tenant, send bool) []result {
 		})
 	}
 	sink, sinkErr := devo.New(t.Devo)
-	reached := c.check(ctx, "devo "+t.Devo.URL, func(ctx context.Context, _ *result) error {
+	reached := c.check(ctx, "devo "+t.Devo.URL, func(ctx context.Context, r *result) error {
 		if sinkErr != nil {
 			return sinkErr
 		}
-		return sink.Check(ctx)
+		err := sink.Check(ctx)
+		r.certificates(sink.Certificates())
+		return err
 	})
 	if send && reached {
 		c.check(ctx, "devo, one large record", func(ctx context.Context, r *result) (err error) {

@@ -28,6 +28,7 @@ func checkTemporal(ctx context.Context, connect connector, taskQueue string) []r
 		}
 		system, err := c.WorkflowService().GetSystemInfo(ctx, &workflowservice.GetSystemInfoRequest{})
 		r.Found = []string{"server " + system.GetServerVersion(), "starter " + buildinfo.Version()}
+		r.certificates(temporalclient.Certificates())
 		return err
 	})
 	if c != nil {

@@ -44,7 +44,7 @@ func described(t *testing.T) map[string][]string {
 }
 
 func TestLabelsHaveFewValues(t *testing.T) {
-	bounded := []string{"tenant", "service", "kind", "state", "window", "endpoint", "status", "reason", "outcome", "end", "class", "oddity", "peer", "type"}
+	bounded := []string{"tenant", "service", "kind", "state", "window", "endpoint", "status", "reason", "outcome", "end", "class", "oddity", "peer", "type", "certificate"}
 	for name, labels := range described(t) {
 		require.Subset(t, bounded, labels, name)
 	}

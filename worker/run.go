@@ -18,6 +18,7 @@ import (
 	"okta-collector/internal/buildinfo"
 	"okta-collector/internal/config"
 	"okta-collector/internal/devo"
+	"okta-collector/internal/expiry"
 	"okta-collector/internal/memory"
 	"okta-collector/internal/okta"
 	"okta-collector/internal/secret"
@@ -125,6 +126,7 @@ func newCollector(tenants []config.Tenant, workerID string, registry prometheus.
 	oktaMetrics, pages := okta.NewMetrics(registry), memory.New(limitMemory(log))
 	registry.MustRegister(pages)
 	collected := make(map[string]activities.Tenant, len(tenants))
+	certificates := expiry.Metrics{"": temporalclient.Certificates}
 	var all reporters
 	for _, t := range tenants {
 		log := log.With(zap.String("tenant", t.Name))
@@ -137,8 +139,12 @@ func newCollector(tenants []config.Tenant, workerID string, registry prometheus.
 			return nil, nil, fmt.Errorf("tenant %s: %w", t.Name, err)
 		}
 		all = append(all, reporter)
-		collected[t.Name] = activities.Tenant{Org: org, Sink: sink, Tables: t.Tables, Reports: reporter}
+		collected[t.Name] = activities.Tenant{Org: org, Sink: sink, Tables: t.Tables, Reports: reporter, Certificates: func() []expiry.Certificate {
+			return append(temporalclient.Certificates(), sink.Certificates()...)
+		}}
+		certificates[t.Name] = sink.Certificates
 	}
+	registry.MustRegister(certificates)
 	return activities.New(collected, workerID, log, activities.NewMetrics(registry)), all, nil
 }
 

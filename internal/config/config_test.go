@@ -24,6 +24,7 @@ import (
 
 	"okta-collector/internal/config"
 	"okta-collector/internal/devo"
+	"okta-collector/internal/expiry"
 	"okta-collector/internal/okta"
 	"okta-collector/internal/risk"
 	"okta-collector/internal/secret"
@@ -341,6 +342,8 @@ func TestAllProblemsAreReportedTogether(t *testing.T) {
 func TestAProblemNamesTheVariablesOfItsTenant(t *testing.T) {
 	cert, _ := keyPair(t)
 	_, otherKey := keyPair(t)
+	data, err := os.ReadFile(cert)
+	require.NoError(t, err)
 	for _, test := range []struct {
 		env  env
 		want config.Problem
@@ -353,7 +356,7 @@ func TestAProblemNamesTheVariablesOfItsTenant(t *testing.T) {
 			config.Problem{Setting: "GLOBEX_EU_DEVO_TOKEN", Text: "or GLOBEX_EU_DEVO_TOKEN_FILE is needed with https: secret is empty"}},
 		{two().with("ACME_DEVO_URL", "tls://relay:443", "ACME_DEVO_CERT_FILE", cert, "DEVO_KEY_FILE", otherKey),
 			config.Problem{Setting: "ACME_DEVO_CERT_FILE", Text: "or DEVO_KEY_FILE is wrong: " + cert + " and " + otherKey +
-				" are not a certificate and its key: tls: private key does not match public key"}},
+				" are not a certificate and its key: tls: private key does not match public key; that certificate has " + expiry.Describe(expiry.Parse(data)[0])}},
 		{two().without("ACME_OKTA_API_TOKEN"),
 			config.Problem{Setting: "ACME_OKTA_API_TOKEN", Text: "and ACME_OKTA_API_TOKEN_FILE are both missing; want one of them: an API token of the org (Security > API > Tokens); or ACME_OKTA_CLIENT_ID: a service app"}},
 	} {

@@ -2,11 +2,13 @@ package devo
 
 import (
 	"cmp"
+	"crypto/x509"
 	"net/url"
 	"os"
 	"regexp"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -76,6 +78,8 @@ type Config struct {
 	Metrics *Metrics
 	// Now returns the date of a record; default: time.Now.
 	Now func() time.Time
+
+	server *atomic.Pointer[x509.Certificate] // with whose end the server, as last seen, is trusted no more
 }
 
 // New checks cfg and returns its sink. It opens no connection. Its error is [SettingErrors].
@@ -86,6 +90,7 @@ func New(cfg Config) (Sink, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	cfg.server = new(atomic.Pointer[x509.Certificate])
 	cfg.MaxEvent = cmp.Or(cfg.MaxEvent, defaultMaxEvent)
 	cfg.Confirm = cmp.Or(cfg.Confirm, ConfirmAuto)
 	cfg.Hostname = cmp.Or(cfg.Hostname, machineName())

@@ -174,10 +174,11 @@ func (c *conn) accepted(ctx context.Context, wait time.Duration) error {
 	}
 	c.closeUnused()
 	if errors.Is(err, errHungUp) {
-		return &Error{
-			Remedy: "if that goes on, see DEVO_CERT_FILE: the server may not permit the client's certificate",
-			Err:    fmt.Errorf("%w right after the handshake", err),
+		err = fmt.Errorf("%w right after the handshake", err)
+		if c.tls.own.Certificate != nil {
+			err = fmt.Errorf("%w, with the client's certificate %s", err, c.tls.own)
 		}
+		return &Error{Remedy: "if that goes on, see DEVO_CERT_FILE: the server may not permit the client's certificate", Err: err}
 	}
 	return fmt.Errorf("after the handshake: %w", err)
 }

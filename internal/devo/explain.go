@@ -77,14 +77,15 @@ func (c *clientTLS) explain(err error) error {
 
 // refusedCertificate explains an alert about the client's certificate.
 func (c *clientTLS) refusedCertificate(now time.Time) (remedy, problem string) {
-	problem = "the server does not accept the client's certificate"
-	switch {
-	case c.leaf == nil:
+	if c.own.Certificate == nil {
 		return "set DEVO_CERT_FILE and DEVO_KEY_FILE", "the server asks for a client's certificate, and there is none"
-	case now.After(c.leaf.NotAfter):
-		return "renew the certificate of DEVO_CERT_FILE", problem + ", which has expired at " + c.leaf.NotAfter.UTC().Format(time.RFC3339)
-	case now.Before(c.leaf.NotBefore):
-		return "see DEVO_CERT_FILE and this machine's clock", problem + ", which is not valid before " + c.leaf.NotBefore.UTC().Format(time.RFC3339)
+	}
+	problem = fmt.Sprintf("the server does not accept the client's certificate, %s", c.own)
+	switch {
+	case now.After(c.own.NotAfter):
+		return "renew the certificate of DEVO_CERT_FILE", problem + ", which has expired at " + c.own.Ends()
+	case now.Before(c.own.NotBefore):
+		return "see DEVO_CERT_FILE and this machine's clock", problem + ", which is not valid before " + c.own.NotBefore.UTC().Format(time.RFC3339)
 	}
 	return "see DEVO_CERT_FILE and DEVO_KEY_FILE; an authority between that certificate and the one that the server knows " +
 		"must be in DEVO_CERT_FILE or DEVO_CHAIN_FILE", problem

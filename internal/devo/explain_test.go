@@ -23,6 +23,11 @@ import (
 
 // overTLSAndHTTPS checks a sink of either kind against servers of one TLS configuration.
 func overTLSAndHTTPS(t *testing.T, secure *tls.Config, f files, check func(t *testing.T, err error)) {
+	sinksOfTLSAndHTTPS(t, secure, f, func(t *testing.T, sink devo.Sink) { check(t, sink.Check(t.Context())) })
+}
+
+// sinksOfTLSAndHTTPS runs a test with a sink of either kind, for servers of one TLS configuration.
+func sinksOfTLSAndHTTPS(t *testing.T, secure *tls.Config, f files, test func(t *testing.T, sink devo.Sink)) {
 	https := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	https.TLS = secure.Clone()
 	https.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -32,7 +37,7 @@ func overTLSAndHTTPS(t *testing.T, secure *tls.Config, f files, check func(t *te
 		t.Run(scheme, func(t *testing.T) {
 			cfg := httpConfig(url)
 			cfg.ChainFile, cfg.CertFile, cfg.KeyFile = f.chain, f.cert, f.key
-			check(t, newSink(t, cfg).Check(t.Context()))
+			test(t, newSink(t, cfg))
 		})
 	}
 }

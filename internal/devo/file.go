@@ -23,6 +23,7 @@ import (
 // directory was replaced, the batch under way may be in the old and in the new one. A checkpoint below the file's floor
 // truncates nothing, and batches may be in the file twice.
 type fileSink struct {
+	noCertificates
 	cfg Config
 	dir string
 	// shared: other users may write to the directory.

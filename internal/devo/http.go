@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"okta-collector/internal/expiry"
 	"okta-collector/internal/proxy"
 )
 
@@ -80,6 +81,14 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
 		token:  token,
 		packer: newPacker(s.cfg),
 	}, nil
+}
+
+// Certificates implements Sink. Without TLS there are none.
+func (s *httpSink) Certificates() []expiry.Certificate {
+	if s.scheme != "https" {
+		return nil
+	}
+	return s.cfg.certificates()
 }
 
 // Check posts an empty body. That tests the address, the certificates, the domain and the token, and creates no event.

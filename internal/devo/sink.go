@@ -8,6 +8,7 @@ import (
 	"errors"
 
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/expiry"
 )
 
 // ErrRefused is wrapped by errors that last until a person acts: a refused certificate or token, a server certificate
@@ -28,6 +29,8 @@ type Sink interface {
 	OffsetOf() string
 	// Check tests the sink without sending an event, and returns what is wrong.
 	Check(ctx context.Context) error
+	// Certificates returns those whose end stops deliveries, read anew. That of the server is as it was last seen.
+	Certificates() []expiry.Certificate
 }
 
 // noOffset is embedded by sinks and senders that cannot truncate what was sent.

@@ -9,6 +9,7 @@ import (
 // stdoutSink prints records as the syslog sink would send them. A batch is confirmed when it is written.
 type stdoutSink struct {
 	noOffset
+	noCertificates
 	cfg Config
 	out io.Writer
 	mu  sync.Mutex // keeps batches of different streams apart

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/expiry"
 )
 
 // syslogSink sends records over TCP or TLS.
@@ -47,6 +48,14 @@ func (s *syslogSink) Open(_ context.Context, target Target) (Stream, error) {
 	s.known.recall(target.Proven)
 	sender := &syslogSender{sink: s, name: target.Name, tag: target.Tag, framer: framer{cfg: s.cfg}}
 	return &stream{sender: sender, doing: "sending to " + s.address, metrics: s.cfg.Metrics}, nil
+}
+
+// Certificates implements Sink. Without TLS there are none.
+func (s *syslogSink) Certificates() []expiry.Certificate {
+	if !s.secured {
+		return nil
+	}
+	return s.cfg.certificates()
 }
 
 // Check opens connections and closes them without sending. That shows whether the server would confirm a batch.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"okta-collector/internal/expiry"
 	"okta-collector/internal/secret"
 	"okta-collector/internal/tlspolicy"
 )
@@ -22,8 +23,8 @@ const maxPEM = 1 << 20
 // clientTLS is the configuration of TLS connections. The zero value is for a connection without TLS.
 type clientTLS struct {
 	config *tls.Config
-	leaf   *x509.Certificate // the client's certificate; nil if it has none
-	asked  atomic.Bool       // a server has asked for the client's certificate
+	own    expiry.Certificate // the client's certificate; without one if it has none
+	asked  atomic.Bool        // a server has asked for the client's certificate
 }
 
 // tlsConfig returns the configuration of one TLS connection. If the files are wrong, it reads them again for up to a
@@ -48,26 +49,25 @@ func (c Config) readTLS() (*clientTLS, SettingErrors) {
 		MinVersion: tls.VersionTLS12,
 		ServerName: c.ServerName,
 		// crypto/tls accepts shorter keys.
-		VerifyConnection: tlspolicy.RefuseWeakKeys,
+		VerifyConnection: c.verify,
 		// Dynamic sizing begins with small records. That helps browsers, but slows a bulk transfer.
 		DynamicRecordSizingDisabled: true,
 	}}
 	var wrong SettingErrors
-	var chain [][]byte
+	var authorities []*x509.Certificate
 	var pair tls.Certificate
 	if c.ChainFile != "" {
 		data := readPEM("DEVO_CHAIN_FILE", c.ChainFile, &wrong)
-		chain = certificates(data)
+		authorities = expiry.Parse(data)
 		client.config.RootCAs = x509.NewCertPool()
 		wrong.unless(data == nil || client.config.RootCAs.AppendCertsFromPEM(data),
 			"DEVO_CHAIN_FILE", "(%s) has no certificate in it", c.ChainFile)
 	}
 	if c.CertFile != "" || c.KeyFile != "" {
-		pair = c.readPair(&wrong)
+		pair = c.readPair(authorities, &wrong)
 	}
 	if len(pair.Certificate) > 0 {
-		client.leaf = pair.Leaf
-		pair.Certificate = complete(pair.Leaf, pair.Certificate, chain)
+		client.own = c.own(pair.Leaf)
 		if err := tlspolicy.RefuseOwnWeakKeys(pair); err != nil {
 			wrong.add("DEVO_CERT_FILE", "(%s) cannot be used: %v; have Devo issue a new one", c.CertFile, err)
 		}
@@ -81,8 +81,9 @@ func (c Config) readTLS() (*clientTLS, SettingErrors) {
 	return client, wrong
 }
 
-// readPair reads the client's certificate and its key. It returns no certificate if one of them is wrong.
-func (c Config) readPair(wrong *SettingErrors) tls.Certificate {
+// readPair reads the client's certificate and its key, and completes the chain from authorities. It returns no certificate
+// if one of the files is wrong.
+func (c Config) readPair(authorities []*x509.Certificate, wrong *SettingErrors) tls.Certificate {
 	cert := readPEM("DEVO_CERT_FILE", c.CertFile, wrong)
 	key := readPEM("DEVO_KEY_FILE", c.KeyFile, wrong)
 	if cert == nil || key == nil {
@@ -94,9 +95,19 @@ func (c Config) readPair(wrong *SettingErrors) tls.Certificate {
 		return tls.Certificate{}
 	}
 	pair, err := tls.X509KeyPair(cert, key)
+	given := expiry.Parse(cert)
 	if err != nil {
-		wrong.addEither("DEVO_CERT_FILE", "DEVO_KEY_FILE", "is wrong: %s and %s are not a certificate and its key: %v",
-			c.CertFile, c.KeyFile, err)
+		which := ""
+		if len(given) > 0 {
+			which = "; that certificate has " + expiry.Describe(given[0])
+		}
+		wrong.addEither("DEVO_CERT_FILE", "DEVO_KEY_FILE", "is wrong: %s and %s are not a certificate and its key: %v%s",
+			c.CertFile, c.KeyFile, err, which)
+		return tls.Certificate{}
+	}
+	pair.Certificate = nil
+	for _, sent := range complete(given, authorities) {
+		pair.Certificate = append(pair.Certificate, sent.Raw)
 	}
 	return pair
 }
@@ -111,28 +122,13 @@ func isEncrypted(data []byte) bool {
 	return false
 }
 
-// certificates returns the certificates in a PEM file.
-func certificates(data []byte) (all [][]byte) {
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		if block.Type == "CERTIFICATE" {
-			all = append(all, block.Bytes)
-		}
-	}
-	return all
-}
-
 // complete returns the chain from a client's certificate up to the last authority that the files have. given are the
 // certificates of DEVO_CERT_FILE, and more those of DEVO_CHAIN_FILE. Some servers know the root only, and senders that use
 // OpenSSL complete the chain from there too. If the files have no longer chain than given, given stays as it is.
-func complete(leaf *x509.Certificate, given, more [][]byte) [][]byte {
-	var authorities []*x509.Certificate
-	for _, der := range slices.Concat(given[1:], more) {
-		if authority, err := x509.ParseCertificate(der); err == nil {
-			authorities = append(authorities, authority)
-		}
-	}
-	chain := [][]byte{leaf.Raw}
-	for top := leaf; !bytes.Equal(top.RawIssuer, top.RawSubject); {
+func complete(given, more []*x509.Certificate) []*x509.Certificate {
+	authorities := slices.Concat(given[1:], more)
+	chain := []*x509.Certificate{given[0]}
+	for top := given[0]; !bytes.Equal(top.RawIssuer, top.RawSubject); {
 		i := slices.IndexFunc(authorities, func(a *x509.Certificate) bool {
 			return bytes.Equal(top.RawIssuer, a.RawSubject) && top.CheckSignatureFrom(a) == nil
 		})
@@ -141,7 +137,7 @@ func complete(leaf *x509.Certificate, given, more [][]byte) [][]byte {
 		}
 		top = authorities[i]
 		authorities = slices.Delete(authorities, i, i+1) // so that authorities that signed each other end the loop
-		chain = append(chain, top.Raw)
+		chain = append(chain, top)
 	}
 	if len(chain) > len(given) {
 		return chain

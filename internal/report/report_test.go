@@ -18,6 +18,7 @@ import (
 
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/devo"
+	"okta-collector/internal/expiry"
 	"okta-collector/internal/printable"
 	"okta-collector/internal/report"
 )
@@ -36,6 +37,8 @@ type devoOf struct {
 
 func (d *devoOf) Check(context.Context) error { return nil }
 func (d *devoOf) OffsetOf() string            { return "" }
+
+func (d *devoOf) Certificates() []expiry.Certificate { return nil }
 
 func (s *stream) Keep(int64)                {}
 func (s *stream) Proven() checkpoint.Proven { return checkpoint.Proven{} }

@@ -90,6 +90,9 @@ func adviceFor(err error) string {
 			return known.advice
 		}
 	}
+	if strings.Contains(err.Error(), "remote error: tls:") {
+		return refusedCertificate()
+	}
 	if closedByServer(err) {
 		return adviceForClose(err)
 	}
@@ -98,8 +101,6 @@ func adviceFor(err error) string {
 
 // Code returns the gRPC code of an error of Temporal's.
 func Code(err error) codes.Code { return serviceerror.ToStatus(err).Code() }
-
-const clientCertificate = "the server does not accept the client's certificate, or asks for one: replace the files of TEMPORAL_TLS_CLIENT_CERT_PATH and _KEY_PATH"
 
 // knownTexts are parts of errors of TLS, and what to do about them. gRPC passes on nothing but the text.
 var knownTexts = []struct{ text, advice string }{
@@ -111,7 +112,6 @@ var knownTexts = []struct{ text, advice string }{
 	{"certificate is valid for", "correct TEMPORAL_ADDRESS, or name the server in TEMPORAL_TLS_SERVER_NAME"},
 	{"certificate is not valid for any names", "correct TEMPORAL_ADDRESS, or name the server in TEMPORAL_TLS_SERVER_NAME"},
 	{"doesn't contain any IP SANs", "name the server in TEMPORAL_TLS_SERVER_NAME"},
-	{"remote error: tls:", clientCertificate},
 }
 
 // closedByServer reports whether the server closed the connection before it said why.
@@ -136,7 +136,7 @@ func adviceForClose(closed error) string {
 	case options.ConnectionOptions.TLS == nil:
 		return ""
 	case len(options.ConnectionOptions.TLS.Certificates) > 0:
-		return clientCertificate
+		return refusedCertificate()
 	}
 	return "the server asks for a client's certificate (TEMPORAL_TLS_CLIENT_CERT_PATH and _KEY_PATH), or what stands before it does not reach Temporal"
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -212,6 +213,9 @@ func TestAConnectionThatFailsSaysWhatToDo(t *testing.T) {
 			_, err = Dial(ctx, options)
 			require.ErrorContains(t, err, want)
 			require.ErrorContains(t, err, "cannot reach Temporal at "+settings["TEMPORAL_ADDRESS"])
+			if strings.Contains(want, "client's certificate") {
+				require.ErrorContains(t, err, fmt.Sprintf(`serial %X, end `, clientCertificate()[0].SerialNumber))
+			}
 			t.Log(err)
 		})
 	}

@@ -72,6 +72,9 @@ func settings() (envconfig.ClientConfigProfile, error) {
 func clientOptions(profile envconfig.ClientConfigProfile) (client.Options, error) {
 	options, err := profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
 	if err != nil {
+		if strings.Contains(err.Error(), "private key") {
+			err = fmt.Errorf("%w%s", err, offered())
+		}
 		return options, settingError(err)
 	}
 	if config := options.ConnectionOptions.TLS; config != nil {

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc/credentials"
 
+	"okta-collector/internal/expiry"
 	"okta-collector/internal/secret"
 )
 
@@ -24,7 +25,11 @@ func (rereadTLS) ClientHandshake(ctx context.Context, authority string, conn net
 	if err != nil {
 		return nil, nil, err
 	}
-	return credentials.NewTLS(config).ClientHandshake(ctx, authority, conn)
+	secured, info, err := credentials.NewTLS(config).ClientHandshake(ctx, authority, conn)
+	if state, ok := info.(credentials.TLSInfo); ok && len(state.State.VerifiedChains) > 0 {
+		server.Store(expiry.Verified(state.State.VerifiedChains))
+	}
+	return secured, info, err
 }
 
 // Clone implements credentials.TransportCredentials.

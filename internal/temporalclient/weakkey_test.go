@@ -16,6 +16,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/credentials"
+
+	"okta-collector/internal/expiry"
 )
 
 // selfSigned writes a certificate for this machine, with an RSA key of so many bits, and the key.
@@ -60,6 +62,10 @@ func TestAShortRSAKeyIsRefusedOnEitherSideOfTheConnectionToTemporal(t *testing.T
 		if !refused {
 			require.NoError(t, err)
 			temporal.Close()
+			seen := Certificates()
+			require.Len(t, seen, 1)
+			require.Equal(t, expiry.TemporalServer, seen[0].For)
+			require.Equal(t, pair.Leaf, seen[0].Certificate)
 			continue
 		}
 		require.ErrorContains(t, err, "RSA key of 1024 bits")
