@@ -145,7 +145,7 @@ func TestEveryPanelAndAlertFindsItsData(t *testing.T) {
 	})
 	s.worker.kill()
 	s.eventually("that there is no worker is noticed", func() bool { return p.alerts()["OktaCollectorNoWorker"] != nil })
-	p.requireHealthyRules(15)
+	p.requireHealthyRules(16)
 }
 
 // aBitOfEverything forbids groups, answers each kind of 429 once, and never about clients.
