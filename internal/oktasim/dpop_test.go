@@ -44,6 +44,7 @@ var badProofs = map[string]struct {
 	"a symmetric signature":  {"signature", func(_ *service, r *request) { r.proof.header["alg"] = "HS256" }},
 	"another curve's alg":    {"signature", func(_ *service, r *request) { r.proof.header["alg"] = "ES384" }},
 	"RSA's alg with EC":      {"signature", func(_ *service, r *request) { r.proof.header["alg"] = "RS256"; r.proof.key = rsaKey() }},
+	"EC's alg with RSA":      {"signature", func(_ *service, r *request) { r.proof.key, r.proof.header["jwk"] = rsaKey(), publicJWK(rsaKey()) }},
 	"another method":         {"'htm'", func(_ *service, r *request) { r.proof.claims["htm"] = "PUT" }},
 	"a method in lower case": {"'htm'", func(_ *service, r *request) { r.proof.claims["htm"] = strings.ToLower(r.method) }},
 	"no method":              {"'htm'", func(_ *service, r *request) { delete(r.proof.claims, "htm") }},

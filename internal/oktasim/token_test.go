@@ -85,7 +85,9 @@ func TestAnAPIServiceIntegrationSignsInWithItsSecretByHTTPBasic(t *testing.T) {
 	require.Equal(t, "invalid_request", read(t, s.send(both)).Error)
 
 	keys := newService(t, nil)
-	require.Equal(t, "invalid_client", read(t, keys.send(ask(basic(clientID, "s3cret")))).Error, "an app with keys has no secret")
+	for _, secret := range []string{"s3cret", ""} {
+		require.Equal(t, "invalid_client", read(t, keys.send(ask(basic(clientID, secret)))).Error, "an app with keys has no secret")
+	}
 }
 
 func TestEveryAlgorithmThatOktaTakesIsTaken(t *testing.T) {
