@@ -1,9 +1,11 @@
-// Package jsontext writes texts from other programs into JSON strings.
+// Package jsontext finds the members of JSON objects, and writes texts from other programs into JSON strings.
 package jsontext
 
 import (
+	"bytes"
 	"encoding/json"
 	"iter"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -12,12 +14,12 @@ import (
 func Members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		for at := 1; at < len(object) && object[at] == '"'; at++ {
-			end := value(object, at)
+			end := End(object, at)
 			if end+1 >= len(object) || object[end] != ':' {
 				return
 			}
 			name, from := object[at+1:end-1], end+1
-			at = value(object, from)
+			at = End(object, from)
 			if !yield(name, object[from:at]) || at >= len(object) || object[at] != ',' {
 				return
 			}
@@ -25,8 +27,8 @@ func Members(object []byte) iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// value returns the end of the value that begins at a place.
-func value(text []byte, at int) int {
+// End returns the end of the value that begins at a place of a text like that of [Members].
+func End(text []byte, at int) int {
 	depth, inString := 0, false
 	for ; at < len(text); at++ {
 		switch c := text[at]; {
@@ -51,6 +53,15 @@ func value(text []byte, at int) int {
 		}
 	}
 	return len(text)
+}
+
+// Text returns the text of a JSON string that is given without its quotes.
+func Text(inside []byte) (text string) {
+	if bytes.IndexByte(inside, '\\') < 0 && utf8.Valid(inside) {
+		return string(inside)
+	}
+	_ = json.Unmarshal(slices.Concat([]byte{'"'}, inside, []byte{'"'}), &text) // cannot fail for valid JSON
+	return text
 }
 
 // escapes has how the characters are written that a JSON string cannot have, replacement what stands for a byte that is not
