@@ -29,30 +29,43 @@ func Members(object []byte) iter.Seq2[[]byte, []byte] {
 
 // End returns the end of the value that begins at a place of a text like that of [Members].
 func End(text []byte, at int) int {
-	depth, inString := 0, false
-	for ; at < len(text); at++ {
-		switch c := text[at]; {
-		case inString && c == '\\':
-			at++
-		case c == '"':
-			if inString = !inString; !inString && depth == 0 {
-				return at + 1
+	for depth := 0; at < len(text); at++ {
+		switch text[at] {
+		case '"':
+			if at = quote(text, at+1); depth == 0 {
+				return min(at+1, len(text))
 			}
-		case inString:
-		case c == '{' || c == '[':
+		case '{', '[':
 			depth++
-		case c == '}' || c == ']':
+		case '}', ']':
 			if depth--; depth < 0 {
 				return at // of the object that the value is in
 			}
 			if depth == 0 {
 				return at + 1
 			}
-		case c == ',' && depth == 0:
-			return at
+		case ',':
+			if depth == 0 {
+				return at
+			}
 		}
 	}
 	return len(text)
+}
+
+// quote returns the place of the quote that ends the string in which a place is.
+func quote(text []byte, at int) int {
+	for {
+		next := bytes.IndexByte(text[at:], '"')
+		if next < 0 {
+			return len(text)
+		}
+		escape := bytes.IndexByte(text[at:at+next], '\\')
+		if escape < 0 {
+			return at + next
+		}
+		at = min(at+escape+2, len(text)) // the character after a backslash ends nothing
+	}
 }
 
 // Text returns the text of a JSON string that is given without its quotes.

@@ -319,6 +319,23 @@ func TestABufferHasWhatWasRead(t *testing.T) {
 	}
 }
 
+func TestMoreBytesThanWereReadAreOfTheBoundToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bound := memory.New(4 * mib)
+		b := acquire(t, bound.Join(), mib)
+		require.NoError(t, b.ReadFrom(t.Context(), strings.NewReader("page"), 4, large))
+		read := used(t, bound)
+		more, err := b.More(t.Context(), mib)
+		require.NoError(t, err)
+		require.Empty(t, more)
+		require.Equal(t, mib, cap(more))
+		require.Equal(t, read+mib, used(t, bound))
+		require.Equal(t, "page", string(b.Bytes()))
+		b.Release()
+		require.Zero(t, used(t, bound))
+	})
+}
+
 func TestAnAnswerThatIsSmallerThanExpectedGivesTheRestBack(t *testing.T) {
 	bound := memory.New(8 * mib)
 	b := acquire(t, bound.Join(), 4*mib)

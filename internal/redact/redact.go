@@ -12,10 +12,14 @@ const maxList = 1 << 10
 // without white space between its tokens.
 //
 // anywhere: the object may be a part of another one, so a member counts wherever it has the last name of a rule's path.
-func (r *Rules) Size(object []byte, anywhere bool) (size int) {
+func (r *Rules) Size(object []byte, anywhere bool) int {
 	if r == nil || !r.concerns(object) {
-		return 0
+		return 0 // without the memory that size takes
 	}
+	return r.size(object, anywhere)
+}
+
+func (r *Rules) size(object []byte, anywhere bool) (size int) {
 	r.find(object, anywhere, func(e edit) {
 		if size == 0 {
 			size = len(object) + maxList

@@ -142,6 +142,14 @@ func TestAShortKeyIsRefusedAndNotShown(t *testing.T) {
 	require.NotContains(t, err.Error(), "short-key")
 }
 
+func TestAnObjectWithNothingToRedactCostsNoMemory(t *testing.T) {
+	object := []byte(`{"id":"0oa1","name":"a \"name\"","protocol":{"credentials":{"trust":{"kid":"k"}}}}`)
+	for _, rules := range []*redact.Rules{nil, redact.New(), idps} {
+		require.Zero(t, rules.Size(object, false))
+		require.Zero(t, testing.AllocsPerRun(100, func() { rules.Size(object, false) }))
+	}
+}
+
 // planted writes random objects. Their strings have no secret but those that it plants.
 type planted struct {
 	*rand.Rand
@@ -310,5 +318,21 @@ func BenchmarkSize(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		idps.Size(object, false)
+	}
+}
+
+// BenchmarkAppend redacts an object of 2 KB that has a secret.
+func BenchmarkAppend(b *testing.B) {
+	object := []byte(`{"id":"0oa1","a":{` + strings.Repeat(`"name":"a value of twenty","n":[1,true],`, 45) + `"z":1},"protocol":{"credentials":{"client":{"client_secret":"s3cret"}}}}`)
+	for name, k := range map[string]redact.Key{"mark": {}, "hash": key(b, oneKey, "acme")} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(object)))
+			b.ReportAllocs()
+			dst := make([]byte, 0, 8<<10)
+			for b.Loop() {
+				idps.Size(object, false)
+				idps.Append(dst, object, false, k)
+			}
+		})
 	}
 }
