@@ -65,8 +65,10 @@ func redaction(item string) (service string, rule redact.Rule, err error) {
 		return "", rule, errors.New("which names no member; want the names that lead to it with dots, such as profile.mobilePhone")
 	case redact.IsKey(rule.Path) || rule.Path == collection.Key:
 		return "", rule, errors.New("which the collector needs to tell objects apart; want another member")
+	case told && slices.Contains(collection.Secret, rule.Path):
+		return "", rule, errors.New("which is a secret and hashed in another way; leave it out, or name it without =hash to remove it")
 	}
-	if rule.Action = redact.Remove; how == "hash" {
+	if rule.Action = redact.Remove; told {
 		rule.Action = redact.Join
 	}
 	return service, rule, nil

@@ -49,6 +49,7 @@ func TestWhatCannotBeRedactedOrDroppedIsRefusedAtStart(t *testing.T) {
 		{"OKTA_REDACT", "logs:uuid", "needs to tell objects apart"},
 		{"OKTA_REDACT", "logs:published", "needs to tell objects apart"},
 		{"OKTA_REDACT", "clients:client_id", "needs to tell objects apart"},
+		{"OKTA_REDACT", "clients:client_secret=hash", "is a secret"},
 		{"OKTA_REDACT", "apps:id", "needs to tell objects apart"},
 		{"OKTA_REDACT_KEY_FILE", write(t, "key", []byte("short")), "at least 32"},
 		{"OKTA_REDACT_KEY_FILE", "/nowhere/key", "/nowhere/key"},

@@ -76,7 +76,7 @@ func (p *Page) Dropped(from, to int) int64 {
 	return int64(p.end(to) - p.begin(from) - (to - from))
 }
 
-// begin is where the objects of the page begin of which the first n of Objects are not a part.
+// begin is where in all the n-th of Objects is, or for the first one the dropped ones before it.
 func (p *Page) begin(n int) int {
 	switch {
 	case n == 0:
@@ -87,7 +87,7 @@ func (p *Page) begin(n int) int {
 	return p.kept[n]
 }
 
-// end is where the objects of the page end of which the first n of Objects are a part.
+// end is where in all the first n of Objects end, together with the dropped ones after them.
 func (p *Page) end(n int) int {
 	if n == len(p.Objects) {
 		return len(p.all)

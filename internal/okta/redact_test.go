@@ -188,6 +188,25 @@ func TestWhatTheOperatorDoesNotWantToLeaveIsRemovedOrHashed(t *testing.T) {
 	require.Equal(t, "2026-03-01T11:00:01Z", p.position.Newest.Format(time.RFC3339), "the position is where it would be")
 }
 
+func TestAnObjectWithTooManySecretsGoesWithoutItsBytes(t *testing.T) {
+	many := strings.Repeat(`"client_secret":1,`, 1_500_000)
+	org := orgOf(t, lists(`[{"client_id":"a"},{"client_id":"b",`+many+`"n":1}]`), func(*okta.Config) {})
+	r := org.Reader(service(t, "clients"), okta.Begin{}, time.Now)
+	page, err := r.Next(t.Context(), checkpoint.Position{})
+	require.NoError(t, err)
+	require.Empty(t, page.Objects)
+	require.Equal(t, 100, page.Position.Limit, "a smaller page is asked for first")
+
+	page, err = r.Next(t.Context(), checkpoint.Position{Limit: 1})
+	require.NoError(t, err)
+	require.Equal(t, `{"client_id":"a"}`, string(page.Objects[0]))
+	m := asMarked(t, string(page.Objects[1]))
+	require.Empty(t, *m.Unreadable)
+	require.Equal(t, "too many members to redact", m.Reason)
+	require.Equal(t, "b", m.ID)
+	page.Release()
+}
+
 // events are log events of these types, a minute apart.
 func events(types ...string) (all []string) {
 	for i, kind := range types {
