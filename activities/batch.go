@@ -109,6 +109,7 @@ func (s *slice) confirm(b *batch) error {
 	}
 	odd := b.page.Oddities(b.from, b.to)
 	s.metrics.odd(odd)
+	s.metrics.add(s.metrics.m.dropped, float64(b.page.Dropped(b.from, b.to)))
 	return s.progress.advance(b, stats, odd, s.stream, s.now())
 }
 

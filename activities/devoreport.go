@@ -25,7 +25,7 @@ func (s *slice) report(end workflows.End, failed error) {
 		s.tenant.Reports.Pull(s.source(), report.Pull{
 			ID: id, Kind: string(s.pull), Complete: after.Pulls > before.Pulls, End: string(end), Requests: s.reader.Requests(),
 			Events: after.Events - before.Events, Bytes: after.Bytes - before.Bytes, Pages: after.Pages - before.Pages, Cut: after.Cut - before.Cut,
-			Took: time.Since(s.began),
+			Dropped: after.Dropped - before.Dropped, Took: time.Since(s.began),
 		})
 	}
 	for _, w := range s.warnings {

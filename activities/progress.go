@@ -35,6 +35,7 @@ func (p *progress) opened(offset *int64, of string) error {
 // advance moves the checkpoint past a batch that was confirmed, or was empty, and saves it. odd are the batch's oddities.
 func (p *progress) advance(b *batch, stats devo.Stats, odd checkpoint.Oddities, stream devo.Stream, now time.Time) error {
 	p.at.Position = b.page.After(b.to)
+	p.at.Totals.Dropped += b.page.Dropped(b.from, b.to)
 	p.at.Totals.Oddities.Add(odd)
 	if b.delivery != nil {
 		p.at.Totals.Events += int64(len(b.objects()))

@@ -40,6 +40,7 @@ type reportRecord struct {
 	Bytes     int64     `json:"bytes"`
 	Pages     int64     `json:"pages"`
 	Cut       int64     `json:"events_cut"`
+	LeftOut   int64     `json:"events_dropped"`
 	Seconds   float64   `json:"duration_seconds"`
 	PerSecond float64   `json:"events_per_second"`
 	Dropped   int64     `json:"dropped"`

@@ -87,13 +87,19 @@ func keySecrets(t *testing.T, file string) []string {
 // The run has every secret that there can be, and goes through every error that one could slip into.
 func TestSecretsAreFoundNowhere(t *testing.T) {
 	t.Parallel()
-	s := newStack(t, oktasim.Config{Seed: 9, Counts: map[string]int{"logs": 2_000, "users": 100, "groups": 50, "apps": 50, "clients": 50}, Unlimited: true})
+	s := newStack(t, oktasim.Config{Seed: 9, Counts: map[string]int{"logs": 2_000, "users": 100, "groups": 50, "apps": 50, "clients": 50, "idps": 50}, Unlimited: true})
 	s.env["COLLECTOR_LOG_LEVEL"] = "debug"
 	devoToken := "devo%+secret=of-" + s.tenant
 	s.replaceDevo(devosim.Config{Dir: filepath.Join(s.dir, "pki"), Domain: "acme", Token: devoToken})
 	const wrong = "another%+token="
 	key := s.env["DEVO_KEY_FILE"]
 	secrets := append(keySecrets(t, key), s.token, devoToken, wrong)
+	for i, object := range s.org.All("idps") {
+		if !bytes.Equal(object, oktasim.Redacted(object)) {
+			secrets = append(secrets, fmt.Sprintf("not-a-secret-%d", i))
+			require.Contains(t, string(object), secrets[len(secrets)-1])
+		}
+	}
 	places := map[string]string{}
 	served := func(when string) {
 		for _, path := range []string{"/metrics", "/healthz", "/readyz"} {
@@ -104,8 +110,9 @@ func TestSecretsAreFoundNowhere(t *testing.T) {
 	// Over TLS, with a key; then half of the key.
 	s.startWorker()
 	places["arguments of the worker"] = arguments(t, s.worker.cmd.Process.Pid)
-	s.start("logs", "users")
-	s.caughtUp("logs", "users")
+	s.start("logs", "users", "idps")
+	s.caughtUp("logs", "users", "idps")
+	s.complete("idps") // so Devo has everything but the secrets
 	whole, err := os.ReadFile(key)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(key, whole[:len(whole)/2], 0o600))
@@ -156,7 +163,7 @@ func TestSecretsAreFoundNowhere(t *testing.T) {
 	require.Contains(t, places[fmt.Sprint("starter ", []string{"status", "--tenant", s.tenant})], "OKTA_API_TOKEN")
 	s.org.SetToken(s.token)
 	places["arguments of the starter"] = s.argumentsOfStarter("check")
-	s.addRecords(places, "logs", "users", "groups", "apps")
+	s.addRecords(places, "logs", "users", "groups", "apps", "idps")
 	foundNowhere(t, places, secrets)
 }
 

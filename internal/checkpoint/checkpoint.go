@@ -83,6 +83,8 @@ type Totals struct {
 	Bytes  int64 `json:"bytes"`         // of JSON as it was shipped
 	Pulls  int64 `json:"pulls"`         // complete ones
 	Cut    int64 `json:"cut,omitempty"` // objects above DEVO_MAX_EVENT that were shipped cut and marked
+	// Dropped counts the events of OKTA_DROP_EVENTS, which are not shipped. Events does not have them.
+	Dropped int64 `json:"dropped,omitempty"`
 	Oddities
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"okta-collector/internal/config"
+	"okta-collector/internal/okta"
 )
 
 func TestTheDocumentedSettingsAreThoseOfTheCode(t *testing.T) {
@@ -34,4 +35,28 @@ func TestTheDocumentedSettingsAreThoseOfTheCode(t *testing.T) {
 	for _, name := range config.TemporalNames {
 		require.Contains(t, string(content), "`"+name+"`")
 	}
+}
+
+func TestTheDocumentedSecretsAreThoseOfTheCatalog(t *testing.T) {
+	content, err := os.ReadFile("../../docs/settings.md")
+	require.NoError(t, err)
+	_, table, found := strings.Cut(string(content), "| secret | service |\n|---|---|\n")
+	require.True(t, found)
+	table, _, _ = strings.Cut(table, "\n\n")
+
+	var paths []string
+	services := map[string][]string{} // by path
+	for _, c := range okta.Services() {
+		for _, path := range c.Secret {
+			if services[path] == nil {
+				paths = append(paths, path)
+			}
+			services[path] = append(services[path], c.Name)
+		}
+	}
+	var want []string
+	for _, path := range paths {
+		want = append(want, "| `"+path+"` | "+strings.Join(services[path], ", ")+" |")
+	}
+	require.ElementsMatch(t, want, strings.Split(table, "\n"))
 }

@@ -39,6 +39,9 @@ func (t tenant) okta() okta.Config {
 		PollLogs:      t.duration("OKTA_POLL_LOGS", t.PollLogs, 24*time.Hour),
 		PollResources: t.duration("OKTA_POLL_RESOURCES", t.PollResources, 7*24*time.Hour),
 		FullSync:      t.duration("OKTA_FULL_SYNC", t.FullSync, 30*24*time.Hour),
+		Redact:        t.redact(),
+		RedactKey:     t.redactKey(),
+		DropEvents:    t.dropEvents(),
 	}
 }
 

@@ -49,6 +49,10 @@ type sharedVariables struct {
 	PollResources string `envconfig:"OKTA_POLL_RESOURCES" default:"15m" desc:"time between pulls of users, groups, ..."`
 	FullSync      string `envconfig:"OKTA_FULL_SYNC" default:"24h" desc:"time between full pulls of what is pulled by changes or listed under other objects"`
 
+	Redact        string `envconfig:"OKTA_REDACT" desc:"members to remove or to hash: users:profile.mobilePhone,logs:client.ipAddress=hash,..."`
+	RedactKeyFile string `envconfig:"OKTA_REDACT_KEY_FILE" desc:"a file with the key of hashes, read again at each use; secrets are hashed too"`
+	DropEvents    string `envconfig:"OKTA_DROP_EVENTS" desc:"events of the System Log not to ship: user.session.start,..."`
+
 	DevoURL         string     `envconfig:"DEVO_URL" desc:"tls://collector-us.devo.io:443, tcp://relay:13000, https://http-us.devo.io, file:///dir or stdout:"`
 	DevoChainFile   string     `envconfig:"DEVO_CHAIN_FILE" desc:"tls, https: PEM file of the CAs that the server is verified with; default: the system's"`
 	DevoCertFile    string     `envconfig:"DEVO_CERT_FILE" desc:"tls, https: PEM file of the client certificate"`

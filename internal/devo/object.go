@@ -11,6 +11,13 @@ import (
 // dates 24.
 const maxKept = 256
 
+// redacted is the member in which the source lists what it has redacted. A cut object keeps it. The source bounds the list by
+// maxRedacted bytes.
+const (
+	redacted    = "@okta_redacted"
+	maxRedacted = 1 << 10
+)
+
 // isObject reports whether b has the braces of a JSON object. The source has checked the rest.
 func isObject(b []byte) bool {
 	return len(b) >= 2 && b[0] == '{' && b[len(b)-1] == '}'
@@ -46,11 +53,12 @@ func appendCut(dst, object, members []byte, size int) []byte {
 	return append(dst, end...)
 }
 
-// appendIdentity appends the short top-level members that identify the object, each with a comma.
+// appendIdentity appends the short top-level members that identify the object, and the list of what was redacted in it, each
+// with a comma.
 func appendIdentity(dst, object []byte) []byte {
 	kept := map[string][]byte{}
 	for name, value := range jsontext.Members(object) {
-		if len(name) <= len("client_id") {
+		if len(name) <= len(redacted) {
 			kept[string(name)] = value // the last one of a name counts
 		}
 	}
@@ -58,6 +66,9 @@ func appendIdentity(dst, object []byte) []byte {
 		if value := kept[name]; len(value) > 0 && value[0] == '"' && len(value) <= maxKept {
 			dst = fmt.Appendf(dst, `"%s":%s,`, name, value)
 		}
+	}
+	if value := kept[redacted]; len(value) > 0 && value[0] == '[' && len(value) <= maxRedacted {
+		dst = fmt.Appendf(dst, `"%s":%s,`, redacted, value)
 	}
 	return dst
 }

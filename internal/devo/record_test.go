@@ -109,6 +109,14 @@ func TestObjectAboveTheLimitIsCutAndMarked(t *testing.T) {
 	require.True(t, strings.HasPrefix(object, got["@okta_cut"].(string)), "what was kept is the beginning of the text")
 }
 
+func TestACutObjectKeepsTheListOfWhatWasRedactedInIt(t *testing.T) {
+	object := `{"id":"1","text":"` + strings.Repeat("x", 8192) + `","@okta_redacted":["a.b","c"]}`
+	f := framer{cfg: Config{MaxEvent: minMaxEvent}}
+	out, _, err := render(t, &f, nil, batchOf(`"@devo_pulling_id":7`, object))
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(out, `{"id":"1","@okta_redacted":["a.b","c"],"@devo_pulling_id":7,"@okta_cut":"{`), out[:100])
+}
+
 func TestObjectOfExactlyTheLimitIsWhole(t *testing.T) {
 	object := func(size int) string {
 		return `{"a":"` + strings.Repeat("x", size-len(`{"a":"",`)-len(`"@x":1}`)) + `"}`

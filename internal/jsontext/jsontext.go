@@ -1,9 +1,11 @@
-// Package jsontext writes texts from other programs into JSON strings.
+// Package jsontext finds the members of JSON objects, and writes texts from other programs into JSON strings.
 package jsontext
 
 import (
+	"bytes"
 	"encoding/json"
 	"iter"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -12,12 +14,12 @@ import (
 func Members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(name, value []byte) bool) {
 		for at := 1; at < len(object) && object[at] == '"'; at++ {
-			end := value(object, at)
+			end := End(object, at)
 			if end+1 >= len(object) || object[end] != ':' {
 				return
 			}
 			name, from := object[at+1:end-1], end+1
-			at = value(object, from)
+			at = End(object, from)
 			if !yield(name, object[from:at]) || at >= len(object) || object[at] != ',' {
 				return
 			}
@@ -25,32 +27,54 @@ func Members(object []byte) iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// value returns the end of the value that begins at a place.
-func value(text []byte, at int) int {
-	depth, inString := 0, false
-	for ; at < len(text); at++ {
-		switch c := text[at]; {
-		case inString && c == '\\':
-			at++
-		case c == '"':
-			if inString = !inString; !inString && depth == 0 {
-				return at + 1
+// End returns the end of the value that begins at a place of a text like that of [Members].
+func End(text []byte, at int) int {
+	for depth := 0; at < len(text); at++ {
+		switch text[at] {
+		case '"':
+			if at = quote(text, at+1); depth == 0 {
+				return min(at+1, len(text))
 			}
-		case inString:
-		case c == '{' || c == '[':
+		case '{', '[':
 			depth++
-		case c == '}' || c == ']':
+		case '}', ']':
 			if depth--; depth < 0 {
 				return at // of the object that the value is in
 			}
 			if depth == 0 {
 				return at + 1
 			}
-		case c == ',' && depth == 0:
-			return at
+		case ',':
+			if depth == 0 {
+				return at
+			}
 		}
 	}
 	return len(text)
+}
+
+// quote returns the place of the quote that ends the string in which a place is.
+func quote(text []byte, at int) int {
+	for {
+		next := bytes.IndexByte(text[at:], '"')
+		if next < 0 {
+			return len(text)
+		}
+		escape := bytes.IndexByte(text[at:at+next], '\\')
+		if escape < 0 {
+			return at + next
+		}
+		at = min(at+escape+2, len(text)) // the character after a backslash ends nothing
+	}
+}
+
+// Text returns the text of a JSON string that is given without its quotes.
+func Text(inside []byte) (text string) {
+	if bytes.IndexByte(inside, '\\') < 0 && utf8.Valid(inside) {
+		return string(inside)
+	}
+	_ = json.Unmarshal(slices.Concat([]byte{'"'}, inside, []byte{'"'}), &text) // cannot fail for valid JSON
+	return text
 }
 
 // escapes has how the characters are written that a JSON string cannot have, replacement what stands for a byte that is not

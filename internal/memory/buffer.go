@@ -13,6 +13,7 @@ type Buffer struct {
 	owner   *Owner
 	granted int // bytes of the bound
 	bytes   []byte
+	more    []byte // what More returned
 }
 
 // ErrFull: the page is larger than a buffer may become.
@@ -52,11 +53,23 @@ func (b *Buffer) ReadFrom(ctx context.Context, r io.Reader, announced int64, lim
 // Bytes are what was read. They are valid until Release.
 func (b *Buffer) Bytes() []byte { return b.bytes }
 
+// More returns an empty slice with room for so many bytes beside those that were read. It is valid until Release. More waits
+// as ReadFrom does, and must be called once.
+func (b *Buffer) More(ctx context.Context, bytes int) ([]byte, error) {
+	bytes = rounded(bytes)
+	if err := b.resize(ctx, b.granted+bytes); err != nil {
+		return nil, err
+	}
+	b.more = b.owner.bound.free.take(bytes)
+	return b.more, nil
+}
+
 // Release gives the bytes back. A second call does nothing.
 func (b *Buffer) Release() {
 	bound := b.owner.bound
 	bound.free.put(b.bytes)
-	b.bytes = nil
+	bound.free.put(b.more)
+	b.bytes, b.more = nil, nil
 	bound.mu.Lock()
 	defer bound.mu.Unlock()
 	bound.add(b, -b.granted)

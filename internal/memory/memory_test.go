@@ -204,7 +204,7 @@ func TestAnOwnerThatHasNothingDoesNotWaitForBuffersThatGrow(t *testing.T) {
 		require.EqualValues(t, 1, metric(t, bound, "okta_collector_page_memory_waiting"))
 		acquire(t, other, mib/8).Release()
 		close(end)
-		synctest.Wait()
+		synctest.Wait() // a buffer is used by one goroutine at a time
 		held[0].Release()
 	})
 }
@@ -318,6 +318,23 @@ func TestABufferHasWhatWasRead(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestMoreBytesThanWereReadAreOfTheBoundToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bound := memory.New(4 * mib)
+		b := acquire(t, bound.Join(), mib)
+		require.NoError(t, b.ReadFrom(t.Context(), strings.NewReader("page"), 4, large))
+		read := used(t, bound)
+		more, err := b.More(t.Context(), mib)
+		require.NoError(t, err)
+		require.Empty(t, more)
+		require.Equal(t, mib, cap(more))
+		require.Equal(t, read+mib, used(t, bound))
+		require.Equal(t, "page", string(b.Bytes()))
+		b.Release()
+		require.Zero(t, used(t, bound))
+	})
 }
 
 func TestAnAnswerThatIsSmallerThanExpectedGivesTheRestBack(t *testing.T) {

@@ -36,7 +36,8 @@ type answer struct {
 	date date
 }
 
-// read reads the body of a 200 to q. Elements that are no JSON objects become marked records. Its error may wrap one of
+// read reads the body of a 200 to q. Elements that are no JSON objects become marked records, and what must not leave is
+// replaced in the others. Its error may wrap one of
 // the errors of split, or errTooLarge. If no smaller page can be asked for, what cannot be told apart in a whole answer is
 // one marked record, and so is an object that is too large.
 func (o *Org) read(ctx context.Context, a *answer, q query, resp *http.Response) error {
@@ -58,6 +59,10 @@ func (o *Org) read(ctx context.Context, a *answer, q query, resp *http.Response)
 		return err
 	}
 	a.readLinks(q, resp.Header, links)
+	o.drop(c, a.objects)
+	if err := o.redact(ctx, q, a); err != nil {
+		return err
+	}
 	room := maxMarks
 	for i := range a.objects {
 		o.mark(c, &a.objects[i], i, &room)

@@ -36,6 +36,9 @@ func changedSince(members ...string) func(time.Time) url.Values {
 var (
 	underApp   = []Level{{Of: "apps", Param: "id", Member: "@okta_app_id"}}
 	underGroup = []Level{{Of: "groups", Param: "id", Member: "@okta_group_id"}}
+
+	// userSecrets are the secrets of a user. Okta documents them as members of requests only.
+	userSecrets = []string{"credentials.password.value", "credentials.password.hash", "credentials.recovery_question.answer"}
 )
 
 // catalog has the paths, limits and filters of Okta's Management API 2026.06.
@@ -46,7 +49,7 @@ var catalog = Catalog{
 	},
 	{
 		Name: "users", Path: "/api/v1/users", Limit: 200, MinLimit: 1,
-		Table: "auth.okta.users", Scopes: []string{"okta.users.read"}, TimesOut: true,
+		Table: "auth.okta.users", Scopes: []string{"okta.users.read"}, TimesOut: true, Secret: userSecrets,
 		Changed: changedSince("lastUpdated"),
 		// The plain listing leaves out DEPROVISIONED users; a filter includes them.
 		Full: changedSince("lastUpdated")(time.Unix(0, 0)),
@@ -58,15 +61,20 @@ var catalog = Catalog{
 	},
 	{
 		Name: "apps", Path: "/api/v1/apps", Limit: 200, MinLimit: 1,
-		Table: "auth.okta.apps", Scopes: []string{"okta.apps.read"}, Secret: true,
+		Table: "auth.okta.apps", Scopes: []string{"okta.apps.read"},
+		Secret: []string{"credentials.oauthClient.client_secret", "credentials.password.value", "credentials.password.hash"},
 	},
 	{
 		Name: "clients", Path: "/oauth2/v1/clients", Limit: 200, MinLimit: 1,
-		Table: "auth.okta.clients", Scopes: []string{"okta.clients.read"}, Secret: true,
+		Table: "auth.okta.clients", Scopes: []string{"okta.clients.read"}, Secret: []string{"client_secret"},
 	},
 	{
 		Name: "idps", Path: "/api/v1/idps", Limit: 200, MinLimit: 1,
-		Table: "auth.okta.idps", Scopes: []string{"okta.idps.read"}, Secret: true,
+		Table: "auth.okta.idps", Scopes: []string{"okta.idps.read"},
+		Secret: []string{
+			"protocol.credentials.client.client_secret", // Okta was seen to answer with it in clear
+			"protocol.credentials.signing.privateKey", "protocol.credentials.bearer.apiKey",
+		},
 	},
 	{
 		Name: "zones", Path: "/api/v1/zones", Limit: 200, MinLimit: 1,
@@ -74,7 +82,7 @@ var catalog = Catalog{
 	},
 	{
 		Name: "app_users", Path: "/api/v1/apps/{id}/users", Limit: 500, MinLimit: 1, Under: underApp, Window: "/api/v1/apps",
-		Table: "my.app.okta.app_users", Scopes: []string{"okta.apps.read"}, Secret: true,
+		Table: "my.app.okta.app_users", Scopes: []string{"okta.apps.read"}, Secret: []string{"credentials.password.value"},
 	},
 	{
 		Name: "app_groups", Path: "/api/v1/apps/{id}/groups", Limit: 200, MinLimit: 20, Under: underApp, Window: "/api/v1/apps",
@@ -82,7 +90,7 @@ var catalog = Catalog{
 	},
 	{
 		Name: "group_members", Path: "/api/v1/groups/{id}/users", Limit: 200, MinLimit: 1, Under: underGroup, Window: "/api/v1/groups",
-		Table: "my.app.okta.group_members", Scopes: []string{"okta.groups.read"},
+		Table: "my.app.okta.group_members", Scopes: []string{"okta.groups.read"}, Secret: userSecrets,
 	},
 }
 

@@ -54,6 +54,7 @@ type Org struct {
 	memory *memory.Owner
 	sizes  sync.Map // of int, the bytes of the last page, by pageKey
 	levels sync.Map // of *levelPage, by levelKey
+	hidden sync.Map // of *redact.Rules, by a collection's name
 }
 
 // New makes an Org. It sends nothing.
@@ -302,6 +303,11 @@ func (o *Org) transportError(timed, ctx context.Context, e *Error) error {
 		e.Class = tooMuch
 	case errors.Is(e.err, errReading), errors.Is(e.err, errEnds):
 		e.like = cutShort
+	case errors.As(e.err, new(*keyError)):
+		if e.Advice = machine.Remedy(e.err); e.Advice == "" { // this machine could not open the file
+			e.Class = Person
+			e.Advice = "put a key of at least 32 characters into the file of OKTA_REDACT_KEY_FILE, such as that of openssl rand -hex 32"
+		}
 	case e.Status != 0:
 		e.like = noList
 	case errors.As(e.err, new(*tls.CertificateVerificationError)):

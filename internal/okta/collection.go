@@ -47,8 +47,9 @@ type Collection struct {
 	Changed func(since time.Time) url.Values
 	// Full is added to the query of a full pull. It is for listings that leave out objects without it.
 	Full url.Values
-	// Secret: the objects may hold secrets. The bytes of an unreadable one are not shipped.
-	Secret bool
+	// Secret are the members that hold secrets, as paths like those of [redact.Rule]. Their values never leave, and neither do
+	// the bytes of an object that cannot be read.
+	Secret []string
 	// TimesOut marks lists whose plain 500 usually means that the query took too long.
 	TimesOut bool
 }

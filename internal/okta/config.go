@@ -7,6 +7,8 @@ import (
 	"go.uber.org/zap"
 
 	"okta-collector/internal/memory"
+	"okta-collector/internal/redact"
+	"okta-collector/internal/secret"
 )
 
 // Config says which org is collected, how much of its rate limits may be used, and how often.
@@ -30,6 +32,13 @@ type Config struct {
 	// FullSync is the time between full pulls of collections that are pulled by changes, and between pulls of collections
 	// that are listed for each object of another one.
 	FullSync time.Duration
+
+	// Redact says what is removed or replaced beside the secrets of the catalog, by the name of a collection.
+	Redact map[string][]redact.Rule
+	// RedactKey is the key of the hashes that replace values. Unset: secrets become a fixed mark.
+	RedactKey secret.Secret
+	// DropEvents are the types of the System Log's events that are not shipped.
+	DropEvents []string
 
 	// MaxObject bounds a record that stands for an unreadable element, in bytes with added members; at least 4 KiB,
 	// default 1 MiB.

@@ -31,6 +31,8 @@ type Page struct {
 	before checkpoint.Oddities // of what came before the page, and that After forgets
 	from   checkpoint.Position // where to fetch the page again, in the same pull
 	all    []object            // of the page, with those that were already delivered
+	done   int                 // how many of all those are
+	kept   []int               // where in all each of Objects is; nil if all after done are there
 	answer *answer             // nil if the page has no objects, or was released
 }
 
@@ -40,7 +42,7 @@ func (p *Page) After(n int) checkpoint.Position {
 		return p.Position
 	}
 	pos := p.from
-	if done := len(p.all) - len(p.Objects) + n; done > 0 {
+	if done := p.begin(n); done > 0 {
 		pos.Part = partOf(p.all, done)
 		if len(pos.Levels) > 0 {
 			pos = pos.AfterSuccess()
@@ -64,9 +66,33 @@ func (p *Page) Oddities(from, to int) (odd checkpoint.Oddities) {
 	if from == 0 {
 		odd.Add(p.before)
 	}
-	done := len(p.all) - len(p.Objects)
-	odd.Add(marks(p.all[done+from : done+to]))
+	odd.Add(marks(p.all[p.begin(from):p.end(to)]))
 	return odd
+}
+
+// Dropped counts the objects of the page that are not shipped, before and between Objects[from:to]. With the last object, or
+// without any, it also counts those after it.
+func (p *Page) Dropped(from, to int) int64 {
+	return int64(p.end(to) - p.begin(from) - (to - from))
+}
+
+// begin is where in all the n-th of Objects is, or for the first one the dropped ones before it.
+func (p *Page) begin(n int) int {
+	switch {
+	case n == 0:
+		return p.done
+	case p.kept == nil:
+		return p.done + n
+	}
+	return p.kept[n]
+}
+
+// end is where in all the first n of Objects end, together with the dropped ones after them.
+func (p *Page) end(n int) int {
+	if n == len(p.Objects) {
+		return len(p.all)
+	}
+	return p.begin(n)
 }
 
 // Release frees the memory of the page. A second call does nothing.
@@ -100,10 +126,22 @@ func (r *Reader) newPage(a *answer, pos checkpoint.Position) *Page {
 		done, repeated = 0, done // the page has changed, or is a smaller one: deliver all of it
 	}
 	pos.Failing = checkpoint.Failing{}
-	p := &Page{Pull: pos.Pull.Kind, from: pos, all: a.objects, answer: a}
+	p := &Page{Pull: pos.Pull.Kind, from: pos, all: a.objects, done: done, answer: a}
 	p.before.Repeated = int64(max(repeated, 0))
 	pos.Part = checkpoint.Part{}
-	for _, o := range a.objects[done:] {
+	for i, o := range a.objects[done:] {
+		if o.dropped && p.kept == nil {
+			p.kept = make([]int, i, len(a.objects)-done)
+			for j := range p.kept {
+				p.kept[j] = done + j
+			}
+		}
+		if o.dropped {
+			continue
+		}
+		if p.kept != nil {
+			p.kept = append(p.kept, done+i)
+		}
 		p.Objects = append(p.Objects, o.raw)
 	}
 	if n := marks(p.all[done:]); n != (checkpoint.Oddities{}) {

@@ -30,6 +30,8 @@ type object struct {
 	from int
 	// replaced: bytes that are not UTF-8 were replaced.
 	replaced bool
+	// dropped: the object is not shipped.
+	dropped bool
 }
 
 // time is when an event was published; zero if that is unknown.

@@ -27,8 +27,8 @@ const (
 //
 //	{"@okta_unreadable":"{\"uuid\":…","@okta_reason":"malformed JSON at byte 17","@okta_place":"element 3, byte 4711 of the page","@okta_size":1234}
 //
-// The text is empty if the objects of the collection may hold secrets, and beyond maxMarks of a page. If the id came before the fault, the record has it
-// as "@okta_id".
+// The text is empty if objects of the collection have members that must not leave, and beyond maxMarks of a page. If the id
+// came before the fault, the record has it as "@okta_id".
 //
 // In an object, each byte that is not UTF-8 becomes U+FFFD, and "@okta_replaced" says how many there were. If that would
 // take more than room, what is left of maxMarks, the object becomes an unreadable record instead.
@@ -39,7 +39,7 @@ func (o *Org) mark(c Collection, e *object, place int, room *int) {
 	}
 	if e.fault != nil {
 		text := e.raw
-		if c.Secret {
+		if o.rules(c) != nil {
 			text = nil
 		}
 		id := ""

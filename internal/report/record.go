@@ -48,14 +48,15 @@ type Source struct {
 type Pull struct {
 	ID       int64         `json:"pull_id,omitempty"` // the objects' @devo_pulling_id
 	Kind     string        `json:"pull_kind,omitempty"`
-	Complete bool          `json:"pull_complete"` // the pull ended with this slice
-	End      string        `json:"end"`           // how the slice ended
-	Requests int64         `json:"requests"`      // to Okta, failed ones included
-	Events   int64         `json:"events"`        // delivered
-	Bytes    int64         `json:"bytes"`         // of the events' JSON
-	Pages    int64         `json:"pages"`         // of Okta, delivered whole
-	Cut      int64         `json:"events_cut"`    // events above DEVO_MAX_EVENT, delivered cut and marked
-	Took     time.Duration `json:"-"`             // how long the slice ran
+	Complete bool          `json:"pull_complete"`  // the pull ended with this slice
+	End      string        `json:"end"`            // how the slice ended
+	Requests int64         `json:"requests"`       // to Okta, failed ones included
+	Events   int64         `json:"events"`         // delivered
+	Bytes    int64         `json:"bytes"`          // of the events' JSON
+	Pages    int64         `json:"pages"`          // of Okta, delivered whole
+	Cut      int64         `json:"events_cut"`     // events above DEVO_MAX_EVENT, delivered cut and marked
+	Dropped  int64         `json:"events_dropped"` // events of OKTA_DROP_EVENTS, not delivered
+	Took     time.Duration `json:"-"`              // how long the slice ran
 }
 
 // pullMembers are the additional members of a record about a pull.

@@ -132,16 +132,16 @@ func TestEachKindOfRecordArrivesInTheTableOfItsLevel(t *testing.T) {
 			"tag": "devo.collectors.out.global.info", "level": "info", "event": "start", "task_queue": "okta-collector", "msg": "the worker has started",
 		}},
 		{"a pull", func(r *report.Reporter) {
-			r.Pull(logs, report.Pull{ID: 1795332420123, Kind: "poll", Complete: true, End: "caught up", Requests: 3, Events: 2500, Bytes: 1 << 20, Pages: 3, Cut: 1, Took: 2 * time.Second})
+			r.Pull(logs, report.Pull{ID: 1795332420123, Kind: "poll", Complete: true, End: "caught up", Requests: 3, Events: 2500, Bytes: 1 << 20, Pages: 3, Cut: 1, Dropped: 7, Took: 2 * time.Second})
 		}, map[string]any{
 			"tag": "devo.collectors.out.global.info", "level": "info", "event": "pull", "service": "logs", "workflow_id": "okta/acme/logs",
 			"pull_id": 1795332420123., "pull_kind": "poll", "pull_complete": true, "end": "caught up", "requests": 3., "events": 2500., "bytes": 1048576., "pages": 3.,
-			"events_cut": 1., "duration_seconds": 2., "events_per_second": 1250., "msg": "logs: the end of a pull (poll): 2,500 events in 3 requests, 2.0 s, 1250.0 events/s; caught up",
+			"events_cut": 1., "events_dropped": 7., "duration_seconds": 2., "events_per_second": 1250., "msg": "logs: the end of a pull (poll): 2,500 events in 3 requests, 2.0 s, 1250.0 events/s; caught up",
 		}},
 		{"a part of a pull", func(r *report.Reporter) { r.Pull(logs, report.Pull{End: "failed", Requests: 1}) }, map[string]any{
 			"tag": "devo.collectors.out.global.info", "level": "info", "event": "pull", "service": "logs", "workflow_id": "okta/acme/logs",
 			"pull_complete": false, "end": "failed", "requests": 1., "events": 0., "bytes": 0., "pages": 0.,
-			"events_cut": 0., "duration_seconds": 0., "events_per_second": 0., "msg": "logs: part of a pull: 0 events in 1 requests, 0.0 s, 0.0 events/s; failed",
+			"events_cut": 0., "events_dropped": 0., "duration_seconds": 0., "events_per_second": 0., "msg": "logs: part of a pull: 0 events in 1 requests, 0.0 s, 0.0 events/s; failed",
 		}},
 		{"a passing problem", func(r *report.Reporter) { r.Problem(logs, "passing", "Okta is away", "nothing", false) }, map[string]any{
 			"tag": "devo.collectors.out.global.warning", "level": "warning", "event": "problem", "service": "logs", "workflow_id": "okta/acme/logs",

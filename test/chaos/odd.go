@@ -99,11 +99,12 @@ func waysOf(ways []string) func(float64) string {
 // unreadable are the oddities of objects that leave enough of them to know which one it was.
 var unreadable = []string{"control-character", "bad-escape", "nan", "trailing-comma", "too-deep", "unclosed-string"}
 
-// sendsUnreadable makes some objects unreadable: events that are yet to come, a user and a group.
+// sendsUnreadable makes some objects unreadable: events that are yet to come, a zone and a group. Of other services no
+// byte of an unreadable object arrives.
 func sendsUnreadable(ctx context.Context, s *stage, f fault) error {
 	name := oneOf(unreadable, f.amount)
 	odds := []oktasim.Odd{
-		{Name: name, Of: "users", At: int(f.amount * float64(counts["users"]))},
+		{Name: name, Of: "zones", At: int(f.amount * float64(counts["zones"]))},
 		{Name: name, Of: "groups", At: int(f.amount * float64(counts["groups"]))},
 	}
 	for k := range 3 {

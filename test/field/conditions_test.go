@@ -127,7 +127,7 @@ var conditions = []condition{
 const halfway = 8
 
 // secret are the services whose objects may hold secrets.
-var secret = map[string]bool{"apps": true, "clients": true, "idps": true, "app_users": true}
+var secret = map[string]bool{"apps": true, "clients": true, "idps": true, "users": true, "app_users": true, "group_members": true}
 
 // oddOrg is an org in which all conditions come at once.
 func oddOrg() oktasim.Config {

@@ -124,7 +124,7 @@ func expect(org *oktasim.Org, service string, reachable func(i int) bool) expect
 		if !bytes.Equal(clean, sent) {
 			e.replaced++
 		}
-		e.objects[devosim.IdentityOf(org.ParentID(service, i), org.ID(service, i))] = devosim.Sum(clean)
+		e.objects[devosim.IdentityOf(org.ParentID(service, i), org.ID(service, i))] = devosim.Sum(oktasim.Redacted(clean))
 	}
 	return e
 }

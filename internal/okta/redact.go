@@ -1,0 +1,123 @@
+package okta
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"okta-collector/internal/jsontext"
+	"okta-collector/internal/redact"
+)
+
+// errRedacted: what must not leave cannot be replaced in an object without exceeding the size of a page.
+var errRedacted = errors.New("too many members to redact")
+
+// keyError: the key of the hashes that replace values cannot be used.
+type keyError struct{ err error }
+
+func (e *keyError) Error() string { return "OKTA_REDACT_KEY_FILE: " + e.err.Error() }
+func (e *keyError) Unwrap() error { return e.err }
+
+// rules are those for the objects of a collection: the secrets that the catalog names, and what the operator adds.
+func (o *Org) rules(c Collection) *redact.Rules {
+	if known, ok := o.hidden.Load(c.Name); ok {
+		return known.(*redact.Rules)
+	}
+	var rules []redact.Rule
+	for _, path := range c.Secret {
+		rules = append(rules, redact.Rule{Path: path})
+	}
+	known, _ := o.hidden.LoadOrStore(c.Name, redact.New(append(rules, o.cfg.Redact[c.Name]...)...))
+	return known.(*redact.Rules)
+}
+
+// redact replaces in the objects of an answer what must not leave. If an element is malformed, the ones after it may be parts
+// of objects, so their members count wherever they are.
+func (o *Org) redact(ctx context.Context, q query, a *answer) error {
+	rules := o.rules(q.collection)
+	if rules == nil {
+		return nil
+	}
+	broken := slices.ContainsFunc(a.objects, func(e object) bool { return e.fault != nil })
+	total := 0
+	var sizes []int // of the objects that change; nil if none does
+	for i := range a.objects {
+		e := &a.objects[i]
+		if e.fault != nil || e.dropped {
+			continue
+		}
+		size := rules.Size(e.raw, broken)
+		switch {
+		case size == 0:
+			continue
+		case total+size <= maxPage:
+		case !q.smallest:
+			return errTooLarge
+		default:
+			e.fault = errRedacted
+			continue
+		}
+		if sizes == nil {
+			sizes = make([]int, len(a.objects))
+		}
+		sizes[i] = size
+		total += size
+	}
+	if total == 0 {
+		return nil
+	}
+	key, err := o.redactKey()
+	if err != nil {
+		return err
+	}
+	redacted, err := a.body.More(ctx, total)
+	if err != nil {
+		return err
+	}
+	for i, size := range sizes {
+		if size > 0 {
+			from := len(redacted)
+			redacted = rules.Append(redacted, a.objects[i].raw, broken, key)
+			a.objects[i].raw = redacted[from:len(redacted):len(redacted)]
+		}
+	}
+	return nil
+}
+
+// redactKey reads the key, which may have been replaced.
+func (o *Org) redactKey() (key redact.Key, err error) {
+	if !o.cfg.RedactKey.IsSet() {
+		return key, nil
+	}
+	value, err := o.cfg.RedactKey.Read()
+	if err == nil {
+		key, err = redact.NewKey(value, o.cfg.Tenant)
+	}
+	if err != nil {
+		return key, &keyError{err}
+	}
+	return key, nil
+}
+
+// drop marks the events that the operator does not want to be shipped.
+func (o *Org) drop(c Collection, events []object) {
+	if !c.Polled || len(o.cfg.DropEvents) == 0 {
+		return
+	}
+	for i := range events {
+		events[i].dropped = events[i].fault == nil && slices.Contains(o.cfg.DropEvents, eventType(events[i].raw))
+	}
+}
+
+// eventType returns the type of an event of the System Log; empty if it has none.
+func eventType(event []byte) (kind string) {
+	for name, value := range jsontext.Members(event) {
+		if jsontext.Text(name) != "eventType" {
+			continue
+		}
+		if kind = ""; value[0] == '"' {
+			kind = jsontext.Text(value[1 : len(value)-1])
+		}
+	}
+	return kind
+}
