@@ -15,7 +15,10 @@ func (t tenant) risks() (all []risk.Risk) {
 	if strings.HasPrefix(t.DevoURL, "tcp:") {
 		all = append(all, risk.Clear(t.name, t.variable("DEVO_URL"), hostOf(t.DevoURL))...)
 	}
-	for _, file := range [][2]string{{"OKTA_API_TOKEN_FILE", t.OktaAPITokenFile}, {"OKTA_REDACT_KEY_FILE", t.RedactKeyFile}, {"DEVO_TOKEN_FILE", t.DevoTokenFile}, {"DEVO_KEY_FILE", t.DevoKeyFile}} {
+	for _, file := range [][2]string{
+		{"OKTA_API_TOKEN_FILE", t.OktaAPITokenFile}, {"OKTA_PRIVATE_KEY_FILE", t.OktaPrivateKeyFile}, {"OKTA_CLIENT_SECRET_FILE", t.OktaClientSecretFile},
+		{"OKTA_REDACT_KEY_FILE", t.RedactKeyFile}, {"DEVO_TOKEN_FILE", t.DevoTokenFile}, {"DEVO_KEY_FILE", t.DevoKeyFile},
+	} {
 		all = append(all, risk.Secret(t.name, t.variable(file[0]), file[1])...)
 	}
 	return all

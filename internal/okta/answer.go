@@ -65,7 +65,9 @@ func (o *Org) read(ctx context.Context, a *answer, q query, resp *http.Response)
 	}
 	room := maxMarks
 	for i := range a.objects {
-		o.mark(c, &a.objects[i], i, &room)
+		if !a.objects[i].dropped {
+			o.mark(c, &a.objects[i], i, &room)
+		}
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -107,7 +108,7 @@ func parseJWK(text string) (key appKey, err error) {
 	var jwk jose.JSONWebKey
 	var more struct {
 		Keys json.RawMessage `json:"keys"`
-		Exp  int64           `json:"exp"`
+		Exp  float64         `json:"exp"` // a NumericDate
 	}
 	if json.Unmarshal([]byte(text), &more) != nil || more.Keys == nil && jwk.UnmarshalJSON([]byte(text)) != nil {
 		return key, errNoKey
@@ -120,7 +121,7 @@ func parseJWK(text string) (key appKey, err error) {
 	}
 	key = appKey{private: jwk.Key, id: jwk.KeyID, algorithm: jose.SignatureAlgorithm(jwk.Algorithm)}
 	if key.ends = endOf(key.private, jwk.Certificates); key.ends.IsZero() && more.Exp > 0 {
-		key.ends = time.Unix(more.Exp, 0)
+		key.ends = time.Unix(int64(min(more.Exp, math.MaxInt32)), 0)
 	}
 	return key, nil
 }
@@ -172,6 +173,7 @@ func algorithmsFor(private any) ([]jose.SignatureAlgorithm, error) {
 
 // secretParts returns the long words of a key's text: the lines of a PEM file, the values of a JWK.
 func secretParts(text string) (parts []string) {
+	text = strings.ReplaceAll(text, `\n`, "\n") // as in a variable
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune("\"\\{}[],: \t\r\n", r) }) {
 		if len(word) >= 16 && !strings.HasPrefix(word, "-----") {
 			parts = append(parts, word)

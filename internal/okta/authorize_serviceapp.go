@@ -152,11 +152,13 @@ const (
 	invalidProof = "invalid_dpop_proof"
 )
 
-// challengeOf reads WWW-Authenticate: the scheme, and the error that it names.
+// challengeOf reads WWW-Authenticate: the scheme, and the error that it names. Of several challenges, as RFC 9449 permits,
+// it reads the one for DPoP.
 func challengeOf(h http.Header) (scheme, reason string) {
-	text := h.Get("WWW-Authenticate")
-	if scheme, _, _ = strings.Cut(text, " "); strings.EqualFold(scheme, dpop) {
-		scheme = dpop
+	text := strings.Join(h.Values("WWW-Authenticate"), ", ")
+	scheme, _, _ = strings.Cut(text, " ")
+	if at := challengeDPoP.FindStringIndex(text); at != nil {
+		scheme, text = dpop, text[at[1]:]
 	}
 	if found := challengeError.FindStringSubmatch(text); found != nil {
 		reason = found[1]
@@ -164,7 +166,10 @@ func challengeOf(h http.Header) (scheme, reason string) {
 	return scheme, reason
 }
 
-var challengeError = regexp.MustCompile(`\berror="([a-z_]{1,40})"`)
+var (
+	challengeDPoP  = regexp.MustCompile(`(?i)(^|,)\s*DPoP(\s|$)`)
+	challengeError = regexp.MustCompile(`\berror="?([a-z_]{1,40})\b`)
+)
 
 // maxHidden bounds the texts that are kept for Redact. It is enough for the tokens of a hundred sets of scopes, and for two
 // keys.
@@ -176,8 +181,9 @@ func (a *serviceApp) hide(texts ...string) {
 	defer a.mu.Unlock()
 	for _, text := range texts {
 		for _, spelling := range []string{text, url.QueryEscape(text), url.PathEscape(text)} {
-			if len(text) >= 4 && !slices.Contains(a.hidden, spelling) {
-				a.hidden = append(a.hidden, spelling)
+			if len(text) >= 4 {
+				old := func(hidden string) bool { return hidden == spelling } // the newest are kept
+				a.hidden = append(slices.DeleteFunc(a.hidden, old), spelling)
 			}
 		}
 	}

@@ -160,7 +160,10 @@ func (o *Org) get(ctx context.Context, q query) (*answer, error) {
 	a, again, err := o.send(ctx, q)
 	if again {
 		q.again = true
-		a, _, err = o.send(ctx, q)
+		a, again, err = o.send(ctx, q)
+		if e, ok := errors.AsType[*Error](err); ok && again && e.Class == Person {
+			e.Class = Passing // the first refusal had another reason, and the signature has changed since
+		}
 	}
 	if e, ok := errors.AsType[*Error](err); ok && e.Class == gone {
 		return &answer{cursor: q.cursor, date: e.date, gone: true}, nil

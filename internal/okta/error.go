@@ -134,7 +134,7 @@ func (o *Org) newError(path string, resp *http.Response, body []byte, now time.T
 	}
 	challenge, reason := challengeOf(resp.Header)
 	e.Code = cmp.Or(e.Code, reason)
-	e.proof = status == http.StatusBadRequest && challenge == dpop
+	e.proof = challenge == dpop && (status == http.StatusBadRequest || status == http.StatusUnauthorized && (reason == useNonce || reason == invalidProof))
 	e.html = e.Code == "" && (bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) || strings.Contains(resp.Header.Get("Content-Type"), "html"))
 	return e
 }

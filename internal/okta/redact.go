@@ -31,8 +31,8 @@ func (o *Org) rules(c Collection) *redact.Rules {
 	return known.(*redact.Rules)
 }
 
-// redact replaces in the objects of an answer what must not leave. If an element is malformed, the ones after it may be parts
-// of objects, so their members count wherever they are.
+// redact replaces in the objects of an answer what must not leave. If an element is malformed, the others may be parts of
+// objects, so their members count wherever they are.
 func (o *Org) redact(ctx context.Context, q query, a *answer) error {
 	rules := o.rules(q.collection)
 	if rules == nil {

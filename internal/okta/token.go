@@ -34,6 +34,8 @@ const (
 	longestTokenLife = 24 * time.Hour
 	// longestTokenPause bounds the pause between requests to a token endpoint that fails.
 	longestTokenPause = time.Minute
+	// renewPause is the time between two attempts to renew a token that can still be used.
+	renewPause = 30 * time.Second
 	// wrongClock is how wrong the time of an assertion must be to be a reason for its refusal.
 	wrongClock = time.Minute
 )
@@ -81,6 +83,9 @@ func (a *serviceApp) token(ctx context.Context, scopes []string) (*token, error)
 	}
 	t, err := a.fetch(ctx, key)
 	if err != nil && old != nil && ctx.Err() == nil {
+		a.mu.Lock()
+		old.renew = time.Now().Add(renewPause) // others share it, and the failure is recorded in the org's log
+		a.mu.Unlock()
 		return old, nil
 	}
 	return t, err
