@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,11 +21,14 @@ import (
 
 // queue is a task queue that these poll for slices.
 type queue struct {
+	mu         sync.Mutex
 	identities []string
 	down       bool
 }
 
 func (q *queue) DescribeTaskQueue(_ context.Context, _ string, kind enums.TaskQueueType) (*workflowservice.DescribeTaskQueueResponse, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if q.down {
 		return nil, errors.New("connection refused")
 	}
@@ -35,6 +39,13 @@ func (q *queue) DescribeTaskQueue(_ context.Context, _ string, kind enums.TaskQu
 		}
 	}
 	return d, nil
+}
+
+// change changes the queue while a worker asks about it.
+func (q *queue) change(to func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	to()
 }
 
 func TestWhoPollsTheTaskQueueAndIsNoWorkerIsCountedAndLoggedOnce(t *testing.T) {
@@ -49,14 +60,14 @@ func TestWhoPollsTheTaskQueueAndIsNoWorkerIsCountedAndLoggedOnce(t *testing.T) {
 		require.Equal(t, []string{"okta_collector_strangers 0"}, exported(t, s))
 		require.Zero(t, logged.Len())
 
-		q.identities = append(q.identities, "666@evil")
+		q.change(func() { q.identities = append(q.identities, "666@evil") })
 		time.Sleep(5 * listEvery)
 		synctest.Wait()
 		require.Equal(t, []string{"okta_collector_strangers 1"}, exported(t, s))
 		require.Equal(t, 1, logged.Len())
 		require.Contains(t, logged.All()[0].Message, `task queue queue is polled by "666@evil"`)
 
-		q.down = true
+		q.change(func() { q.down = true })
 		time.Sleep(maxListAge + listEvery)
 		synctest.Wait()
 		require.Empty(t, exported(t, s), "what was known is old")
