@@ -146,10 +146,12 @@ func (a *serviceApp) count(reason refusalReason) {
 	a.org.cfg.Metrics.signInRefused(a.org.cfg.Tenant, reason)
 }
 
-// What Okta says of a proof.
+// What Okta says of a proof, or of a token.
 const (
 	useNonce     = "use_dpop_nonce"
 	invalidProof = "invalid_dpop_proof"
+	// insufficientScope is said of a token that lacks a scope.
+	insufficientScope = "insufficient_scope"
 )
 
 // challengeOf reads WWW-Authenticate: the scheme, and the error that it names. Of several challenges, as RFC 9449 permits,

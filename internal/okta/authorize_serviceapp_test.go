@@ -249,6 +249,21 @@ func TestATokenThatOktaRefusesIsDroppedOnce(t *testing.T) {
 	})
 }
 
+// TestAScopeThatIsWithdrawnWhileATokenLastsIsNamed has Okta refuse the call, and not the request for a token.
+func TestAScopeThatIsWithdrawnWhileATokenLastsIsNamed(t *testing.T) {
+	a := newAuthority(t)
+	a.refuse = func(w http.ResponseWriter, _ *http.Request) bool {
+		w.Header().Set("WWW-Authenticate", `DPoP realm="okta", scope="okta.networkZones.read", error="insufficient_scope"`)
+		w.WriteHeader(http.StatusForbidden)
+		fmt.Fprint(w, `{"errorCode":"E0000006","errorSummary":"You do not have permission to perform the requested action"}`)
+		return true
+	}
+	org, _ := a.org(nil)
+	e := failed(t, org, "zones")
+	require.Equal(t, okta.Person, e.Class)
+	require.Contains(t, e.Advice, "grant okta.networkZones.read to the service app in Okta")
+}
+
 func TestAScopeThatWasNotGrantedBlocksItsServicesAloneAndIsNamed(t *testing.T) {
 	a := newAuthority(t)
 	a.withheld["okta.apps.read"] = true

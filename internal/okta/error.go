@@ -63,6 +63,8 @@ type Error struct {
 	html bool
 	// proof: a DPoP proof was refused, whatever the body says.
 	proof bool
+	// scope: the token lacks the scope, because the app's grant was withdrawn after the token was given.
+	scope bool
 	// like names a failure that may come from a page that is too large. Two alike in a row are taken for one.
 	like string
 	err  error
@@ -133,10 +135,18 @@ func (o *Org) newError(path string, resp *http.Response, body []byte, now time.T
 		e.Summary = plain(o.cfg.Authorizer.Redact(answer.Summary + answer.OAuthReason))
 	}
 	challenge, reason := challengeOf(resp.Header)
-	e.Code = cmp.Or(e.Code, reason)
+	e.Code, e.scope = cmp.Or(e.Code, reason), reason == insufficientScope
 	e.proof = challenge == dpop && (status == http.StatusBadRequest || status == http.StatusUnauthorized && (reason == useNonce || reason == invalidProof))
 	e.html = e.Code == "" && (bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")) || strings.Contains(resp.Header.Get("Content-Type"), "html"))
 	return e
+}
+
+// adviceOn says what to do about a 401 or 403 to a request for objects of c.
+func (o *Org) adviceOn(e *Error, c Collection) string {
+	if e.scope {
+		return adviceGrant(scopesKey(c.Scopes))
+	}
+	return o.cfg.Authorizer.Advice(e.Status, c.Scopes)
 }
 
 // classify sets the class of an answer other than 200, and what to do about it. The status decides first, then Okta's
@@ -157,7 +167,7 @@ func (o *Org) classify(e *Error, q query) {
 		status != http.StatusRequestTimeout && len(c.Under) > 0:
 		e.Class = ofParent
 		if denied && !e.html {
-			e.Advice = o.cfg.Authorizer.Advice(status, c.Scopes)
+			e.Advice = o.adviceOn(e, c)
 		}
 	case denied && e.Code == "E0000015", status == http.StatusBadRequest && e.Code == missingFeature && !c.Polled:
 		e.Class = NotInOrg
@@ -175,7 +185,7 @@ func (o *Org) classify(e *Error, q query) {
 		e.Class, e.like = Passing, noList
 	case denied:
 		e.Class = Person
-		e.Advice = o.cfg.Authorizer.Advice(status, c.Scopes)
+		e.Advice = o.adviceOn(e, c)
 	case status == http.StatusProxyAuthRequired:
 		e.Class = Person
 		e.Advice = adviceProxy

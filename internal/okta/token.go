@@ -326,6 +326,11 @@ const (
 	invalidClient = "invalid_client"
 )
 
+// adviceGrant says what to do about a scope that the app was not granted.
+func adviceGrant(scopes string) string {
+	return "grant " + scopes + " to the service app in Okta, under Okta API Scopes; a Super Administrator may do that"
+}
+
 // classify sets the class of an answer of the token endpoint other than 200 and 429, and what to do about it. It counts
 // and returns what Okta refuses; "" if that is nothing which was signed.
 func (a *serviceApp) classify(e *Error, scopes string) (refused refusalReason) {
@@ -347,7 +352,7 @@ func (a *serviceApp) classify(e *Error, scopes string) (refused refusalReason) {
 		e.Advice = adviceProof
 	case e.Code == invalidScope:
 		refused = refusedScope
-		e.Advice = "grant " + scopes + " to the service app in Okta, under Okta API Scopes; a Super Administrator may do that"
+		e.Advice = adviceGrant(scopes)
 	case e.Code == invalidClient && a.PrivateKey.IsSet():
 		refused = refusedClient
 		e.Advice = "Okta does not know this key for this app: check OKTA_CLIENT_ID, and register the public key of OKTA_PRIVATE_KEY or OKTA_PRIVATE_KEY_FILE with the app"
