@@ -176,36 +176,21 @@ func TestAWaitEndsAfterAMinute(t *testing.T) {
 	})
 }
 
-// stalls is the beginning of a page, and then nothing until its context ends.
-type stalls struct {
-	page io.Reader
-	end  <-chan struct{}
-}
-
-func (s stalls) Read(p []byte) (int, error) {
-	n, err := s.page.Read(p)
-	if err == io.EOF {
-		<-s.end
-	}
-	return n, err
-}
-
 func TestAnOwnerThatHasNothingDoesNotWaitForBuffersThatGrow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bound := memory.New(10 * mib)
-		stalled, growing, third, other := bound.Join(), bound.Join(), bound.Join(), bound.Join()
-		held := []*memory.Buffer{acquire(t, stalled, 4*mib), acquire(t, growing, 3*mib), acquire(t, third, 3*mib)}
-		end := make(chan struct{})
-		for _, b := range held[:2] { // the first one exceeds the bound, and the second one waits for its end
-			go b.ReadFrom(t.Context(), stalls{bytes.NewReader(make([]byte, 5*mib)), end}, -1, large)
-			synctest.Wait()
-		}
-		held[2].Release()
-		require.EqualValues(t, 1, metric(t, bound, "okta_collector_page_memory_waiting"))
+		stalled, growing, other := bound.Join(), bound.Join(), bound.Join()
+		held := []*memory.Buffer{acquire(t, stalled, 4*mib), acquire(t, stalled, mib), acquire(t, bound.Join(), mib)}
+		page := acquire(t, growing, 3*mib)
+		var err error
+		go func() { err = read(page, 4*mib) }()
+		synctest.Wait()
+		require.EqualValues(t, 1, metric(t, bound, "okta_collector_page_memory_waiting"), "for the pages that are stalled")
 		acquire(t, other, mib/8).Release()
-		close(end)
-		synctest.Wait() // a buffer is used by one goroutine at a time
 		held[0].Release()
+		synctest.Wait()
+		require.NoError(t, err)
+		require.Len(t, page.Bytes(), 4*mib)
 	})
 }
 
