@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -55,11 +56,12 @@ ok, error where it is not, warning, remedy, note, found, notInOrg, empty, limits
 		if wanted != "" && !slices.ContainsFunc(cfg.Tenants, func(t config.Tenant) bool { return t.Name == wanted }) {
 			return usagef("tenant %q is not in COLLECTOR_TENANTS", wanted)
 		}
+		owner := sync.OnceValue(func() string { return namespaceOf(cmd.Context(), connect) })
 		results := checkTemporal(cmd.Context(), connect, cfg.TaskQueue)
 		for _, tenant := range cfg.Tenants {
 			if wanted == "" || tenant.Name == wanted {
 				if strings.HasPrefix(tenant.Devo.URL, "file:") {
-					tenant.Devo.Owner = namespaceOf(cmd.Context(), connect)
+					tenant.Devo.Owner = owner()
 				}
 				results = append(results, checkTenant(cmd.Context(), tenant, *send)...)
 			}

@@ -104,7 +104,7 @@ func (s *stopping) one(ctx context.Context, id string) (done string, err error) 
 	case collector.State == status.Missing:
 		return "", errors.New(ending(collector))
 	case collector.ForeignType != "":
-		return "", errors.New(row{Collector: collector}.stranger() + " temporal workflow terminate --workflow-id " + quoted(id))
+		return "", errors.New(row{Collector: collector}.stranger() + " " + endingOf(id))
 	case collector.HasEnded():
 		return "not running; " + join(ending(collector), s.lasts(collector), remedyFor(collector).String()), nil
 	}
@@ -144,7 +144,7 @@ func (s *stopping) lasts(c status.Collector) string {
 func (s *stopping) hint() string {
 	var commands []string
 	s.waiting.Range(func(id, _ any) bool {
-		commands = append(commands, fmt.Sprintf("  temporal workflow terminate --workflow-id %s\n", quoted(id.(string))))
+		commands = append(commands, fmt.Sprintf("  %s\n", endingOf(id.(string))))
 		return true
 	})
 	if commands == nil {

@@ -158,7 +158,7 @@ func (s *starting) one(ctx context.Context, id string) (done string, err error) 
 		return "", err
 	}
 	if last.ForeignType != "" {
-		return "", errors.New(row{Collector: last}.stranger() + " temporal workflow terminate --workflow-id " + quoted(id))
+		return "", errors.New(row{Collector: last}.stranger() + " " + endingOf(id))
 	}
 	in := workflows.CollectInput{Tenant: last.Tenant, Service: last.Service}
 	running, queue := !last.HasEnded(), cmp.Or(last.TaskQueue, s.taskQueue)

@@ -129,7 +129,7 @@ const warningAge = time.Hour
 func (r row) notes(now time.Time) (notes []note) {
 	names, why := []string{r.ID}, cause(r.Collector)
 	if odd := r.stranger(); odd != "" {
-		notes = append(notes, note{names: names, what: "not of this collector", text: odd, remedy: "temporal workflow terminate --workflow-id " + quoted(r.ID)})
+		notes = append(notes, note{names: names, what: "not of this collector", text: odd, remedy: endingOf(r.ID)})
 	}
 	switch {
 	case r.Backfill != nil && r.State != status.Missing:
@@ -293,6 +293,9 @@ func backfillCommand(collector string, r checkpoint.Range) string {
 	}
 	return fmt.Sprintf("%s --since %s --until %s", command, r.Since.Format(time.RFC3339Nano), r.Until.Format(time.RFC3339Nano))
 }
+
+// endingOf is the command that ends a workflow without a worker.
+func endingOf(id string) string { return "temporal workflow terminate --workflow-id " + quoted(id) }
 
 // plainWord matches a word that means itself to a shell.
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_./:@%+,=-]+$`)

@@ -10,18 +10,21 @@ import (
 // is taken up. What cannot be is dropped: the rest of the collector relies on these bounds.
 
 const (
-	maxCursor = 4 << 10 // bytes; as package okta's
-	// maxAsideCursor bounds the cursor of a parent put aside, in bytes; as package okta's.
-	maxAsideCursor = 384
-	maxID          = 256 // bytes; as package okta's
-	maxLevels      = 3   // of parents; the catalog has one
+	// MaxCursor bounds a cursor in bytes. Okta's are below 500. A checkpoint holds one for each parent level and one more.
+	MaxCursor = 4 << 10
+	// MaxAsideCursor bounds a cursor that is kept with a parent put aside, in bytes.
+	MaxAsideCursor = 384
+	// MaxID bounds an id in bytes. Okta's have 20 to 36 characters. The ids of parents are part of cursors and checkpoints.
+	MaxID = 256
+	// MaxHashes bounds the hashes of a list.
+	MaxHashes = 2000
+
+	maxLevels = 3 // of parents; the catalog has one
 	// maxText bounds a directory, a server, a window's name, and what is missing, in bytes.
 	maxText = 1 << 10
 	// maxWindows bounds the windows of a service: its own, and those of its parents.
 	maxWindows = 2 * (maxLevels + 1)
 	maxNamed   = 8 // of Pull.MissingOf
-	// maxHashes bounds the hashes of a list; as package okta's.
-	maxHashes = 2000
 	// maxCount bounds what is counted. A sum of two still is an int64, and exact in JSON.
 	maxCount = 1 << 53
 	// maxTimes bounds what is counted in a row.
@@ -128,7 +131,7 @@ func times(all ...int) bool {
 // isPullID reports whether a number is the id of a pull: milliseconds since the epoch, or zero.
 func isPullID(id int64) bool { return id >= 0 && plausible(time.UnixMilli(id)) }
 
-func (h Hashes) canBe() bool { return len(h)%8 == 0 && len(h) <= 8*maxHashes }
+func (h Hashes) canBe() bool { return len(h)%8 == 0 && len(h) <= 8*MaxHashes }
 
 func (p *Pull) canBe() bool {
 	return p == nil || isPullID(p.ID) && plausible(p.Since, p.Until, p.Began) && counts(p.Events) && times(p.Missing) &&
@@ -155,7 +158,7 @@ func (l Level) canBe() bool {
 
 func (a Aside) canBe() bool {
 	return len(a.Under) > 0 && len(a.Under) <= maxLevels &&
-		!slices.ContainsFunc(a.Under, func(id string) bool { return id == "" || !isID(id) }) && len(a.Cursor) <= maxAsideCursor && canList(nil, a.Cursor, a.Part, a.Listed)
+		!slices.ContainsFunc(a.Under, func(id string) bool { return id == "" || !isID(id) }) && len(a.Cursor) <= MaxAsideCursor && canList(nil, a.Cursor, a.Part, a.Listed)
 }
 
 func (r *Row) canBe() bool {
@@ -164,7 +167,7 @@ func (r *Row) canBe() bool {
 }
 
 // isCursor reports whether a text can be a cursor as far as its length says. Package okta refuses any other one.
-func isCursor(s string) bool { return len(s) <= maxCursor }
+func isCursor(s string) bool { return len(s) <= MaxCursor }
 
 // isID reports whether a text can be an object's id, or none.
-func isID(s string) bool { return len(s) <= maxID && s != "." && s != ".." }
+func isID(s string) bool { return len(s) <= MaxID && s != "." && s != ".." }

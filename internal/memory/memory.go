@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Bound grants bytes to owners. Waiting owners are served in turn, and each one's requests in order. Among several
-// owners, one alone acquires at most half of the bytes, so that it does not hold all of them while its destination stalls.
-// It gets more only for a page that turns out larger. A Bound is safe for concurrent use.
+// Bound grants bytes to owners. Waiting owners are served in turn, and each one's requests in order. If there are several
+// owners, each acquires at most half of the bytes. So an owner whose destination stalls does not hold all of them. It gets
+// more only for a page that turns out larger. A Bound is safe for concurrent use.
 type Bound struct {
 	limit int
 	free  free
@@ -42,7 +42,7 @@ type waiter struct {
 	granted chan struct{}
 }
 
-// ErrBusy: other pages take up the memory, for longer than a page waits.
+// ErrBusy: a page has waited a minute for memory, because other pages take it up.
 var ErrBusy = errors.New("the pages under way take up the memory that the worker may use for them")
 
 // maxWait bounds one wait for memory. It is as long as a slice.

@@ -16,11 +16,9 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-)
 
-// minRSA is the shortest RSA key that Okta accepts, in bits
-// (https://developer.okta.com/docs/guides/implement-oauth-for-okta-serviceapp/main/).
-const minRSA = 2048
+	"okta-collector/internal/tlspolicy"
+)
 
 // appKey is the private key of a service app. It signs the assertions.
 type appKey struct {
@@ -145,7 +143,8 @@ func endOf(private any, certificates []*x509.Certificate) time.Time {
 func algorithmsFor(private any) ([]jose.SignatureAlgorithm, error) {
 	switch private := private.(type) {
 	case *rsa.PrivateKey:
-		if private.N.BitLen() < minRSA {
+		// Okta accepts no shorter keys either (https://developer.okta.com/docs/guides/implement-oauth-for-okta-serviceapp/main/).
+		if private.N.BitLen() < tlspolicy.MinRSABits {
 			return nil, fmt.Errorf("it has %d bits; %w", private.N.BitLen(), errNotTaken)
 		}
 		if private.Validate() != nil {

@@ -18,8 +18,6 @@ const (
 	maxRefused = 3
 	// maxNamed is how many missing parents a warning names.
 	maxNamed = 3
-	// maxAsideCursor bounds a cursor that is kept with a parent put aside, in bytes.
-	maxAsideCursor = 384
 )
 
 // failedUnder decides what follows a failed request for a page of the reader's own collection. A listing under a parent
@@ -100,7 +98,7 @@ func (r *Reader) putAside(pos checkpoint.Position, above parents, cursor string,
 		return p, nil
 	}
 	aside := checkpoint.Aside{Under: above.ids, Cursor: cursor, Part: pos.Part, Listed: pos.Listed}
-	if len(cursor) > maxAsideCursor {
+	if len(cursor) > checkpoint.MaxAsideCursor {
 		aside.Cursor, aside.Part, aside.Listed = "", checkpoint.Part{}, 0
 	}
 	next, ok := pos.PutAside(aside)

@@ -29,6 +29,7 @@ import (
 	"okta-collector/internal/machine"
 	"okta-collector/internal/memory"
 	"okta-collector/internal/proxy"
+	"okta-collector/internal/redact"
 	"okta-collector/internal/tlspolicy"
 )
 
@@ -52,9 +53,9 @@ type Org struct {
 	sdk    *sdk.Client
 	budget *budget.Budget
 	memory *memory.Owner
-	sizes  sync.Map // of int, the bytes of the last page, by pageKey
-	levels sync.Map // of *levelPage, by levelKey
-	hidden sync.Map // of *redact.Rules, by a collection's name
+	sizes  sync.Map                 // of int, the bytes of the last page, by pageKey
+	levels sync.Map                 // of *levelPage, by levelKey
+	rules  map[string]*redact.Rules // by a collection's name: what must not leave
 }
 
 // New makes an Org. It sends nothing.
@@ -86,6 +87,7 @@ func New(cfg Config) (*Org, error) {
 		},
 		budget: budget.New(cfg.RateShare, time.Now),
 		memory: cfg.Memory.Join(),
+		rules:  rulesOf(cfg),
 	}
 	serviceApp := cfg.Authorizer == nil && cfg.ServiceApp != nil
 	if serviceApp {
@@ -147,8 +149,9 @@ type query struct {
 	sent       *int64 // counts the requests that were sent
 }
 
-// get fetches one page. It sends the request once more if the authorizer asks for that, or if the connection ended before an
-// answer came. A listing under an object that was deleted meanwhile is an empty page. Every error is an *Error or the cause of ctx.
+// get fetches one page. It sends the request once more if the authorizer asks for that, or if the connection ended before
+// an answer came. A listing under an object that was deleted meanwhile is an empty page. Every error is an *Error or the
+// cause of ctx.
 func (o *Org) get(ctx context.Context, q query) (*answer, error) {
 	err := checkFollows(q.first, q.cursor, q.collection.Polled)
 	if i := slices.IndexFunc(q.under, func(id string) bool { return !usableID(id) }); i >= 0 {

@@ -8,10 +8,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"okta-collector/internal/checkpoint"
 )
 
-// maxCursor bounds a cursor in bytes. Okta's are below 500. A checkpoint holds one for each parent level and one more.
-const maxCursor = 4 << 10
+const maxCursor = checkpoint.MaxCursor
 
 // Patterns of RFC 8288 and RFC 3986.
 var (

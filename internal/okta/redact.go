@@ -18,23 +18,24 @@ type keyError struct{ err error }
 func (e *keyError) Error() string { return "OKTA_REDACT_KEY_FILE: " + e.err.Error() }
 func (e *keyError) Unwrap() error { return e.err }
 
-// rules are those for the objects of a collection: the secrets that the catalog names, and what the operator adds.
-func (o *Org) rules(c Collection) *redact.Rules {
-	if known, ok := o.hidden.Load(c.Name); ok {
-		return known.(*redact.Rules)
+// rulesOf returns the rules for the objects of each collection: the secrets that the catalog names, and what the operator
+// adds.
+func rulesOf(cfg Config) map[string]*redact.Rules {
+	all := make(map[string]*redact.Rules, len(cfg.Catalog))
+	for _, c := range cfg.Catalog {
+		var rules []redact.Rule
+		for _, path := range c.Secret {
+			rules = append(rules, redact.Rule{Path: path})
+		}
+		all[c.Name] = redact.New(append(rules, cfg.Redact[c.Name]...)...)
 	}
-	var rules []redact.Rule
-	for _, path := range c.Secret {
-		rules = append(rules, redact.Rule{Path: path})
-	}
-	known, _ := o.hidden.LoadOrStore(c.Name, redact.New(append(rules, o.cfg.Redact[c.Name]...)...))
-	return known.(*redact.Rules)
+	return all
 }
 
 // redact replaces in the objects of an answer what must not leave. If an element is malformed, the others may be parts of
 // objects, so their members count wherever they are.
 func (o *Org) redact(ctx context.Context, q query, a *answer) error {
-	rules := o.rules(q.collection)
+	rules := o.rules[q.collection.Name]
 	if rules == nil {
 		return nil
 	}

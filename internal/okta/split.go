@@ -5,15 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"okta-collector/internal/checkpoint"
 )
 
 const (
 	// maxObjects bounds the objects of an answer. Okta's longest pages have 10,000. Each takes about a hundred bytes
 	// beside its JSON.
 	maxObjects = 50_000
-	// maxID bounds an id in bytes. Okta's have 20 to 36 characters. The ids of parent levels are part of cursors and
-	// checkpoints.
-	maxID = 256
+
+	maxID = checkpoint.MaxID
 )
 
 // object is one element of a page.

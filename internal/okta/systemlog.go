@@ -98,7 +98,7 @@ func (r *Reader) polledPage(ctx context.Context, pos checkpoint.Position) (*Page
 const maxVisited = 16
 
 // maxSeen bounds the events that are recognised if they come again: those of a page, and of the newest millisecond.
-const maxSeen = 2000
+const maxSeen = checkpoint.MaxHashes
 
 // withEvent returns a list of events with one more, if it is not there yet.
 func withEvent(seen checkpoint.Hashes, o object) checkpoint.Hashes {

@@ -32,8 +32,8 @@ func (r *Reader) Checked(c checkpoint.Checkpoint) (checkpoint.Checkpoint, checkp
 	return c, d
 }
 
-// ownWindows are the names of the windows that can count the reader's requests: those in which its endpoint and its
-// parents' start, and those of all endpoints that start in the same ones.
+// ownWindows are the names of the windows that can count the reader's requests. They are the windows in which its endpoint
+// and those of its parents start, and the windows of all endpoints that start in one of these.
 func (r *Reader) ownWindows() []string {
 	homes := []string{r.collection.window()}
 	for _, level := range r.collection.Under {

@@ -39,7 +39,7 @@ func (o *Org) mark(c Collection, e *object, place int, room *int) {
 	}
 	if e.fault != nil {
 		text := e.raw
-		if o.rules(c) != nil {
+		if o.rules[c.Name] != nil {
 			text = nil
 		}
 		id := ""

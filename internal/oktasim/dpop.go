@@ -59,7 +59,7 @@ func (o *Org) checkProof(r *http.Request, token string, now time.Time) (p proof,
 		s.forget(now)
 	}
 	issued, ok := j.claims.time("iat")
-	// Okta compares htu with the decoded path, and takes nothing for it that only means the same.
+	// Okta compares htu with the decoded path as text. It refuses another spelling of the same address.
 	method, _ := j.claims.text("htm")
 	address, _ := j.claims.text("htu")
 	hash, _ := j.claims.text("ath")

@@ -23,7 +23,7 @@ const (
 // Rule says what becomes of one member.
 type Rule struct {
 	// Path has the names of the members that lead to it, outermost first, with dots: protocol.credentials.client.client_secret.
-	// It leads into each element of arrays, however deep they are nested.
+	// The path goes on in each element of an array, also of nested arrays.
 	Path   string
 	Action Action
 }
