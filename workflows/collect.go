@@ -8,7 +8,6 @@ package workflows
 import (
 	"cmp"
 	"fmt"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -98,8 +97,7 @@ func newCollector(ctx workflow.Context, id, tenant, service string, state State)
 	c.warnOfDropped(ctx, "the state that the run began with", dropped)
 	c.sample(ctx)
 	c.signals = signalsOf(ctx, func(name string) {
-		c.warn(ctx, Warning{Kind: warnSignal, Message: fmt.Sprintf("the signal %s is not known and did nothing; there are %s",
-			Quoted(name), strings.Join(c.signals.names, ", "))})
+		c.warn(ctx, unknownSignal(name, c.signals.names))
 	})
 	c.signals.on(ctx, SignalPause, "stop within one page; the position is kept", ignoringInput(c.onPause))
 	c.signals.on(ctx, SignalResume, `go on after pause; try again at once when blocked; {"resetProof":true} also accepts a weaker proof of delivery`,
