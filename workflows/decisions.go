@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,7 +60,8 @@ type decisions []Decision
 // what cannot be read.
 func ReadDecisions(memo *common.Memo) []Decision {
 	var all decisions
-	for key, payload := range memo.GetFields() { //workflowcheck:ignore the result is sorted
+	//workflowcheck:ignore
+	for key, payload := range memo.GetFields() { // the result is sorted
 		var d Decision
 		service, ours := strings.CutPrefix(key, memoDecision)
 		if ours && DataConverter().FromPayload(payload, &d) == nil && d.Service == service && d.canBe() {
@@ -113,11 +113,11 @@ func (d Decision) canBe() bool {
 
 // size is the size of the decision as it is kept, in bytes.
 func (d Decision) size() int {
-	data, err := json.Marshal(d)
+	payload, err := DataConverter().ToPayload(d)
 	if err != nil {
 		return maxDecisions + 1
 	}
-	return len(data)
+	return len(payload.GetData())
 }
 
 // of returns the decision about a service; nil if there is none.

@@ -167,7 +167,7 @@ func TestATenantContinuesAsNewWithItsState(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newTenantRun(t, "okta/acme")
 			r.env.SetContinueAsNewSuggested(true)
-			r.env.RegisterDelayedCallback(func() { r.env.SignalWorkflow("pause", nil) }, test.after)
+			r.env.RegisterDelayedCallback(func() { r.env.SignalWorkflow(workflows.SignalDecide, "not understood") }, test.after)
 			r.execute(workflows.TenantInput{Tenant: "acme"})
 			var next *workflow.ContinueAsNewError
 			require.Equal(t, test.continues, errors.As(r.env.GetWorkflowError(), &next))
