@@ -31,7 +31,7 @@ const (
 // most one workflow of an id, so that no service is collected twice.
 //
 // It runs slices, one after another, and continues as new when Temporal suggests it. When it is cancelled, its result is
-// its state. A later run goes on from that.
+// its state, which it also hands over to its [Tenant]. A later run goes on from that.
 func Collect(ctx workflow.Context, in CollectInput) (*State, error) {
 	state := *cmp.Or(in.State, &State{})
 	state.Since = cmp.Or(in.Since, state.Since)
@@ -117,7 +117,7 @@ func invalid(message string) error {
 
 // run runs slices and waits, until the workflow is cancelled, the backfill is done, or the history is too long.
 func (c *collector) run(ctx workflow.Context) (*State, error) {
-	for {
+	for handedOver := c.backfill != nil; ; {
 		c.signals.handleAll()
 		if err := c.updateWebUI(ctx); err != nil {
 			return nil, err
@@ -129,6 +129,9 @@ func (c *collector) run(ctx workflow.Context) (*State, error) {
 			c.settle(ctx)
 		case over && c.backfill != nil && !c.done():
 			return nil, temporal.NewCanceledError(c.state) // the backfill is not complete
+		case over && !handedOver:
+			c.handOver(ctx)
+			handedOver = true
 		case over:
 			return &c.state, nil
 		case long:

@@ -182,3 +182,17 @@ func (t *tenant) onDecide(ctx workflow.Context, receive func(any) bool) {
 	}
 	t.decisions = kept
 }
+
+// changeHandOver is the change since which a collector hands its position over. It is in histories: it never changes.
+const changeHandOver = "hands its position over"
+
+// handOver tells the tenant's workflow that the service was stopped, and where. It does nothing if there is no such
+// workflow: whoever looks at the ended run next hands over instead.
+func (c *collector) handOver(ctx workflow.Context) {
+	if workflow.GetVersion(ctx, changeHandOver, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return // the run was ended by an earlier version
+	}
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	d := Decision{Service: c.service, Decision: Stopped, At: workflow.Now(ctx).UTC(), Run: workflow.GetInfo(ctx).WorkflowExecution.RunID, State: &c.state}
+	_ = workflow.SignalExternalWorkflow(ctx, TenantID(c.tenant), "", SignalDecide, d).Get(ctx, nil)
+}

@@ -209,3 +209,39 @@ func TestTheMemoIsReadAgainAsItWasWritten(t *testing.T) {
 	all := workflows.ReadDecisions(&common.Memo{Fields: memo})
 	require.Equal(t, []workflows.Decision{stopped(1, 10)}, all)
 }
+
+func (s *collectSuite) TestAServiceThatIsStoppedHandsItsPositionOver() {
+	for _, answer := range []error{nil, errors.New("there is no such workflow")} {
+		s.SetupTest()
+		s.tenant = answer
+		s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) { return caughtUp(in, time.Hour) }
+		state := s.run(input, time.Minute)
+		s.Require().Len(s.told, 1, "once")
+		told := s.told[0]
+		s.Equal("logs", told.Service)
+		s.Equal(workflows.Stopped, told.Decision)
+		s.NotEmpty(told.Run)
+		s.False(told.At.IsZero())
+		s.Equal(state.Checkpoint, told.State.Checkpoint)
+	}
+}
+
+func (s *collectSuite) TestARunThatGoesOnHandsNothingOver() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) { return caughtUp(in, time.Minute) }
+	s.env.SetContinueAsNewSuggested(true)
+	s.execute(workflows.Collect, input)
+	s.True(workflow.IsContinueAsNewError(s.env.GetWorkflowError()))
+	s.Empty(s.told)
+}
+
+func (s *collectSuite) TestABackfillThatIsStoppedIsNoDecision() {
+	all := workflows.BackfillInput{Tenant: "acme", Service: "users"}
+	s.env.SetStartWorkflowOptions(workflowOptions(workflows.BackfillID("acme", "users", checkpoint.Range{})))
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		return workflows.SliceResult{End: workflows.EndRateLimited, Wait: time.Hour}, nil
+	}
+	s.after(time.Minute, s.env.CancelWorkflow)
+	s.execute(workflows.Backfill, all)
+	s.True(s.env.IsWorkflowCompleted())
+	s.Empty(s.told)
+}
