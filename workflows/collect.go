@@ -8,7 +8,6 @@ package workflows
 import (
 	"cmp"
 	"fmt"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -32,7 +31,7 @@ const (
 // most one workflow of an id, so that no service is collected twice.
 //
 // It runs slices, one after another, and continues as new when Temporal suggests it. When it is cancelled, its result is
-// its state. A later run goes on from that.
+// its state, which it also hands over to its [Tenant]. A later run goes on from that.
 func Collect(ctx workflow.Context, in CollectInput) (*State, error) {
 	state := *cmp.Or(in.State, &State{})
 	state.Since = cmp.Or(in.Since, state.Since)
@@ -98,8 +97,7 @@ func newCollector(ctx workflow.Context, id, tenant, service string, state State)
 	c.warnOfDropped(ctx, "the state that the run began with", dropped)
 	c.sample(ctx)
 	c.signals = signalsOf(ctx, func(name string) {
-		c.warn(ctx, Warning{Kind: warnSignal, Message: fmt.Sprintf("the signal %s is not known and did nothing; there are %s",
-			Quoted(name), strings.Join(c.signals.names, ", "))})
+		c.warn(ctx, unknownSignal(name, c.signals.names))
 	})
 	c.signals.on(ctx, SignalPause, "stop within one page; the position is kept", ignoringInput(c.onPause))
 	c.signals.on(ctx, SignalResume, `go on after pause; try again at once when blocked; {"resetProof":true} also accepts a weaker proof of delivery`,
@@ -119,7 +117,7 @@ func invalid(message string) error {
 
 // run runs slices and waits, until the workflow is cancelled, the backfill is done, or the history is too long.
 func (c *collector) run(ctx workflow.Context) (*State, error) {
-	for {
+	for handedOver := c.backfill != nil; ; {
 		c.signals.handleAll()
 		if err := c.updateWebUI(ctx); err != nil {
 			return nil, err
@@ -131,6 +129,9 @@ func (c *collector) run(ctx workflow.Context) (*State, error) {
 			c.settle(ctx)
 		case over && c.backfill != nil && !c.done():
 			return nil, temporal.NewCanceledError(c.state) // the backfill is not complete
+		case over && !handedOver:
+			c.handOver(ctx)
+			handedOver = true
 		case over:
 			return &c.state, nil
 		case long:
