@@ -65,6 +65,8 @@ type collector struct {
 	// handBacks is how many times in a row the next slice may be handed back.
 	handBacks int
 	polled    bool // the signal poll has arrived while a slice runs
+	// shared are the homes on which the service is not alone any more, and has not told the tenant's workflow yet that it claims.
+	shared []ShareInput
 	// starting counts the backfills that were requested by signals and have not started yet.
 	starting int
 	// registered reports whether the namespace has the search attributes; only the worker knows. memo is the state in the
@@ -88,6 +90,9 @@ func newCollector(ctx workflow.Context, id, tenant, service string, state State)
 			Quoted(given), Quoted(id)))
 	}
 	state, dropped := state.checked(workflow.Now(ctx))
+	if !goesOn(ctx) {
+		state.Checkpoint.Alone = nil
+	}
 	c := &collector{tenant: tenant, service: service, state: state, handBacks: maxHandBacks, memo: memoState(ctx)}
 	c.registered = ctx.Value(attributesKey{}).(func() bool)
 	if c.state.Began.IsZero() {
@@ -102,6 +107,7 @@ func newCollector(ctx workflow.Context, id, tenant, service string, state State)
 	c.signals.on(ctx, SignalPause, "stop within one page; the position is kept", ignoringInput(c.onPause))
 	c.signals.on(ctx, SignalResume, `go on after pause; try again at once when blocked; {"resetProof":true} also accepts a weaker proof of delivery`,
 		func(receive func(any) bool) { c.onResume(ctx, receive) })
+	c.signals.on(ctx, SignalShare, "claim the requests to Okta; the tenant's workflow sends it", c.onShare)
 	err = workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (Status, error) { return c.status(), nil },
 		workflow.QueryHandlerOptions{Description: "state, checkpoint, next wake-up and its reason, totals, lag and last problem"})
 	if err != nil {
@@ -117,8 +123,9 @@ func invalid(message string) error {
 
 // run runs slices and waits, until the workflow is cancelled, the backfill is done, or the history is too long.
 func (c *collector) run(ctx workflow.Context) (*State, error) {
-	for handedOver := c.backfill != nil; ; {
+	for handedOver := false; ; {
 		c.signals.handleAll()
+		c.release(ctx)
 		if err := c.updateWebUI(ctx); err != nil {
 			return nil, err
 		}
@@ -127,11 +134,14 @@ func (c *collector) run(ctx workflow.Context) (*State, error) {
 		switch {
 		case (over || long) && !c.idle(ctx):
 			c.settle(ctx)
-		case over && c.backfill != nil && !c.done():
-			return nil, temporal.NewCanceledError(c.state) // the backfill is not complete
+		case over && !handedOver && c.backfill != nil:
+			c.leave(ctx)
+			handedOver = true
 		case over && !handedOver:
 			c.handOver(ctx)
 			handedOver = true
+		case over && c.backfill != nil && !c.done():
+			return nil, temporal.NewCanceledError(c.state) // the backfill is not complete
 		case over:
 			return &c.state, nil
 		case long:
@@ -243,7 +253,7 @@ func (c *collector) slice(ctx workflow.Context) error {
 	waitCtx, _ := workflow.NewDisconnectedContext(ctx)
 	for !future.IsReady() {
 		_ = workflow.Await(waitCtx, func() bool { return future.IsReady() || c.signals.pending() })
-		if c.signals.handleAll(); c.state.Paused {
+		if c.signals.handleAll(); c.state.Paused || c.shared != nil {
 			cancel()
 		}
 	}

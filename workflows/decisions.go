@@ -181,6 +181,9 @@ func (t *tenant) onDecide(ctx workflow.Context, receive func(any) bool) {
 		return
 	}
 	t.decisions = kept
+	if d.Decision != Started {
+		t.state.Ledger.Leave(WorkflowID(t.name, d.Service))
+	}
 }
 
 // changeHandOver is the change since which a collector hands its position over. It is in histories: it never changes.

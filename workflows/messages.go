@@ -26,6 +26,13 @@ const (
 	UpdateBackfill = SignalBackfill
 	QueryStatus    = "status" // answers with a [Status] or, of a tenant's workflow, a [TenantStatus]
 
+	// UpdateClaim asks a [Tenant] for requests to Okta. Its input is a [ledger.Claim], and its answer a [ledger.Grant].
+	UpdateClaim = "claim"
+	// SignalShare tells a [Collect] or a [Backfill] that it is not alone on a home any more. Its input is a [ShareInput].
+	SignalShare = "share"
+	// SignalReleased answers SignalShare, or says that a backfill has ended. Its input is a [ReleaseInput].
+	SignalReleased = "released"
+
 	// SignalDecide tells a [Tenant] what was decided about a service. Its input is a [Decision].
 	SignalDecide = "decide"
 )
@@ -35,6 +42,9 @@ const IDPrefix = "okta/"
 
 // TenantID is the workflow id of a tenant's own workflow.
 func TenantID(tenant string) string { return IDPrefix + tenant }
+
+// TenantSummary is the summary with which a tenant's workflow is started.
+func TenantSummary(tenant string) string { return "rate limits and decisions of " + tenant }
 
 // ParseTenantID returns the tenant of a [TenantID], and false for any other id.
 func ParseTenantID(id string) (tenant string, ok bool) {

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/ledger"
 )
 
 const (
@@ -27,12 +28,15 @@ type TenantInput struct {
 
 // TenantState is what [Tenant] remembers beside the decisions, which are in the memo of its run.
 type TenantState struct {
-	Warnings Warnings `json:"warnings,omitempty"`
+	// Ledger is the account of the tenant's rate-limit windows.
+	Ledger   ledger.Ledger `json:"ledger,omitzero"`
+	Warnings Warnings      `json:"warnings,omitempty"`
 }
 
 // checked returns the state without what cannot be, and names what was dropped.
 func (s TenantState) checked() (TenantState, checkpoint.Dropped) {
 	var d checkpoint.Dropped
+	s.Ledger = checkedLedger(&d, s.Ledger)
 	s.Warnings = s.Warnings.checked(&d)
 	return s, d
 }
@@ -42,7 +46,9 @@ type TenantStatus struct {
 	Tenant string `json:"tenant"`
 	// Services are the newest decision about each service, in the order of their names, without the positions.
 	Services []Decision `json:"services"`
-	Warnings Warnings   `json:"warnings,omitempty"`
+	// Ledger is the account of the rate-limit windows that several services use, and of the services that are alone on one.
+	Ledger   ledger.Ledger `json:"ledger"`
+	Warnings Warnings      `json:"warnings,omitempty"`
 }
 
 // Tenant keeps what belongs to a tenant as a whole. Its workflow id must be okta/<tenant>.
@@ -91,8 +97,11 @@ func newTenant(ctx workflow.Context, in TenantInput) (*tenant, error) {
 	})
 	t.signals.on(ctx, SignalDecide, "what was decided about a service; the starter and the workers send it",
 		func(receive func(any) bool) { t.onDecide(ctx, receive) })
+	if err := t.onClaims(ctx); err != nil {
+		return nil, err
+	}
 	err := workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (TenantStatus, error) { return t.status(), nil },
-		workflow.QueryHandlerOptions{Description: "what was decided about each service"})
+		workflow.QueryHandlerOptions{Description: "the rate-limit windows, and what was decided about each service"})
 	if err != nil {
 		return nil, fmt.Errorf("setting the query handler: %w", err)
 	}
@@ -124,7 +133,7 @@ func (t *tenant) warn(ctx workflow.Context, w Warning) {
 }
 
 func (t *tenant) status() TenantStatus {
-	return TenantStatus{Tenant: t.name, Services: t.decisions.withoutStates(), Warnings: t.state.Warnings}
+	return TenantStatus{Tenant: t.name, Services: t.decisions.withoutStates(), Ledger: t.state.Ledger, Warnings: t.state.Warnings}
 }
 
 // updateWebUI brings the details in the Web UI and the search attribute up to date.
@@ -141,7 +150,8 @@ func (t *tenant) updateWebUI(ctx workflow.Context) {
 
 // details is the Markdown that the Web UI shows above the history.
 func (t *tenant) details() string {
-	lines := []string{fmt.Sprintf("Tenant **%s**", plain(t.name)), "", "| service | decision | since | position |", "|---|---|---|---|"}
+	lines := append([]string{fmt.Sprintf("Tenant **%s**", plain(t.name)), ""}, windowsTable(t.state.Ledger)...)
+	lines = append(lines, "| service | decision | since | position |", "|---|---|---|---|")
 	for _, d := range t.decisions {
 		position := "–"
 		if d.State != nil {

@@ -11,6 +11,7 @@
 package budget
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -54,8 +55,9 @@ type Budget struct {
 	share float64
 	now   func() time.Time
 
-	mu    sync.Mutex
-	shown map[string]*shown // for the metrics, by the window's name
+	mu     sync.Mutex
+	layout ledger.Layout     // what this worker knows
+	shown  map[string]*shown // for the metrics, by the window's name
 }
 
 // New returns the budget of an org. share is the part of each limit that the collector may use, above 0 and at most 1.
@@ -75,11 +77,11 @@ type Member struct {
 	claim    Claim // nil: always alone
 
 	mu        sync.Mutex
-	left      bool             // no more requests are sent
-	alone     map[string]int64 // numbers by home
-	layout    ledger.Layout
+	left      bool               // no more requests are sent
+	alone     map[string]int64   // numbers by home
 	windows   map[string]*window // by name
 	endpoints map[string]*endpoint
+	wanted    string // the endpoint to which most requests go
 	want      int
 	polls     bool
 }
@@ -90,6 +92,7 @@ type endpoint struct {
 	// sent counts the member's requests in the endpoint's window, those under way included. inFlight counts those without an
 	// answer.
 	sent, inFlight int
+	window         string // in which these counts are
 	// refusals counts the 429s since another answer.
 	refusals int
 	// last has the limits of the newest answer that named any. at is when that answer came.
@@ -108,13 +111,24 @@ func (b *Budget) Join(p ledger.Priority) *Member {
 // Claims says how the member claims requests. It must be called before the first Acquire.
 func (m *Member) Claims(claim Claim) { m.claim = claim }
 
-// Want says how many requests the next claim is for; 0: as many as there are. polls: the service asks again within a
-// minute, although it got all that it wanted.
-func (m *Member) Want(requests int, polls bool) {
+// Want says how many requests to an endpoint the next claim is for; 0: as many as there are. Of windows in which that endpoint
+// does not count, few are claimed. polls: the service asks again within a minute, although it got all that it wanted.
+func (m *Member) Want(endpoint string, requests int, polls bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.want, m.polls = requests, polls
+	m.wanted, m.want, m.polls = endpoint, requests, polls
 }
+
+// wants is how many requests a claim for an endpoint is for, and whether the service polls.
+func (m *Member) wants(e *endpoint) (requests int, polls bool) {
+	if most := m.endpoints[m.wanted]; e.Path != m.wanted && most != nil && most.window != e.window {
+		return few, false
+	}
+	return m.want, m.polls
+}
+
+// few is how many requests are claimed for the lists above the one that is collected, if they have another window.
+const few = 4
 
 // Leave ends the membership. It sends no more requests, so its next Windows count what it has sent and no more.
 func (m *Member) Leave() {
@@ -129,16 +143,36 @@ func (m *Member) endpoint(asked Endpoint) *endpoint {
 	if e == nil {
 		e = &endpoint{Endpoint: asked}
 		m.endpoints[asked.Path] = e
-		if m.windows[asked.Path] != nil { // a checkpoint has restored one
-			m.layout.Put(asked.Path, asked.home(), asked.Path)
+		b := m.budget
+		b.mu.Lock()
+		if m.windows[asked.Path] != nil && b.layout.Newest(asked.Path).IsZero() { // a checkpoint has restored one
+			b.layout.Put(asked.Path, asked.home(), asked.Path)
 		}
+		e.window = b.layout.Window(asked.Path, asked.home())
+		b.mu.Unlock()
 	}
 	return e
 }
 
-// windowOf returns the window in which an endpoint counts.
+// windowOf returns the window in which an endpoint counts. It takes the endpoint's counts there if any member has found out
+// that it is another one than before.
 func (m *Member) windowOf(e *endpoint) *window {
-	return m.window(m.layout.Window(e.Path, e.home()), e.home())
+	m.budget.mu.Lock()
+	name := m.budget.layout.Window(e.Path, e.home())
+	m.budget.mu.Unlock()
+	w := m.window(name, e.home())
+	if from := m.windows[e.window]; name != e.window {
+		e.window = name
+		w.roll()
+		if from != nil {
+			// Requests of earlier slices are not known by endpoint. So both windows count them until answers correct that.
+			w.previous = max(w.previous, from.previous)
+			if len(from.counted()) == 0 {
+				delete(m.windows, from.name)
+			}
+		}
+	}
+	return w
 }
 
 // isAlone reports whether the member needs no claims on a home.
@@ -168,7 +202,7 @@ func (m *Member) take(asked Endpoint) (*Ticket, ledger.Claim, error) {
 	w.roll()
 	alone := m.isAlone(w.home)
 	switch {
-	case alone && w.allows(), !alone && w.granted > w.used() && w.leaves():
+	case alone && w.allows(), !alone && w.granted > w.used() && w.allows():
 		e.sent++
 		e.inFlight++
 		w.begun = true
@@ -181,8 +215,10 @@ func (m *Member) take(asked Endpoint) (*Ticket, ledger.Claim, error) {
 			Used: w.used(), Limit: w.limit, Remaining: max(w.remaining, 0), Shared: !alone,
 		}
 	}
+	want, polls := m.wants(e)
 	return nil, ledger.Claim{
-		Priority: m.priority, Path: e.Path, Home: e.home(), Share: m.budget.share, Want: m.want, Polls: m.polls, Seen: m.seen(),
+		Priority: m.priority, Path: e.Path, Home: e.home(), Share: m.budget.share, Want: want, Polls: polls,
+		Seen: m.seen(), Answers: m.answers(e.home()),
 	}, nil
 }
 
@@ -203,10 +239,9 @@ func (m *Member) ask(ctx context.Context, asked Endpoint, c ledger.Claim) error 
 		m.alone[e.home()] = g.Alone
 		return nil
 	}
-	if from := m.layout.Window(e.Path, e.home()); g.Window != "" && g.Window != from {
-		m.move(ledger.Move{Paths: []string{e.Path}, From: from, To: g.Window}, e.home())
-		m.layout.Put(e.Path, e.home(), g.Window)
-	}
+	m.budget.mu.Lock()
+	m.budget.layout.Put(e.Path, e.home(), cmp.Or(g.Window, e.window))
+	m.budget.mu.Unlock()
 	w := m.windowOf(e)
 	w.roll()
 	w.take(g, sent)

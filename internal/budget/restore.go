@@ -83,6 +83,9 @@ func (m *Member) Restore(windows []checkpoint.Window, alone []checkpoint.Alone, 
 	}
 }
 
+// maxAnswers bounds the answers that a claim tells of.
+const maxAnswers = 16
+
 // seen is what the member knows of its windows, for a claim.
 func (m *Member) seen() (all []ledger.Seen) {
 	now := m.budget.now()
@@ -98,19 +101,20 @@ func (m *Member) seen() (all []ledger.Seen) {
 		if s.Limit == 0 || w.ends.IsZero() && w.passed.IsZero() {
 			continue
 		}
-		answered := false
-		for _, e := range w.counted() {
-			if e.last.Limit > 0 {
-				s.Path, s.Limit, answered = e.Path, e.last.Limit, true
-				if !w.ends.IsZero() {
-					s.Reset = e.last.Reset
-				}
-				all = append(all, s)
-			}
-		}
-		if !answered {
-			all = append(all, s)
-		}
+		all = append(all, s)
 	}
 	return all
+}
+
+// answers are the newest answers of the endpoints of a home, as far as this worker knows.
+func (m *Member) answers(home string) (all []ledger.Answer) {
+	b := m.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.layout {
+		if e.Home == home && e.Limit > 0 && e.Reset > 0 {
+			all = append(all, ledger.Answer{Path: e.Path, Home: e.Home, Limit: e.Limit, Reset: e.Reset, Age: max(0, b.now().Sub(e.At))})
+		}
+	}
+	return all[:min(len(all), maxAnswers)]
 }

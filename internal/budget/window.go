@@ -77,7 +77,7 @@ func (w *window) renew() {
 // counted are the endpoints whose requests count in the window.
 func (w *window) counted() (all []*endpoint) {
 	for _, e := range w.member.endpoints {
-		if w.member.layout.Window(e.Path, e.home()) == w.name {
+		if e.window == w.name {
 			all = append(all, e)
 		}
 	}
@@ -98,16 +98,17 @@ func (w *window) used() int {
 	return sent + w.previous
 }
 
-// allowed is how many requests a member that is alone may send in the window.
+// allowed is how many requests the collector may send in the window.
 func (w *window) allowed() int { return ledger.Allowed(w.limit, w.member.budget.share) }
 
-// allows reports whether a member that is alone may send one more request.
-func (w *window) allows() bool { return w.limit == 0 || w.used() < w.allowed() && w.leaves() }
-
-// leaves reports whether one more request leaves the last tenth of the limit to the org.
-func (w *window) leaves() bool {
+// allows reports whether one more request stays within the share, as far as the member's own requests go. While the limit is
+// unknown, one at a time may find out.
+func (w *window) allows() bool {
 	_, inFlight := w.requests()
-	return w.limit == 0 || ledger.Leaves(w.limit, w.remaining-inFlight)
+	if w.limit == 0 {
+		return inFlight == 0
+	}
+	return w.used() < w.allowed() && ledger.Leaves(w.limit, w.remaining-inFlight)
 }
 
 // take takes what was granted in answer to a claim that was sent at this time.
@@ -139,24 +140,19 @@ func (m *Member) learn(e *endpoint, l Limits) {
 		w.remaining--
 		return
 	}
-	e.last, e.at = l, m.budget.now()
-	for _, moved := range m.layout.Learn(e.Path, e.home(), l.Limit, l.Reset, e.at) {
-		m.move(moved, e.home())
-	}
-	m.windowOf(e).learn(e, l, e.at)
-}
-
-// move moves the counts of endpoints to another window. Requests of earlier slices are not known by endpoint. So both windows
-// count them until answers correct that.
-func (m *Member) move(moved ledger.Move, home string) {
-	from, to := m.window(moved.From, home), m.window(moved.To, home)
-	to.roll()
-	to.previous = max(to.previous, from.previous)
-	for _, path := range moved.Paths {
-		if other := m.endpoints[path]; other != nil && other.last.Limit > 0 {
-			to.learn(other, other.last, other.at)
+	b := m.budget
+	e.last, e.at = l, b.now()
+	b.mu.Lock()
+	moves := b.layout.Learn(e.Path, e.home(), l.Limit, l.Reset, e.at)
+	b.mu.Unlock()
+	for _, moved := range moves {
+		for _, path := range moved.Paths {
+			if other := m.endpoints[path]; other != nil && other != e && other.last.Limit > 0 {
+				m.windowOf(other).learn(other, other.last, other.at)
+			}
 		}
 	}
+	m.windowOf(e).learn(e, l, e.at)
 }
 
 // learn records an answer of e, an endpoint of the window. at is when the answer came.
@@ -185,7 +181,10 @@ func (w *window) learn(e *endpoint, l Limits, at time.Time) {
 	if w.reset != 0 {
 		w.until = w.ends.Add(-early)
 	}
-	w.limit, w.remaining = w.member.layout.Limit(w.name), min(w.remaining, l.Remaining)
+	b := w.member.budget
+	b.mu.Lock()
+	w.limit, w.remaining = cmp.Or(b.layout.Limit(w.name), l.Limit), min(w.remaining, l.Remaining)
+	b.mu.Unlock()
 	if w.endpoint = ""; e.Path != w.name {
 		w.endpoint = e.Path
 	}

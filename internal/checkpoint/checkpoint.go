@@ -308,3 +308,20 @@ func (c Checkpoint) AloneUntil(home string, number int64) Checkpoint {
 	c.Alone = slices.DeleteFunc(slices.Clone(c.Alone), func(a Alone) bool { return a.Home == home && a.Number <= number })
 	return c
 }
+
+// unsaved is how many requests a slice may send before its first checkpoint is durable.
+const unsaved = 2
+
+// Lost returns the checkpoint for the slice after one that began with it and was lost: nobody knows what that one has sent.
+// All that was claimed counts as used.
+func (c Checkpoint) Lost() Checkpoint {
+	c.Windows = slices.Clone(c.Windows)
+	for i := range c.Windows {
+		w := &c.Windows[i]
+		if !w.Open && w.Granted == 0 {
+			w.Used += unsaved
+		}
+		w.Open, w.Used = true, max(w.Used, w.Granted)
+	}
+	return c
+}

@@ -40,6 +40,14 @@ func (e *Endpoint) owner() bool { return e.Window == e.Path }
 // Window returns the window of an endpoint. A new endpoint starts in its home.
 func (l *Layout) Window(path, home string) string { return l.endpoint(path, home).Window }
 
+// Newest is when the newest answer of an endpoint came; zero if there was none.
+func (l *Layout) Newest(path string) time.Time {
+	if i, found := l.find(path); found {
+		return (*l)[i].At
+	}
+	return time.Time{}
+}
+
 // Put puts an endpoint into a window.
 func (l *Layout) Put(path, home, window string) { l.endpoint(path, home).Window = window }
 
@@ -64,8 +72,12 @@ func (l Layout) Limit(window string) (limit int) {
 	return limit
 }
 
+func (l *Layout) find(path string) (i int, found bool) {
+	return slices.BinarySearchFunc(*l, path, func(e Endpoint, path string) int { return cmp.Compare(e.Path, path) })
+}
+
 func (l *Layout) endpoint(path, home string) *Endpoint {
-	i, found := slices.BinarySearchFunc(*l, path, func(e Endpoint, path string) int { return cmp.Compare(e.Path, path) })
+	i, found := l.find(path)
 	if !found {
 		home = cmp.Or(home, path)
 		*l = slices.Insert(*l, i, Endpoint{Path: path, Home: home, Window: home})
@@ -74,7 +86,8 @@ func (l *Layout) endpoint(path, home string) *Endpoint {
 }
 
 // Learn records an answer of an endpoint, and puts endpoints into the windows that the answer shows:
-//   - An endpoint that contradicts the owner of its window moves to a window of its own.
+//   - An endpoint that contradicts the owner of its window moves to another one of its home that it does not contradict, or
+//     to a window of its own. Two endpoints that are listed one below the other rarely have three limits.
 //   - An endpoint that agrees with the owner of another window of the same home moves there. Of two owners, the one
 //     whose path sorts last moves, with all that counts in its window. The owner of the home sorts first.
 func (l *Layout) Learn(path, home string, limit int, reset int64, at time.Time) (moves []Move) {
@@ -94,9 +107,9 @@ func (l *Layout) Learn(path, home string, limit int, reset int64, at time.Time) 
 		switch other := &(*l)[i]; {
 		case other == e || other.Window != window:
 		case other.Path == window && other.contradicted(e, limit, reset):
-			move(e, e.Path)
+			move(e, l.outside(*e, limit, reset))
 		case e.Path == window && other.contradicted(e, limit, reset):
-			move(other, other.Path)
+			move(other, l.outside(*other, other.Limit, other.Reset))
 		case e.Limit != 0 && e.Limit != limit:
 			other.Limit, other.Reset, other.At = 0, 0, time.Time{} // outdated: the org's limit has changed
 		}
@@ -114,6 +127,17 @@ func (l *Layout) Learn(path, home string, limit int, reset int64, at time.Time) 
 		}
 	}
 	return moves
+}
+
+// outside is the window to which an endpoint moves that does not belong where it is.
+func (l *Layout) outside(e Endpoint, limit int, reset int64) string {
+	for _, other := range *l {
+		apart := !near(other.Reset, reset) && !Later(other.Reset, reset) && !Later(reset, other.Reset)
+		if other.owner() && other.Home == e.Home && other.Path != e.Window && other.Limit == limit && !apart {
+			return other.Path
+		}
+	}
+	return e.Path
 }
 
 // contradicted reports whether an answer of e proves that e and other have different windows. It does if their resets

@@ -12,6 +12,7 @@ package ledger
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -73,13 +74,23 @@ type Claim struct {
 	Want int `json:"want,omitempty"`
 	// Polls: the member asks again within a minute, although it got all that it wanted.
 	Polls bool `json:"polls,omitempty"`
-	// Seen is what the member knows of its windows.
-	Seen []Seen `json:"seen,omitempty"`
+	// Seen is what the member knows of its windows, and Answers which endpoints may count in them.
+	Seen    []Seen   `json:"seen,omitempty"`
+	Answers []Answer `json:"answers,omitempty"`
 }
 
-// Seen is what a member knows of an endpoint's window from Okta's answers.
+// Answer is the newest answer of Okta to a request for an endpoint, as far as the member's worker knows.
+type Answer struct {
+	Path  string        `json:"path"`
+	Home  string        `json:"home"`
+	Limit int           `json:"limit"`
+	Reset int64         `json:"reset"`
+	Age   time.Duration `json:"age"` // when the claim was sent
+}
+
+// Seen is what a member knows of a window from Okta's answers.
 type Seen struct {
-	Path string `json:"path"`
+	Path string `json:"path"` // of an endpoint that counts in the window
 	Home string `json:"home"`
 	// Limit, Remaining and Reset are those of the newest answer; 0 if it named none.
 	Limit     int   `json:"limit,omitempty"`
@@ -125,8 +136,8 @@ const (
 	maxText    = 1 << 10
 	maxCount   = 1 << 30
 	maxLeft    = 15*time.Minute + unknownEnd
-	// longAgo is when a window has ended of which nothing but its limit is of interest.
-	longAgo = -48 * time.Hour
+	// longAgo bounds what is told of the past. A full pull may be a month ago.
+	longAgo = -100 * 24 * time.Hour
 )
 
 // Check returns an error if a claim cannot be one.
@@ -143,6 +154,14 @@ func (c Claim) Check() error {
 	case c.Want < 0 || c.Want > maxCount:
 		return fmt.Errorf("nobody wants %d requests", c.Want)
 	}
+	for _, a := range c.Answers[:min(len(c.Answers), maxSeen)] {
+		if !isPath(a.Path) || !isPath(a.Home) || !counts(a.Limit) || a.Limit == 0 || a.Reset <= 0 || a.Age < 0 || a.Age > -longAgo {
+			return errors.New("it has an answer with numbers that none has")
+		}
+	}
+	if len(c.Answers) > maxSeen {
+		return fmt.Errorf("it has %d answers; want at most %d", len(c.Answers), maxSeen)
+	}
 	return CheckSeen(c.Seen)
 }
 
@@ -153,11 +172,45 @@ func CheckSeen(all []Seen) error {
 	}
 	for _, s := range all {
 		counts := s.Limit >= 0 && s.Limit <= maxCount && s.Used >= 0 && s.Used <= maxCount && max(s.Remaining, -s.Remaining) <= maxCount
-		if !isPath(s.Path) || !isPath(s.Home) || !counts || s.Reset < 0 || s.Left > maxLeft || s.Left < 10*longAgo*365 {
-			return fmt.Errorf("it has numbers that no window has")
+		if !isPath(s.Path) || !isPath(s.Home) || !counts || s.Reset < 0 || s.Left > maxLeft || s.Left < longAgo {
+			return errors.New("it has numbers that no window has")
 		}
 	}
 	return nil
+}
+
+// CanBe reports whether a ledger keeps the bounds of one.
+func (l Ledger) CanBe() bool {
+	if len(l.Members) > maxMembers || len(l.Windows) > 2*maxWindows || len(l.Layout) > 2*maxWindows || l.Numbers < 0 {
+		return false
+	}
+	for _, w := range l.Windows {
+		if !isPath(w.Name) || !isPath(w.Home) || !counts(w.Limit, w.Limit-w.Remaining) || !(w.Share >= 0 && w.Share <= 1) || len(w.Claimed) > 2*maxMembers {
+			return false
+		}
+		for _, c := range w.Claimed {
+			if !counts(c.Requests) {
+				return false
+			}
+		}
+	}
+	for _, m := range l.Members {
+		if m.ID == "" || len(m.ID) > maxText || !isPath(m.Home) || m.Priority < LiveList || m.Priority > BackfillPerObject || !counts(m.Want) || m.Alone < 0 {
+			return false
+		}
+	}
+	for _, e := range l.Layout {
+		if !isPath(e.Path) || !isPath(e.Home) || !isPath(e.Window) || !counts(e.Limit) {
+			return false
+		}
+	}
+	return slices.IsSortedFunc(l.Windows, func(a, b Window) int { return cmp.Compare(a.Name, b.Name) }) &&
+		slices.IsSortedFunc(l.Layout, func(a, b Endpoint) int { return cmp.Compare(a.Path, b.Path) })
+}
+
+// counts reports whether these can be numbers of requests.
+func counts(all ...int) bool {
+	return !slices.ContainsFunc(all, func(n int) bool { return n < 0 || n > 2*maxCount })
 }
 
 func isPath(s string) bool { return strings.HasPrefix(s, "/") && len(s) <= maxText }
@@ -170,6 +223,9 @@ func (l *Ledger) Claim(now time.Time, c Claim) (Grant, []Notice) {
 	}
 	if l.member(c.Member, c.Home) == nil && len(l.Members) == maxMembers {
 		return Grant{Window: cmp.Or(c.Home, c.Path), Wait: unknownEnd}, nil
+	}
+	for _, a := range c.Answers {
+		l.learn(now, a)
 	}
 	for _, s := range c.Seen {
 		l.observe(now, c.Member, s)
@@ -205,15 +261,15 @@ func (l *Ledger) grant(now time.Time, w *Window, m *Member, c Claim) (Grant, []N
 		m.Want = want
 		return Grant{Wait: unknownEnd}, notices
 	}
-	if s := seenIn(c.Seen, w); s != nil && s.Used < w.by(c.Member) {
-		return w.granted(now, w.by(c.Member)-s.Used), nil // what it has of this window already
+	if s := seenIn(c.Seen, w); s != nil && s.Used < w.whole(c.Member) && !w.closing(now) {
+		return w.granted(now, w.whole(c.Member)-s.Used), nil
 	}
 	part := l.part(now, w, m, want)
 	if part <= 0 || w.closing(now) {
 		m.Want = want
 		return Grant{Wait: max(w.Ends.Sub(now), time.Second)}, nil
 	}
-	w.Claimed = append(w.Claimed, Claimed{m.ID, part, now})
+	w.Claimed = append(w.Claimed, Claimed{Member: m.ID, Requests: part, At: now})
 	w.open(now)
 	m.Served = now
 	if m.Want = want; part == want && !c.Polls {
@@ -345,7 +401,7 @@ func (l *Ledger) Release(now time.Time, member, home string, number int64, seen 
 	for _, s := range seen {
 		l.observe(now, member, s)
 		if w := l.window(l.Layout.Window(s.Path, s.Home), s.Home); s.Left > 0 {
-			w.count(member, w.allowed(), now)
+			w.countWhole(member, now)
 			w.open(now)
 		}
 	}
@@ -356,19 +412,30 @@ func (l *Ledger) Leave(member string) {
 	l.Members = slices.DeleteFunc(l.Members, func(m Member) bool { return m.ID == member })
 }
 
-// observe records what a member has seen of an endpoint's window.
-func (l *Ledger) observe(now time.Time, member string, s Seen) {
-	if s.Limit > 0 && s.Reset > 0 && s.Left > -unknownEnd {
-		for _, moved := range l.Layout.Learn(s.Path, s.Home, s.Limit, s.Reset, now) {
-			// Nobody knows how much of the claims the endpoints have used that move. So both windows count them.
-			from, to := *l.window(moved.From, s.Home), l.window(moved.To, s.Home)
-			to.roll(now)
-			to.Claimed = append(to.Claimed, from.Claimed...)
-			if len(to.Claimed) > 0 {
-				to.open(now)
-			}
+// learn records an answer, and moves endpoints to the windows that it shows.
+func (l *Ledger) learn(now time.Time, a Answer) {
+	at := now.Add(-a.Age)
+	if l.Layout.Newest(a.Path).After(at) {
+		return
+	}
+	for _, moved := range l.Layout.Learn(a.Path, a.Home, a.Limit, a.Reset, at) {
+		// Nobody knows how much of the claims the endpoints have used that move. So both windows count them.
+		l.window(moved.From, a.Home).roll(now)
+		claimed := l.window(moved.From, a.Home).Claimed
+		to := l.window(moved.To, a.Home)
+		to.roll(now)
+		for _, c := range claimed {
+			c.Whole = false
+			to.Claimed = append(to.Claimed, c)
+		}
+		if len(to.Claimed) > 0 {
+			to.open(now)
 		}
 	}
+}
+
+// observe records what a member has seen of a window.
+func (l *Ledger) observe(now time.Time, member string, s Seen) {
 	w := l.window(l.Layout.Window(s.Path, s.Home), s.Home)
 	w.roll(now)
 	if limit := cmp.Or(l.Layout.Limit(w.Name), s.Limit); limit > 0 && limit != w.Limit {

@@ -114,7 +114,8 @@ func (r *Reader) next(ctx context.Context, pos checkpoint.Position) (*Page, erro
 	if pos.Pull == nil {
 		pos.Pull = r.nextPull(pos)
 	}
-	r.member.Want(r.wants(pos))
+	wanted, polls := r.wants(pos)
+	r.member.Want(r.collection.Path, wanted, polls)
 	switch {
 	case pos.Pull.Kind == checkpoint.PullRange:
 		return r.rangePage(ctx, pos)
