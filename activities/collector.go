@@ -58,7 +58,7 @@ type Collector struct {
 	reminders  reminders
 	// lease begins a slice's lease. Tests replace it: the SDK's test environment has no client and no heartbeat timeout.
 	lease func(ctx context.Context, info activity.Info, log *zap.Logger) *lease
-	// claims returns how a slice claims requests. Tests replace it too; nil: the slice counts for itself alone.
+	// claims returns how a slice claims requests. Tests replace it too; nil is a slice that counts for itself alone.
 	claims func(ctx context.Context, info activity.Info, tenant string) budget.Claim
 }
 

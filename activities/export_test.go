@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"okta-collector/internal/budget"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -38,6 +39,7 @@ func (c *Collector) ProbeOnce(ctx context.Context) { c.probePeers(ctx) }
 // SendHeartbeatsTo replaces Temporal's client and the workflow's heartbeat timeout, and cancels the
 // activity's context as newer servers do.
 func (c *Collector) SendHeartbeatsTo(h Heartbeats, timeout time.Duration, cancelled <-chan struct{}) {
+	c.claims = func(context.Context, activity.Info, string) budget.Claim { return nil } // there is no tenant's workflow
 	c.lease = func(ctx context.Context, info activity.Info, log *zap.Logger) *lease {
 		info.HeartbeatTimeout = timeout
 		ctx, cancel := context.WithCancel(ctx)

@@ -1,10 +1,8 @@
 package workflows
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
-	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -33,7 +31,7 @@ type ReleaseInput struct {
 
 // onClaims registers the update and the signal of the ledger.
 func (t *tenant) onClaims(ctx workflow.Context) error {
-	t.signals.on(ctx, SignalReleased, "a service claims its requests to Okta from now on, or has ended; the services send it",
+	t.signals.between(ctx, SignalReleased, "a service claims its requests to Okta from now on, or has ended; the services send it",
 		func(receive func(any) bool) { t.onReleased(ctx, receive) })
 	err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateClaim, t.claim, workflow.UpdateHandlerOptions{
 		Description: "how many requests of a rate-limit window a slice may send to Okta; the workers send it",
@@ -113,22 +111,10 @@ func (c *collector) release(ctx workflow.Context) {
 	for _, s := range c.shared {
 		workflow.SignalExternalWorkflow(ctx, TenantID(c.tenant), "", SignalReleased, ReleaseInput{
 			Member: workflow.GetInfo(ctx).WorkflowExecution.ID, Home: s.Home, Number: s.Number,
-			Seen: seen(c.state.Checkpoint.Windows, s.Home, workflow.Now(ctx)),
+			Seen: ledger.SeenIn(c.state.Checkpoint.Windows, s.Home, workflow.Now(ctx)),
 		})
 	}
 	c.shared = nil
-}
-
-// seen is what the windows of a home say.
-func seen(windows []checkpoint.Window, home string, now time.Time) (all []ledger.Seen) {
-	for _, w := range windows {
-		if cmp.Or(w.Home, w.Name) == home {
-			all = append(all, ledger.Seen{
-				Path: cmp.Or(w.Endpoint, w.Name), Home: home, Limit: w.Limit, Remaining: w.Remaining, Reset: w.Reset, Used: w.Used, Left: w.Ends.Sub(now),
-			})
-		}
-	}
-	return all
 }
 
 // changeLeave is the change since which a backfill that has ended tells the tenant's workflow. It is in histories: it never

@@ -107,7 +107,7 @@ func newCollector(ctx workflow.Context, id, tenant, service string, state State)
 	c.signals.on(ctx, SignalPause, "stop within one page; the position is kept", ignoringInput(c.onPause))
 	c.signals.on(ctx, SignalResume, `go on after pause; try again at once when blocked; {"resetProof":true} also accepts a weaker proof of delivery`,
 		func(receive func(any) bool) { c.onResume(ctx, receive) })
-	c.signals.on(ctx, SignalShare, "claim the requests to Okta; the tenant's workflow sends it", c.onShare)
+	c.signals.between(ctx, SignalShare, "claim the requests to Okta; the tenant's workflow sends it", c.onShare)
 	err = workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (Status, error) { return c.status(), nil },
 		workflow.QueryHandlerOptions{Description: "state, checkpoint, next wake-up and its reason, totals, lag and last problem"})
 	if err != nil {

@@ -73,6 +73,7 @@ func (s *collectSuite) SetupTest() {
 // execute runs a workflow in a bubble, whose clock stands still while a slice runs: the environment lets real time
 // pass meanwhile, and on a busy machine that is more than between two things that a test does.
 func (s *collectSuite) execute(run, in any) {
+	s.env.OnSignalExternalWorkflow(mock.Anything, "okta/acme", "", workflows.SignalReleased, mock.Anything).Return(nil).Maybe()
 	s.env.OnSignalExternalWorkflow(mock.Anything, "okta/acme", "", workflows.SignalDecide, mock.Anything).
 		Return(func(_, _, _, _ string, d any) error {
 			s.told = append(s.told, d.(workflows.Decision))

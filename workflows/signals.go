@@ -26,7 +26,7 @@ type signals struct {
 	interceptor.WorkflowInboundInterceptorBase
 	arrived []string // the names of signals that were not handled yet, in the order of the history
 	known   map[string]signal
-	names   []string          // the known ones, in the order of registration
+	names   []string          // those that people send, in the order of registration
 	unknown func(name string) // reports any other signal; nil before the workflow's code has begun
 }
 
@@ -61,11 +61,16 @@ func signalsOf(ctx workflow.Context, unknown func(name string)) *signals {
 	return s
 }
 
-// on registers a signal. The Web UI shows the description.
+// on registers a signal that people send. The Web UI shows the description.
 func (s *signals) on(ctx workflow.Context, name, description string, handle func(receive func(any) bool)) {
+	s.between(ctx, name, description, handle)
+	s.names = append(s.names, name)
+}
+
+// between registers a signal that workflows send each other.
+func (s *signals) between(ctx workflow.Context, name, description string, handle func(receive func(any) bool)) {
 	channel := workflow.GetSignalChannelWithOptions(ctx, name, workflow.SignalChannelOptions{Description: description})
 	s.known[name] = signal{channel, handle}
-	s.names = append(s.names, name)
 }
 
 // ignoringInput handles a signal that needs no input.

@@ -95,22 +95,8 @@ func (s *service) release() {
 	defer s.mu.Unlock()
 	for home, number := range s.shared {
 		s.durable = s.durable.AloneUntil(home, number)
-		var seen []ledger.Seen
-		for _, w := range s.durable.Windows {
-			of := w.Home
-			if of == "" {
-				of = w.Name
-			}
-			if of == home {
-				path := w.Endpoint
-				if path == "" {
-					path = w.Name
-				}
-				seen = append(seen, ledger.Seen{Path: path, Home: home, Limit: w.Limit, Remaining: w.Remaining, Reset: w.Reset, Used: w.Used, Left: time.Until(w.Ends)})
-			}
-		}
 		s.tenant.mu.Lock()
-		s.tenant.ledger.Release(time.Now().UTC(), s.id, home, number, seen)
+		s.tenant.ledger.Release(time.Now().UTC(), s.id, home, number, ledger.SeenIn(s.durable.Windows, home, time.Now()))
 		s.tenant.mu.Unlock()
 	}
 	clear(s.shared)

@@ -46,7 +46,7 @@ type Member struct {
 	// Alone is not 0 while the member needs no claims. Told: it was told that it is not alone any more.
 	Alone int64 `json:"alone,omitempty"`
 	Told  bool  `json:"told,omitempty"`
-	// Window is that of the last claim, and At when it came. Want is what it still wanted afterwards, in each window; 0 is
+	// Window is that of the last claim, and At when it came. Want is what it still wanted afterwards in the next window; 0 is
 	// nothing.
 	Window string    `json:"window"`
 	At     time.Time `json:"at"`
@@ -156,7 +156,7 @@ func (c Claim) Check() error {
 	}
 	for _, a := range c.Answers[:min(len(c.Answers), maxSeen)] {
 		if !isPath(a.Path) || !isPath(a.Home) || !counts(a.Limit) || a.Limit == 0 || a.Reset <= 0 || a.Age < 0 || a.Age > -longAgo {
-			return errors.New("it has an answer with numbers that none has")
+			return fmt.Errorf("it has an answer with numbers that none has: %+v", a)
 		}
 	}
 	if len(c.Answers) > maxSeen {
@@ -272,8 +272,8 @@ func (l *Ledger) grant(now time.Time, w *Window, m *Member, c Claim) (Grant, []N
 	w.Claimed = append(w.Claimed, Claimed{Member: m.ID, Requests: part, At: now})
 	w.open(now)
 	m.Served = now
-	if m.Want = want; part == want && !c.Polls {
-		m.Want = 0
+	if m.Want = want; want < maxCount && !c.Polls {
+		m.Want -= part
 	}
 	return w.granted(now, part), nil
 }

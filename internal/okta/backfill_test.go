@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -123,59 +122,6 @@ func TestABackfillOfAnythingElseIsOneFullPull(t *testing.T) {
 			require.Len(t, p.objects, sim.Count(name))
 		})
 	}
-}
-
-func TestABackfillWaitsWhileLiveCollectionRunsAndLeavesItAReserve(t *testing.T) {
-	inBubble(t, 0, func(c *oktasim.Config) {
-		c.Counts["logs"] = 50_000
-		c.Unlimited = false
-		c.Limits = map[string]int{"/api/v1/logs": 24} // 12 are ours
-	}, func(t *testing.T, sim *oktasim.Org, orgs [2]*okta.Org, _ *wire) {
-		org, svc := orgs[0], service(t, "logs")
-		live := org.Reader(svc, okta.Begin{Since: time.Now().Add(-24 * time.Hour)}, time.Now)
-		backfill := org.Backfill(svc, checkpoint.Range{Since: time.Now().Add(-20 * 24 * time.Hour), Until: time.Now()}, time.Now)
-		page, err := live.Next(t.Context(), checkpoint.Position{})
-		require.NoError(t, err)
-
-		var pos checkpoint.Position
-		asked := make(chan error)
-		ask := func() {
-			page, err := backfill.Next(t.Context(), pos)
-			if err == nil {
-				pos = page.Position
-			}
-			asked <- err
-		}
-		go ask()
-		synctest.Wait()
-		select {
-		case err := <-asked:
-			require.Fail(t, "it did not wait", "%v", err)
-		default:
-		}
-		require.EqualError(t, <-asked, "budget of /api/v1/logs: live collection goes first", "not for ever")
-		go ask()
-		synctest.Wait()
-		live.Close()
-		require.NoError(t, <-asked)
-
-		for range 7 { // 1 was live, 3 of 12 are reserved
-			go ask()
-			require.NoError(t, <-asked)
-		}
-		go ask()
-		var e *okta.Error
-		require.ErrorAs(t, <-asked, &e)
-		require.Equal(t, okta.Yields, e.Class)
-		require.ErrorContains(t, e, "left to live collection")
-		for range 3 {
-			page, err = live.Next(t.Context(), page.Position)
-			require.NoError(t, err)
-		}
-		_, err = live.Next(t.Context(), page.Position)
-		require.ErrorAs(t, err, &e)
-		require.Less(t, e.Wait, 62*time.Second)
-	})
 }
 
 func TestABackfillEndsWithAnEmptyPageOrOneBeyondItsRange(t *testing.T) {

@@ -51,26 +51,6 @@ func metered(t *testing.T) (*okta.Org, *wire, *prometheus.Registry) {
 	return org, w, registry
 }
 
-func TestABackfillThatYieldsHasNotUsedUpTheShare(t *testing.T) {
-	org, w, registry := metered(t)
-
-	synctest.Test(t, func(t *testing.T) {
-		w.handler, _ = newSim(t, func(c *oktasim.Config) {
-			c.Now, c.Epoch, c.Unlimited = time.Now, time.Now(), false
-			c.Limits = map[string]int{"/api/v1/apps": 8} // 4 are ours
-		})
-		svc, _ := okta.Lookup("apps")
-		backfill := org.Backfill(svc, checkpoint.Range{}, time.Now)
-		for range 3 { // 1 of 4 is reserved
-			_, err := backfill.Next(t.Context(), checkpoint.Position{})
-			require.NoError(t, err)
-		}
-		_, err := backfill.Next(t.Context(), checkpoint.Position{})
-		require.ErrorContains(t, err, "left to live collection")
-	})
-	require.Zero(t, samples(t, registry, "/api/v1/apps")["okta_collector_okta_budget_waits_total"])
-}
-
 func TestMetricsTellTheBudgetAndItsWindow(t *testing.T) {
 	org, w, registry := metered(t)
 	const prefix = "okta_collector_okta_"

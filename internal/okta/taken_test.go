@@ -27,7 +27,7 @@ func TestAWindowOfAnotherServiceIsDropped(t *testing.T) {
 	checked, dropped := logs.Checked(state)
 	require.Equal(t, state.Windows[1:2], checked.Windows)
 	require.Equal(t, checkpoint.Dropped{"windows of other endpoints"}, dropped)
-	logs.Restore(checked.Windows)
+	logs.Restore(checked)
 
 	users := org.Reader(service(t, "users"), okta.Begin{}, time.Now)
 	defer users.Close()
@@ -117,7 +117,7 @@ func FuzzAStateThatIsTakenUp(f *testing.F) {
 		again, dropped := c.Checked()
 		require.Nil(t, dropped, "what was checked can be")
 		require.Equal(t, c, again)
-		r.Restore(c.Windows)
+		r.Restore(c)
 		for range 3 {
 			page, err := r.Next(t.Context(), c.Position)
 			if page == nil {

@@ -522,10 +522,14 @@ func TestAShareOfOneRequestAMinuteStillGetsToTheEnd(t *testing.T) {
 		w.handler = capped{sim, 2}
 		svc := service(t, "app_users")
 		var all pulled
+		var at checkpoint.Checkpoint
 		for {
 			// A slice that is rate limited ends, and the next one has a new reader.
 			r := orgs[0].Reader(svc, okta.Begin{}, time.Now)
+			r.Restore(at)
 			page, err := r.Next(t.Context(), all.position)
+			r.Close()
+			at.Windows = r.Windows()
 			if err != nil {
 				require.Equal(t, okta.RateLimited, refused(t, r, all.position).Class)
 				time.Sleep(time.Minute)

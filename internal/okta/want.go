@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"slices"
 	"time"
 
 	"okta-collector/internal/checkpoint"
@@ -13,7 +14,9 @@ func perMinute(pause time.Duration) int { return int((time.Minute + pause - 1) /
 // minute, although it got them.
 func (r *Reader) wants(pos checkpoint.Position) (requests int, polls bool) {
 	switch {
-	case r.backfill != nil, r.collection.perObject():
+	case r.collection.perObject():
+		return r.parentsLeft(pos), false
+	case r.backfill != nil:
 		return 0, false
 	case r.collection.Polled:
 		pause := max(r.idlePause(pos.IdlePolls), time.Second)
@@ -44,4 +47,24 @@ func (r *Reader) pagesLeft(pos checkpoint.Position) int {
 		return 0
 	}
 	return int(left)/max(r.size(pos), 1) + 1
+}
+
+// parentsLeft is how many parents a pull has left, with the one under way, if the last page of each level is known; 0 if not.
+// Each takes a request at least.
+func (r *Reader) parentsLeft(pos checkpoint.Position) (left int) {
+	for i := range r.collection.Under {
+		if i >= len(pos.Levels) {
+			return 0
+		}
+		page := r.levelPage(pos, i)
+		if page == nil || page.next != "" {
+			return 0
+		}
+		behind := len(page.ids) - slices.Index(page.ids, pos.Levels[i].ID)
+		if last := i == len(r.collection.Under)-1; !last && behind > 1 {
+			return 0
+		}
+		left = behind
+	}
+	return left + len(pos.Aside)
 }
