@@ -102,16 +102,23 @@ func (r *Reader) remembered(ctx context.Context, c *Collector) (err error) {
 		return nil
 	}
 	c.Decision, err = r.decision(ctx, c.ID)
-	switch d := c.Decision; {
+	d := c.Decision
+	switch {
 	case err != nil && c.Last != nil && !c.Last.Checkpoint.IsZero():
 		return nil // the run's own position is enough
 	case err != nil:
 		return err
 	case d == nil:
 		return nil
-	case c.State == Missing:
-		if d.Decision == workflows.Stopped {
-			c.State, c.Ended = Stopped, d.At
+	}
+	ran := c.State != Missing
+	if c.State != Stopped && d.Decision == workflows.Stopped && !d.At.Before(c.Ended) {
+		c.State = Stopped // somebody stopped what had ended unasked
+	}
+	switch {
+	case !ran:
+		if c.State == Stopped {
+			c.Ended = d.At
 		}
 		if d.State != nil {
 			c.fill(*d.State)
