@@ -71,6 +71,7 @@ func (c *Control) Start(ctx context.Context, id string, how How) (s Started, err
 	if !how.Since.IsZero() && workflows.HasRange(s.In.Service) && !s.Collected() {
 		s.In.Since = &how.Since
 	}
+	decided := now(s.Last) // before the run begins, or a stop of it might look older
 	run, err := c.execute(ctx, id, s.In, how.New)
 	if temporal.IsWorkflowExecutionAlreadyStartedError(err) {
 		s.Left = true // another start was faster
@@ -80,7 +81,9 @@ func (c *Control) Start(ctx context.Context, id string, how How) (s Started, err
 		return s, err
 	}
 	s.Last.TaskQueue = c.TaskQueue
-	return s, untold(c.Decide(ctx, s.Last, workflows.Decision{Decision: workflows.Started, Run: run, State: s.In.State}))
+	return s, untold(c.tell(ctx, s.Last, workflows.Decision{
+		Service: s.Last.Service, Decision: workflows.Started, At: decided, Run: run, State: s.In.State,
+	}))
 }
 
 // untold wraps the error of a service that runs, and of which the tenant's workflow was not told.
@@ -91,17 +94,17 @@ func untold(err error) error {
 	return fmt.Errorf("it runs, but its tenant's workflow does not know that; start it again, which only tells it: %w", err)
 }
 
-// remember tells the tenant's workflow of a service that runs, if it does not know that it was started.
+// remember tells the tenant's workflow of a service that runs, if it does not know of this run and that it was started. It
+// was decided when the run began: the service may be about to stop.
 func (c *Control) remember(ctx context.Context, running status.Collector) error {
 	known, err := c.Decisions(ctx, running.Tenant)
 	if err != nil {
 		return err
 	}
-	running.Decision = known.Of(running.Service)
-	if d := running.Decision; d != nil && d.Decision == workflows.Started {
+	if d := known.Of(running.Service); d != nil && (d.Decision == workflows.Started || !d.At.Before(running.RunBegan)) {
 		return nil
 	}
-	return c.Decide(ctx, running, workflows.Decision{Decision: workflows.Started, Run: running.Run})
+	return c.tell(ctx, running, workflows.Decision{Service: running.Service, Decision: workflows.Started, At: running.RunBegan, Run: running.Run})
 }
 
 // forget tells the tenant's workflow to forget the position, if it may know one.

@@ -49,9 +49,10 @@ type Collector struct {
 	// Last is the state that a new run of an ended collector continues from; nil if nothing is known. Without a position
 	// it only says when the service was first started.
 	Last *workflows.State `json:"-"`
-	// TaskQueue is the task queue of the latest run, and Run its id; both are empty if there is none.
-	TaskQueue string `json:"-"`
-	Run       string `json:"-"`
+	// TaskQueue is the task queue of the latest run, Run its id, and RunBegan when it started; zero if there is none.
+	TaskQueue string    `json:"-"`
+	Run       string    `json:"-"`
+	RunBegan  time.Time `json:"-"`
 	// Decision is what the tenant's workflow remembers of a collector that does not run; nil if nothing.
 	Decision *workflows.Decision `json:"-"`
 	// LagSeconds is how far the collector is behind: 0 if caught up, nil if unknown.

@@ -93,8 +93,9 @@ func (r *Reader) read(ctx context.Context, id string, query bool) (c Collector, 
 	c.ID = id
 	c.Tenant, c.Service, _ = workflows.ParseWorkflowID(id)
 	d, err := r.DescribeWorkflowExecution(ctx, id, "")
-	c.TaskQueue, c.Run = d.GetExecutionConfig().GetTaskQueue().GetName(), d.GetWorkflowExecutionInfo().GetExecution().GetRunId()
-	switch latest := d.GetWorkflowExecutionInfo(); {
+	latest := d.GetWorkflowExecutionInfo()
+	c.TaskQueue, c.Run, c.RunBegan = d.GetExecutionConfig().GetTaskQueue().GetName(), latest.GetExecution().GetRunId(), timeOf(latest.GetStartTime())
+	switch {
 	case errors.As(err, new(*serviceerror.NotFound)):
 		c.State = Missing
 		err = r.remembered(ctx, &c)
