@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"go.temporal.io/api/workflowservice/v1"
 
@@ -14,9 +13,6 @@ import (
 	"okta-collector/internal/status"
 	"okta-collector/internal/temporalclient"
 )
-
-// shortRetention: a position that lasts less than this is easily lost.
-const shortRetention = 30 * 24 * time.Hour
 
 // checkTemporal checks that Temporal can be reached, and what the collector needs in the namespace.
 func checkTemporal(ctx context.Context, connect connector, taskQueue string) []result {
@@ -79,10 +75,6 @@ func checkRetention(ctx context.Context, c *status.Reader, r *result) error {
 		return err
 	}
 	r.Found = []string{"keeps closed workflows for " + days(keeps)}
-	if keeps < shortRetention {
-		r.Warning = fmt.Sprintf("the position of a stopped service is lost %s after the stop. To have 90 days:", days(keeps))
-		r.Remedy = retentionCommand("update", c.Namespace, 90*24*time.Hour)
-	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 	"go.temporal.io/api/serviceerror"
 
+	"okta-collector/internal/config"
+	"okta-collector/internal/control"
 	"okta-collector/internal/status"
 	"okta-collector/workflows"
 )
@@ -54,6 +57,13 @@ func newSignal(connect connector, signal, short string, args cobra.PositionalArg
 	}
 }
 
+// newControl acts with the settings that are there. What they do not say matters only for a tenant's workflow that does
+// not run, and whose services have no run.
+func newControl(c *status.Reader) control.Control {
+	plan, _, _ := config.LoadPlan()
+	return control.Control{Reader: c, TaskQueue: cmp.Or(plan.TaskQueue, workflows.TaskQueue)}
+}
+
 // stopPatience is how long a stop waits before it says what it waits for. With a worker a stop takes a second, and a
 // few more if Devo is slow to confirm.
 const stopPatience = 5 * time.Second
@@ -63,14 +73,14 @@ func newStop(connect connector) *cobra.Command {
 		Use:   "stop [okta/<tenant>/<service>...]",
 		Short: "End collecting and wait until it has ended; start goes on from the position",
 		Long: `Ends the collection of the ids given, of --tenant or of all, and waits until it has ended. A worker
-must run for that. The position of a stopped service lasts as long as the namespace keeps closed
-workflows; to be away for longer, pause. Backfills go on, unless their ids are given. For a backfill
-that is stopped before it is done, it prints the command that fetches the rest. Exit code 1 if there
-is no workflow of an id, 130 if the waiting was interrupted.`,
+must run for that. The position of a stopped service is kept until 'starter start --fresh'. Backfills
+go on, unless their ids are given. For a backfill that is stopped before it is done, it prints the
+command that fetches the rest. Exit code 1 if there is no workflow of an id, 130 if the waiting was
+interrupted.`,
 		Args: checkIDs(true),
 		RunE: connect.runOn(func(cmd *cobra.Command, c *status.Reader, ids []string) error {
 			if len(ids) == 0 {
-				all, err := c.IDs(cmd.Context(), status.EverStarted, tenantFlag(cmd))
+				all, err := c.Known(cmd.Context(), tenantFlag(cmd))
 				if err == nil && len(all) == 0 {
 					err = errors.New(nothingFound(cmd, "was ever started"))
 				} else if err == nil {
@@ -78,7 +88,7 @@ is no workflow of an id, 130 if the waiting was interrupted.`,
 				}
 				return err
 			}
-			s := stopping{c: c}
+			s := stopping{Control: newControl(c)}
 			patience := time.AfterFunc(stopPatience, func() { fmt.Fprint(cmd.ErrOrStderr(), s.hint()) })
 			defer patience.Stop()
 			err := each(cmd, ids, -1, s.one)
@@ -91,34 +101,34 @@ is no workflow of an id, 130 if the waiting was interrupted.`,
 }
 
 type stopping struct {
-	c       *status.Reader
+	control.Control
 	waiting sync.Map // the ids that were cancelled and have not ended
 }
 
 // one stops a collector or a backfill, waits, and says how it has ended.
 func (s *stopping) one(ctx context.Context, id string) (done string, err error) {
-	collector, err := s.c.Ended(ctx, id)
+	collector, err := s.Ended(ctx, id)
 	switch {
 	case err != nil:
 		return "", err
-	case collector.State == status.Missing:
+	case collector.State == status.Missing && collector.Decision == nil:
 		return "", errors.New(ending(collector))
 	case collector.ForeignType != "":
 		return "", errors.New(row{Collector: collector}.stranger() + " " + endingOf(id))
 	case collector.HasEnded():
-		return "not running; " + join(ending(collector), s.lasts(collector), remedyFor(collector).String()), nil
+		return "not running; " + join(ending(collector), kept(collector), remedyFor(collector).String()), s.remember(ctx, collector)
 	}
 	// Not found: the workflow has ended at this moment.
-	if err := s.c.CancelWorkflow(ctx, id, ""); err != nil && !errors.As(err, new(*serviceerror.NotFound)) {
+	if err := s.CancelWorkflow(ctx, id, ""); err != nil && !errors.As(err, new(*serviceerror.NotFound)) {
 		return "", err
 	}
 	s.waiting.Store(id, true)
 	defer s.waiting.Delete(id)
-	waitErr := s.c.GetWorkflow(ctx, id, "").Get(ctx, nil)
+	waitErr := s.GetWorkflow(ctx, id, "").Get(ctx, nil)
 	if ctx.Err() != nil {
 		return "", errors.New("not waited for; it stops as soon as a worker runs")
 	}
-	collector, err = s.c.Ended(ctx, id)
+	collector, err = s.Ended(ctx, id)
 	switch {
 	case err != nil:
 		return "", err
@@ -129,15 +139,28 @@ func (s *stopping) one(ctx context.Context, id string) (done string, err error) 
 	case isBackfill(id):
 		return endingAndRemedy(collector), nil
 	}
-	return join(ending(collector), s.lasts(collector)), nil
+	return join(ending(collector), kept(collector)), s.remember(ctx, collector)
 }
 
-// lasts says how long the position of a stopped collector lasts; empty for a backfill, and if that is not known.
-func (s *stopping) lasts(c status.Collector) string {
-	if c.State != status.Stopped || isBackfill(c.ID) || c.Ended.IsZero() || s.c.Retention == 0 {
+// remember tells the tenant's workflow that a collector was stopped, and where, unless it knows. One that ended unasked is
+// then stopped too.
+func (s *stopping) remember(ctx context.Context, c status.Collector) error {
+	err := s.HandOver(ctx, c)
+	if err == nil && c.State != status.Stopped && !isBackfill(c.ID) {
+		err = s.Decide(ctx, c, workflows.Decision{Decision: workflows.Stopped, Run: c.Run})
+	}
+	if err != nil {
+		return fmt.Errorf("it has ended, but its tenant's workflow does not know that; stop it again, which only tells it: %w", err)
+	}
+	return nil
+}
+
+// kept says that the position of a stopped collector lasts; empty for a backfill, and if there is none.
+func kept(c status.Collector) string {
+	if c.State != status.Stopped || isBackfill(c.ID) {
 		return ""
 	}
-	return fmt.Sprintf("its position lasts until %s, %s after the stop", c.Ended.Add(s.c.Retention).UTC().Format("2006-01-02 15:04Z"), days(s.c.Retention))
+	return "its position is kept"
 }
 
 // hint says what to do about a stop that takes too long; empty if nothing is waited for.

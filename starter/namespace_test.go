@@ -195,8 +195,8 @@ func TestStartSaysWhatItMeansThatThereIsNoEarlierRun(t *testing.T) {
 	code, stdout, stderr := o.call("start", logs, users)
 	require.Zero(t, code, stderr)
 	require.Contains(t, stdout, logs+"   started from the beginning\n")
-	require.Contains(t, stderr, "okta/acme/logs, users: from the beginning, because namespace prod has no earlier run")
-	require.Contains(t, stderr, "the namespace keeps closed workflows for 3 days")
+	require.Contains(t, stderr, "okta/acme/logs, users: from the beginning, because namespace prod knows of no earlier run")
+	require.Contains(t, stderr, "an earlier version stopped it more than 3 days ago")
 	require.Contains(t, stderr, "starter stop okta/acme/logs && starter start --fresh --since <time of the stop, or of the newest event in Devo> okta/acme/logs\n")
 	require.NotContains(t, stderr, "--fresh --since <time of the stop, or of the newest event in Devo> okta/acme/users", "a list is pulled whole")
 
@@ -213,7 +213,7 @@ func TestAFreshStartSaysNothingOfEarlierRuns(t *testing.T) {
 	require.Empty(t, stderr)
 }
 
-func TestStopSaysHowLongThePositionLasts(t *testing.T) {
+func TestStopSaysThatThePositionIsKept(t *testing.T) {
 	o := newAcme(t)
 	o.describes(users, &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflow.WorkflowExecutionInfo{
 		Status: enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, CloseTime: timestamppb.New(noon),
@@ -221,7 +221,7 @@ func TestStopSaysHowLongThePositionLasts(t *testing.T) {
 	o.ended(users, workflows.State{Checkpoint: events(500)})
 	code, stdout, _ := o.call("stop", users)
 	require.Zero(t, code)
-	require.Contains(t, stdout, "stopped after 500 events, 0 B; its position lasts until 2027-02-20 12:00Z, 90 days after the stop; start it with:")
+	require.Contains(t, stdout, "stopped after 500 events, 0 B; its position is kept; start it with:")
 }
 
 func TestCheckLooksAtTemporal(t *testing.T) {
@@ -231,8 +231,7 @@ func TestCheckLooksAtTemporal(t *testing.T) {
 	o.On("DescribeTaskQueue", mock.Anything, "okta-collector", mock.Anything).Return(&workflowservice.DescribeTaskQueueResponse{}, nil)
 	found := renderChecks(checkTemporal(t.Context(), o.connect, "okta-collector"), 200)
 	require.Regexp(t, `temporal +ok +server 1\.32\.1\n +starter `, found)
-	require.Regexp(t, `temporal namespace prod +ok, but see below +keeps closed workflows for 1 day`, found)
-	require.Contains(t, found, "temporal operator namespace update --retention 2160h --namespace prod")
+	require.Regexp(t, `temporal namespace prod +ok +keeps closed workflows for 1 day`, found)
 	require.Regexp(t, `temporal search attributes +ok, but see below`, found)
 	require.Contains(t, found, "'starter setup' registers them")
 	require.Regexp(t, `temporal task queue okta-collector +ok, but see below`, found)

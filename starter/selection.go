@@ -79,11 +79,13 @@ func checkIDs(backfills bool) cobra.PositionalArgs {
 			}
 		}
 		if len(ids) > 0 && tenantFlag(cmd) != "" {
-			return errors.New("give workflow ids or --tenant, not both")
+			return errIDsAndTenant
 		}
 		return nil
 	}
 }
+
+var errIDsAndTenant = errors.New("give workflow ids or --tenant, not both")
 
 // isBackfill reports whether an id is that of a backfill, with a range if its service has ranges.
 func isBackfill(id string) bool {

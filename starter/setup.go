@@ -16,8 +16,8 @@ import (
 	"okta-collector/internal/temporalclient"
 )
 
-// defaultRetention is how long a new namespace keeps closed workflows, and with them the positions of stopped services.
-// It is as long as Okta keeps its System Log.
+// defaultRetention is how long a new namespace keeps closed workflows, and with them where a stopped backfill was. It is as
+// long as Okta keeps its System Log.
 const defaultRetention = "90d"
 
 // setupTimeout bounds the making of a namespace.
@@ -41,7 +41,7 @@ its UI.`,
 			return nil
 		}),
 	}
-	cmd.Flags().StringVar(&text, "retention", defaultRetention, "how long a new namespace keeps closed workflows, and with them the positions of stopped services")
+	cmd.Flags().StringVar(&text, "retention", defaultRetention, "how long a new namespace keeps closed workflows, and with them where a stopped backfill was")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		c, err := connect(cmd.Context())
 		if err != nil {

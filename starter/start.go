@@ -12,13 +12,10 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
-	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/config"
+	"okta-collector/internal/control"
 	"okta-collector/internal/status"
 	"okta-collector/internal/temporalclient"
 	"okta-collector/workflows"
@@ -38,9 +35,9 @@ Nothing is collected until a worker runs, which may be later.`,
   starter start --fresh okta/default/users`,
 		Args: cobra.MatchAll(checkIDs(false), func(cmd *cobra.Command, args []string) (err error) {
 			now := time.Now()
-			if s.since, err = parseTime("--since", since, now); err == nil && since != "" {
+			if s.how.Since, err = parseTime("--since", since, now); err == nil && since != "" {
 				until := now.Add(time.Millisecond) // so that --since may be now
-				err = workflows.CheckRange("logs", checkpoint.Range{Since: s.since, Until: until}, until)
+				err = workflows.CheckRange("logs", checkpoint.Range{Since: s.how.Since, Until: until}, until)
 			}
 			if err != nil {
 				return err
@@ -49,14 +46,14 @@ Nothing is collected until a worker runs, which may be later.`,
 			if err != nil {
 				return err
 			}
-			s.taskQueue = plan.TaskQueue
+			s.TaskQueue = plan.TaskQueue
 			s.ids, err = startIDs(plan, args, tenantFlag(cmd))
 			return err
 		}),
 		RunE: connect.run(func(cmd *cobra.Command, c *status.Reader, _ []string) error {
-			s.c, s.attributes = c, true
+			s.Reader, s.Attributes = c, true
 			if _, err := temporalclient.RegisterAttributes(cmd.Context(), c.OperatorService(), c.Namespace); err != nil {
-				s.attributes = false
+				s.Attributes = false
 				warn(cmd, err.Error()+"\n"+temporalclient.WithoutAttributes)
 			}
 			err := each(cmd, s.ids, 1, s.one)
@@ -72,7 +69,7 @@ Nothing is collected until a worker runs, which may be later.`,
 			return err
 		}),
 	}
-	cmd.Flags().BoolVar(&s.fresh, "fresh", false, "forget where it was stopped and begin anew")
+	cmd.Flags().BoolVar(&s.how.Fresh, "fresh", false, "forget where it was stopped and begin anew")
 	cmd.Flags().StringVar(&since, "since", "", "where logs begin in a first or fresh run: an RFC 3339 time, or how long ago (7d); default OKTA_LOGS_HISTORY")
 	return cmd
 }
@@ -138,14 +135,10 @@ func startIDs(plan config.Plan, given []string, tenant string) ([]string, error)
 }
 
 type starting struct {
-	c         *status.Reader
-	ids       []string
-	taskQueue string
-	fresh     bool
-	since     time.Time
-	// attributes: the namespace has the search attributes.
-	attributes bool
-	// unknown are the services that were started from the beginning because the namespace has no earlier run.
+	control.Control
+	how control.How
+	ids []string
+	// unknown are the services that were started from the beginning because nothing is known of an earlier run.
 	unknown []string
 	// queues are the task queues of all collectors that run now.
 	queues map[string]bool
@@ -153,103 +146,65 @@ type starting struct {
 
 // one starts a service unless it runs, and returns what it did.
 func (s *starting) one(ctx context.Context, id string) (done string, err error) {
-	last, err := s.c.Ended(ctx, id)
-	if err != nil {
+	started, err := s.Start(ctx, id, s.how)
+	last := started.Last
+	switch unreadable, foreign := new(control.UnreadableError), new(status.ForeignError); {
+	case errors.As(err, &foreign) && foreign.ID == id:
+		return "", errors.New(row{Collector: last}.stranger() + " " + endingOf(id))
+	case errors.As(err, &unreadable):
+		return "", fmt.Errorf("%s: begin anew with: starter start --fresh %s", ending(last), quoted(id))
+	case err != nil:
 		return "", err
 	}
-	if last.ForeignType != "" {
-		return "", errors.New(row{Collector: last}.stranger() + " " + endingOf(id))
+	running, queue := !last.HasEnded(), s.TaskQueue
+	if running {
+		queue = cmp.Or(last.TaskQueue, queue)
 	}
-	in := workflows.CollectInput{Tenant: last.Tenant, Service: last.Service}
-	running, queue := !last.HasEnded(), cmp.Or(last.TaskQueue, s.taskQueue)
 	switch {
-	case running || s.fresh:
-	case last.Unanswered != "":
-		return "", fmt.Errorf("%s: begin anew with: starter start --fresh %s", ending(last), quoted(id))
-	default:
-		in.State = last.Last
-	}
-	collected := in.State != nil && in.State.Checkpoint.HasCollected()
-	switch {
-	case running && queue != s.taskQueue:
-		done = fmt.Sprintf("running already, on task queue %s and not on %s (stop it and start it again)", queue, s.taskQueue)
-	case running && s.fresh:
+	case queue != s.TaskQueue:
+		done = fmt.Sprintf("running already, on task queue %s and not on %s (stop it and start it again)", queue, s.TaskQueue)
+	case running && s.how.Fresh:
 		done = "running already; --fresh is not used (stop it first)"
-	case running:
+	case started.Left:
 		done = "running already"
-	case collected:
-		done = fmt.Sprintf("started after %s events", humanize.Comma(in.State.Checkpoint.Totals.Events))
+	case started.Collected():
+		done = fmt.Sprintf("started after %s events", humanize.Comma(started.In.State.Checkpoint.Totals.Events))
 	default:
 		done = "started from the beginning"
 	}
 	switch {
-	case s.since.IsZero():
+	case s.how.Since.IsZero():
 	case !workflows.HasRange(last.Service):
 		done += "; --since is for logs only"
-	case running || collected:
+	case started.Left || started.Collected():
 		done += "; --since is not used (stop it and start it with --fresh)"
 	default:
-		in.Since = &s.since
-		done = "started from " + s.since.UTC().Format(time.RFC3339)
+		done = "started from " + s.how.Since.UTC().Format(time.RFC3339)
 	}
-	if !running {
-		if err = s.execute(ctx, id, in); temporal.IsWorkflowExecutionAlreadyStartedError(err) {
-			done, err = "running already", nil // another start was faster
-		}
+	s.queues[queue] = true
+	if !started.Left && !started.Collected() && !s.how.Fresh && last.State == status.Missing && last.Decision == nil {
+		s.unknown = append(s.unknown, id)
 	}
-	if err == nil {
-		s.queues[queue] = true
-		if !collected && !running && !s.fresh && last.State == status.Missing {
-			s.unknown = append(s.unknown, id)
-		}
-	}
-	return done, err
+	return done, nil
 }
 
-// forgotten says what it means that the namespace has no earlier run of services that were started; empty if it has. Nobody
-// knows whether there ever was one.
+// forgotten says what it means that nothing is known of an earlier run of services that were started; empty if something
+// is. Nobody knows whether there ever was one.
 func (s *starting) forgotten() string {
 	if s.unknown == nil {
 		return ""
 	}
-	text := fmt.Sprintf("%s: from the beginning, because namespace %s has no earlier run. That is right for a first start. "+
-		"After a stop it means that the position is gone: the namespace keeps closed workflows for %s.", enumeration(s.unknown), s.c.Namespace, days(s.c.Retention))
+	text := fmt.Sprintf("%s: from the beginning, because namespace %s knows of no earlier run. That is right for a first start. "+
+		"Otherwise the position is gone: Temporal has lost its data, or an earlier version stopped it more than %s ago.", enumeration(s.unknown), s.Namespace, days(s.Retention))
 	for _, id := range s.unknown {
 		switch _, service, _ := workflows.ParseWorkflowID(id); {
 		case !workflows.HasRange(service):
-		case !s.since.IsZero():
-			text += fmt.Sprintf(" Events between the stop and %s are then missing.", s.since.Format(time.RFC3339))
+		case !s.how.Since.IsZero():
+			text += fmt.Sprintf(" Events between the stop and %s are then missing.", s.how.Since.Format(time.RFC3339))
 		default:
 			text += fmt.Sprintf(" Events since the stop are then missing, but for the last OKTA_LOGS_HISTORY (24h by default). To fetch them:\n"+
 				"  starter stop %[1]s && starter start --fresh --since <time of the stop, or of the newest event in Devo> %[1]s", id)
 		}
 	}
 	return text
-}
-
-// execute starts the workflow. It sets the search attributes that the workflow would set itself, which saves an action.
-func (s *starting) execute(ctx context.Context, id string, in workflows.CollectInput) error {
-	options := client.StartWorkflowOptions{
-		ID:                                       id,
-		TaskQueue:                                s.taskQueue,
-		WorkflowIDConflictPolicy:                 enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
-		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		StaticSummary:                            fmt.Sprintf("%s of %s into Devo", in.Service, in.Tenant),
-	}
-	if s.attributes {
-		options.TypedSearchAttributes = temporal.NewSearchAttributes(
-			temporal.NewSearchAttributeKeyKeyword(workflows.AttributeTenant).ValueSet(in.Tenant),
-			temporal.NewSearchAttributeKeyKeyword(workflows.AttributeService).ValueSet(in.Service),
-			temporal.NewSearchAttributeKeyKeyword(workflows.AttributeState).ValueSet(workflows.AttributeCollecting),
-		)
-	}
-	_, err := s.c.ExecuteWorkflow(ctx, options, workflows.CollectName, in)
-	if s.attributes && errors.As(err, new(*serviceerror.InvalidArgument)) {
-		s.attributes = false // a part of Temporal does not know new ones yet: the workflow sets them later
-		return s.execute(ctx, id, in)
-	}
-	if err != nil {
-		return temporalclient.Explain(fmt.Errorf("starting: %w", err))
-	}
-	return nil
 }

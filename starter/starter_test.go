@@ -82,6 +82,13 @@ func (f fakeTemporal) callUntil(ctx context.Context, args ...string) (code int, 
 	f.On("DescribeTaskQueue", mock.Anything, mock.Anything, mock.Anything).Return(polledAt(time.Now()), nil).Maybe()
 	f.On("OperatorService").Return(&operator{have: allAttributes()}).Maybe()
 	f.On("WorkflowService").Return(&frontend{retention: 90 * 24 * time.Hour}).Maybe()
+	ofTenant := mock.MatchedBy(func(id string) bool { _, ok := workflows.ParseTenantID(id); return ok })
+	f.On("DescribeWorkflowExecution", mock.Anything, ofTenant, "").Return(nil, serviceerror.NewNotFound("nothing was decided")).Maybe()
+	f.On("ListWorkflow", mock.Anything, mock.MatchedBy(func(r *workflowservice.ListWorkflowExecutionsRequest) bool {
+		return strings.HasPrefix(r.Query, `WorkflowType = "Tenant"`)
+	})).Return(&workflowservice.ListWorkflowExecutionsResponse{}, nil).Maybe()
+	f.On("SignalWithStartWorkflow", mock.Anything, ofTenant, workflows.SignalDecide, mock.Anything, mock.Anything, workflows.TenantName, mock.Anything).
+		Return(&mocks.WorkflowRun{}, nil).Maybe()
 	root := newRoot(f.connect)
 	var out, errs bytes.Buffer
 	root.SetOut(&out)
@@ -177,8 +184,15 @@ func (f fakeTemporal) starts(err error) (options *client.StartWorkflowOptions, i
 	f.On("ExecuteWorkflow", mock.Anything, mock.Anything, workflows.CollectName, mock.Anything).Run(func(args mock.Arguments) {
 		*options = args.Get(1).(client.StartWorkflowOptions)
 		*in = args.Get(3).(workflows.CollectInput)
-	}).Return(nil, err).Once()
+	}).Return(startedRun(), err).Once()
 	return options, in
+}
+
+// startedRun is a run that was started.
+func startedRun() client.WorkflowRun {
+	r := &mocks.WorkflowRun{}
+	r.On("GetRunID").Return("run-of-the-start").Maybe()
+	return r
 }
 
 func payloads(t *testing.T, values ...any) *common.Payloads {
@@ -411,7 +425,7 @@ func TestStartWithoutAnySettingsIsRefusedUnlessItIsSaidWhatToStart(t *testing.T)
 		o := newTemporal(t)
 		t.Setenv("OKTA_SERVICES", "")
 		o.On("DescribeWorkflowExecution", mock.Anything, mock.Anything, "").Return(nil, serviceerror.NewNotFound("no such workflow"))
-		o.On("ExecuteWorkflow", mock.Anything, mock.Anything, workflows.CollectName, mock.Anything).Return(nil, nil)
+		o.On("ExecuteWorkflow", mock.Anything, mock.Anything, workflows.CollectName, mock.Anything).Return(startedRun(), nil)
 		code, _, stderr := o.call(append([]string{"start"}, strings.Fields(args)...)...)
 		require.Zero(t, code, stderr)
 	}
@@ -564,8 +578,8 @@ func TestStopWaitsForTheEndAndSaysWhereItStopped(t *testing.T) {
 	require.Zero(t, code)
 	// Each line comes when it is known.
 	require.ElementsMatch(t, []string{
-		apps + "   not running; stopped after 700 events, 0 B; start it with: starter start " + apps,
-		users + "  stopped after 12,300 events, 0 B", "",
+		apps + "   not running; stopped after 700 events, 0 B; its position is kept; start it with: starter start " + apps,
+		users + "  stopped after 12,300 events, 0 B; its position is kept", "",
 	}, strings.Split(stdout, "\n"))
 }
 

@@ -22,31 +22,52 @@ import (
 )
 
 func newStatus(connect connector) *cobra.Command {
-	var watched bool
+	var watched, ofWindows bool
 	var width int
 	cmd := &cobra.Command{
-		Use:   "status [okta/<tenant>/<service>...]",
+		Use:   "status [okta/<tenant>[/<service>]...]",
 		Short: "Show where each collector is; exit code 1 if one needs attention",
-		Long: `Shows the collectors and backfills of the ids given; without ids all collectors that were ever
-started, of --tenant or of all, each with its running backfills. Below the table are the problems that
+		Long: `Shows the collectors and backfills of the ids given, and all of a tenant where its id okta/<tenant> is
+given; without ids all collectors that were ever started, of --tenant or of all, each with its running
+backfills. --windows shows the tenants' rate-limit windows instead, and who uses them. Below the table are the problems that
 keep them from collecting, and the warnings of the last hour with what was counted since the first
 start; of ids that are given, all warnings. A narrow terminal has fewer columns, and the remarks below
 the table. docs/operating.md, "At a glance", explains the columns, the states, and the fields of the
 objects that -o json prints.`,
 		Example: `  starter status --tenant acme --watch
   starter status -o json | jq '.[] | select(.healthy | not) | .id'`,
-		Args: checkIDs(true),
+		Args: func(cmd *cobra.Command, args []string) error {
+			ids, _ := split(args)
+			if len(args) > 0 && tenantFlag(cmd) != "" {
+				return errIDsAndTenant
+			}
+			return checkIDs(true)(cmd, ids)
+		},
 	}
 	asJSON := outputFlag(cmd)
+	cmd.Flags().BoolVar(&ofWindows, "windows", false, "show the rate-limit windows of the tenants; a worker has to answer")
 	cmd.Flags().BoolVarP(&watched, "watch", "w", false, "go on until Ctrl-C: drawn anew every 2 s on a terminal, printed every 10 s elsewhere")
 	cmd.Flags().IntVar(&width, "width", 0, "width of the table in characters; default the terminal's, or without one unlimited")
 	cmd.RunE = connect.run(func(cmd *cobra.Command, c *status.Reader, args []string) error {
-		if watched && *asJSON {
+		switch {
+		case watched && *asJSON:
 			return usagef("--watch draws a table; give it or --output json, not both")
+		case ofWindows && watched:
+			return usagef("--windows is shown once; give it or --watch, not both")
+		case ofWindows:
+			return showWindows(cmd, c, args, *asJSON)
 		}
 		// The settings say which services are wanted. Without valid settings all of them are.
 		plan, _, _ := config.LoadPlan()
-		look := func(ctx context.Context) ([]row, error) { return look(ctx, c, args, tenantFlag(cmd), plan) }
+		handedOver := false
+		look := func(ctx context.Context) ([]row, error) {
+			rows, err := look(ctx, c, args, tenantFlag(cmd), plan)
+			if err == nil && !handedOver {
+				handedOver = true
+				handOver(ctx, c, rows)
+			}
+			return rows, err
+		}
 		out, nothing := cmd.OutOrStdout(), nothingFound(cmd, "is known in namespace "+c.Namespace+": none was ever started, or Temporal has lost its data")
 		lack, err := lackOfAttributes(cmd.Context(), c)
 		switch {
@@ -131,14 +152,43 @@ func newRow(c status.Collector, plan config.Plan) row {
 	return r
 }
 
-// look reads the collectors of the ids. Without ids it reads those of the tenant or of all, but no old mistakes.
-func look(ctx context.Context, c *status.Reader, ids []string, tenant string, plan config.Plan) ([]row, error) {
-	given := len(ids) > 0
+// split parts ids of tenants from others.
+func split(args []string) (ids, tenants []string) {
+	for _, arg := range args {
+		if tenant, ok := workflows.ParseTenantID(arg); ok {
+			tenants = append(tenants, tenant)
+		} else {
+			ids = append(ids, arg)
+		}
+	}
+	return ids, tenants
+}
+
+// handOver tells the tenants' workflows of what has ended since they were told last. Whoever may only read leaves it to the
+// workers, which do the same every hour.
+func handOver(ctx context.Context, c *status.Reader, rows []row) {
+	control := newControl(c)
+	for _, r := range rows {
+		if r.HasEnded() && !r.Unread {
+			_ = control.HandOver(ctx, r.Collector)
+		}
+	}
+}
+
+// look reads the collectors of the ids, and those of the tenants whose ids are given. Without ids it reads those of the
+// tenant or of all, but no old mistakes.
+func look(ctx context.Context, c *status.Reader, args []string, tenant string, plan config.Plan) ([]row, error) {
+	given := len(args) > 0
+	ids, tenants := split(args)
 	if !given {
-		var err error
-		if ids, err = c.IDs(ctx, status.EverStarted, tenant); err != nil {
+		tenants = []string{tenant}
+	}
+	for _, tenant := range tenants {
+		known, err := c.Known(ctx, tenant)
+		if err != nil {
 			return nil, err
 		}
+		ids = append(ids, known...)
 	}
 	collectors, err := c.Collectors(ctx, ids)
 	if err != nil {

@@ -249,6 +249,8 @@ func cause(c status.Collector) string {
 		return "ended without being stopped"
 	case err != nil:
 		return err.Error()
+	case c.Decision != nil && c.Decision.Decision == workflows.Started:
+		return "it was started and not stopped, and Temporal has no run of it any more"
 	}
 	return "never started, or ended longer ago than the namespace keeps closed workflows"
 }

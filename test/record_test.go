@@ -121,6 +121,36 @@ func TestRecordHistories(t *testing.T) {
 			s.startWorker()
 			s.caughtUp("logs")
 		},
+		"hands_over": func(s *stack, _ *atomic.Value) {
+			s.caughtUp("logs")
+			s.start("logs") // which tells the tenant's workflow of what the CLI has started
+			s.eventually("the tenant's workflow knows", func() bool { return s.decisions().Of("logs") != nil })
+		},
+		"hands_over_to_nobody": func(s *stack, _ *atomic.Value) { s.caughtUp("logs") },
+		"tenant": func(s *stack, _ *atomic.Value) {
+			id := workflows.TenantID(s.tenant)
+			s.caughtUp("logs")
+			s.start("logs")
+			out, code := s.starter("stop", s.id("logs"))
+			require.Zero(s.t, code, out)
+			out, code = s.starter("start", "--fresh", s.id("logs"))
+			require.Zero(s.t, code, out)
+			s.temporal("workflow", "signal", "--workflow-id", id, "--name", workflows.SignalDecide, "--input", `"start all"`)
+			s.temporal("workflow", "signal", "--workflow-id", id, "--name", "pause")
+			first := s.firstRun(id)
+			s.eventually("it continues as new", func() bool {
+				d, err := s.client.DescribeWorkflowExecution(s.t.Context(), id, "")
+				require.NoError(s.t, err)
+				if info := d.GetWorkflowExecutionInfo(); info.GetExecution().GetRunId() != first {
+					return true
+				} else if info.GetHistoryLength() < 100 || time.Since(info.GetStartTime().AsTime()) > time.Minute {
+					s.temporal("workflow", "signal", "--workflow-id", id, "--name", workflows.SignalDecide,
+						"--input", `{"service":"apps","decision":"started","at":"2026-11-01T00:00:00Z"}`)
+				}
+				return false
+			})
+			s.record("tenant", id)
+		},
 		"rate_limited": func(s *stack, failing *atomic.Value) {
 			failing.Store(oktasim.Fault(func(a *oktasim.Answer) {
 				a.Status = http.StatusTooManyRequests

@@ -155,6 +155,7 @@ func (s *stack) cleanUp() {
 	for _, service := range allServices {
 		_ = s.client.TerminateWorkflow(context.Background(), s.id(service), "", "the test is over")
 	}
+	_ = s.client.TerminateWorkflow(context.Background(), workflows.TenantID(s.tenant), "", "the test is over")
 }
 
 var allServices = []string{"logs", "users", "groups", "apps", "clients", "idps", "zones", "app_users", "app_groups", "group_members"}

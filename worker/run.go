@@ -17,11 +17,13 @@ import (
 	"okta-collector/activities"
 	"okta-collector/internal/buildinfo"
 	"okta-collector/internal/config"
+	"okta-collector/internal/control"
 	"okta-collector/internal/devo"
 	"okta-collector/internal/expiry"
 	"okta-collector/internal/memory"
 	"okta-collector/internal/okta"
 	"okta-collector/internal/secret"
+	"okta-collector/internal/status"
 	"okta-collector/internal/temporalclient"
 	"okta-collector/workflows"
 )
@@ -104,6 +106,13 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	go collector.ProbePeers(ctx)
 	go running.watch(ctx, temporal, cfg.TaskQueue, log)
 	go strangers.watch(ctx, temporal, cfg.TaskQueue, log)
+	control := control.Control{Reader: &status.Reader{Client: temporal, Namespace: options.Namespace, Data: options.DataConverter},
+		TaskQueue: cfg.TaskQueue, Attributes: attributes.registered.Load()}
+	starting := starting{control, cfg.Tenants, log}
+	go starting.handOver(ctx)
+	if cfg.StartNew {
+		go starting.startNew(ctx)
+	}
 	log.Info("working", zap.String("metrics", "http://"+server.Addr+"/metrics"))
 
 	select {

@@ -131,28 +131,45 @@ func (c *collector) leave(ctx workflow.Context) {
 		ReleaseInput{Member: workflow.GetInfo(ctx).WorkflowExecution.ID}).Get(ctx, nil)
 }
 
-// windowsTable is the Markdown of the ledger.
-func windowsTable(l ledger.Ledger) []string {
-	lines := []string{"| rate-limit window | limit | share | used | by | until |", "|---|---|---|---|---|---|"}
+// windowStatuses are the windows of a ledger. A member that is alone on a home counts for itself: its own checkpoint has the
+// numbers.
+func windowStatuses(l ledger.Ledger) (all []WindowStatus) {
 	for _, w := range l.Windows {
-		var by []string
+		s := WindowStatus{Name: w.Name, Limit: w.Limit, Share: ledger.Allowed(w.Limit, w.Share), Used: w.Used(), Ends: w.Ends}
 		for _, claimed := range w.Claimed {
-			by = append(by, fmt.Sprintf("%s %d", plain(serviceOf(claimed.Member)), claimed.Requests))
+			s.By = append(s.By, UsedBy{ID: claimed.Member, Used: claimed.Requests})
+		}
+		for _, m := range l.Members {
+			if m.Home == w.Home && m.Alone != 0 {
+				s.By = append(s.By, UsedBy{ID: m.ID, Alone: true})
+			}
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// windowsTable is the Markdown of the windows.
+func windowsTable(windows []WindowStatus) []string {
+	if windows == nil {
+		return nil
+	}
+	lines := []string{"| rate-limit window | limit | share | used | by | until |", "|---|---|---|---|---|---|"}
+	for _, w := range windows {
+		var by []string
+		for _, u := range w.By {
+			text := fmt.Sprintf("%s %d", serviceOf(u.ID), u.Used)
+			if u.Alone {
+				text = serviceOf(u.ID) + " alone, which has the numbers"
+			}
+			by = append(by, text)
 		}
 		until := "–"
 		if !w.Ends.IsZero() {
 			until = w.Ends.UTC().Format(clock)
 		}
 		lines = append(lines, fmt.Sprintf("| %s | %d | %d | %d | %s | %s |",
-			plain(w.Name), w.Limit, ledger.Allowed(w.Limit, w.Share), w.Used(), strings.Join(by, ", "), until))
-	}
-	for _, m := range l.Members {
-		if m.Alone != 0 {
-			lines = append(lines, fmt.Sprintf("| %s | – | – | – | %s, alone: see there | – |", plain(m.Home), plain(serviceOf(m.ID))))
-		}
-	}
-	if len(lines) == 2 {
-		return nil
+			plain(w.Name), w.Limit, w.Share, w.Used, plain(Cut(strings.Join(by, ", "), MaxText)), until))
 	}
 	return append(lines, "")
 }

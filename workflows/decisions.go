@@ -8,18 +8,19 @@ import (
 	"time"
 
 	"go.temporal.io/api/common/v1"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
 	"okta-collector/internal/checkpoint"
 )
 
-// What was decided about the services of a tenant. It is in the memo of the tenant's workflow, so that a description of
-// that workflow has it, without a worker and without a query.
+// What was decided about the services of a tenant. It is in the state of the tenant's workflow and, for others, in its
+// memo: a description of the workflow has it, without a worker and without a query.
 
 const (
-	// maxDecisions limits the decisions of a tenant with their positions, in bytes of JSON. Temporal takes a memo of 2 MiB.
-	// A position usually has a few KB.
-	maxDecisions = 1 << 20
+	// maxDecisions limits the decisions of a tenant with their positions, in bytes of JSON. Temporal takes 2 MiB in a memo
+	// or an input. A position usually has a few KB.
+	maxDecisions = 512 << 10
 	// maxServices limits the services that are decided about. The catalog has fewer.
 	maxServices = 100
 )
@@ -53,27 +54,11 @@ type Decision struct {
 	State *State `json:"state,omitempty"`
 }
 
-// decisions are the newest decision about each service, in the order of their names.
-type decisions []Decision
+// Decisions are the newest decision about each service, in the order of their names.
+type Decisions []Decision
 
-// ReadDecisions returns the decisions in the memo of a run of [Tenant], in the order of the services' names. It leaves out
-// what cannot be read.
-func ReadDecisions(memo *common.Memo) []Decision {
-	var all decisions
-	//workflowcheck:ignore
-	for key, payload := range memo.GetFields() { // the result is sorted
-		var d Decision
-		service, ours := strings.CutPrefix(key, memoDecision)
-		if ours && DataConverter().FromPayload(payload, &d) == nil && d.Service == service && d.canBe() {
-			all = append(all, d)
-		}
-	}
-	slices.SortFunc(all, func(a, b Decision) int { return cmp.Compare(a.Service, b.Service) })
-	return all
-}
-
-// Memo returns the memo with which a run of [Tenant] begins, so that it has these decisions.
-func Memo(all []Decision) map[string]any {
+// Memo is what the memo of a [Tenant] has of these decisions.
+func (all Decisions) Memo() map[string]any {
 	memo := make(map[string]any, len(all))
 	for _, d := range all {
 		memo[memoDecision+d.Service] = d
@@ -81,8 +66,30 @@ func Memo(all []Decision) map[string]any {
 	return memo
 }
 
-// memoDecisions returns the decisions in the memo that the run began with.
-func memoDecisions(ctx workflow.Context) decisions { return ReadDecisions(workflow.GetInfo(ctx).Memo) }
+// ReadMemo returns the decisions in the memo of a [Tenant]. It leaves out what cannot be.
+func ReadMemo(memo *common.Memo, data converter.DataConverter) (all Decisions) {
+	for key, payload := range memo.GetFields() {
+		var d Decision
+		service, ours := strings.CutPrefix(key, memoDecision)
+		if ours && data.FromPayload(payload, &d) == nil && d.Service == service && d.canBe() {
+			all = all.With(d)
+		}
+	}
+	return all
+}
+
+// checked returns the decisions without what cannot be, and counts what was dropped.
+func (all Decisions) checked(dropped *checkpoint.Dropped, now time.Time) (kept Decisions) {
+	for _, d := range all {
+		d, odd, ok := d.Taken(kept.Of(d.Service), now)
+		if *dropped = append(*dropped, odd...); ok {
+			kept = kept.With(d)
+		}
+		checkpoint.Keep(dropped, "decisions", &d, ok)
+	}
+	checkpoint.Keep(dropped, "decisions", &kept, kept.fit())
+	return kept
+}
 
 // Taken returns what is kept of a decision that is told at now, and names what its state had that cannot be. known is the
 // decision that is known of the service; nil if there is none. Taken returns false if d is ignored: it cannot be, or it is
@@ -120,8 +127,8 @@ func (d Decision) size() int {
 	return len(payload.GetData())
 }
 
-// of returns the decision about a service; nil if there is none.
-func (all decisions) of(service string) *Decision {
+// Of returns the decision about a service; nil if there is none.
+func (all Decisions) Of(service string) *Decision {
 	for i := range all {
 		if all[i].Service == service {
 			return &all[i]
@@ -130,15 +137,15 @@ func (all decisions) of(service string) *Decision {
 	return nil
 }
 
-// with returns the decisions with one replaced or added. It leaves all as it is.
-func (all decisions) with(d Decision) decisions {
+// With returns the decisions with one replaced or added. It leaves all as it is.
+func (all Decisions) With(d Decision) Decisions {
 	kept := slices.DeleteFunc(slices.Clone(all), func(known Decision) bool { return known.Service == d.Service })
 	at, _ := slices.BinarySearchFunc(kept, d.Service, func(known Decision, service string) int { return cmp.Compare(known.Service, service) })
 	return slices.Insert(kept, at, d)
 }
 
 // fit reports whether the decisions are few and small enough to be kept.
-func (all decisions) fit() bool {
+func (all Decisions) fit() bool {
 	size := 0
 	for _, d := range all {
 		size += d.size()
@@ -146,7 +153,7 @@ func (all decisions) fit() bool {
 	return len(all) <= maxServices && size <= maxDecisions
 }
 
-func (all decisions) withoutStates() []Decision {
+func (all Decisions) withoutStates() Decisions {
 	shown := slices.Clone(all)
 	for i := range shown {
 		shown[i].State = nil
@@ -161,26 +168,26 @@ func (t *tenant) onDecide(ctx workflow.Context, receive func(any) bool) {
 		t.warn(ctx, Warning{Kind: warnDecision, Message: `the signal decide was not understood: want {"service":"logs","decision":"stopped","at":"2026-11-01T00:00:00Z"}`})
 		return
 	}
-	d, dropped, ok := d.Taken(t.decisions.of(d.Service), workflow.Now(ctx))
+	d, dropped, ok := d.Taken(t.state.Decisions.Of(d.Service), workflow.Now(ctx))
 	if !ok {
 		return
 	}
 	if dropped != nil {
 		t.warn(ctx, DroppedWarning("a position of "+Quoted(d.Service), dropped))
 	}
-	kept := t.decisions.with(d)
+	kept := t.state.Decisions.With(d)
 	if !kept.fit() {
 		t.warn(ctx, Warning{Kind: warnDecision, Message: fmt.Sprintf("the position of %s is too large to be kept here: it lasts as long as the namespace keeps the closed run", Quoted(d.Service))})
 		d.State = nil
-		if kept = t.decisions.with(d); !kept.fit() {
+		if kept = t.state.Decisions.With(d); !kept.fit() {
 			return
 		}
 	}
-	if err := workflow.UpsertMemo(ctx, Memo([]Decision{d})); err != nil {
+	if err := workflow.UpsertMemo(ctx, Decisions{d}.Memo()); err != nil {
 		t.warn(ctx, Warning{Kind: warnDecision, Message: "upserting the memo: " + err.Error()})
 		return
 	}
-	t.decisions = kept
+	t.state.Decisions = kept
 	if d.Decision != Started {
 		t.state.Ledger.Leave(WorkflowID(t.name, d.Service))
 	}

@@ -26,16 +26,18 @@ type TenantInput struct {
 	State *TenantState `json:"state,omitempty"`
 }
 
-// TenantState is what [Tenant] remembers beside the decisions, which are in the memo of its run.
+// TenantState is what [Tenant] remembers.
 type TenantState struct {
+	Decisions Decisions `json:"decisions,omitempty"`
 	// Ledger is the account of the tenant's rate-limit windows.
 	Ledger   ledger.Ledger `json:"ledger,omitzero"`
 	Warnings Warnings      `json:"warnings,omitempty"`
 }
 
 // checked returns the state without what cannot be, and names what was dropped.
-func (s TenantState) checked() (TenantState, checkpoint.Dropped) {
+func (s TenantState) checked(now time.Time) (TenantState, checkpoint.Dropped) {
 	var d checkpoint.Dropped
+	s.Decisions = s.Decisions.checked(&d, now)
 	s.Ledger = checkedLedger(&d, s.Ledger)
 	s.Warnings = s.Warnings.checked(&d)
 	return s, d
@@ -45,10 +47,28 @@ func (s TenantState) checked() (TenantState, checkpoint.Dropped) {
 type TenantStatus struct {
 	Tenant string `json:"tenant"`
 	// Services are the newest decision about each service, in the order of their names, without the positions.
-	Services []Decision `json:"services"`
-	// Ledger is the account of the rate-limit windows that several services use, and of the services that are alone on one.
-	Ledger   ledger.Ledger `json:"ledger"`
-	Warnings Warnings      `json:"warnings,omitempty"`
+	Services Decisions `json:"services"`
+	// Windows are the rate-limit windows that the tenant's services share.
+	Windows  []WindowStatus `json:"windows,omitempty"`
+	Warnings Warnings       `json:"warnings,omitempty"`
+}
+
+// WindowStatus is one of the org's rate-limit windows.
+type WindowStatus struct {
+	Name  string    `json:"name"`          // the path of the endpoint whose window it is
+	Limit int       `json:"limit"`         // Okta's; 0 if unknown
+	Share int       `json:"share"`         // how many of them the collector lets itself use
+	Used  int       `json:"used"`          // what counts as used of the share in the present window
+	Ends  time.Time `json:"ends,omitzero"` // of the present window; zero between windows
+	By    []UsedBy  `json:"by,omitempty"`
+}
+
+// UsedBy is who shares a window.
+type UsedBy struct {
+	ID   string `json:"id"` // the workflow id of a service or a backfill
+	Used int    `json:"used"`
+	// Alone: it is alone on the window, and counts for itself.
+	Alone bool `json:"alone,omitempty"`
 }
 
 // Tenant keeps what belongs to a tenant as a whole. Its workflow id must be okta/<tenant>.
@@ -66,10 +86,9 @@ func Tenant(ctx workflow.Context, in TenantInput) error {
 
 // tenant is a running Tenant.
 type tenant struct {
-	name      string
-	state     TenantState
-	decisions decisions
-	signals   *signals
+	name    string
+	state   TenantState
+	signals *signals
 	// updates counts the updates that the run has handled. changed: one has changed what the Web UI shows.
 	updates int
 	changed bool
@@ -86,8 +105,8 @@ func newTenant(ctx workflow.Context, in TenantInput) (*tenant, error) {
 	case given != TenantID(in.Tenant):
 		return nil, invalid(fmt.Sprintf("the workflow id is %s and must be %s: there is one of each tenant", Quoted(given), Quoted(TenantID(in.Tenant))))
 	}
-	state, dropped := cmp.Or(in.State, &TenantState{}).checked()
-	t := &tenant{name: in.Tenant, state: state, decisions: memoDecisions(ctx)}
+	state, dropped := cmp.Or(in.State, &TenantState{}).checked(workflow.Now(ctx))
+	t := &tenant{name: in.Tenant, state: state}
 	t.registered = ctx.Value(attributesKey{}).(func() bool)
 	if dropped != nil {
 		t.warn(ctx, DroppedWarning("the state that the run began with", dropped))
@@ -133,7 +152,7 @@ func (t *tenant) warn(ctx workflow.Context, w Warning) {
 }
 
 func (t *tenant) status() TenantStatus {
-	return TenantStatus{Tenant: t.name, Services: t.decisions.withoutStates(), Ledger: t.state.Ledger, Warnings: t.state.Warnings}
+	return TenantStatus{Tenant: t.name, Services: t.state.Decisions.withoutStates(), Windows: windowStatuses(t.state.Ledger), Warnings: t.state.Warnings}
 }
 
 // updateWebUI brings the details in the Web UI and the search attribute up to date.
@@ -150,9 +169,9 @@ func (t *tenant) updateWebUI(ctx workflow.Context) {
 
 // details is the Markdown that the Web UI shows above the history.
 func (t *tenant) details() string {
-	lines := append([]string{fmt.Sprintf("Tenant **%s**", plain(t.name)), ""}, windowsTable(t.state.Ledger)...)
+	lines := append([]string{fmt.Sprintf("Tenant **%s**", plain(t.name)), ""}, windowsTable(windowStatuses(t.state.Ledger))...)
 	lines = append(lines, "| service | decision | since | position |", "|---|---|---|---|")
-	for _, d := range t.decisions {
+	for _, d := range t.state.Decisions {
 		position := "–"
 		if d.State != nil {
 			position = fmt.Sprintf("after %d events", d.State.Checkpoint.Totals.Events)

@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/common/v1"
-	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
@@ -183,12 +182,21 @@ func TestATenantContinuesAsNewWithItsState(t *testing.T) {
 	}
 }
 
-func TestATenantBeginsWithTheDecisionsInItsMemo(t *testing.T) {
+func TestATenantBeginsWithTheDecisionsOfTheRunBefore(t *testing.T) {
 	r := newTenantRun(t, "okta/acme")
-	require.NoError(t, r.env.SetMemoOnStart(workflows.Memo([]workflows.Decision{stopped(3, 30)})))
 	r.decide(time.Minute, stopped(1, 10))
-	status := r.execute(workflows.TenantInput{Tenant: "acme"})
+	status := r.execute(workflows.TenantInput{Tenant: "acme", State: &workflows.TenantState{Decisions: workflows.Decisions{stopped(3, 30)}}})
 	require.Equal(t, at(3), status.Services[0].At)
+	require.Empty(t, r.memo, "what is older changes nothing")
+}
+
+func TestATenantDropsOfItsStateWhatCannotBe(t *testing.T) {
+	r := newTenantRun(t, "okta/acme")
+	status := r.execute(workflows.TenantInput{Tenant: "acme", State: &workflows.TenantState{
+		Decisions: workflows.Decisions{stopped(3, -1), {Service: "a/b", Decision: workflows.Started, At: at(1)}},
+	}})
+	require.Len(t, status.Services, 1)
+	require.Contains(t, status.Warnings[0].Message, "events, decisions")
 }
 
 func TestATenantOfAnotherIDOrNameEnds(t *testing.T) {
@@ -200,14 +208,14 @@ func TestATenantOfAnotherIDOrNameEnds(t *testing.T) {
 }
 
 func TestTheMemoIsReadAgainAsItWasWritten(t *testing.T) {
-	memo := map[string]*common.Payload{}
-	for key, value := range workflows.Memo([]workflows.Decision{stopped(1, 10)}) {
-		payload, err := converter.GetDefaultDataConverter().ToPayload(value)
+	all := workflows.Decisions{{Service: "apps", Decision: workflows.Started, At: at(2), Run: "run"}, stopped(1, 10)}
+	memo := &common.Memo{Fields: map[string]*common.Payload{}}
+	for key, value := range all.Memo() {
+		payload, err := workflows.DataConverter().ToPayload(value)
 		require.NoError(t, err)
-		memo[key] = payload
+		memo.Fields[key] = payload
 	}
-	all := workflows.ReadDecisions(&common.Memo{Fields: memo})
-	require.Equal(t, []workflows.Decision{stopped(1, 10)}, all)
+	require.Equal(t, all, workflows.ReadMemo(memo, workflows.DataConverter()))
 }
 
 func (s *collectSuite) TestAServiceThatIsStoppedHandsItsPositionOver() {

@@ -26,6 +26,8 @@ type Config struct {
 	Tenants []Tenant
 	// TaskQueue is Temporal's task queue for the workflows and activities.
 	TaskQueue string
+	// StartNew: the worker starts the services that were never started.
+	StartNew bool
 	// Listen is the host:port of /metrics, /healthz and /readyz.
 	Listen    string
 	LogLevel  zapcore.Level
@@ -39,7 +41,7 @@ type Tenant struct {
 	Name string
 	Okta okta.Config
 	Devo devo.Config
-	// Services are the services that `starter start` starts.
+	// Services are the services that `starter start` and, with StartNew, the worker start.
 	Services []string
 	// Tables has the Devo table of every service in the catalog.
 	Tables map[string]string
@@ -127,7 +129,10 @@ func LoadListen() (string, error) {
 
 // config returns the settings of the process, without tenants.
 func (v processVariables) config(found *Problems) Config {
-	c := Config{TaskQueue: v.taskQueue(found), Listen: v.listen(found), LogFormat: LogFormat(v.LogFormat)}
+	c := Config{TaskQueue: v.taskQueue(found), StartNew: v.Start == "new", Listen: v.listen(found), LogFormat: LogFormat(v.LogFormat)}
+	if !slices.Contains([]string{"new", "off"}, v.Start) {
+		found.add("COLLECTOR_START", "is %s; want new or off", secret.Shown(v.Start))
+	}
 	var err error
 	if c.LogLevel, err = zapcore.ParseLevel(v.LogLevel); err != nil || c.LogLevel > zapcore.ErrorLevel {
 		found.add("COLLECTOR_LOG_LEVEL", "is %s; want debug, info, warn or error", secret.Shown(v.LogLevel))

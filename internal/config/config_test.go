@@ -140,6 +140,7 @@ func TestWithTheLeastThatIsNeededEverythingElseHasItsDefault(t *testing.T) {
 	require.Equal(t, "127.0.0.1:9464", c.Listen)
 	require.Equal(t, zapcore.InfoLevel, c.LogLevel)
 	require.Equal(t, config.LogAuto, c.LogFormat)
+	require.False(t, c.StartNew)
 	require.Len(t, c.Tenants, 1)
 
 	tenant := c.Tenants[0]
@@ -178,6 +179,7 @@ func TestSettingsAreRead(t *testing.T) {
 		{"COLLECTOR_TASK_QUEUE", "other", func(c config.Config) any { return c.TaskQueue }, "other"},
 		{"COLLECTOR_LISTEN", ":0", func(c config.Config) any { return c.Listen }, ":0"},
 		{"COLLECTOR_LOG_LEVEL", "debug", func(c config.Config) any { return c.LogLevel }, zapcore.DebugLevel},
+		{"COLLECTOR_START", "new", func(c config.Config) any { return c.StartNew }, true},
 		{"COLLECTOR_LOG_FORMAT", "json", func(c config.Config) any { return c.LogFormat }, config.LogJSON},
 		{"OKTA_URL", "https://Acme.Okta.com/", func(c config.Config) any { return c.Tenants[0].Okta.URL }, "https://acme.okta.com"},
 		{"OKTA_URL", "http://127.0.0.1:8080", func(c config.Config) any { return c.Tenants[0].Okta.URL }, "http://127.0.0.1:8080"},
@@ -283,6 +285,7 @@ func TestWhatIsWrongIsNamedWithWhatIsAllowed(t *testing.T) {
 		{"port out of range", valid().with("COLLECTOR_LISTEN", ":65536"), []string{"COLLECTOR_LISTEN", "host:port"}},
 		{"unknown log level", valid().with("COLLECTOR_LOG_LEVEL", "chatty"), []string{"COLLECTOR_LOG_LEVEL", `"chatty"`, "debug"}},
 		{"log level that hides errors", valid().with("COLLECTOR_LOG_LEVEL", "fatal"), []string{"COLLECTOR_LOG_LEVEL", "debug"}},
+		{"unknown start", valid().with("COLLECTOR_START", "all"), []string{"COLLECTOR_START", "new or off"}},
 		{"unknown log format", valid().with("COLLECTOR_LOG_FORMAT", "xml"), []string{"COLLECTOR_LOG_FORMAT", "console"}},
 		{"task queue with a line break", valid().with("COLLECTOR_TASK_QUEUE", "a\nb"), []string{"COLLECTOR_TASK_QUEUE"}},
 		{"no tenants", valid().with("COLLECTOR_TENANTS", ","), []string{"COLLECTOR_TENANTS names no tenant"}},

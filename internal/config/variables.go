@@ -20,6 +20,7 @@ import (
 type processVariables struct {
 	Tenants   string `envconfig:"COLLECTOR_TENANTS" default:"default" desc:"the orgs to collect: acme,globex; each then has its own ACME_OKTA_URL, ..."`
 	TaskQueue string `envconfig:"COLLECTOR_TASK_QUEUE" default:"okta-collector" desc:"Temporal's task queue"`
+	Start     string `envconfig:"COLLECTOR_START" default:"off" desc:"new: the worker starts each service of OKTA_SERVICES that was never started; or off"`
 	Listen    string `envconfig:"COLLECTOR_LISTEN" default:"127.0.0.1:9464" desc:"address of /metrics, /healthz and /readyz"`
 	LogLevel  string `envconfig:"COLLECTOR_LOG_LEVEL" default:"info" desc:"debug, info, warn or error"`
 	LogFormat string `envconfig:"COLLECTOR_LOG_FORMAT" default:"auto" desc:"console, json, or auto: console on a terminal, json elsewhere"`

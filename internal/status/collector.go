@@ -49,8 +49,12 @@ type Collector struct {
 	// Last is the state that a new run of an ended collector continues from; nil if nothing is known. Without a position
 	// it only says when the service was first started.
 	Last *workflows.State `json:"-"`
-	// TaskQueue is the task queue of a running run.
-	TaskQueue string `json:"-"`
+	// TaskQueue is the task queue of the latest run, Run its id, and RunBegan when it started; zero if there is none.
+	TaskQueue string    `json:"-"`
+	Run       string    `json:"-"`
+	RunBegan  time.Time `json:"-"`
+	// Decision is what the tenant's workflow remembers of a collector that does not run; nil if nothing.
+	Decision *workflows.Decision `json:"-"`
 	// LagSeconds is how far the collector is behind: 0 if caught up, nil if unknown.
 	LagSeconds *float64 `json:"lagSeconds,omitempty"`
 	// EstimatedEnd is when a running backfill will probably end; zero if unknown.
@@ -72,6 +76,13 @@ func (c Collector) HasEnded() bool {
 // EndedUnasked reports whether the collector is missing, or ended without being stopped or done.
 func (c Collector) EndedUnasked() bool {
 	return c.HasEnded() && c.State != workflows.StateDone && c.State != Stopped
+}
+
+// fill sets what a final state says.
+func (c *Collector) fill(s workflows.State) {
+	c.Checkpoint, c.CaughtUp = s.Checkpoint, s.CaughtUp
+	c.Slices, c.Problems, c.LastProblem = s.Slices, s.Problems, s.LastProblem
+	c.LastWarning, c.Warnings = s.LastWarning, s.Warnings
 }
 
 // Derive sets the fields that follow from the others.

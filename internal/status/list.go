@@ -57,13 +57,16 @@ func List(ctx context.Context, temporal Lister, query string) (runs []*workflow.
 }
 
 // IDs returns the workflow ids that a visibility query finds, each once and in the catalog's order. An empty tenant
-// means all tenants, and also ids that name no tenant but begin as a collector's do. Other workflows of the namespace are
-// left out.
+// means all tenants, and also ids that name no tenant but begin as a collector's do. The tenants' own workflows and other
+// workflows of the namespace are left out.
 func (r *Reader) IDs(ctx context.Context, query, tenant string) ([]string, error) {
 	runs, err := List(ctx, r, query)
 	var ids []string
 	for _, run := range runs {
 		id := run.GetExecution().GetWorkflowId()
+		if _, ofTenant := workflows.ParseTenantID(id); ofTenant && run.GetType().GetName() == workflows.TenantName {
+			continue
+		}
 		if of, _, _ := workflows.ParseWorkflowID(id); strings.HasPrefix(id, workflows.IDPrefix) && (tenant == "" || of == tenant) {
 			ids = append(ids, id)
 		}

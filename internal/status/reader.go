@@ -93,15 +93,20 @@ func (r *Reader) read(ctx context.Context, id string, query bool) (c Collector, 
 	c.ID = id
 	c.Tenant, c.Service, _ = workflows.ParseWorkflowID(id)
 	d, err := r.DescribeWorkflowExecution(ctx, id, "")
-	switch latest := d.GetWorkflowExecutionInfo(); {
+	latest := d.GetWorkflowExecutionInfo()
+	c.TaskQueue, c.Run, c.RunBegan = d.GetExecutionConfig().GetTaskQueue().GetName(), latest.GetExecution().GetRunId(), timeOf(latest.GetStartTime())
+	switch {
 	case errors.As(err, new(*serviceerror.NotFound)):
-		c.State, err = Missing, nil
+		c.State = Missing
+		err = r.remembered(ctx, &c)
 	case err != nil:
 		return c, temporalclient.Explain(fmt.Errorf("asking Temporal about %s: %w", id, err))
 	case latest.GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
-		err = r.closed(ctx, &c, latest)
+		if err = r.closed(ctx, &c, latest); err == nil {
+			err = r.remembered(ctx, &c)
+		}
 	default:
-		c.State, c.TaskQueue = Unknown, d.GetExecutionConfig().GetTaskQueue().GetName()
+		c.State = Unknown
 		if c.ForeignType = foreignType(id, latest.GetType().GetName()); c.ForeignType != "" {
 			c.Unanswered = fmt.Sprintf("its workflow is of type %q, not of this collector", c.ForeignType)
 			break
@@ -118,6 +123,9 @@ func (r *Reader) read(ctx context.Context, id string, query bool) (c Collector, 
 // foreignType returns the type of a workflow if it is not the one that an id's workflow has.
 func foreignType(id, is string) string {
 	want := workflows.CollectName
+	if _, ofTenant := workflows.ParseTenantID(id); ofTenant {
+		want = workflows.TenantName
+	}
 	if _, backfill := workflows.RangeOf(id); backfill {
 		want = workflows.BackfillName
 	}

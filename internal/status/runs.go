@@ -40,9 +40,7 @@ func (r *Reader) closed(ctx context.Context, c *Collector, latest *workflow.Work
 		c.Unanswered = err.Error()
 		return nil
 	}
-	c.Checkpoint, c.CaughtUp = state.Checkpoint, state.CaughtUp
-	c.Slices, c.Problems, c.LastProblem = state.Slices, state.Problems, state.LastProblem
-	c.LastWarning, c.Warnings = state.LastWarning, state.Warnings
+	c.fill(state)
 	if !backfill {
 		return r.last(ctx, c, state, latest)
 	}
@@ -81,14 +79,19 @@ func (r *Reader) last(ctx context.Context, c *Collector, state workflows.State, 
 			}
 		}
 	}
-	// A new start continues the collection when the next poll was due. It inherits no pause, block or backoff.
+	c.Last = restartable(state)
+	return nil
+}
+
+// restartable returns a final state as a new start continues it: when the next poll was due. It inherits no pause, block
+// or backoff.
+func restartable(state workflows.State) *workflows.State {
 	state.Paused, state.Blocked, state.Failures = false, false, 0
 	switch state.WakeReason {
 	case workflows.WaitBlocked, workflows.WaitBackoff, workflows.WaitNotInOrg:
 		state.WakeAt, state.WakeReason = time.Time{}, ""
 	}
-	c.Last = &state
-	return nil
+	return &state
 }
 
 // finalState returns the state in which a closed run ended. It is the result of the run or, after a backfill was
