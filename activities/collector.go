@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.uber.org/zap"
 
+	"okta-collector/internal/budget"
 	"okta-collector/internal/devo"
 	"okta-collector/internal/expiry"
 	"okta-collector/internal/okta"
@@ -57,14 +58,22 @@ type Collector struct {
 	reminders  reminders
 	// lease begins a slice's lease. Tests replace it: the SDK's test environment has no client and no heartbeat timeout.
 	lease func(ctx context.Context, info activity.Info, log *zap.Logger) *lease
+	// claims returns how a slice claims requests. Tests replace it too; nil: the slice counts for itself alone.
+	claims func(ctx context.Context, info activity.Info, tenant string) budget.Claim
 }
 
 // New makes a Collector. workerID is the worker's identity in Temporal.
 func New(tenants map[string]Tenant, workerID string, log *zap.Logger, metrics *Metrics) *Collector {
 	peers := &peers{worker: workerID, log: log, metrics: metrics, failed: map[peer]*failing{}}
-	return &Collector{tenants: tenants, log: log, metrics: metrics, peers: peers, backfills: make(chan struct{}, MaxBackfills), lease: func(ctx context.Context, info activity.Info, log *zap.Logger) *lease {
-		return newLease(ctx, activity.GetClient(ctx), info, log)
-	}}
+	return &Collector{
+		tenants: tenants, log: log, metrics: metrics, peers: peers, backfills: make(chan struct{}, MaxBackfills),
+		lease: func(ctx context.Context, info activity.Info, log *zap.Logger) *lease {
+			return newLease(ctx, activity.GetClient(ctx), info, log)
+		},
+		claims: func(ctx context.Context, info activity.Info, tenant string) budget.Claim {
+			return claims(activity.GetClient(ctx), info, tenant)
+		},
+	}
 }
 
 // CollectSlice fetches pages and ships them until it is caught up, rate limited or told to stop, or its time is over.
@@ -120,6 +129,7 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	s.target = devo.Target{Name: info.WorkflowExecution.ID, Tag: cmp.Or(s.tenant.Tables[s.svc.Name], s.svc.Table), Offset: s.at.Offset, Proven: s.at.Proven}
 	s.lease = c.lease(ctx, info, s.log)
 	defer s.lease.end()
+	s.claims = c.claims(ctx, info, in.Tenant)
 	delay := s.began.Sub(info.StartedTime)
 	if c.startDelay.late(delay) {
 		// A worker that was suspended may have lost the slice to another one. So Temporal must confirm the slice before

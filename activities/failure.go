@@ -22,8 +22,6 @@ func (s *slice) ended(err error) (workflows.SliceResult, error) {
 	switch {
 	case ok && e.Class == okta.RateLimited:
 		return workflows.SliceResult{End: workflows.EndRateLimited, Wait: e.Wait}, nil
-	case ok && e.Class == okta.Yields:
-		return workflows.SliceResult{End: workflows.EndYielded, Wait: e.Wait}, nil
 	case ok && e.Class == okta.NoMemory:
 		s.warn(warnMemory, "the slice waited a minute for memory: "+e.Reason()+"; if that goes on, give the worker more memory, or start another one")
 		return workflows.SliceResult{End: workflows.EndMore}, nil

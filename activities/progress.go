@@ -59,12 +59,6 @@ func (p *progress) advance(b *batch, stats devo.Stats, odd checkpoint.Oddities, 
 	return p.save()
 }
 
-// finish waits for the save in flight. windows are the rate-limit windows at the slice's end.
-func (p *progress) finish(windows []checkpoint.Window) error {
-	p.at.Windows = windows
-	return p.settle()
-}
-
 // save makes the checkpoint durable. A file can be truncated to an older checkpoint, so the next page may be written
 // while this checkpoint is being saved. At most one save is in flight.
 func (p *progress) save() error {

@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"okta-collector/internal/budget"
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/devo"
 	"okta-collector/internal/okta"
@@ -23,6 +24,7 @@ type slice struct {
 	now     func() time.Time // Temporal's clock
 	began   time.Time        // by this machine's clock
 	lease   *lease
+	claims  budget.Claim // of requests to Okta, from the tenant's workflow
 	log     *zap.Logger
 	metrics serviceMetrics
 	peers   *peers
@@ -42,7 +44,7 @@ func (s *slice) run() (workflows.SliceResult, error) {
 		s.reader = s.tenant.Org.Reader(s.svc, okta.Begin{Started: s.in.Began, Since: *cmp.Or(s.in.Since, &time.Time{})}, s.now)
 	}
 	s.store = func(c checkpoint.Checkpoint) error {
-		c.Windows = s.reader.Windows()
+		c.Windows, c.Alone = s.reader.Windows(), s.reader.Alone()
 		err := s.metrics.saved(c, s.lease.save(&c))
 		if err == nil && s.stream != nil && c.Offset != nil {
 			s.stream.Keep(*c.Offset)
@@ -52,13 +54,15 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	var dropped checkpoint.Dropped
 	s.at, dropped = s.reader.Checked(s.at)
 	s.warnOfDropped(dropped)
-	s.reader.Restore(s.at.Windows)
+	s.reader.Claims(s.claims)
+	s.reader.Restore(s.at)
 
 	end, failed := s.collect()
 	s.reader.Close()
-	if err := s.progress.finish(s.reader.Windows()); failed == nil {
+	if err := s.progress.settle(); failed == nil {
 		failed = err
 	}
+	s.at.Windows, s.at.Alone = s.reader.Windows(), s.reader.Alone()
 	if s.stream != nil {
 		s.at.Proven = s.stream.Proven() // the server may have proven something although no batch was confirmed
 		for _, w := range s.stream.Warnings() {

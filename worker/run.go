@@ -161,6 +161,7 @@ func newWorker(temporal client.Client, taskQueue string, collector *activities.C
 	})
 	w.RegisterWorkflowWithOptions(workflows.Collect, workflow.RegisterOptions{Name: workflows.CollectName})
 	w.RegisterWorkflowWithOptions(workflows.Backfill, workflow.RegisterOptions{Name: workflows.BackfillName})
+	w.RegisterWorkflowWithOptions(workflows.Tenant, workflow.RegisterOptions{Name: workflows.TenantName})
 	w.RegisterActivityWithOptions(collector.CollectSlice, activity.RegisterOptions{Name: workflows.CollectSliceName})
 	return w
 }

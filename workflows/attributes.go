@@ -44,14 +44,19 @@ func (a *attributesOfRun) ExecuteWorkflow(ctx workflow.Context, in *interceptor.
 // never changes.
 const changeAttributes = "search attributes are optional"
 
-// hasAttributes reports whether the namespace has the search attributes: a workflow that sets one that it does not have
-// cannot go on. The worker knows, and each change of its answer is recorded in the history.
+// hasAttributes reports whether the namespace has the search attributes.
 func (c *collector) hasAttributes(ctx workflow.Context) bool {
 	if workflow.GetVersion(ctx, changeAttributes, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
 		return true // the run was begun by an earlier version
 	}
+	return askAttributes(ctx, c.registered)
+}
+
+// askAttributes asks the worker whether the namespace has the search attributes: a workflow that sets one that it does not
+// have cannot go on. Each change of the answer is recorded in the history.
+func askAttributes(ctx workflow.Context, registered func() bool) bool {
 	answer := workflow.MutableSideEffect(ctx, changeAttributes,
-		func(workflow.Context) any { return c.registered() },
+		func(workflow.Context) any { return registered() },
 		func(a, b any) bool { return a == b })
 	var has bool
 	return answer.Get(&has) == nil && has

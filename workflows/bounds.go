@@ -60,7 +60,7 @@ func checkSize(m proto.Message, into ...any) error {
 	for _, value := range into {
 		switch value.(type) {
 		case *CollectInput, *BackfillInput, *State, *SliceInput, *SliceResult, *Failure, *Status, *checkpoint.Checkpoint,
-			*sdk.WorkflowMetadata: // what the Web UI shows
+			*TenantInput, *TenantStatus, *Decision, *sdk.WorkflowMetadata: // what the Web UI shows
 			limit = maxState
 		}
 	}

@@ -43,11 +43,16 @@ func (s State) checked(now time.Time) (State, checkpoint.Dropped) {
 	if s.LastWarning != nil {
 		s.LastWarning = new(s.LastWarning.checked(&d))
 	}
-	s.Warnings = slices.Clone(s.Warnings[max(0, len(s.Warnings)-maxWarnings):])
-	for i, w := range s.Warnings {
-		s.Warnings[i] = w.checked(&d)
-	}
+	s.Warnings = s.Warnings.checked(&d)
 	return s, d
+}
+
+func (all Warnings) checked(d *checkpoint.Dropped) Warnings {
+	all = slices.Clone(all[max(0, len(all)-maxWarnings):])
+	for i, w := range all {
+		all[i] = w.checked(d)
+	}
+	return all
 }
 
 func (w Warning) checked(d *checkpoint.Dropped) Warning {

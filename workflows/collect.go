@@ -8,7 +8,6 @@ package workflows
 import (
 	"cmp"
 	"fmt"
-	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -32,7 +31,7 @@ const (
 // most one workflow of an id, so that no service is collected twice.
 //
 // It runs slices, one after another, and continues as new when Temporal suggests it. When it is cancelled, its result is
-// its state. A later run goes on from that.
+// its state, which it also hands over to its [Tenant]. A later run goes on from that.
 func Collect(ctx workflow.Context, in CollectInput) (*State, error) {
 	state := *cmp.Or(in.State, &State{})
 	state.Since = cmp.Or(in.Since, state.Since)
@@ -66,6 +65,8 @@ type collector struct {
 	// handBacks is how many times in a row the next slice may be handed back.
 	handBacks int
 	polled    bool // the signal poll has arrived while a slice runs
+	// shared are the homes on which the service is not alone any more, and has not told the tenant's workflow yet that it claims.
+	shared []ShareInput
 	// starting counts the backfills that were requested by signals and have not started yet.
 	starting int
 	// registered reports whether the namespace has the search attributes; only the worker knows. memo is the state in the
@@ -89,6 +90,9 @@ func newCollector(ctx workflow.Context, id, tenant, service string, state State)
 			Quoted(given), Quoted(id)))
 	}
 	state, dropped := state.checked(workflow.Now(ctx))
+	if !goesOn(ctx) {
+		state.Checkpoint.Alone = nil
+	}
 	c := &collector{tenant: tenant, service: service, state: state, handBacks: maxHandBacks, memo: memoState(ctx)}
 	c.registered = ctx.Value(attributesKey{}).(func() bool)
 	if c.state.Began.IsZero() {
@@ -98,12 +102,12 @@ func newCollector(ctx workflow.Context, id, tenant, service string, state State)
 	c.warnOfDropped(ctx, "the state that the run began with", dropped)
 	c.sample(ctx)
 	c.signals = signalsOf(ctx, func(name string) {
-		c.warn(ctx, Warning{Kind: warnSignal, Message: fmt.Sprintf("the signal %s is not known and did nothing; there are %s",
-			Quoted(name), strings.Join(c.signals.names, ", "))})
+		c.warn(ctx, unknownSignal(name, c.signals.names))
 	})
 	c.signals.on(ctx, SignalPause, "stop within one page; the position is kept", ignoringInput(c.onPause))
 	c.signals.on(ctx, SignalResume, `go on after pause; try again at once when blocked; {"resetProof":true} also accepts a weaker proof of delivery`,
 		func(receive func(any) bool) { c.onResume(ctx, receive) })
+	c.signals.on(ctx, SignalShare, "claim the requests to Okta; the tenant's workflow sends it", c.onShare)
 	err = workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (Status, error) { return c.status(), nil },
 		workflow.QueryHandlerOptions{Description: "state, checkpoint, next wake-up and its reason, totals, lag and last problem"})
 	if err != nil {
@@ -119,8 +123,9 @@ func invalid(message string) error {
 
 // run runs slices and waits, until the workflow is cancelled, the backfill is done, or the history is too long.
 func (c *collector) run(ctx workflow.Context) (*State, error) {
-	for {
+	for handedOver := false; ; {
 		c.signals.handleAll()
+		c.release(ctx)
 		if err := c.updateWebUI(ctx); err != nil {
 			return nil, err
 		}
@@ -129,6 +134,12 @@ func (c *collector) run(ctx workflow.Context) (*State, error) {
 		switch {
 		case (over || long) && !c.idle(ctx):
 			c.settle(ctx)
+		case over && !handedOver && c.backfill != nil:
+			c.leave(ctx)
+			handedOver = true
+		case over && !handedOver:
+			c.handOver(ctx)
+			handedOver = true
 		case over && c.backfill != nil && !c.done():
 			return nil, temporal.NewCanceledError(c.state) // the backfill is not complete
 		case over:
@@ -242,7 +253,7 @@ func (c *collector) slice(ctx workflow.Context) error {
 	waitCtx, _ := workflow.NewDisconnectedContext(ctx)
 	for !future.IsReady() {
 		_ = workflow.Await(waitCtx, func() bool { return future.IsReady() || c.signals.pending() })
-		if c.signals.handleAll(); c.state.Paused {
+		if c.signals.handleAll(); c.state.Paused || c.shared != nil {
 			cancel()
 		}
 	}

@@ -35,6 +35,8 @@ type collectSuite struct {
 	env    *testsuite.TestWorkflowEnvironment
 	acts   map[time.Time]bool // the moments at which the test does something
 	slices []sliceRun
+	told   []workflows.Decision // what the tenant's workflow was told
+	tenant error                // what Temporal answers to that
 	next   func(n int, in workflows.SliceInput) (workflows.SliceResult, error)
 }
 
@@ -61,7 +63,7 @@ func (s *collectSuite) SetupTest() {
 	})
 	s.acts = map[time.Time]bool{}
 	s.env.SetOnTimerFiredListener(func(string) { s.nothingElse(s.env.Now()) })
-	s.slices = nil
+	s.slices, s.told, s.tenant = nil, nil, nil
 	s.env.RegisterActivityWithOptions(func(ctx context.Context, in workflows.SliceInput) (workflows.SliceResult, error) {
 		s.slices = append(s.slices, sliceRun{s.env.Now(), in})
 		return s.next(len(s.slices), in)
@@ -71,6 +73,11 @@ func (s *collectSuite) SetupTest() {
 // execute runs a workflow in a bubble, whose clock stands still while a slice runs: the environment lets real time
 // pass meanwhile, and on a busy machine that is more than between two things that a test does.
 func (s *collectSuite) execute(run, in any) {
+	s.env.OnSignalExternalWorkflow(mock.Anything, "okta/acme", "", workflows.SignalDecide, mock.Anything).
+		Return(func(_, _, _, _ string, d any) error {
+			s.told = append(s.told, d.(workflows.Decision))
+			return s.tenant
+		}).Maybe()
 	t := s.T()
 	defer s.SetT(t)
 	synctest.Test(t, func(t *testing.T) {

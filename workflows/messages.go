@@ -13,6 +13,7 @@ const TaskQueue = "okta-collector"
 const (
 	CollectName      = "Collect"      // the workflow type of [Collect]
 	BackfillName     = "Backfill"     // the workflow type of [Backfill]
+	TenantName       = "Tenant"       // the workflow type of [Tenant]
 	CollectSliceName = "CollectSlice" // the activity type of a slice
 
 	SignalPause = "pause" // stops collection within one page and keeps the position
@@ -23,11 +24,33 @@ const (
 	// refuses a range that cannot be fetched, and answers with the workflow id.
 	SignalBackfill = "backfill"
 	UpdateBackfill = SignalBackfill
-	QueryStatus    = "status" // answers with a [Status]
+	QueryStatus    = "status" // answers with a [Status] or, of a tenant's workflow, a [TenantStatus]
+
+	// UpdateClaim asks a [Tenant] for requests to Okta. Its input is a [ledger.Claim], and its answer a [ledger.Grant].
+	UpdateClaim = "claim"
+	// SignalShare tells a [Collect] or a [Backfill] that it is not alone on a home any more. Its input is a [ShareInput].
+	SignalShare = "share"
+	// SignalReleased answers SignalShare, or says that a backfill has ended. Its input is a [ReleaseInput].
+	SignalReleased = "released"
+
+	// SignalDecide tells a [Tenant] what was decided about a service. Its input is a [Decision].
+	SignalDecide = "decide"
 )
 
-// IDPrefix begins every workflow id of a collector or a backfill.
+// IDPrefix begins every workflow id of a collector, a backfill or a tenant.
 const IDPrefix = "okta/"
+
+// TenantID is the workflow id of a tenant's own workflow.
+func TenantID(tenant string) string { return IDPrefix + tenant }
+
+// TenantSummary is the summary with which a tenant's workflow is started.
+func TenantSummary(tenant string) string { return "rate limits and decisions of " + tenant }
+
+// ParseTenantID returns the tenant of a [TenantID], and false for any other id.
+func ParseTenantID(id string) (tenant string, ok bool) {
+	tenant, ok = strings.CutPrefix(id, IDPrefix)
+	return tenant, ok && tenant != "" && !strings.Contains(tenant, "/")
+}
 
 // WorkflowID is the workflow id of a tenant's service. It is the lock: Temporal runs at most one workflow of an id.
 func WorkflowID(tenant, service string) string { return IDPrefix + tenant + "/" + service }

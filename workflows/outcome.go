@@ -46,6 +46,7 @@ func (c *collector) onResult(ctx workflow.Context, r SliceResult) {
 // advance stores a slice's checkpoint. Progress ends a series of failures or restarts.
 func (c *collector) advance(ctx workflow.Context, next checkpoint.Checkpoint) {
 	next, dropped := next.Checked()
+	next = c.claiming(next)
 	c.warnOfDropped(ctx, "the checkpoint of a slice", dropped)
 	if next.Moved(c.state.Checkpoint) { // a slice that had no budget for a request proves nothing
 		c.state.Failures, c.state.Blocked = 0, false
@@ -143,7 +144,7 @@ func (c *collector) warn(ctx workflow.Context, warnings ...Warning) {
 // readFailure returns the checkpoint and the problem of a failed slice. If the slice saved no checkpoint, the next one
 // begins where this one did. logged reports whether the worker has logged the problem.
 func (c *collector) readFailure(err error) (f Failure, logged bool) {
-	f = Failure{Checkpoint: c.state.Checkpoint, Problem: Problem{Class: ClassPassing, Message: err.Error()}}
+	f = Failure{Checkpoint: c.state.Checkpoint.Lost(), Problem: Problem{Class: ClassPassing, Message: err.Error()}}
 	if application, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		var details Failure
 		if application.Details(&details) == nil && details.Problem.Class != "" {
@@ -158,7 +159,7 @@ func (c *collector) readFailure(err error) (f Failure, logged bool) {
 		}
 		var last checkpoint.Checkpoint
 		if timeout.HasLastHeartbeatDetails() && timeout.LastHeartbeatDetails(&last) == nil {
-			f.Checkpoint = last
+			f.Checkpoint = last.Lost()
 		}
 	}
 	return f, false

@@ -38,6 +38,7 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 			require.NoError(t, err)
 			replayer.RegisterWorkflowWithOptions(workflows.Collect, workflow.RegisterOptions{Name: workflows.CollectName})
 			replayer.RegisterWorkflowWithOptions(workflows.Backfill, workflow.RegisterOptions{Name: workflows.BackfillName})
+			replayer.RegisterWorkflowWithOptions(workflows.Tenant, workflow.RegisterOptions{Name: workflows.TenantName})
 			f, err := os.Open(file)
 			require.NoError(t, err)
 			defer f.Close()

@@ -1,6 +1,9 @@
 package workflows
 
 import (
+	"fmt"
+	"strings"
+
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/workflow"
 )
@@ -87,4 +90,10 @@ func (s *signals) handleAll() {
 			s.unknown(name)
 		}
 	}
+}
+
+// unknownSignal is the warning about a signal that is none of those known.
+func unknownSignal(name string, known []string) Warning {
+	return Warning{Kind: warnSignal, Message: fmt.Sprintf("the signal %s is not known and did nothing; there are %s",
+		Quoted(name), strings.Join(known, ", "))}
 }

@@ -18,6 +18,7 @@ const (
 	warnSignal   = "signal"
 	warnBackfill = "backfill"
 	warnState    = "state" // had values that cannot be
+	warnDecision = "decision"
 )
 
 // Warnings are the newest warning of each kind, and how often that kind has occurred. The newest is the last.

@@ -1,18 +1,24 @@
 // Package budget keeps the requests to an Okta org within the collector's share of the org's rate limits. A [Budget]
-// counts the requests of one org. A [Member] reserves each request with a [Ticket] before it sends it.
+// is that of one org on this worker. A [Member] reserves each request of one slice with a [Ticket] before it sends it.
 //
 // Okta counts requests in fixed windows of 60 s. A window belongs to one or more endpoints. It begins with the first
-// request after the previous window. A request is sent only if all of this holds:
-//   - The collector's own requests in the window stay within share × limit. One request is always allowed.
-//   - The last tenth of the limit stays free for the org. Okta's count of what is left includes other clients.
-//   - Enough requests are left for the members that go first: see queue.go.
+// request after the previous window. Package ledger says who may use a window:
+//   - A member that is alone counts for itself, in its checkpoint. It sends a request only if the collector's own requests
+//     stay within share × limit. One request is always allowed.
+//   - Every other member sends only what it has claimed.
+//
+// For both, the last tenth of the limit stays free for the org. Okta's count of what is left includes other clients.
 package budget
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"okta-collector/internal/ledger"
 )
 
 // An Endpoint is one list endpoint of an org.
@@ -24,134 +30,252 @@ type Endpoint struct {
 	Window string
 }
 
-// A Priority orders the members that wait for a request in one window. The lower value goes first.
-type Priority int
+// home is where the endpoint starts.
+func (e Endpoint) home() string {
+	if e.Window == "" {
+		return e.Path
+	}
+	return e.Window
+}
 
-const (
-	LiveList Priority = iota
-	LivePerObject
-	BackfillList
-	BackfillPerObject
-)
+// Limit returns the limit that the answers of an endpoint show, 0 if they show none, and how many requests the collector
+// sends at most in the endpoint's window. Both are a minute's, and 0 before an answer.
+func (m *Member) Limit(path string) (shown, allowed int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.endpoints[path]
+	if e == nil || m.windowOf(e).limit == 0 {
+		return 0, 0
+	}
+	return e.last.Limit, m.windowOf(e).allowed()
+}
 
-// A Budget is the budget of one org. It is safe for concurrent use.
+// Budget is the budget of one org on this worker. It is safe for concurrent use.
 type Budget struct {
 	share float64
 	now   func() time.Time
 
-	mu        sync.Mutex
-	windows   map[string]*window   // by name
-	endpoints map[string]*endpoint // by path
-	members   map[*Member]bool     // those that have joined and not left
-	waiters   map[string]*waiter   // by the member's name
-	arrivals  int                  // how many waiters there have been
+	mu     sync.Mutex
+	layout ledger.Layout     // what this worker knows
+	shown  map[string]*shown // for the metrics, by the window's name
 }
 
 // New returns the budget of an org. share is the part of each limit that the collector may use, above 0 and at most 1.
 func New(share float64, now func() time.Time) *Budget {
-	return &Budget{
-		share: share, now: now, windows: map[string]*window{}, endpoints: map[string]*endpoint{},
-		members: map[*Member]bool{}, waiters: map[string]*waiter{},
-	}
+	return &Budget{share: share, now: now, shown: map[string]*shown{}}
 }
 
-// A Member is the reader of one service or one backfill, for one slice. It sends one request at a time.
+// Claim asks the tenant's ledger for requests. It returns when the claim is durable. The budget sets all fields but ID and
+// Member.
+type Claim func(ctx context.Context, c ledger.Claim) (ledger.Grant, error)
+
+// A Member is the reader of one service or one backfill, for one slice. It sends one request at a time. It is safe for
+// concurrent use.
 type Member struct {
 	budget   *Budget
-	name     string
-	priority Priority
-	windows  map[*window]bool // those that it has used
+	priority ledger.Priority
+	claim    Claim // nil: always alone
+
+	mu        sync.Mutex
+	left      bool               // no more requests are sent
+	alone     map[string]int64   // numbers by home
+	windows   map[string]*window // by name
+	endpoints map[string]*endpoint
+	wanted    string // the endpoint to which most requests go
+	want      int
+	polls     bool
 }
 
-// Join adds a member. Members with the same name share one place in the queue, even after the first has left.
-func (b *Budget) Join(name string, p Priority) *Member {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	m := &Member{budget: b, name: name, priority: p, windows: map[*window]bool{}}
-	b.members[m] = true
-	return m
+// endpoint is the state of one list endpoint.
+type endpoint struct {
+	Endpoint
+	// sent counts the member's requests in the endpoint's window, those under way included. inFlight counts those without an
+	// answer.
+	sent, inFlight int
+	window         string // in which these counts are
+	// refusals counts the 429s since another answer.
+	refusals int
+	// last has the limits of the newest answer that named any. at is when that answer came.
+	last Limits
+	at   time.Time
 }
 
-// Leave removes the member. It sends no more requests, so its next Windows count all that it has sent.
+// Join adds a member. It is alone, whoever else there is, until Claims says how it claims.
+func (b *Budget) Join(p ledger.Priority) *Member {
+	return &Member{
+		budget: b, priority: p,
+		alone: map[string]int64{}, windows: map[string]*window{}, endpoints: map[string]*endpoint{},
+	}
+}
+
+// Claims says how the member claims requests. It must be called before the first Acquire.
+func (m *Member) Claims(claim Claim) { m.claim = claim }
+
+// Want says how many requests to an endpoint the next claim is for; 0: as many as there are. Of windows in which that endpoint
+// does not count, few are claimed. polls: the service asks again within a minute, although it got all that it wanted.
+func (m *Member) Want(endpoint string, requests int, polls bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.wanted, m.want, m.polls = endpoint, requests, polls
+}
+
+// wants is how many requests a claim for an endpoint is for, and whether the service polls.
+func (m *Member) wants(e *endpoint) (requests int, polls bool) {
+	if most := m.endpoints[m.wanted]; e.Path != m.wanted && most != nil && most.window != e.window {
+		return few, false
+	}
+	return m.want, m.polls
+}
+
+// few is how many requests are claimed for the lists above the one that is collected, if they have another window.
+const few = 4
+
+// Leave ends the membership. It sends no more requests, so its next Windows count what it has sent and no more.
 func (m *Member) Leave() {
-	m.budget.mu.Lock()
-	defer m.budget.mu.Unlock()
-	delete(m.budget.members, m)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.left = true
 }
 
-// joined counts the members that may send a request in w. live: at least one of them is live collection.
-func (b *Budget) joined(w *window) (n int, live bool) {
-	for m := range b.members {
-		if m.windows[w] {
-			n++
-			live = live || m.priority < BackfillList
+// endpoint returns the state of an endpoint, which may be new.
+func (m *Member) endpoint(asked Endpoint) *endpoint {
+	e := m.endpoints[asked.Path]
+	if e == nil {
+		e = &endpoint{Endpoint: asked}
+		m.endpoints[asked.Path] = e
+		b := m.budget
+		b.mu.Lock()
+		if m.windows[asked.Path] != nil && b.layout.Newest(asked.Path).IsZero() { // a checkpoint has restored one
+			b.layout.Put(asked.Path, asked.home(), asked.Path)
+		}
+		e.window = b.layout.Window(asked.Path, asked.home())
+		b.mu.Unlock()
+	}
+	return e
+}
+
+// windowOf returns the window in which an endpoint counts. It takes the endpoint's counts there if any member has found out
+// that it is another one than before.
+func (m *Member) windowOf(e *endpoint) *window {
+	m.budget.mu.Lock()
+	name := m.budget.layout.Window(e.Path, e.home())
+	m.budget.mu.Unlock()
+	w := m.window(name, e.home())
+	if from := m.windows[e.window]; name != e.window {
+		e.window = name
+		w.roll()
+		if from != nil {
+			// Requests of earlier slices are not known by endpoint. So both windows count them until answers correct that.
+			w.previous = max(w.previous, from.previous)
+			if len(from.counted()) == 0 {
+				delete(m.windows, from.name)
+			}
 		}
 	}
-	return n, live
+	return w
 }
 
-const (
-	// recheck is how often Acquire tries again. It polls because an answer, the clock or another member may end the wait,
-	// and few members wait.
-	recheck = 100 * time.Millisecond
-	// longestYield bounds how long a backfill waits in Acquire for live collection. It is short because a slice must end
-	// in time. The backfill then waits as long again outside of the slice.
-	longestYield = 15 * time.Second
-)
+// isAlone reports whether the member needs no claims on a home.
+func (m *Member) isAlone(home string) bool { return m.claim == nil || m.alone[home] != 0 }
 
 // Acquire reserves one request to an endpoint. The caller sends the request and then calls one method of the ticket.
-// The error is a [*WaitError] or the cause of ctx. Acquire itself waits only for an answer that shows how much is left,
-// for members that go first and, in a backfill, for live collection.
-func (m *Member) Acquire(ctx context.Context, e Endpoint) (*Ticket, error) {
-	for began := m.budget.now(); ctx.Err() == nil; {
-		if t, err := m.take(e, began); t != nil || err != nil {
+// The error is a [*WaitError], a [*ClaimError], or the cause of ctx.
+func (m *Member) Acquire(ctx context.Context, asked Endpoint) (*Ticket, error) {
+	for ctx.Err() == nil {
+		t, claims, err := m.take(asked)
+		if t != nil || err != nil {
 			return t, err
 		}
-		select {
-		case <-time.After(recheck):
-		case <-ctx.Done():
+		if err := m.ask(ctx, asked, claims); err != nil {
+			return nil, err
 		}
 	}
 	return nil, context.Cause(ctx)
 }
 
-// take reserves a request if one may be sent now. It returns nil and no error if Acquire, called at began, has to wait.
-func (m *Member) take(asked Endpoint, began time.Time) (*Ticket, error) {
-	b := m.budget
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	e := b.endpoint(asked)
-	w := e.window
+// take reserves a request if one may be sent now. If it returns neither a ticket nor an error, the member has to claim.
+func (m *Member) take(asked Endpoint) (*Ticket, ledger.Claim, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.endpoint(asked)
+	w := m.windowOf(e)
 	w.roll()
-	m.windows[w] = true
-	place, ahead := b.enqueue(m, w)
-	_, inFlight := w.requests()
-	reserve, yields := 0, false
-	if m.priority >= BackfillList {
-		reserve = w.reserve()
-		_, yields = b.joined(w)
-	}
-	unknown := w.limit == 0 || w.restored != 0
-	left := max(w.ends.Sub(b.now()), margin)
+	alone := m.isAlone(w.home)
 	switch {
-	case inFlight > 0 && unknown, e.inFlight > 0 && e.last.Limit == 0, w.ends.IsZero() && !w.allows(reserve):
-		return nil, nil // the answer under way will show how much is left
-	case !w.allows(0):
-		w.waits++
-		return nil, b.deny(place, WaitError{Reason: ShareUsed, Wait: left})
-	case yields && b.now().Before(began.Add(longestYield)):
-		return nil, nil
-	case yields:
-		return nil, b.deny(place, WaitError{Reason: Yielding, Wait: longestYield})
-	case !w.allows(reserve):
-		return nil, b.deny(place, WaitError{Reason: Yielding, Wait: left, Reserved: reserve})
-	case !w.allows(reserve + ahead):
-		return nil, nil
+	case alone && w.allows(), !alone && w.granted > w.used() && w.allows():
+		e.sent++
+		e.inFlight++
+		w.begun = true
+		m.budget.count(w.name, func(s *shown) { s.sent++ })
+		return &Ticket{member: m, endpoint: e}, ledger.Claim{}, nil
+	case alone, w.claimed, w.granted > w.used():
+		m.budget.count(w.name, func(s *shown) { s.waits++ })
+		return nil, ledger.Claim{}, &WaitError{
+			Wait: max(w.ends.Sub(m.budget.now()), margin), Window: w.name, Share: m.budget.share,
+			Used: w.used(), Limit: w.limit, Remaining: max(w.remaining, 0), Shared: !alone,
+		}
 	}
-	delete(b.waiters, m.name)
-	e.sent++
-	e.inFlight++
-	return &Ticket{member: m, endpoint: e}, nil
+	want, polls := m.wants(e)
+	return nil, ledger.Claim{
+		Priority: m.priority, Path: e.Path, Home: e.home(), Share: m.budget.share, Want: want, Polls: polls,
+		Seen: m.seen(), Answers: m.answers(e.home()),
+	}, nil
+}
+
+// ask claims requests of an endpoint's window.
+func (m *Member) ask(ctx context.Context, asked Endpoint, c ledger.Claim) error {
+	sent := m.budget.now()
+	g, err := m.claim(ctx, c)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		return &ClaimError{Window: c.Path, Err: err}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.endpoint(asked)
+	if g.Alone != 0 {
+		m.alone[e.home()] = g.Alone
+		return nil
+	}
+	m.budget.mu.Lock()
+	m.budget.layout.Put(e.Path, e.home(), cmp.Or(g.Window, e.window))
+	m.budget.mu.Unlock()
+	w := m.windowOf(e)
+	w.roll()
+	w.take(g, sent)
+	return nil
+}
+
+// A ClaimError says why a claim was not answered. Nothing was sent to Okta.
+type ClaimError struct {
+	Window string // the endpoint that was asked for
+	Err    error
+}
+
+func (e *ClaimError) Error() string { return "claiming requests: " + e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *ClaimError) Unwrap() error { return e.Err }
+
+// A WaitError says why a request was not sent, and how long to wait. Its text does not name the window.
+type WaitError struct {
+	Wait   time.Duration
+	Window string // its name
+	Share  float64
+	// Used counts the service's own requests in the window. Limit and Remaining are Okta's numbers.
+	Used, Limit, Remaining int
+	// Shared: other services use the same window.
+	Shared bool
+}
+
+func (e *WaitError) Error() string {
+	text := fmt.Sprintf("the service has used %d of %d requests a minute, with a share of %g", e.Used, e.Limit, e.Share)
+	if e.Shared {
+		text += " that other services use too"
+	}
+	return fmt.Sprintf("%s; %d are left to the org", text, e.Remaining)
 }
 
 // A Ticket is one reserved request. Only the first call of one of its methods has an effect.
@@ -163,14 +287,14 @@ type Ticket struct {
 
 // Answered records an answer other than 429.
 func (t *Ticket) Answered(l Limits) {
-	t.end(func() {
+	t.end(func(*window) {
 		t.endpoint.refusals = 0
-		t.endpoint.learn(l)
+		t.member.learn(t.endpoint, l)
 	})
 }
 
 // Lost records that no answer came. The request is counted, because Okta may have counted it.
-func (t *Ticket) Lost() { t.end(func() { t.endpoint.window.remaining-- }) }
+func (t *Ticket) Lost() { t.end(func(w *window) { w.remaining-- }) }
 
 // longestBackoff bounds the wait after 429s in a row whose reset is not later.
 const longestBackoff = windowLength
@@ -178,39 +302,41 @@ const longestBackoff = windowLength
 // Refused records a 429 and returns how long to wait: until the reset and, after several in a row, twice as long each
 // time. A reset may be in the past, or not be kept.
 func (t *Ticket) Refused(l Limits) (wait time.Duration) {
-	t.end(func() {
-		e := t.endpoint
+	t.end(func(w *window) {
+		m, e := t.member, t.endpoint
 		wait = min(time.Second<<min(e.refusals, 6), longestBackoff)
 		e.refusals++
 		if l.Concurrency() { // such an answer has no numbers of the window
-			e.window.concurrent++
+			m.budget.count(w.name, func(s *shown) { s.concurrent++ })
 			wait += rand.N(3 * time.Second) // random, so that workers do not collide again
 			return
 		}
-		e.window.refused++
-		e.learn(l)
+		m.budget.count(w.name, func(s *shown) { s.refused++ })
+		m.learn(e, l)
+		w = m.windowOf(e)
 		// Remaining may be above 0: a token can have a cap that the headers do not show.
-		e.window.remaining = 0
+		w.remaining = 0
 		wait = max(wait, l.Left)
-		if ends := t.member.budget.now().Add(wait); ends.After(e.window.ends) {
-			e.window.ends = ends
+		if ends := m.budget.now().Add(wait); ends.After(w.ends) {
+			w.ends = ends
 		}
 	})
 	return wait
 }
 
-func (t *Ticket) end(record func()) {
-	b, e := t.member.budget, t.endpoint
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (t *Ticket) end(record func(*window)) {
+	m, e := t.member, t.endpoint
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if t.ended {
 		return
 	}
 	t.ended = true
 	e.inFlight--
-	record()
-	t.member.windows[e.window] = true
-	if e.window.ends.IsZero() {
-		e.window.ends = b.now().Add(windowLength + margin) // no answer has told the end
+	record(m.windowOf(e))
+	w := m.windowOf(e)
+	if w.ends.IsZero() {
+		w.ends = m.budget.now().Add(windowLength + margin) // no answer has told the end
 	}
+	m.budget.show(w)
 }

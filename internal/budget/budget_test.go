@@ -2,7 +2,6 @@ package budget_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strconv"
 	"sync"
@@ -14,6 +13,7 @@ import (
 
 	"okta-collector/internal/budget"
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/ledger"
 )
 
 // logs is an endpoint with a window of its own.
@@ -61,7 +61,6 @@ func spend(t *testing.T, m *budget.Member, o *bucket, until time.Time) {
 		ticket, err := m.Acquire(context.Background(), logs)
 		if err != nil {
 			wait := turnedAway(t, err)
-			require.Equal(t, budget.ShareUsed, wait.Reason)
 			require.Positive(t, wait.Wait)
 			time.Sleep(wait.Wait)
 			continue
@@ -80,7 +79,7 @@ func turnedAway(t *testing.T, err error) *budget.WaitError {
 
 // live returns a member of a new budget.
 func live(share float64) *budget.Member {
-	return budget.New(share, time.Now).Join("logs", budget.LiveList)
+	return budget.New(share, time.Now).Join(ledger.LiveList)
 }
 
 // allowed is how many requests are allowed at this moment, none of which is answered.
@@ -178,25 +177,6 @@ func TestBudgetLeavesTheLastTenthToTheOrg(t *testing.T) {
 	})
 }
 
-func TestBudgetIsSharedByWhatRunsAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := &bucket{limit: 12}
-		b := budget.New(0.5, time.Now)
-		done := make(chan struct{})
-		for i := range 4 {
-			m := b.Join(strconv.Itoa(i), budget.LiveList)
-			go func() { spend(t, m, o, time.Now().Add(5*time.Minute)); done <- struct{}{} }()
-		}
-		for range 4 {
-			<-done
-		}
-		require.Zero(t, o.denied)
-		for _, n := range o.own[:len(o.own)-1] {
-			require.Equal(t, 6, n)
-		}
-	})
-}
-
 func TestBudgetOfAKilledWorkerGoesOnInTheCheckpoint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &bucket{limit: 12}
@@ -212,7 +192,7 @@ func TestBudgetOfAKilledWorkerGoesOnInTheCheckpoint(t *testing.T) {
 
 		time.Sleep(7 * time.Second)
 		m = live(0.5)
-		m.Restore([]checkpoint.Window{w}, server())
+		m.Restore([]checkpoint.Window{w}, nil, server())
 		spend(t, m, o, time.Now().Add(3*time.Minute))
 		for _, n := range o.own[:len(o.own)-1] {
 			require.Equal(t, 6, n)
@@ -226,8 +206,8 @@ func TestBudgetOfAFinishedSliceIsNotCountedTwice(t *testing.T) {
 		b := budget.New(0.5, time.Now)
 		var w []checkpoint.Window
 		for range 6 {
-			m := b.Join("logs", budget.LiveList)
-			m.Restore(w, time.Now())
+			m := b.Join(ledger.LiveList)
+			m.Restore(w, nil, time.Now())
 			ask(t, m).Answered(o.request(true))
 			w = []checkpoint.Window{saved(t, m)}
 		}
@@ -240,26 +220,8 @@ func TestBudgetIsInTheCheckpointOfASliceThatSentNothing(t *testing.T) {
 		ask(t, m).Answered((&bucket{limit: 12}).request(true))
 		w := saved(t, m)
 		m = live(0.5)
-		m.Restore([]checkpoint.Window{w}, time.Now())
+		m.Restore([]checkpoint.Window{w}, nil, time.Now())
 		require.Equal(t, w, saved(t, m))
-	})
-}
-
-func TestBudgetWaitsForTheFirstAnswerBeforeItSendsMore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := live(1)
-		first := ask(t, m)
-		second := asking(t, context.Background(), m, logs, "nothing is known of the window yet")
-		first.Answered((&bucket{limit: 10}).request(true))
-		require.NoError(t, (<-second).err)
-
-		stop, cancel := context.WithCancelCause(context.Background())
-		m = live(1)
-		_, err := m.Acquire(stop, logs)
-		require.NoError(t, err)
-		second = asking(t, stop, m, logs, "nothing is known of the window yet")
-		cancel(errors.New("stopped"))
-		require.EqualError(t, (<-second).err, "stopped")
 	})
 }
 
@@ -421,113 +383,49 @@ func TestBudgetSharesTheLastTenthWithNobody(t *testing.T) {
 	}
 }
 
-func TestBudgetInACheckpointCountsARequestForEachThatRuns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := &bucket{limit: 20}
-		b := budget.New(0.5, time.Now)
-		first := b.Join("logs", budget.LiveList)
-		ask(t, first).Answered(o.request(true))
-		before := []checkpoint.Window{saved(t, first)}
-		join := func(name string) *budget.Member {
-			m := b.Join(name, budget.LiveList)
-			m.Restore(before, time.Now())
-			return m
-		}
-		used := func(m *budget.Member) int { return window(t, m, time.Now()).Used }
-
-		apps := join("apps")
-		require.Equal(t, 2, used(apps))
-		users := join("app_users")
-		require.Equal(t, 3, used(users))
-		require.Equal(t, 3, used(users))
-		groups := join("app_groups")
-		require.Equal(t, 4, used(groups), "they are killed together")
-		require.Equal(t, 1, saved(t, groups).Used, "what has ended knows")
-		require.Equal(t, 3, used(apps))
-		for range 8 {
-			ask(t, apps).Answered(o.request(true))
-		}
-		require.Equal(t, 10, used(apps), "never more than allowed")
-	})
-}
-
-func TestBudgetRestoresWhatWasUsedOfTheSameWindowOnly(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := &bucket{limit: 12}
-		m := live(0.5)
-		ask(t, m).Answered(o.request(true))
-		w := saved(t, m)
-
-		w.Used, w.Remaining = 5, 7
-		other := w
-		other.Reset += 60
-		other.Used = 6
-		m.Restore([]checkpoint.Window{other, w}, time.Now())
-		n, _ := allowed(t, m)
-		require.Equal(t, 1, n)
-	})
-}
-
-func TestBudgetRestoresThePreviousWorkersRequestsAfterALostOneToo(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := &bucket{limit: 12}
-		m, previous := live(0.5), live(0.5)
-		ask(t, m).Answered(o.request(true))
-		time.Sleep(2 * time.Minute)
-		ask(t, m).Lost()
-		for range 4 {
-			ask(t, previous).Answered(o.request(true))
-		}
-		m.Restore([]checkpoint.Window{saved(t, previous)}, time.Now())
-		n, _ := allowed(t, m)
-		require.Equal(t, 2, n)
-	})
-}
-
 func TestBudgetThatRestoredTooMuchLearnsBetter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := &bucket{limit: 12}
 		o.request(true)
 		m := live(0.5)
-		m.Restore([]checkpoint.Window{{Name: logs.Path, Limit: 12, Remaining: 11, Used: 4, Reset: time.Now().Unix() + 60, Ends: time.Now().Add(time.Minute)}}, time.Now())
+		m.Restore([]checkpoint.Window{{Name: logs.Path, Limit: 12, Remaining: 11, Used: 4, Reset: time.Now().Unix() + 60, Ends: time.Now().Add(time.Minute)}}, nil, time.Now())
 		ask(t, m).Answered(o.request(true)) // the second of all
 		n, _ := allowed(t, m)
 		require.Equal(t, 4, n)
 	})
 }
 
-func TestBudgetTakesWhatIsGoneSinceTheCheckpointForThePreviousWorkersRequests(t *testing.T) {
-	for _, idle := range []bool{true, false} {
+func TestBudgetTakesWhatIsGoneSinceTheCheckpointOfALostSliceForItsRequests(t *testing.T) {
+	for _, lost := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			o := &bucket{limit: 12}
-			fresh := live(0.5)
-			if idle { // it knows the window's limit, but nothing of this window
-				ask(t, fresh).Answered(o.request(true))
-				time.Sleep(5 * time.Minute)
-			}
 			m := live(0.5)
 			for range 2 {
 				ask(t, m).Answered(o.request(true))
 			}
-			w := window(t, m, time.Now())
-			for range 3 { // of another service, whose checkpoint is not here yet
-				ask(t, m).Answered(o.request(true))
+			if !lost {
+				m.Leave()
 			}
-
-			m = fresh
-			m.Restore([]checkpoint.Window{w}, time.Now())
-			first := ask(t, m)
-			second := asking(t, context.Background(), m, logs, "one asks, the others wait for its answer")
-			first.Answered(o.request(true)) // the sixth
-			require.Error(t, (<-second).err)
-
+			w := window(t, m, time.Now())
+			for range 3 {
+				o.request(lost)
+			}
+			m = live(0.5)
+			m.Restore([]checkpoint.Window{w}, nil, time.Now())
+			ask(t, m).Answered(o.request(true))
+			n, _ := allowed(t, m)
+			if !lost {
+				require.Equal(t, 3, n, "a slice that has ended has counted all")
+				return
+			}
+			require.Zero(t, n)
 			// In the next window what others take is not ours.
 			time.Sleep(2 * time.Minute)
 			for range 5 {
 				o.request(false)
 			}
 			ask(t, m).Answered(o.request(true))
-			n, _ := allowed(t, m)
+			n, _ = allowed(t, m)
 			require.Equal(t, 4, n, "all but the last tenth")
 		})
 	}
@@ -538,24 +436,18 @@ func TestBudgetOfAWorkerThatWasKilledAsAWindowBegan(t *testing.T) {
 		o := &bucket{limit: 12}
 		m := live(0.5)
 		ask(t, m).Answered(o.request(true))
-		w := []checkpoint.Window{saved(t, m)}
+		w := []checkpoint.Window{window(t, m, time.Now())}
 		time.Sleep(62 * time.Second)
 		for range 3 { // and nothing of that is in a checkpoint
 			ask(t, m).Answered(o.request(true))
 		}
 
 		time.Sleep(10 * time.Second)
-		before := m
 		m = live(0.5)
-		m.Restore(w, time.Now())
+		m.Restore(w, nil, time.Now())
 		ask(t, m).Answered(o.request(true))
 		n, _ := allowed(t, m)
 		require.Equal(t, 2, n)
-
-		// One that goes on itself knows better.
-		before.Restore(w, time.Now())
-		n, _ = allowed(t, before)
-		require.Equal(t, 3, n)
 
 		// And what is long ago says nothing.
 		time.Sleep(2 * time.Minute)
@@ -563,7 +455,7 @@ func TestBudgetOfAWorkerThatWasKilledAsAWindowBegan(t *testing.T) {
 			o.request(false)
 		}
 		m = live(0.5)
-		m.Restore(w, time.Now())
+		m.Restore(w, nil, time.Now())
 		ask(t, m).Answered(o.request(true))
 		n, _ = allowed(t, m)
 		require.Equal(t, 4, n)
@@ -587,9 +479,9 @@ func TestBudgetCountsARequestUnderWayInTheNextWindowToo(t *testing.T) {
 func TestBudgetRestoresNothingThatIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := live(0.5)
-		m.Restore([]checkpoint.Window{{Name: logs.Path, Limit: 12, Used: 6, Ends: time.Now()}}, time.Now())
+		m.Restore([]checkpoint.Window{{Name: logs.Path, Limit: 12, Used: 6, Ends: time.Now()}}, nil, time.Now())
 		ask(t, m)
-		m.Restore([]checkpoint.Window{{Name: "/api/v1/users", Limit: 12, Used: 6, Ends: time.Now().Add(1000 * time.Hour)}}, time.Now())
+		m.Restore([]checkpoint.Window{{Name: "/api/v1/users", Limit: 12, Used: 6, Ends: time.Now().Add(1000 * time.Hour)}}, nil, time.Now())
 		_, err := m.Acquire(context.Background(), budget.Endpoint{Path: "/api/v1/users"})
 		require.LessOrEqual(t, turnedAway(t, err).Wait, 15*time.Minute, "a wait is bounded, whatever a checkpoint says")
 	})

@@ -10,6 +10,7 @@ import (
 
 	"okta-collector/internal/budget"
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/ledger"
 )
 
 var (
@@ -54,19 +55,20 @@ func TestEndpointsWithWindowsOfTheirOwnDoNotStarveEachOther(t *testing.T) {
 		idps, zones := &bucket{limit: 500}, &bucket{limit: 50}
 		const polls = 14
 		for range polls {
-			require.True(t, askIn(t, b.Join("idps", budget.LiveList), budget.Endpoint{Path: "/api/v1/idps"}, idps))
-			require.True(t, askIn(t, b.Join("zones", budget.LiveList), budget.Endpoint{Path: "/api/v1/zones"}, zones))
+			require.True(t, askIn(t, b.Join(ledger.LiveList), budget.Endpoint{Path: "/api/v1/idps"}, idps))
+			require.True(t, askIn(t, b.Join(ledger.LiveList), budget.Endpoint{Path: "/api/v1/zones"}, zones))
 			time.Sleep(5*time.Second - 100*time.Millisecond)
 		}
 		require.Zero(t, idps.denied+zones.denied)
 	})
 }
 
-// pair is a collection and what is below it, each asked for by its own member.
+// pair is a collection and what is below it, asked for by one member, as a slice that lists below it does.
 type pair struct{ above, below *budget.Member }
 
 func newPair(b *budget.Budget) pair {
-	return pair{b.Join("apps", budget.LiveList), b.Join("app_users", budget.LivePerObject)}
+	m := b.Join(ledger.LivePerObject)
+	return pair{m, m}
 }
 
 func TestAnEndpointSharesTheWindowOfTheCollectionAboveIt(t *testing.T) {
@@ -129,28 +131,6 @@ func TestAnEndpointWhoseAnswersNameAnotherResetGetsAWindowOfItsOwn(t *testing.T)
 	})
 }
 
-func TestEndpointsThatShareASecondWindowShareItsBudget(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		above, below := &bucket{limit: 100}, &bucket{limit: 20}
-		b := budget.New(0.5, time.Now)
-		p, groups := newPair(b), b.Join("app_groups", budget.LivePerObject)
-		for range 5 {
-			askIn(t, p.above, apps, above)
-			askIn(t, p.below, appUsers, below)
-			askIn(t, groups, appGroups, below)
-			time.Sleep(20 * time.Second)
-		}
-		for range 10 {
-			time.Sleep(62 * time.Second)
-			before := len(below.own)
-			for askIn(t, p.below, appUsers, below) || askIn(t, groups, appGroups, below) {
-			}
-			require.Equal(t, []int{10}, below.own[before:])
-			require.Equal(t, 50, most(t, p.above, apps, above))
-		}
-	})
-}
-
 func TestAnEndpointKeepsItsOwnWindowInTheCheckpoint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		above, below := &bucket{limit: 100}, &bucket{limit: 12}
@@ -163,26 +143,10 @@ func TestAnEndpointKeepsItsOwnWindowInTheCheckpoint(t *testing.T) {
 		durable := [2][]checkpoint.Window{p.above.Windows(time.Now()), p.below.Windows(time.Now())}
 
 		p = newPair(budget.New(0.5, time.Now))
-		p.above.Restore(durable[0], time.Now())
-		p.below.Restore(durable[1], time.Now())
+		p.above.Restore(durable[0], nil, time.Now())
+		p.below.Restore(durable[1], nil, time.Now())
 		require.Zero(t, most(t, p.below, appUsers, below))
 		require.Equal(t, 49, most(t, p.above, apps, above))
-	})
-}
-
-func TestAWorkerLearnsOfAnEndpointsOwnWindowFromAnotherWorkersCheckpoint(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		above, below := &bucket{limit: 100}, &bucket{limit: 12}
-		here, there := newPair(budget.New(0.5, time.Now)), newPair(budget.New(0.5, time.Now))
-		require.True(t, askIn(t, here.below, appUsers, below))
-		time.Sleep(2 * time.Minute)
-
-		require.True(t, askIn(t, there.above, apps, above))
-		time.Sleep(20 * time.Second)
-		require.Equal(t, 6, most(t, there.below, appUsers, below))
-		there.below.Leave()
-		here.below.Restore(there.below.Windows(time.Now()), time.Now())
-		require.Zero(t, most(t, here.below, appUsers, below))
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"okta-collector/internal/budget"
+	"okta-collector/internal/ledger"
 )
 
 // samples are the values of the metrics of one window, by name and reason.
@@ -48,7 +49,7 @@ func TestMetricsTellTheBudgetAndItsWindow(t *testing.T) {
 		}, samples(t, registry, apps.Path), "what is rare begins at 0")
 
 		o := &bucket{limit: 4}
-		m := b.Join("apps", budget.LiveList)
+		m := b.Join(ledger.LiveList)
 		for range 2 {
 			askFor(t, m, apps).Answered(o.request(true))
 		}
@@ -70,16 +71,5 @@ func TestMetricsTellTheBudgetAndItsWindow(t *testing.T) {
 		askFor(t, m, apps).Refused(o.request(true))
 		require.EqualValues(t, 1, samples(t, registry, apps.Path)[prefix+"rate_limited_total concurrency"])
 		require.EqualValues(t, 1, samples(t, registry, apps.Path)[prefix+"rate_limited_total window"])
-	})
-}
-
-func TestABackfillThatYieldsHasNotUsedUpTheShare(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		registry := prometheus.NewPedanticRegistry()
-		b := budget.New(0.5, time.Now)
-		budget.NewMetrics(registry).Watch("acme", b, nil)
-		m := b.Join("backfill", budget.BackfillList)
-		require.Equal(t, 3, most(t, m, apps, &bucket{limit: 8}), "1 of 4 is reserved")
-		require.Zero(t, samples(t, registry, apps.Path)["okta_collector_okta_budget_waits_total"])
 	})
 }

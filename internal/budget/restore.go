@@ -2,70 +2,119 @@ package budget
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/ledger"
 )
 
 // Windows returns the windows that the member has used, for its checkpoint. at is the present by the checkpoint's
-// clock. Until Leave, Used includes one more request for each joined member of the window. The worker may send those
-// and be killed before the checkpoint is durable.
-func (m *Member) Windows(at time.Time) []checkpoint.Window {
-	b := m.budget
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var all []checkpoint.Window
-	for w := range m.windows {
+// clock. Until Leave, Used includes what the worker may send before the checkpoint is durable: one more request, or all that
+// was claimed.
+func (m *Member) Windows(at time.Time) (all []checkpoint.Window) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(m.windows)) {
+		w := m.windows[name]
 		w.roll()
 		if w.limit == 0 || w.ends.IsZero() {
 			continue
 		}
 		saved := checkpoint.Window{
-			Name: w.name, Limit: w.limit, Remaining: w.remaining, Used: w.used(), Reset: w.reset,
-			Ends: at.Add(w.ends.Sub(b.now())).Round(time.Millisecond).UTC(),
+			Name: w.name, Limit: w.limit, Remaining: w.remaining, Used: w.used(), Reset: w.reset, Granted: w.granted, Open: !m.left,
+			Ends: at.Add(w.ends.Sub(m.budget.now())).Round(time.Millisecond).UTC(), Endpoint: w.endpoint,
 		}
-		if b.members[m] && w.allows(0) {
-			joined, _ := b.joined(w)
-			saved.Used = min(saved.Used+joined, w.allowed())
+		if w.home != w.name {
+			saved.Home = w.home
+		}
+		switch {
+		case m.left:
+		case !m.isAlone(w.home):
+			saved.Used = max(saved.Used, w.granted)
+		case w.allows():
+			saved.Used = min(saved.Used+1, w.allowed())
 		}
 		all = append(all, saved)
 	}
-	slices.SortFunc(all, func(a, b checkpoint.Window) int { return cmp.Compare(a.Name, b.Name) })
 	return all
 }
 
-// Restore adds the requests that previous workers sent, or this one before it was killed, as the checkpoint counts
-// them. at is the present by the checkpoint's clock.
-func (m *Member) Restore(windows []checkpoint.Window, at time.Time) {
-	b := m.budget
-	b.mu.Lock()
-	defer b.mu.Unlock()
+// Alone returns the homes on which the member needs no claims, for its checkpoint.
+func (m *Member) Alone() (all []checkpoint.Alone) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, home := range slices.Sorted(maps.Keys(m.alone)) {
+		all = append(all, checkpoint.Alone{Home: home, Number: m.alone[home]})
+	}
+	return all
+}
+
+// Restore adds what the checkpoint says of windows and homes. It counts the requests that earlier slices sent, on other
+// workers or on this one before it was killed. at is the present by the checkpoint's clock.
+func (m *Member) Restore(windows []checkpoint.Window, alone []checkpoint.Alone, at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, a := range alone {
+		m.alone[a.Home] = a.Number
+	}
+	now := m.budget.now()
 	for _, saved := range windows {
-		w, left := b.window(saved.Name), saved.Ends.Sub(at)
+		w, left := m.window(saved.Name, cmp.Or(saved.Home, saved.Name)), saved.Ends.Sub(at)
+		w.endpoint = saved.Endpoint
 		if saved.Reset > at.Add(maxWait+checkpoint.MaxSkew).Unix() {
 			saved.Reset = 0 // from the future: all answers would be of an earlier window
 		}
-		m.windows[w] = true
-		w.roll()
 		if left <= 0 {
-			if w.limit == 0 && left > -windowLength {
+			w.limit, w.remaining, w.past, w.passed = saved.Limit, saved.Limit, saved.Reset, now.Add(left)
+			if saved.Open && left > -windowLength {
 				w.restored = saved.Limit // the worker may have begun the next window before it was killed
 			}
 			continue
 		}
-		if e := b.endpoints[saved.Name]; e != nil && e.window != w {
-			e.move(w) // another worker found out that the endpoint has a window of its own
-		}
-		if w.limit == 0 || w.ends.IsZero() {
-			w.limit, w.remaining, w.reset = saved.Limit, saved.Remaining, saved.Reset
-			w.ends = b.now().Add(min(left, maxWait))
+		w.limit, w.remaining, w.reset = saved.Limit, saved.Remaining, saved.Reset
+		w.ends = now.Add(min(left, maxWait))
+		w.previous = saved.Used
+		if saved.Open {
 			w.restored = saved.Used + saved.Remaining
-		} else if w.reset != 0 && (later(w.reset, saved.Reset) || later(saved.Reset, w.reset)) {
-			continue // the saved window is an earlier or a later one
 		}
-		sent, _ := w.requests()
-		w.previous = max(w.previous, saved.Used-sent)
-		w.remaining = min(w.remaining, saved.Remaining)
+		w.granted, w.claimed, w.begun, w.until = saved.Granted, saved.Granted > 0, true, w.ends.Add(-early)
 	}
+}
+
+// maxAnswers bounds the answers that a claim tells of.
+const maxAnswers = 16
+
+// seen is what the member knows of its windows, for a claim.
+func (m *Member) seen() (all []ledger.Seen) {
+	now := m.budget.now()
+	for _, name := range slices.Sorted(maps.Keys(m.windows)) {
+		w := m.windows[name]
+		s := ledger.Seen{
+			Path: cmp.Or(w.endpoint, w.name), Home: w.home, Limit: w.limit, Remaining: w.remaining, Reset: w.reset,
+			Used: w.used(), Left: w.ends.Sub(now),
+		}
+		if w.ends.IsZero() {
+			s.Reset, s.Left = w.past, w.passed.Sub(now)
+		}
+		if s.Limit == 0 || w.ends.IsZero() && w.passed.IsZero() {
+			continue
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// answers are the newest answers of the endpoints of a home, as far as this worker knows.
+func (m *Member) answers(home string) (all []ledger.Answer) {
+	b := m.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.layout {
+		if e.Home == home && e.Limit > 0 && e.Reset > 0 {
+			all = append(all, ledger.Answer{Path: e.Path, Home: e.Home, Limit: e.Limit, Reset: e.Reset, Age: max(0, b.now().Sub(e.At))})
+		}
+	}
+	return all[:min(len(all), maxAnswers)]
 }

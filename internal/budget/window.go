@@ -3,56 +3,90 @@ package budget
 import (
 	"cmp"
 	"time"
+
+	"okta-collector/internal/ledger"
 )
 
-// A window is the state of one of Okta's rate-limit windows. When it ends, the same value serves the next one.
+const (
+	// provisional is when a window of which a member has claimed requests, and knows no end, is over for it.
+	provisional = windowLength + 6*time.Second
+	// early is how long before the end of a window the last claimed request is sent. The end may be estimated two seconds
+	// late, and a request takes time to arrive.
+	early = 3 * time.Second
+)
+
+// A window is a member's account of one of Okta's rate-limit windows. When it ends, the same value serves the next one.
 type window struct {
-	budget    *Budget
-	name      string
-	endpoints map[*endpoint]bool // whose requests it counts
+	member     *Member
+	name, home string
+	endpoint   string // whose answer was the newest; empty for the one that name names
 	// limit and remaining are Okta's numbers. limit is 0 before the first answer. remaining excludes requests under way.
 	limit, remaining int
-	// previous counts the requests that previous workers may have sent in this window. They use the same share.
+	// previous counts the requests of the service that earlier slices may have sent in this window.
 	previous int
 	// restored is Used + Remaining of the restored checkpoint; 0 after the first answer.
 	restored int
 	// reset identifies the window: its end in Unix seconds by Okta's clock; 0 before the first answer. past is the reset
-	// of the window before.
+	// of the window before, and passed is when that was over.
 	reset, past int64
+	passed      time.Time
 	ends        time.Time // the end of the window by our clock; zero before the first answer
-	// Since the start: requests not sent, 429s for the window, and 429s for too many at once.
-	waits, refused, concurrent int
+
+	// What was claimed. The requests used may reach granted. The first is sent before begin, all before until. claimed: there
+	// is nothing more to claim in this window.
+	granted      int
+	claimed      bool
+	begun        bool
+	begin, until time.Time
 }
 
 // window returns the window with this name, and creates it if there is none.
-func (b *Budget) window(name string) *window {
-	w := b.windows[name]
+func (m *Member) window(name, home string) *window {
+	w := m.windows[name]
 	if w == nil {
-		w = &window{budget: b, name: name, endpoints: map[*endpoint]bool{}}
-		b.windows[name] = w
+		w = &window{member: m, name: name}
+		m.windows[name] = w
 	}
+	w.home = home
 	return w
 }
 
-// roll begins a new window if the old one is over.
+// roll begins a new window if the old one is over. It drops what was claimed and can be sent no more.
 func (w *window) roll() {
-	if !w.ends.IsZero() && !w.budget.now().Before(w.ends) {
+	now := w.member.budget.now()
+	if !w.ends.IsZero() && !now.Before(w.ends) {
 		w.renew()
+		w.passed = w.ends
 		w.remaining, w.reset, w.ends = w.limit, 0, time.Time{}
+	}
+	missed := !w.begun && !w.begin.IsZero() && !now.Before(w.begin)
+	if w.granted > w.used() && (missed || !now.Before(w.until)) {
+		w.granted, w.claimed = 0, w.claimed && !missed
 	}
 }
 
 // renew drops the counts of the window that is over. The new one may count the requests under way.
 func (w *window) renew() {
-	for e := range w.endpoints {
+	for _, e := range w.counted() {
 		e.sent = e.inFlight
 	}
 	w.previous, w.restored, w.past = 0, 0, cmp.Or(w.reset, w.past)
+	w.granted, w.claimed, w.begun = 0, false, false
 }
 
-// requests counts this worker's requests in the window. inFlight is the number of those without an answer.
+// counted are the endpoints whose requests count in the window.
+func (w *window) counted() (all []*endpoint) {
+	for _, e := range w.member.endpoints {
+		if e.window == w.name {
+			all = append(all, e)
+		}
+	}
+	return all
+}
+
+// requests counts this member's requests in the window. inFlight is the number of those without an answer.
 func (w *window) requests() (sent, inFlight int) {
-	for e := range w.endpoints {
+	for _, e := range w.counted() {
 		sent += e.sent
 		inFlight += e.inFlight
 	}
@@ -64,25 +98,61 @@ func (w *window) used() int {
 	return sent + w.previous
 }
 
-// lastTenth is how many requests stay free for the org. With a limit of 1, one request must still be allowed.
-func (w *window) lastTenth() int { return min((w.limit+9)/10, w.limit-1) }
-
 // allowed is how many requests the collector may send in the window.
-func (w *window) allowed() int {
-	// The small term keeps 0.29 × 100 from being 28.999….
-	return max(1, min(int(w.budget.share*float64(w.limit)+1e-9), w.limit-w.lastTenth()))
+func (w *window) allowed() int { return ledger.Allowed(w.limit, w.member.budget.share) }
+
+// allows reports whether one more request stays within the share, as far as the member's own requests go. While the limit is
+// unknown, one at a time may find out.
+func (w *window) allows() bool {
+	_, inFlight := w.requests()
+	if w.limit == 0 {
+		return inFlight == 0
+	}
+	return w.used() < w.allowed() && ledger.Leaves(w.limit, w.remaining-inFlight)
 }
 
-// reserve is how many of the allowed requests a backfill leaves to live collection: a quarter.
-func (w *window) reserve() int { return min((w.allowed()+3)/4, w.allowed()-1) }
-
-// allows reports whether one request may be sent so that the reserved ones are still left.
-func (w *window) allows(reserved int) bool {
-	if w.limit == 0 {
-		return reserved == 0 // unknown: one request finds out
+// take takes what was granted in answer to a claim that was sent at this time.
+func (w *window) take(g ledger.Grant, sent time.Time) {
+	if g.Limit > 0 && w.limit != g.Limit {
+		w.limit, w.remaining = g.Limit, g.Limit
 	}
-	_, inFlight := w.requests()
-	return w.used()+reserved < w.allowed() && w.remaining-inFlight-reserved > w.lastTenth()
+	w.claimed, w.begun = g.Limit > 0 || g.Requests == 0, false
+	if g.Requests == 0 {
+		w.ends = sent.Add(g.Wait)
+		return
+	}
+	w.granted, w.until, w.begin = w.used()+g.Requests, sent.Add(g.Left), time.Time{}
+	if g.Begin > 0 {
+		w.begin = sent.Add(g.Begin)
+	}
+	if w.ends.IsZero() {
+		w.ends = sent.Add(max(g.Left, provisional))
+	}
+}
+
+// learn records an answer of an endpoint. First it puts endpoints into the windows that the answer shows.
+func (m *Member) learn(e *endpoint, l Limits) {
+	if !l.Known || l.Limit == 0 {
+		w := m.windowOf(e)
+		if w.limit == 0 {
+			w.limit, w.remaining = unknownLimit, unknownLimit
+		}
+		w.remaining--
+		return
+	}
+	b := m.budget
+	e.last, e.at = l, b.now()
+	b.mu.Lock()
+	moves := b.layout.Learn(e.Path, e.home(), l.Limit, l.Reset, e.at)
+	b.mu.Unlock()
+	for _, moved := range moves {
+		for _, path := range moved.Paths {
+			if other := m.endpoints[path]; other != nil && other != e && other.last.Limit > 0 {
+				m.windowOf(other).learn(other, other.last, other.at)
+			}
+		}
+	}
+	m.windowOf(e).learn(e, l, e.at)
 }
 
 // learn records an answer of e, an endpoint of the window. at is when the answer came.
@@ -96,9 +166,9 @@ func (w *window) learn(e *endpoint, l Limits, at time.Time) {
 		if w.ends.IsZero() {
 			w.ends = ends
 		}
-	case w.past != 0 && l.Reset <= w.past+jitter, later(w.reset, l.Reset):
+	case w.past != 0 && l.Reset <= w.past+jitter, ledger.Later(w.reset, l.Reset):
 		return // a late answer from a window that is over
-	case w.reset == 0 || later(l.Reset, w.reset):
+	case w.reset == 0 || ledger.Later(l.Reset, w.reset):
 		if w.reset != 0 {
 			// Okta began a new window before ours was over. The new one counts this request, but no earlier ones.
 			w.renew()
@@ -108,23 +178,25 @@ func (w *window) learn(e *endpoint, l Limits, at time.Time) {
 	case ends.After(w.ends):
 		w.ends = ends // Dates are whole seconds: among several estimates the latest is safe
 	}
-	w.limit, w.remaining = l.Limit, min(w.remaining, l.Remaining)
-	for other := range w.endpoints {
-		if other.last.Limit != 0 {
-			w.limit = min(w.limit, other.last.Limit) // the safe choice while these may be two windows
-		}
+	if w.reset != 0 {
+		w.until = w.ends.Add(-early)
 	}
-	// A previous worker may have sent more than its checkpoint says: up to everything that Okta has counted since. But all
-	// workers together cannot have used more than limit − remaining.
+	b := w.member.budget
+	b.mu.Lock()
+	w.limit, w.remaining = cmp.Or(b.layout.Limit(w.name), l.Limit), min(w.remaining, l.Remaining)
+	b.mu.Unlock()
+	if w.endpoint = ""; e.Path != w.name {
+		w.endpoint = e.Path
+	}
+	if !w.member.isAlone(w.home) {
+		w.restored = 0
+		return
+	}
+	// An earlier slice may have sent more than its checkpoint says: up to everything that Okta has counted since. But the
+	// service cannot have used more than limit − remaining.
 	sent, inFlight := w.requests()
 	answered := sent - inFlight
 	most := w.limit - w.remaining - answered
 	w.previous = max(min(max(w.previous, w.restored-w.remaining-answered), most), 0)
 	w.restored = 0
 }
-
-// near reports whether two resets may belong to one window.
-func near(a, b int64) bool { return max(a-b, b-a) <= jitter }
-
-// later reports whether reset a belongs to a later window than reset b. Two windows end at least a minute apart.
-func later(a, b int64) bool { return a-b >= int64(windowLength/time.Second)-jitter }

@@ -83,6 +83,10 @@ func (c Checkpoint) Checked() (Checkpoint, Dropped) {
 	if windows = windows[:min(len(windows), maxWindows)]; len(windows) < len(c.Windows) {
 		c.Windows, d = windows, append(d, "windows")
 	}
+	alone := slices.DeleteFunc(slices.Clone(c.Alone), func(a Alone) bool { return !isPath(a.Home) || a.Number <= 0 || !counts(a.Number) })
+	if alone = alone[:min(len(alone), maxWindows)]; len(alone) < len(c.Alone) {
+		c.Alone, d = alone, append(d, "alone")
+	}
 	c.Position.check(&d)
 	return c, d
 }
@@ -97,9 +101,12 @@ func (o Oddities) canBe() bool {
 }
 
 func (w Window) canBe() bool {
-	return strings.HasPrefix(w.Name, "/") && len(w.Name) <= maxText && plausible(w.Ends) && counts(w.Reset) &&
-		counts(w.Limit, w.Used) && w.Limit <= maxTimes && w.Used <= maxTimes && max(w.Remaining, -w.Remaining) <= maxTimes
+	return isPath(w.Name) && (w.Home == "" || isPath(w.Home)) && (w.Endpoint == "" || isPath(w.Endpoint)) && plausible(w.Ends) && counts(w.Reset) &&
+		times(w.Limit, w.Used, w.Granted) && max(w.Remaining, -w.Remaining) <= maxTimes
 }
+
+// isPath reports whether a text can be the path of an endpoint.
+func isPath(s string) bool { return strings.HasPrefix(s, "/") && len(s) <= maxText }
 
 // check drops what cannot be. If that is a part of the pull under way, the pull begins again.
 func (p *Position) check(d *Dropped) {

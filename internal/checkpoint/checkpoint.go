@@ -32,6 +32,9 @@ type Checkpoint struct {
 	// Windows are the rate-limit windows that count the service's requests. The first is that of the service's own
 	// endpoint, then come those of its parent levels.
 	Windows []Window `json:"windows,omitempty"`
+	// Alone are the homes on which the service needs no claims, because no other service uses their windows. On all others
+	// it sends only what it has claimed.
+	Alone []Alone `json:"alone,omitempty"`
 }
 
 // IsZero reports whether nothing was ever recorded.
@@ -276,11 +279,49 @@ type Window struct {
 	Name      string `json:"name"` // the path of the endpoint whose window it is
 	Limit     int    `json:"limit"`
 	Remaining int    `json:"remaining"`
-	// Used counts the collector's own requests, those under way included. In the checkpoint of a running slice it also
+	// Used counts the service's own requests, those under way included. In the checkpoint of a running slice it also
 	// counts requests that may be sent before the next checkpoint is durable.
 	Used int `json:"used"`
+	// Open: the checkpoint is of a running slice, which may have sent more.
+	Open bool `json:"open,omitempty"`
 	// Reset identifies the window: its end in Unix seconds by Okta's clock; 0 if unknown.
 	Reset int64 `json:"reset,omitempty"`
 	// Ends is the end of the window by Temporal's clock.
 	Ends time.Time `json:"ends"`
+	// Granted is how many requests of the window were claimed; 0 if the service is alone.
+	Granted int `json:"granted,omitempty"`
+	// Home is the path of the collection in whose window the endpoints start; empty if that is Name.
+	Home string `json:"home,omitempty"`
+	// Endpoint is the path of the endpoint whose answer was the newest; empty if that is Name.
+	Endpoint string `json:"endpoint,omitempty"`
+}
+
+// Alone says that a service is alone on a home: a collection, by the path of its list, with all that is listed below it.
+type Alone struct {
+	Home string `json:"home"`
+	// Number tells the times apart that it was alone.
+	Number int64 `json:"number"`
+}
+
+// AloneUntil returns the checkpoint without the home, if it says so of this number or an earlier one.
+func (c Checkpoint) AloneUntil(home string, number int64) Checkpoint {
+	c.Alone = slices.DeleteFunc(slices.Clone(c.Alone), func(a Alone) bool { return a.Home == home && a.Number <= number })
+	return c
+}
+
+// unsaved is how many requests a slice may send before its first checkpoint is durable.
+const unsaved = 2
+
+// Lost returns the checkpoint for the slice after one that began with it and was lost: nobody knows what that one has sent.
+// All that was claimed counts as used.
+func (c Checkpoint) Lost() Checkpoint {
+	c.Windows = slices.Clone(c.Windows)
+	for i := range c.Windows {
+		w := &c.Windows[i]
+		if !w.Open && w.Granted == 0 {
+			w.Used += unsaved
+		}
+		w.Open, w.Used = true, max(w.Used, w.Granted)
+	}
+	return c
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"okta-collector/internal/budget"
+	"okta-collector/internal/ledger"
 	"okta-collector/internal/secret"
 )
 
@@ -75,7 +76,7 @@ type serviceApp struct {
 func newServiceApp(o *Org, a ServiceApp) (*serviceApp, error) {
 	prover, err := newProver()
 	return &serviceApp{
-		ServiceApp: a, org: o, prover: prover, member: o.budget.Join("sign in", budget.LiveList), asking: make(chan struct{}, 1),
+		ServiceApp: a, org: o, prover: prover, member: o.budget.Join(ledger.LiveList), asking: make(chan struct{}, 1),
 		tokens: map[string]*token{}, refused: map[string]bool{}, failures: map[string]failure{},
 	}, err
 }

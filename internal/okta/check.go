@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"okta-collector/internal/budget"
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/ledger"
 )
 
 // Checked is what a check of a service found out.
@@ -64,7 +64,7 @@ func (o *Org) Check(ctx context.Context, service string) (checked Checked, err e
 	if !ok {
 		return checked, fmt.Errorf("no service is named %q", service)
 	}
-	r := &Reader{org: o, now: time.Now, member: o.budget.Join("check "+service, budget.LiveList)}
+	r := &Reader{org: o, now: time.Now, member: o.budget.Join(ledger.LiveList)}
 	defer r.Close()
 	pull := checkpoint.Pull{Since: time.Now().Add(-time.Hour)}
 	var under []string
@@ -79,7 +79,7 @@ func (o *Org) Check(ctx context.Context, service string) (checked Checked, err e
 		if err != nil {
 			return checked, err
 		}
-		shown, allowed := o.budget.Limit(listed.Path)
+		shown, allowed := r.member.Limit(listed.Path)
 		checked.Limits = append(checked.Limits, EndpointLimit{listed.Path, shown, allowed})
 		if len(checked.Limits) == 1 {
 			checked.Empty = len(a.objects) == 0 && !listed.Polled

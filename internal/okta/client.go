@@ -247,15 +247,13 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 
 // waitError turns the error of Acquire into an *Error.
 func waitError(err error) error {
-	var w *budget.WaitError
-	if !errors.As(err, &w) {
-		return err // the cause of ctx
+	if w, ok := errors.AsType[*budget.WaitError](err); ok {
+		return &Error{Class: RateLimited, Wait: w.Wait, Path: w.Window, err: w}
 	}
-	class := Yields
-	if w.Reason == budget.ShareUsed {
-		class = RateLimited
+	if c, ok := errors.AsType[*budget.ClaimError](err); ok {
+		return &Error{Path: c.Window, err: c}
 	}
-	return &Error{Class: class, Wait: w.Wait, Path: w.Window, err: w}
+	return err // the cause of ctx
 }
 
 // refusal makes an Error of an answer other than 200. again: the request may be sent once more.

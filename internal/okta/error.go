@@ -26,8 +26,6 @@ const (
 	CursorRefused
 	// RateLimited: the request has to wait until a rate-limit window ends.
 	RateLimited
-	// Yields: a backfill's request was not sent, because live collection goes first. The backfill has to wait.
-	Yields
 	// NoMemory: other pages take up the memory that the worker may use for pages, for a minute. The request was not sent, or
 	// its answer not read to the end.
 	NoMemory
@@ -44,7 +42,7 @@ const (
 // Error is a failed request to Okta. It contains neither the token nor a query.
 type Error struct {
 	Class Class
-	// Wait is the shortest wait before the next request, for RateLimited and Yields.
+	// Wait is the shortest wait before the next request, for RateLimited.
 	Wait time.Duration
 	// Status is the HTTP status; 0 if there was no answer.
 	Status int
@@ -72,7 +70,7 @@ type Error struct {
 
 func (e *Error) Error() string {
 	text := "asking Okta for "
-	if errors.As(e.err, new(*budget.WaitError)) {
+	if errors.As(e.err, new(*budget.WaitError)) || errors.As(e.err, new(*budget.ClaimError)) {
 		text = "budget of " // no request was sent
 	}
 	text += printable(e.Path, 200) + ": " + e.Reason()

@@ -8,6 +8,7 @@ import (
 
 	"okta-collector/internal/budget"
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/ledger"
 )
 
 // Reader reads the pages of one collection, one after another. One goroutine uses it, and must close it.
@@ -35,7 +36,7 @@ type Begin struct {
 // Reader returns a reader of a collection. begin is for the System Log only. now is the clock of Started and of
 // checkpoints.
 func (o *Org) Reader(c Collection, begin Begin, now func() time.Time) *Reader {
-	r := o.reader(c.Name, c, budget.LiveList, budget.LivePerObject, now)
+	r := o.reader(c.Name, c, ledger.LiveList, ledger.LivePerObject, now)
 	r.begin = begin
 	return r
 }
@@ -44,18 +45,18 @@ func (o *Org) Reader(c Collection, begin Begin, now func() time.Time) *Reader {
 // another collection all objects. Live collection goes first in the budget.
 func (o *Org) Backfill(c Collection, r checkpoint.Range, now func() time.Time) *Reader {
 	name := c.Name + " backfill " + r.Since.String() + r.Until.String()
-	backfill := o.reader(name, c, budget.BackfillList, budget.BackfillPerObject, now)
+	backfill := o.reader(name, c, ledger.BackfillList, ledger.BackfillPerObject, now)
 	backfill.backfill = &r
 	return backfill
 }
 
-// reader returns a reader that has joined the budget, with the priority of lists or of per-object listings.
-func (o *Org) reader(name string, c Collection, list, perObject budget.Priority, now func() time.Time) *Reader {
+// reader returns a reader that has joined the budget, with the priority of lists or of listings per object.
+func (o *Org) reader(name string, c Collection, list, perObject ledger.Priority, now func() time.Time) *Reader {
 	priority := list
 	if c.perObject() {
 		priority = perObject
 	}
-	return &Reader{org: o, name: name, collection: c, now: now, member: o.budget.Join(name, priority)}
+	return &Reader{org: o, name: name, collection: c, now: now, member: o.budget.Join(priority)}
 }
 
 // Close leaves the budget. The reader sends no more requests.
@@ -64,11 +65,18 @@ func (r *Reader) Close() { r.member.Leave() }
 // Requests counts the requests sent to Okta, failed ones included.
 func (r *Reader) Requests() int64 { return r.sent }
 
-// Restore adds the requests of previous workers, from the windows of the checkpoint that the slice continues from.
-func (r *Reader) Restore(windows []checkpoint.Window) { r.member.Restore(windows, r.now()) }
+// Claims says how the reader claims requests of windows that other services use too. Without it, the reader counts for
+// itself alone. It must be called before the first request.
+func (r *Reader) Claims(claim budget.Claim) { r.member.Claims(claim) }
+
+// Restore adds what the checkpoint that the slice continues from says of windows.
+func (r *Reader) Restore(c checkpoint.Checkpoint) { r.member.Restore(c.Windows, c.Alone, r.now()) }
+
+// Alone are the homes on which the reader needs no claims.
+func (r *Reader) Alone() []checkpoint.Alone { return r.member.Alone() }
 
 // Windows are the known rate-limit windows that the reader uses; that of the collection's own endpoint comes first.
-// Until Close they count one more request, which may be sent before the result is durable.
+// Until Close they count more than was sent, because that may be sent before the result is durable.
 func (r *Reader) Windows() []checkpoint.Window {
 	windows := r.member.Windows(r.now())
 	own := func(w checkpoint.Window) bool { return w.Name == r.collection.Path }
@@ -106,6 +114,8 @@ func (r *Reader) next(ctx context.Context, pos checkpoint.Position) (*Page, erro
 	if pos.Pull == nil {
 		pos.Pull = r.nextPull(pos)
 	}
+	wanted, polls := r.wants(pos)
+	r.member.Want(r.collection.Path, wanted, polls)
 	switch {
 	case pos.Pull.Kind == checkpoint.PullRange:
 		return r.rangePage(ctx, pos)

@@ -89,8 +89,13 @@ func (r *Reader) polledPage(ctx context.Context, pos checkpoint.Position) (*Page
 		p.Position.IdlePolls = 0
 	}
 	p.Position.Pull = nil
-	p.Wait = r.org.cfg.PollLogs * time.Duration(min(1<<min(p.Position.IdlePolls, 4), maxIdleFactor))
+	p.Wait = r.idlePause(p.Position.IdlePolls)
 	return p, nil
+}
+
+// idlePause is the pause after so many polls in a row that found nothing.
+func (r *Reader) idlePause(idle int) time.Duration {
+	return r.org.cfg.PollLogs * time.Duration(min(1<<min(idle, 4), maxIdleFactor))
 }
 
 // maxVisited is how many of the last pages of the System Log are remembered, to notice a circle before any of its events

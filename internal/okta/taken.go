@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -11,16 +12,21 @@ import (
 // checkpoints that [checkpoint.Checkpoint.Checked] has passed.
 func (r *Reader) Checked(c checkpoint.Checkpoint) (checkpoint.Checkpoint, checkpoint.Dropped) {
 	var d checkpoint.Dropped
-	own := r.ownWindows()
+	homes, endpoints := r.homes(), r.endpoints()
+	names := slices.Clone(endpoints)
 	windows := slices.DeleteFunc(slices.Clone(c.Windows), func(w checkpoint.Window) bool {
-		i := slices.Index(own, w.Name)
+		i := slices.Index(names, w.Name)
 		if i >= 0 {
-			own = slices.Delete(own, i, i+1) // a second one of the name cannot be
+			names = slices.Delete(names, i, i+1) // a second one of the name cannot be
 		}
-		return i < 0
+		return i < 0 || !slices.Contains(homes, cmp.Or(w.Home, homes[0])) || !slices.Contains(endpoints, cmp.Or(w.Endpoint, w.Name))
 	})
 	if len(windows) < len(c.Windows) {
 		c.Windows, d = windows, append(d, "windows of other endpoints")
+	}
+	alone := slices.DeleteFunc(slices.Clone(c.Alone), func(a checkpoint.Alone) bool { return !slices.Contains(homes, a.Home) })
+	if len(alone) < len(c.Alone) {
+		c.Alone, d = alone, append(d, "homes of other endpoints")
 	}
 	p := &c.Position
 	if r.backfill != nil && *r.backfill != (checkpoint.Range{}) && p.Reached(r.backfill.Since).After(r.backfill.Until) {
@@ -32,15 +38,20 @@ func (r *Reader) Checked(c checkpoint.Checkpoint) (checkpoint.Checkpoint, checkp
 	return c, d
 }
 
-// ownWindows are the names of the windows that can count the reader's requests. They are the windows in which its endpoint
-// and those of its parents start, and the windows of all endpoints that start in one of these.
-func (r *Reader) ownWindows() []string {
+// homes are the windows in which the reader's endpoint and those of its parents start.
+func (r *Reader) homes() []string {
 	homes := []string{r.collection.window()}
 	for _, level := range r.collection.Under {
 		if parent, ok := r.org.cfg.Catalog.Lookup(level.Of); ok {
 			homes = append(homes, parent.window())
 		}
 	}
+	return homes
+}
+
+// endpoints are the paths of all endpoints that start in one of the reader's homes. Their windows can count its requests.
+func (r *Reader) endpoints() []string {
+	homes := r.homes()
 	names := slices.Clone(homes)
 	for _, c := range append(slices.Clip(r.org.cfg.Catalog), r.collection) {
 		if slices.Contains(homes, c.window()) {

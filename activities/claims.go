@@ -1,0 +1,77 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"okta-collector/internal/budget"
+	"okta-collector/internal/ledger"
+	"okta-collector/workflows"
+)
+
+const (
+	// claimAttempt bounds one attempt to claim requests. A workflow task that was given to a lost worker is repeated after 10 s.
+	claimAttempt = 15 * time.Second
+	// claimPatience bounds the attempts together. Then the slice fails, so that its workflow shows why.
+	claimPatience = time.Minute
+)
+
+// claims returns how a slice claims requests: with an update of the tenant's workflow, which it starts if there is none. The
+// update is answered when it is on Temporal's disk. A claim that gets no answer is sent again with the same id, until the
+// slice ends or the patience is over.
+func claims(c client.Client, info activity.Info, tenant string) budget.Claim {
+	sent := 0
+	return func(ctx context.Context, claim ledger.Claim) (ledger.Grant, error) {
+		sent++
+		claim.Member = info.WorkflowExecution.ID
+		claim.ID = fmt.Sprintf("%s/%s/%d", info.WorkflowExecution.RunID, info.ActivityID, sent)
+		began := time.Now()
+		for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+			grant, err := claimOnce(ctx, c, info.TaskQueue, tenant, claim)
+			if err == nil || ctx.Err() != nil || !passes(err) || time.Since(began) > claimPatience {
+				return grant, err
+			}
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// claimOnce sends a claim, and returns the answer.
+func claimOnce(ctx context.Context, c client.Client, queue, tenant string, claim ledger.Claim) (grant ledger.Grant, err error) {
+	ctx, cancel := context.WithTimeout(ctx, claimAttempt)
+	defer cancel()
+	id := workflows.TenantID(tenant)
+	handle, err := c.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
+		StartWorkflowOperation: c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
+			ID: id, TaskQueue: queue, WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
+			StaticSummary: workflows.TenantSummary(tenant),
+		}, workflows.TenantName, workflows.TenantInput{Tenant: tenant}),
+		UpdateOptions: client.UpdateWorkflowOptions{
+			UpdateID: claim.ID, UpdateName: workflows.UpdateClaim, Args: []any{claim}, WaitForStage: client.WorkflowUpdateStageCompleted,
+		},
+	})
+	if err == nil {
+		err = handle.Get(ctx, &grant)
+	}
+	if err != nil {
+		return grant, fmt.Errorf("the workflow %s has not answered: %w", id, err)
+	}
+	return grant, nil
+}
+
+// passes reports whether the same claim may be answered later.
+func passes(err error) bool {
+	return !errors.As(err, new(*temporal.ApplicationError)) && !errors.As(err, new(*serviceerror.InvalidArgument)) &&
+		!errors.As(err, new(*serviceerror.PermissionDenied)) && !errors.As(err, new(*serviceerror.NamespaceNotFound))
+}

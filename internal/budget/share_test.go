@@ -1,0 +1,282 @@
+package budget_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"okta-collector/internal/budget"
+	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/ledger"
+)
+
+// tenant is the workflow of a tenant: its ledger, and the services that it tells something.
+type tenant struct {
+	t        *testing.T
+	mu       sync.Mutex
+	ledger   ledger.Ledger
+	services map[string]*service
+	claims   map[string][]time.Time // by member
+	// delay is how long a claim takes at most on its way to the ledger, and an answer on its way back.
+	delay time.Duration
+}
+
+func newTenantOf(t *testing.T) *tenant {
+	return &tenant{t: t, services: map[string]*service{}, claims: map[string][]time.Time{}, delay: 20 * time.Millisecond}
+}
+
+// service collects as the slices of a workflow do: one after another, each of which goes on from the last checkpoint.
+type service struct {
+	tenant   *tenant
+	id       string
+	priority ledger.Priority
+	at       budget.Endpoint
+	// above is asked for first in each slice, if it is set.
+	above *budget.Endpoint
+	want  int
+	polls time.Duration // between slices; 0: it asks for as much as it may
+	o     map[string]*bucket
+	// after is how long a request takes.
+	took time.Duration
+	// kill ends the slice now and then without a last checkpoint. lost is how long until the next one begins.
+	kill func() bool
+	lost time.Duration
+
+	mu       sync.Mutex
+	durable  checkpoint.Checkpoint
+	shared   map[string]int64 // told by the tenant, and not answered
+	slices   int
+	sent     int
+	requests []time.Time
+}
+
+func (s *service) claim(ctx context.Context, slice int, n *int) budget.Claim {
+	return func(_ context.Context, c ledger.Claim) (ledger.Grant, error) {
+		t := s.tenant
+		*n++
+		c.ID, c.Member = fmt.Sprint(s.id, "/", slice, "/", *n), s.id
+		require.NoError(t.t, c.Check())
+		time.Sleep(rand.N(t.delay + 1))
+		t.mu.Lock()
+		require.True(t.t, t.ledger.CanBe())
+		grant, notices := t.ledger.Claim(time.Now().UTC(), c)
+		t.claims[s.id] = append(t.claims[s.id], time.Now())
+		t.mu.Unlock()
+		for _, notice := range notices {
+			other := t.services[notice.Member]
+			other.mu.Lock()
+			other.shared[notice.Home] = max(other.shared[notice.Home], notice.Number)
+			other.mu.Unlock()
+		}
+		time.Sleep(rand.N(t.delay + 1))
+		return grant, nil
+	}
+}
+
+// told reports whether the tenant has told the service something, which ends a slice.
+func (s *service) told() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.shared) > 0
+}
+
+// release answers the tenant, between two slices.
+func (s *service) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for home, number := range s.shared {
+		s.durable = s.durable.AloneUntil(home, number)
+		var seen []ledger.Seen
+		for _, w := range s.durable.Windows {
+			of := w.Home
+			if of == "" {
+				of = w.Name
+			}
+			if of == home {
+				path := w.Endpoint
+				if path == "" {
+					path = w.Name
+				}
+				seen = append(seen, ledger.Seen{Path: path, Home: home, Limit: w.Limit, Remaining: w.Remaining, Reset: w.Reset, Used: w.Used, Left: time.Until(w.Ends)})
+			}
+		}
+		s.tenant.mu.Lock()
+		s.tenant.ledger.Release(time.Now().UTC(), s.id, home, number, seen)
+		s.tenant.mu.Unlock()
+	}
+	clear(s.shared)
+}
+
+// run runs slices until the time is over.
+func (s *service) run(until time.Time) {
+	b := budget.New(0.5, time.Now)
+	for time.Now().Before(until) {
+		s.release()
+		time.Sleep(s.slice(b, until) + rand.N(time.Second))
+	}
+}
+
+// slice runs a slice, and returns how long to wait for the next one.
+func (s *service) slice(b *budget.Budget, until time.Time) (wait time.Duration) {
+	s.slices++
+	n := 0
+	m := b.Join(s.priority)
+	m.Claims(s.claim(context.Background(), s.slices, &n))
+	m.Want(s.at.Path, s.want, s.polls > 0)
+	m.Restore(s.durable.Windows, s.durable.Alone, time.Now())
+	save := func() { s.durable.Windows, s.durable.Alone = m.Windows(time.Now()), m.Alone() }
+	asked := []budget.Endpoint{s.at}
+	if s.above != nil {
+		asked = []budget.Endpoint{*s.above, s.at}
+	}
+	for began := time.Now(); time.Since(began) < time.Minute && time.Now().Before(until) && !s.told(); {
+		ticket, err := m.Acquire(context.Background(), asked[0])
+		if w, ok := errors.AsType[*budget.WaitError](err); ok {
+			wait = w.Wait
+			break
+		}
+		require.NoError(s.tenant.t, err)
+		s.sent++
+		if s.kill != nil && s.kill() { // after it has claimed, and before it was sent
+			s.durable = s.durable.Lost()
+			return s.lost
+		}
+		time.Sleep(s.took / 2)
+		limits := s.o[asked[0].Path].request(true)
+		s.requests = append(s.requests, time.Now())
+		if s.kill != nil && s.kill() { // after it was sent, and before it was answered
+			s.durable = s.durable.Lost()
+			return s.lost
+		}
+		time.Sleep(s.took / 2)
+		ticket.Answered(limits)
+		if len(asked) > 1 {
+			asked = asked[1:]
+		}
+		if s.kill != nil && s.kill() {
+			s.durable = s.durable.Lost()
+			return s.lost
+		}
+		save()
+		if s.polls > 0 {
+			wait = s.polls
+			break
+		}
+	}
+	m.Leave()
+	save()
+	return wait
+}
+
+// collects adds a service.
+func (t *tenant) collects(name string, p ledger.Priority, at budget.Endpoint, o *bucket) *service {
+	s := &service{
+		tenant: t, id: "okta/acme/" + name, priority: p, at: at, o: map[string]*bucket{at.Path: o}, shared: map[string]int64{},
+		took: 200 * time.Millisecond, lost: 12 * time.Second,
+	}
+	t.services[s.id] = s
+	return s
+}
+
+// below makes the service ask for the collection above it first.
+func (s *service) below(above budget.Endpoint, o *bucket) *service {
+	s.above, s.o[above.Path] = &above, o
+	return s
+}
+
+// run runs all services for a time.
+func (t *tenant) run(d time.Duration) {
+	var all sync.WaitGroup
+	until := time.Now().Add(d)
+	for _, s := range t.services {
+		all.Go(func() { s.run(until) })
+	}
+	all.Wait()
+}
+
+// whole are the requests in the windows that were not cut off at the beginning or the end.
+func whole(o *bucket) []int { return o.own[min(2, len(o.own)):max(0, len(o.own)-1)] }
+
+func TestServicesThatShareAWindowUseItsShareTogetherAndNoMore(t *testing.T) {
+	for seed := range 20 {
+		t.Run(strconv.Itoa(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o, at := &bucket{limit: 12}, newTenantOf(t)
+				at.collects("apps", ledger.LiveList, apps, o).want = 1
+				at.services["okta/acme/apps"].polls = 10 * time.Second
+				at.collects("app_users", ledger.LivePerObject, appUsers, o).below(apps, o)
+				at.collects("app_groups", ledger.LivePerObject, appGroups, o).below(apps, o)
+				at.run(30 * time.Minute)
+				require.Zero(t, o.denied)
+				for i, n := range o.own {
+					require.LessOrEqual(t, n, 6, "window %d of %v", i, o.own)
+				}
+				for i, n := range whole(o) {
+					require.GreaterOrEqual(t, n, 5, "window %d of %v", i, o.own)
+				}
+				for _, s := range at.services {
+					require.LessOrEqual(t, len(at.claims[s.id]), len(o.own)+2, s.id)
+					require.GreaterOrEqual(t, s.sent, len(whole(o))-2, "%s starves", s.id)
+				}
+			})
+		})
+	}
+}
+
+func TestServicesWhoseWorkersAreKilledNeverUseMoreThanTheShare(t *testing.T) {
+	for seed := range 40 {
+		t.Run(strconv.Itoa(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o, at := &bucket{limit: 12}, newTenantOf(t)
+				at.collects("logs", ledger.LiveList, logs, o).want = 6
+				at.services["okta/acme/logs"].polls = 10 * time.Second
+				for _, name := range []string{"logs/backfill/1", "logs/backfill/2"} {
+					at.collects(name, ledger.BackfillList, logs, o)
+				}
+				for _, s := range at.services {
+					s.kill = func() bool { return rand.N(20) == 0 }
+				}
+				at.run(30 * time.Minute)
+				require.Zero(t, o.denied)
+				require.LessOrEqual(t, slices.Max(o.own), 6, "%v", o.own)
+			})
+		})
+	}
+}
+
+func TestAServiceThatIsAloneClaimsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, at := &bucket{limit: 12}, newTenantOf(t)
+		s := at.collects("logs", ledger.LiveList, logs, o)
+		at.run(2 * time.Hour)
+		require.Len(t, at.claims[s.id], 1)
+		for _, n := range whole(o) {
+			require.Equal(t, 6, n)
+		}
+	})
+}
+
+func TestEndpointsThatShareASecondWindowShareItsBudget(t *testing.T) {
+	for seed := range 10 {
+		t.Run(strconv.Itoa(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				above, below, at := &bucket{limit: 100}, &bucket{limit: 20}, newTenantOf(t)
+				at.collects("app_users", ledger.LivePerObject, appUsers, below).below(apps, above)
+				at.collects("app_groups", ledger.LivePerObject, appGroups, below).below(apps, above)
+				at.run(20 * time.Minute)
+				require.LessOrEqual(t, slices.Max(below.own), 10, "%v", below.own)
+				require.GreaterOrEqual(t, slices.Min(below.own[3:len(below.own)-1]), 5, "%v", below.own)
+				require.LessOrEqual(t, slices.Max(above.own), 10, "%v", above.own)
+			})
+		})
+	}
+}

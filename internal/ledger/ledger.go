@@ -1,0 +1,486 @@
+// Package ledger divides the rate-limit windows of a tenant's Okta org among the services of the tenant, whichever workers
+// run them. A [Ledger] is the account. The tenant's workflow keeps it, so that each claim is durable before the first
+// request that it allows.
+//
+// A service that is alone on a home, which is a collection with all that is listed below it, needs no claims: it counts for
+// itself. As soon as a second one claims a request, the first is told to claim as well. Until it has said that it does, its
+// whole share counts as used.
+//
+// The package is data and rules only. It knows no clock: the present comes with each call. All times between a service and
+// the ledger are durations, because clocks differ.
+package ledger
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Priority orders the members that share a window. The lower value goes first.
+type Priority int
+
+const (
+	LiveList Priority = iota
+	LivePerObject
+	BackfillList
+	BackfillPerObject
+)
+
+// Ledger is the account of a tenant's windows. The zero Ledger is that of a tenant whose services have never claimed.
+type Ledger struct {
+	Members []Member `json:"members,omitempty"`
+	Windows []Window `json:"windows,omitempty"` // in the order of their names
+	Layout  Layout   `json:"layout,omitempty"`
+	// Numbers counts the times that a member was alone on a home.
+	Numbers int64 `json:"numbers,omitempty"`
+}
+
+// Member is a service or a backfill on one home.
+type Member struct {
+	ID       string   `json:"id"` // the workflow's
+	Home     string   `json:"home"`
+	Priority Priority `json:"priority"`
+	// Alone is not 0 while the member needs no claims. Told: it was told that it is not alone any more.
+	Alone int64 `json:"alone,omitempty"`
+	Told  bool  `json:"told,omitempty"`
+	// Window is that of the last claim, and At when it came. Want is what it still wanted afterwards, in each window; 0 is
+	// nothing.
+	Window string    `json:"window"`
+	At     time.Time `json:"at"`
+	Want   int       `json:"want,omitempty"`
+	// Served is when the member was last granted a request, or when it joined.
+	Served time.Time `json:"served"`
+	// Claim is the id of the last claim, and Grant the answer. The same claim gets the same answer.
+	Claim string `json:"claim,omitempty"`
+	Grant Grant  `json:"grant,omitzero"`
+}
+
+// Claim asks for requests of one window.
+type Claim struct {
+	// ID tells claims apart. A claim that is sent again, because its answer was lost, has the same.
+	ID string `json:"id"`
+	// Member is the workflow id of the service or the backfill.
+	Member   string   `json:"member"`
+	Priority Priority `json:"priority"`
+	// Path is the endpoint, and Home where it starts.
+	Path string `json:"path"`
+	Home string `json:"home"`
+	// Share is OKTA_RATE_SHARE, above 0 and at most 1.
+	Share float64 `json:"share"`
+	// Want is how many requests the member can use in this window; 0: as many as there are.
+	Want int `json:"want,omitempty"`
+	// Polls: the member asks again within a minute, although it got all that it wanted.
+	Polls bool `json:"polls,omitempty"`
+	// Seen is what the member knows of its windows, and Answers which endpoints may count in them.
+	Seen    []Seen   `json:"seen,omitempty"`
+	Answers []Answer `json:"answers,omitempty"`
+}
+
+// Answer is the newest answer of Okta to a request for an endpoint, as far as the member's worker knows.
+type Answer struct {
+	Path  string        `json:"path"`
+	Home  string        `json:"home"`
+	Limit int           `json:"limit"`
+	Reset int64         `json:"reset"`
+	Age   time.Duration `json:"age"` // when the claim was sent
+}
+
+// Seen is what a member knows of a window from Okta's answers.
+type Seen struct {
+	Path string `json:"path"` // of an endpoint that counts in the window
+	Home string `json:"home"`
+	// Limit, Remaining and Reset are those of the newest answer; 0 if it named none.
+	Limit     int   `json:"limit,omitempty"`
+	Remaining int   `json:"remaining,omitempty"`
+	Reset     int64 `json:"reset,omitempty"`
+	// Used is what the member has used of the window.
+	Used int `json:"used,omitempty"`
+	// Left is the time to the end of the window when the claim was sent; negative if it is over.
+	Left time.Duration `json:"left,omitempty"`
+}
+
+// Grant answers a claim. Its durations count from the sending of the claim.
+type Grant struct {
+	// Window is the window in which the endpoint counts.
+	Window string `json:"window"`
+	// Alone is not 0 if the member needs no more claims on this home, and counts for itself. The other members are then
+	// nothing but 0.
+	Alone int64 `json:"alone,omitempty"`
+	// Requests is how many requests the member may send from now on. If Begin is not 0, the first one has to be sent within
+	// Begin. All have to be sent within Left, or until the end of the window that the first answer names.
+	Requests int           `json:"requests,omitempty"`
+	Begin    time.Duration `json:"begin,omitempty"`
+	Left     time.Duration `json:"left,omitempty"`
+	// Wait is when the member may claim again, if Requests is 0.
+	Wait time.Duration `json:"wait,omitempty"`
+	// Limit is Okta's of the window, 0 if it is not known.
+	Limit int `json:"limit,omitempty"`
+}
+
+// Notice tells a member that it is not alone on a home any more. It has to answer with [Ledger.Release].
+type Notice struct {
+	Member, Home string
+	Number       int64
+}
+
+const (
+	// idle is how long after its last claim a member counts as one that shares the windows.
+	idle = 30 * time.Minute
+	// Bounds of what comes from outside.
+	maxMembers = 500
+	maxWindows = 200
+	maxSeen    = 16
+	maxText    = 1 << 10
+	maxCount   = 1 << 30
+	maxLeft    = 15*time.Minute + unknownEnd
+	// longAgo bounds what is told of the past. A full pull may be a month ago.
+	longAgo = -100 * 24 * time.Hour
+)
+
+// Check returns an error if a claim cannot be one.
+func (c Claim) Check() error {
+	switch {
+	case c.ID == "" || len(c.ID) > maxText || c.Member == "" || len(c.Member) > maxText:
+		return fmt.Errorf("a claim has an id and a member of at most %d bytes", maxText)
+	case c.Priority < LiveList || c.Priority > BackfillPerObject:
+		return fmt.Errorf("no priority is %d", c.Priority)
+	case !isPath(c.Path) || !isPath(c.Home):
+		return fmt.Errorf("a path begins with / and has at most %d bytes", maxText)
+	case !(c.Share > 0 && c.Share <= 1):
+		return fmt.Errorf("the share is %g; want more than 0, and at most 1", c.Share)
+	case c.Want < 0 || c.Want > maxCount:
+		return fmt.Errorf("nobody wants %d requests", c.Want)
+	}
+	for _, a := range c.Answers[:min(len(c.Answers), maxSeen)] {
+		if !isPath(a.Path) || !isPath(a.Home) || !counts(a.Limit) || a.Limit == 0 || a.Reset <= 0 || a.Age < 0 || a.Age > -longAgo {
+			return errors.New("it has an answer with numbers that none has")
+		}
+	}
+	if len(c.Answers) > maxSeen {
+		return fmt.Errorf("it has %d answers; want at most %d", len(c.Answers), maxSeen)
+	}
+	return CheckSeen(c.Seen)
+}
+
+// CheckSeen returns an error if a member cannot have seen this.
+func CheckSeen(all []Seen) error {
+	if len(all) > maxSeen {
+		return fmt.Errorf("it names %d endpoints; want at most %d", len(all), maxSeen)
+	}
+	for _, s := range all {
+		counts := s.Limit >= 0 && s.Limit <= maxCount && s.Used >= 0 && s.Used <= maxCount && max(s.Remaining, -s.Remaining) <= maxCount
+		if !isPath(s.Path) || !isPath(s.Home) || !counts || s.Reset < 0 || s.Left > maxLeft || s.Left < longAgo {
+			return errors.New("it has numbers that no window has")
+		}
+	}
+	return nil
+}
+
+// CanBe reports whether a ledger keeps the bounds of one.
+func (l Ledger) CanBe() bool {
+	if len(l.Members) > maxMembers || len(l.Windows) > 2*maxWindows || len(l.Layout) > 2*maxWindows || l.Numbers < 0 {
+		return false
+	}
+	for _, w := range l.Windows {
+		if !isPath(w.Name) || !isPath(w.Home) || !counts(w.Limit, w.Limit-w.Remaining) || !(w.Share >= 0 && w.Share <= 1) || len(w.Claimed) > 2*maxMembers {
+			return false
+		}
+		for _, c := range w.Claimed {
+			if !counts(c.Requests) {
+				return false
+			}
+		}
+	}
+	for _, m := range l.Members {
+		if m.ID == "" || len(m.ID) > maxText || !isPath(m.Home) || m.Priority < LiveList || m.Priority > BackfillPerObject || !counts(m.Want) || m.Alone < 0 {
+			return false
+		}
+	}
+	for _, e := range l.Layout {
+		if !isPath(e.Path) || !isPath(e.Home) || !isPath(e.Window) || !counts(e.Limit) {
+			return false
+		}
+	}
+	return slices.IsSortedFunc(l.Windows, func(a, b Window) int { return cmp.Compare(a.Name, b.Name) }) &&
+		slices.IsSortedFunc(l.Layout, func(a, b Endpoint) int { return cmp.Compare(a.Path, b.Path) })
+}
+
+// counts reports whether these can be numbers of requests.
+func counts(all ...int) bool {
+	return !slices.ContainsFunc(all, func(n int) bool { return n < 0 || n > 2*maxCount })
+}
+
+func isPath(s string) bool { return strings.HasPrefix(s, "/") && len(s) <= maxText }
+
+// Claim answers a claim, which [Claim.Check] has passed. The notices have to be sent.
+func (l *Ledger) Claim(now time.Time, c Claim) (Grant, []Notice) {
+	l.prune(now)
+	if m := l.member(c.Member, c.Home); m != nil && m.Claim == c.ID {
+		return m.Grant, nil
+	}
+	if l.member(c.Member, c.Home) == nil && len(l.Members) == maxMembers {
+		return Grant{Window: cmp.Or(c.Home, c.Path), Wait: unknownEnd}, nil
+	}
+	for _, a := range c.Answers {
+		l.learn(now, a)
+	}
+	for _, s := range c.Seen {
+		l.observe(now, c.Member, s)
+	}
+	w := l.window(l.Layout.Window(c.Path, c.Home), c.Home)
+	w.roll(now)
+	w.Share = c.Share
+	m := l.join(now, c)
+	g, notices := l.grant(now, w, m, c)
+	g.Window, g.Limit = w.Name, w.Limit
+	m.Window, m.At, m.Claim, m.Grant = w.Name, now, c.ID, g
+	return g, notices
+}
+
+// grant decides about a claim of the member m on the window w.
+func (l *Ledger) grant(now time.Time, w *Window, m *Member, c Claim) (Grant, []Notice) {
+	notices, shared := l.others(now, m)
+	switch unsaved := unknownEnd - now.Sub(m.At); {
+	case m.Alone != 0 && !m.Told && unsaved > 0:
+		// It was told a moment ago that it is alone, and does not know. So the slice that was told may have used the whole share.
+		return Grant{Wait: unsaved}, nil
+	case m.Alone != 0 && !m.Told, !shared && l.untouched(now, c.Home):
+		if m.Alone == 0 {
+			l.Numbers++
+			m.Alone, m.Want = l.Numbers, 0
+		}
+		return Grant{Alone: m.Alone}, nil
+	case m.Alone != 0:
+		m.Alone, m.Told = 0, false // whoever claims counts no longer for itself
+	}
+	want := w.want(c)
+	if notices != nil {
+		m.Want = want
+		return Grant{Wait: unknownEnd}, notices
+	}
+	if s := seenIn(c.Seen, w); s != nil && s.Used < w.whole(c.Member) && !w.closing(now) {
+		return w.granted(now, w.whole(c.Member)-s.Used), nil
+	}
+	part := l.part(now, w, m, want)
+	if part <= 0 || w.closing(now) {
+		m.Want = want
+		return Grant{Wait: max(w.Ends.Sub(now), time.Second)}, nil
+	}
+	w.Claimed = append(w.Claimed, Claimed{Member: m.ID, Requests: part, At: now})
+	w.open(now)
+	m.Served = now
+	if m.Want = want; part == want && !c.Polls {
+		m.Want = 0
+	}
+	return w.granted(now, part), nil
+}
+
+// want is how many requests of the window a claim is for. Somebody who polls may need more than usual.
+func (w *Window) want(c Claim) int {
+	if want := cmp.Or(c.Want, maxCount); !c.Polls || c.Want == 0 {
+		return want
+	}
+	return c.Want + Allowed(w.Limit, c.Share)/10
+}
+
+// closing reports whether a window ends so soon that nothing more can be sent in it.
+func (w *Window) closing(now time.Time) bool {
+	ends := w.Ends
+	if w.Reset == 0 && !w.Opened.IsZero() {
+		ends = w.Opened.Add(windowLength)
+	}
+	return !ends.IsZero() && ends.Sub(now) < late
+}
+
+// granted is the grant of requests in an open window.
+func (w *Window) granted(now time.Time, requests int) Grant {
+	if w.Reset != 0 {
+		return Grant{Requests: requests, Left: w.Ends.Sub(now) - early}
+	}
+	return Grant{Requests: requests, Begin: begin, Left: w.Opened.Add(windowLength).Sub(now)}
+}
+
+// others returns the notices for members that are alone on the home of m, and whether any other member shares it.
+func (l *Ledger) others(now time.Time, m *Member) (notices []Notice, shared bool) {
+	for i := range l.Members {
+		switch other := &l.Members[i]; {
+		case other.Home != m.Home || other.ID == m.ID:
+		case other.Alone != 0:
+			other.Told, shared = true, true
+			notices = append(notices, Notice{other.ID, other.Home, other.Alone})
+		case now.Sub(other.At) < idle:
+			shared = true
+		}
+	}
+	return notices, shared
+}
+
+// untouched reports whether nothing is claimed of the windows of a home.
+func (l *Ledger) untouched(now time.Time, home string) bool {
+	for i := range l.Windows {
+		if w := &l.Windows[i]; w.Home == home {
+			if w.roll(now); len(w.Claimed) > 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// part is what a member may claim of a window now, so that enough is left for those that are expected.
+func (l *Ledger) part(now time.Time, w *Window, m *Member, want int) int {
+	wants := []wanting{{m, want}}
+	for i := range l.Members {
+		if other := &l.Members[i]; other.ID != m.ID && other.expected(now, w) {
+			wants = append(wants, wanting{other, other.Want})
+		}
+	}
+	return divide(max(0, w.left()), wants)[m.ID]
+}
+
+// expected reports whether a member will claim of the window: it wants more, and has not come yet.
+func (m *Member) expected(now time.Time, w *Window) bool {
+	came := !w.Opened.IsZero() && !m.At.Before(w.Opened)
+	return m.Window == w.Name && m.Want > 0 && !came && now.Sub(m.At) < 2*unknownEnd
+}
+
+// wanting is a member and how many requests it wants.
+type wanting struct {
+	*Member
+	requests int
+}
+
+// divide divides requests. Each member gets one, and whoever has waited longest gets it first. Then those go first that have
+// the lower priority. What is left to equals is divided equally.
+func divide(left int, wants []wanting) map[string]int {
+	slices.SortStableFunc(wants, func(a, b wanting) int { return cmp.Or(a.Served.Compare(b.Served), cmp.Compare(a.ID, b.ID)) })
+	got := make(map[string]int, len(wants))
+	give := func(w wanting, n int) {
+		n = min(n, w.requests-got[w.ID], left)
+		got[w.ID], left = got[w.ID]+n, left-n
+	}
+	for _, w := range wants {
+		give(w, 1)
+	}
+	slices.SortStableFunc(wants, func(a, b wanting) int { return cmp.Compare(a.Priority, b.Priority) })
+	for p := LiveList; p <= BackfillPerObject; p++ {
+		for left > 0 {
+			var hungry []wanting
+			for _, w := range wants {
+				if w.Priority == p && got[w.ID] < w.requests {
+					hungry = append(hungry, w)
+				}
+			}
+			if hungry == nil {
+				break
+			}
+			each := max(1, left/len(hungry))
+			for _, w := range hungry {
+				give(w, each)
+			}
+		}
+	}
+	return got
+}
+
+// Release records that a member that was alone on a home claims from now on, and what it has seen. What it may have used
+// of the present window counts as its whole share.
+func (l *Ledger) Release(now time.Time, member, home string, number int64, seen []Seen) {
+	m := l.member(member, home)
+	if m == nil || m.Alone != number {
+		return
+	}
+	m.Alone, m.Told = 0, false
+	seen = slices.DeleteFunc(slices.Clone(seen), func(s Seen) bool { return s.Home != home })
+	if len(seen) == 0 { // its first request may be under way
+		seen = []Seen{{Path: home, Home: home, Left: unknownEnd}}
+	}
+	for _, s := range seen {
+		l.observe(now, member, s)
+		if w := l.window(l.Layout.Window(s.Path, s.Home), s.Home); s.Left > 0 {
+			w.countWhole(member, now)
+			w.open(now)
+		}
+	}
+}
+
+// Leave removes a member from all homes. What it has claimed of a window still counts.
+func (l *Ledger) Leave(member string) {
+	l.Members = slices.DeleteFunc(l.Members, func(m Member) bool { return m.ID == member })
+}
+
+// learn records an answer, and moves endpoints to the windows that it shows.
+func (l *Ledger) learn(now time.Time, a Answer) {
+	at := now.Add(-a.Age)
+	if l.Layout.Newest(a.Path).After(at) {
+		return
+	}
+	for _, moved := range l.Layout.Learn(a.Path, a.Home, a.Limit, a.Reset, at) {
+		// Nobody knows how much of the claims the endpoints have used that move. So both windows count them.
+		l.window(moved.From, a.Home).roll(now)
+		claimed := l.window(moved.From, a.Home).Claimed
+		to := l.window(moved.To, a.Home)
+		to.roll(now)
+		for _, c := range claimed {
+			c.Whole = false
+			to.Claimed = append(to.Claimed, c)
+		}
+		if len(to.Claimed) > 0 {
+			to.open(now)
+		}
+	}
+}
+
+// observe records what a member has seen of a window.
+func (l *Ledger) observe(now time.Time, member string, s Seen) {
+	w := l.window(l.Layout.Window(s.Path, s.Home), s.Home)
+	w.roll(now)
+	if limit := cmp.Or(l.Layout.Limit(w.Name), s.Limit); limit > 0 && limit != w.Limit {
+		w.Limit, w.Remaining = limit, limit
+	}
+	if s.Left > -unknownEnd {
+		w.observe(now, member, s)
+	}
+}
+
+// seenIn returns what was seen of a window, or nil.
+func seenIn(all []Seen, w *Window) *Seen {
+	for i, s := range all {
+		if s.Reset != 0 && w.Reset != 0 && near(s.Reset, w.Reset) {
+			return &all[i]
+		}
+	}
+	return nil
+}
+
+func (l *Ledger) member(id, home string) *Member {
+	for i := range l.Members {
+		if m := &l.Members[i]; m.ID == id && m.Home == home {
+			return m
+		}
+	}
+	return nil
+}
+
+// join returns the member of a claim, which may be a new one.
+func (l *Ledger) join(now time.Time, c Claim) *Member {
+	m := l.member(c.Member, c.Home)
+	if m == nil {
+		l.Members = append(l.Members, Member{ID: c.Member, Home: c.Home, Served: now})
+		m = &l.Members[len(l.Members)-1]
+	}
+	m.Priority = c.Priority
+	return m
+}
+
+// prune forgets members that have claimed nothing for long, and the windows of which nothing more is known.
+func (l *Ledger) prune(now time.Time) {
+	l.Members = slices.DeleteFunc(l.Members, func(m Member) bool { return m.Alone == 0 && now.Sub(m.At) > idle })
+	if len(l.Windows) > maxWindows {
+		l.Windows = slices.DeleteFunc(l.Windows, func(w Window) bool { return len(w.Claimed) == 0 })
+		l.Layout = nil
+	}
+}

@@ -1,0 +1,47 @@
+package okta
+
+import (
+	"time"
+
+	"okta-collector/internal/checkpoint"
+)
+
+// perMinute is how many times something happens in a minute, at most once every pause.
+func perMinute(pause time.Duration) int { return int((time.Minute + pause - 1) / pause) }
+
+// wants returns how many requests the reader can use in a minute; 0: as many as there are. polls: it asks again within a
+// minute, although it got them.
+func (r *Reader) wants(pos checkpoint.Position) (requests int, polls bool) {
+	switch {
+	case r.backfill != nil, r.collection.perObject():
+		return 0, false
+	case r.collection.Polled:
+		pause := max(r.idlePause(pos.IdlePolls), time.Second)
+		if pos.Newest.IsZero() || pos.Pull.Events > 0 {
+			return 0, true // it is not at the end
+		}
+		return perMinute(pause), pause <= time.Minute
+	}
+	pages := r.pagesLeft(pos)
+	if every := max(r.org.cfg.PollResources, time.Second); every <= time.Minute {
+		return pages * perMinute(every), true
+	}
+	return pages, false
+}
+
+// firstPages is how many pages a list is believed to have before its first pull.
+const firstPages = 2
+
+// pagesLeft is how many pages a pull of a list probably has left; 0: nobody knows.
+func (r *Reader) pagesLeft(pos checkpoint.Position) int {
+	left := pos.FullObjects - pos.Listed
+	switch {
+	case pos.Pull.Kind == checkpoint.PullChanges:
+		return 1
+	case pos.LastFull.IsZero() && pos.Cursor == "":
+		return firstPages
+	case pos.LastFull.IsZero(), left <= 0 && pos.Cursor != "":
+		return 0
+	}
+	return int(left)/max(r.size(pos), 1) + 1
+}

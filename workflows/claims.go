@@ -1,0 +1,188 @@
+package workflows
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/workflow"
+
+	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/ledger"
+)
+
+// How slices claim requests to Okta. A slice claims with an update of its tenant's workflow, whose state has the ledger. So
+// the claim is durable when it is answered.
+
+// ShareInput is the input of [SignalShare].
+type ShareInput struct {
+	Home   string `json:"home"`
+	Number int64  `json:"number"`
+}
+
+// ReleaseInput is the input of [SignalReleased].
+type ReleaseInput struct {
+	Member string `json:"member"` // the workflow's id
+	// Home is the home on which the member is not alone any more, and Number the time that it was. An empty home says that
+	// the member has ended.
+	Home   string        `json:"home,omitempty"`
+	Number int64         `json:"number,omitempty"`
+	Seen   []ledger.Seen `json:"seen,omitempty"`
+}
+
+// onClaims registers the update and the signal of the ledger.
+func (t *tenant) onClaims(ctx workflow.Context) error {
+	t.signals.on(ctx, SignalReleased, "a service claims its requests to Okta from now on, or has ended; the services send it",
+		func(receive func(any) bool) { t.onReleased(ctx, receive) })
+	err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateClaim, t.claim, workflow.UpdateHandlerOptions{
+		Description: "how many requests of a rate-limit window a slice may send to Okta; the workers send it",
+		Validator: func(c ledger.Claim) error {
+			if !t.has(c.Member) {
+				return fmt.Errorf("%s is no service of the tenant %s", Quoted(c.Member), Quoted(t.name))
+			}
+			return c.Check()
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("setting the update handler: %w", err)
+	}
+	return nil
+}
+
+// has reports whether a workflow id is that of a service or a backfill of the tenant.
+func (t *tenant) has(member string) bool {
+	of, _, err := ParseWorkflowID(member)
+	return err == nil && of == t.name
+}
+
+// claim handles the update.
+func (t *tenant) claim(ctx workflow.Context, c ledger.Claim) (ledger.Grant, error) {
+	grant, notices := t.state.Ledger.Claim(workflow.Now(ctx).UTC(), c)
+	t.updates++
+	t.changed = true
+	for _, n := range notices {
+		workflow.Go(ctx, func(ctx workflow.Context) {
+			err := workflow.SignalExternalWorkflow(ctx, n.Member, "", SignalShare, ShareInput{n.Home, n.Number}).Get(ctx, nil)
+			if err != nil {
+				// It has ended, so that it sends nothing any more.
+				t.state.Ledger.Release(workflow.Now(ctx).UTC(), n.Member, n.Home, n.Number, nil)
+				t.state.Ledger.Leave(n.Member)
+				t.changed = true
+			}
+		})
+	}
+	return grant, nil
+}
+
+// onReleased handles the signal.
+func (t *tenant) onReleased(ctx workflow.Context, receive func(any) bool) {
+	var in ReleaseInput
+	if !receive(&in) || !t.has(in.Member) || ledger.CheckSeen(in.Seen) != nil {
+		t.warn(ctx, Warning{Kind: warnSignal, Message: "the signal released was not understood: the collector's own workflows send it"})
+		return
+	}
+	if in.Home == "" {
+		t.state.Ledger.Leave(in.Member)
+	} else {
+		t.state.Ledger.Release(workflow.Now(ctx).UTC(), in.Member, in.Home, in.Number, in.Seen)
+	}
+}
+
+// onShare handles [SignalShare]: another service has joined the home. The slice under way ends within one page, because it
+// may not claim.
+func (c *collector) onShare(receive func(any) bool) {
+	var in ShareInput
+	if receive(&in) && in.Home != "" {
+		c.shared = append(c.shared, in)
+		c.state.Checkpoint = c.claiming(c.state.Checkpoint)
+	}
+}
+
+// claiming returns a checkpoint that is alone on no home that others share.
+func (c *collector) claiming(at checkpoint.Checkpoint) checkpoint.Checkpoint {
+	for _, s := range c.shared {
+		at = at.AloneUntil(s.Home, s.Number)
+	}
+	return at
+}
+
+// release tells the tenant's workflow that no slice sends requests without a claim, and what the last one has seen.
+func (c *collector) release(ctx workflow.Context) {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	for _, s := range c.shared {
+		workflow.SignalExternalWorkflow(ctx, TenantID(c.tenant), "", SignalReleased, ReleaseInput{
+			Member: workflow.GetInfo(ctx).WorkflowExecution.ID, Home: s.Home, Number: s.Number,
+			Seen: seen(c.state.Checkpoint.Windows, s.Home, workflow.Now(ctx)),
+		})
+	}
+	c.shared = nil
+}
+
+// seen is what the windows of a home say.
+func seen(windows []checkpoint.Window, home string, now time.Time) (all []ledger.Seen) {
+	for _, w := range windows {
+		if cmp.Or(w.Home, w.Name) == home {
+			all = append(all, ledger.Seen{
+				Path: cmp.Or(w.Endpoint, w.Name), Home: home, Limit: w.Limit, Remaining: w.Remaining, Reset: w.Reset, Used: w.Used, Left: w.Ends.Sub(now),
+			})
+		}
+	}
+	return all
+}
+
+// changeLeave is the change since which a backfill that has ended tells the tenant's workflow. It is in histories: it never
+// changes.
+const changeLeave = "leaves the ledger"
+
+// leave tells the tenant's workflow that a backfill has ended, so that others need not share with it.
+func (c *collector) leave(ctx workflow.Context) {
+	if workflow.GetVersion(ctx, changeLeave, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return // the run was ended by an earlier version
+	}
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	_ = workflow.SignalExternalWorkflow(ctx, TenantID(c.tenant), "", SignalReleased,
+		ReleaseInput{Member: workflow.GetInfo(ctx).WorkflowExecution.ID}).Get(ctx, nil)
+}
+
+// windowsTable is the Markdown of the ledger.
+func windowsTable(l ledger.Ledger) []string {
+	lines := []string{"| rate-limit window | limit | share | used | by | until |", "|---|---|---|---|---|---|"}
+	for _, w := range l.Windows {
+		var by []string
+		for _, claimed := range w.Claimed {
+			by = append(by, fmt.Sprintf("%s %d", plain(serviceOf(claimed.Member)), claimed.Requests))
+		}
+		until := "–"
+		if !w.Ends.IsZero() {
+			until = w.Ends.UTC().Format(clock)
+		}
+		lines = append(lines, fmt.Sprintf("| %s | %d | %d | %d | %s | %s |",
+			plain(w.Name), w.Limit, ledger.Allowed(w.Limit, w.Share), w.Used(), strings.Join(by, ", "), until))
+	}
+	for _, m := range l.Members {
+		if m.Alone != 0 {
+			lines = append(lines, fmt.Sprintf("| %s | – | – | – | %s, alone: see there | – |", plain(m.Home), plain(serviceOf(m.ID))))
+		}
+	}
+	if len(lines) == 2 {
+		return nil
+	}
+	return append(lines, "")
+}
+
+// serviceOf is the service of a workflow id, with what follows it in the id of a backfill.
+func serviceOf(member string) string {
+	parts := strings.Split(member, "/")
+	return strings.Join(parts[min(2, len(parts)-1):], " ")
+}
+
+// checkedLedger returns a ledger, or an empty one if that cannot be.
+func checkedLedger(d *checkpoint.Dropped, l ledger.Ledger) ledger.Ledger {
+	checkpoint.Keep(d, "ledger", &l, l.CanBe())
+	return l
+}
+
+// goesOn reports whether a run goes on from the run before, and not from a state that was kept meanwhile. Only then the
+// tenant's workflow still counts on what the state says of the service being alone.
+func goesOn(ctx workflow.Context) bool { return workflow.GetInfo(ctx).ContinuedExecutionRunID != "" }
