@@ -28,10 +28,10 @@ TESTED         = awk '{ print; fflush() } /^ok / && !/\[no tests to run\]/ { ran
 MINUTES        = 20
 SEED           = 1
 
-.PHONY: help build image demo run check test race lint audit vulndb pin bench chaos clean
+.PHONY: help build image demo run check test test-windows race lint audit vulndb pin bench chaos clean
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: bin/temporal ## bin/worker, bin/starter and bin/temporal
 	$(BUILD) ./worker ./starter
@@ -52,6 +52,9 @@ check: lint ## the linters and the unit tests, in less than a minute
 test: bin/temporal ## all tests, the end-to-end ones included
 	@set -o pipefail; go test -count 1 -parallel 8 -timeout 30m ./... | $(TESTED)
 	@set -o pipefail; go test -C test -count 1 -parallel 8 -timeout 30m ./... | $(TESTED)
+
+test-windows: bin/temporal ## three workers, killed now and then, share ten of Okta's windows of a minute; make test does it for three
+	go test -C test -count 1 -timeout 30m -v -run TestSeveralWorkersTogether -windows 10
 
 race: ## the unit tests with the race detector; it needs gcc
 	@set -o pipefail; CGO_ENABLED=1 go test -short -race ./... | $(TESTED)

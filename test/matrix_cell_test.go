@@ -35,6 +35,8 @@ type cell struct {
 	service string
 	// page is where the fault strikes, from 1; size is that of a full one, and total all there is.
 	page, size, total int
+	// beside are services that have caught up before the service is started.
+	beside []string
 
 	// call says at which call to Temporal the fault strikes; afterwards: when that has been forwarded.
 	call       func(request any) bool
@@ -47,6 +49,8 @@ type cell struct {
 	hooks map[int]requestHook
 	// before is how many objects come before each cursor that Okta gave.
 	before map[string]int
+	// slices are the workflows of the slices that the worker was given, by their task tokens.
+	slices map[string]string
 	// recorded is the largest Totals.Events that Temporal has.
 	recorded int64
 	// cancelled says that the worker was told that its slice is cancelled.
@@ -68,30 +72,64 @@ const (
 )
 
 func newCell(t *testing.T, step step, way way, service string, page int) *cell {
-	c := &cell{step: step, way: way, service: service, page: page, size: 1000, total: 4500,
-		struck: make(chan struct{}), hooks: map[int]requestHook{}, before: map[string]int{}}
+	c := &cell{step: step, way: way, service: service, page: page, size: 1000, total: 4500}
 	if service != "logs" {
 		c.size, c.total = 200, 900
 	}
-	c.stack = newStack(t, oktasim.Config{Seed: 100, Counts: map[string]int{service: c.total}, Unlimited: true})
+	c.build(t, oktasim.Config{Seed: 100, Counts: map[string]int{service: c.total}, Unlimited: true})
+	c.org.SetFaults(c.okta)
+	return c
+}
+
+// build starts the stand-ins, with the proxy before Temporal, and arms the step's hook.
+func (c *cell) build(t *testing.T, org oktasim.Config) {
+	c.struck, c.hooks, c.before, c.slices = make(chan struct{}), map[int]requestHook{}, map[string]int{}, map[string]string{}
+	c.stack = newStack(t, org)
 	c.proxy = newTemporalProxy(t, c.env["TEMPORAL_ADDRESS"])
 	c.env["TEMPORAL_ADDRESS"] = c.proxy.address
-	for _, needed := range step.https {
-		if way == needed {
+	for _, needed := range c.step.https {
+		if c.way == needed {
 			c.env["DEVO_URL"], c.env["DEVO_DOMAIN"], c.env["DEVO_TOKEN"] = c.devo.HTTPURL(), "acme", "devo-"+c.token
 		}
 	}
-	step.arm(c)
-	c.org.SetFaults(c.okta)
+	c.step.arm(c)
 	c.proxy.intercept(c.temporal)
-	return c
 }
 
 // run collects everything, through the fault, and says what must hold afterwards.
 func (c *cell) run(results *results) {
-	where := fmt.Sprintf("%s, %s, %s, page %d", c.service, c.step.name, c.way, c.page)
 	results.set(c.step, c.way, c.service, "FAILED")
+	where := c.where()
+	repeated := c.outlive()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	results.set(c.step, c.way, c.service, fmt.Sprintf("%d FAILED", repeated))
+	bound := c.step.again[c.way]
+	if intended := c.step.loses(c.way); repeated > bound {
+		bound += max(0, c.lost(c.id(c.service))-intended) * c.size
+	}
+	if repeated > bound {
+		c.t.Errorf("%s: %d objects were sent again, and at most %d may be", where, repeated, bound)
+	}
+	if !c.t.Failed() {
+		results.set(c.step, c.way, c.service, fmt.Sprint(repeated))
+	}
+}
+
+// where says which cell it is.
+func (c *cell) where() string {
+	return fmt.Sprintf("%s, %s, %s, page %d", c.service, c.step.name, c.way, c.page)
+}
+
+// outlive collects everything, through the fault. It requires that nothing is lost, that all checkpoints were right, and that
+// the totals count each object once. It returns how many objects were sent again.
+func (c *cell) outlive() (repeated int) {
+	where := c.where()
 	c.startWorker()
+	if len(c.beside) > 0 {
+		c.start(c.beside...)
+		c.caughtUp(c.beside...)
+	}
 	c.start(c.service)
 	c.eventually(where+": the fault strikes", func() bool {
 		select {
@@ -123,25 +161,14 @@ func (c *cell) run(results *results) {
 		status, err = c.status(c.service)
 		return err == nil && status.State == workflows.StateWaiting && status.Checkpoint.Position.Pull == nil && status.Checkpoint.Totals.Pulls > 0
 	})
-	repeated := c.complete(c.service)
-
+	repeated = c.complete(c.service)
+	require.EqualValues(c.t, c.total, status.Checkpoint.Totals.Events, "%s: the totals count each object once", where)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	results.set(c.step, c.way, c.service, fmt.Sprintf("%d FAILED", repeated))
 	if len(c.wrong) > 0 {
 		c.t.Errorf("%s: %d checkpoints were wrong, such as:\n%s", where, len(c.wrong), strings.Join(c.wrong[:min(3, len(c.wrong))], "\n"))
 	}
-	bound := c.step.again[c.way]
-	if intended := c.step.loses(c.way); repeated > bound {
-		bound += max(0, c.lost(c.id(c.service))-intended) * c.size
-	}
-	if repeated > bound {
-		c.t.Errorf("%s: %d objects were sent again, and at most %d may be", where, repeated, bound)
-	}
-	require.EqualValues(c.t, c.total, status.Checkpoint.Totals.Events, "%s: the totals count each object once", where)
-	if !c.t.Failed() {
-		results.set(c.step, c.way, c.service, fmt.Sprint(repeated))
-	}
+	return repeated
 }
 
 // objects is how many there are on the first pages.
@@ -341,6 +368,7 @@ func isContinueAsNew(request any) bool {
 // temporal checks every checkpoint that passes.
 func (c *cell) temporal(_ context.Context, request any, forward func() (any, error)) (any, error) {
 	at, ok := checkpointOf(request)
+	ok = ok && c.isOwn(request)
 	if ok {
 		c.check(at, request)
 	}
@@ -351,11 +379,26 @@ func (c *cell) temporal(_ context.Context, request any, forward func() (any, err
 		if ok && err == nil {
 			c.recorded = max(c.recorded, at.Totals.Events)
 		}
-		if beat, ok := answer.(*workflowservice.RecordActivityTaskHeartbeatResponse); ok && beat.GetCancelRequested() {
-			c.cancelled = true
+		switch answer := answer.(type) {
+		case *workflowservice.PollActivityTaskQueueResponse:
+			c.slices[string(answer.GetTaskToken())] = answer.GetWorkflowExecution().GetWorkflowId()
+		case *workflowservice.RecordActivityTaskHeartbeatResponse:
+			c.cancelled = c.cancelled || c.isOwnLocked(request) && answer.GetCancelRequested()
 		}
 		return answer, err
 	})
+}
+
+// isOwn says whether a call is from a slice of the service.
+func (c *cell) isOwn(request any) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.isOwnLocked(request)
+}
+
+func (c *cell) isOwnLocked(request any) bool {
+	r, ok := request.(interface{ GetTaskToken() []byte })
+	return ok && c.slices[string(r.GetTaskToken())] == c.id(c.service)
 }
 
 // check compares a checkpoint with what Devo has read: it is never ahead, and one page behind at most.

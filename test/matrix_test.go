@@ -148,7 +148,7 @@ var matrix = []step{
 // what Devo has read, nor more than a page behind it.
 func TestEachStepOfASliceMayFailInEachWay(t *testing.T) {
 	t.Parallel()
-	results := &results{cells: map[string]string{}}
+	results := &results{unit: "objects sent again", service: "logs", list: "users", rows: matrix, cells: map[string]string{}}
 	t.Run("when", func(t *testing.T) {
 		for i, step := range matrix {
 			for j, way := range ways {
@@ -171,8 +171,63 @@ func TestEachStepOfASliceMayFailInEachWay(t *testing.T) {
 	t.Log("\n" + results.String())
 }
 
-// results are the matrix as it came out: how many objects were sent again.
+// claimMatrix are the steps of a request on a window that services share. What must hold there is the window's count.
+var claimMatrix = []step{
+	{
+		name: "asked for and not answered",
+		arm:  func(c *cell) { c.atTemporal(c.nth(c.isClaim), false) },
+	},
+	{
+		name: "claimed and not sent",
+		arm:  func(c *cell) { c.atTemporal(c.nth(c.isClaim), true) },
+		leftOut: map[way]string{
+			refused:    "then it may not be claimed: see the step before",
+			tookEffect: "the worker hears of an error in both steps: see the step before",
+		},
+	},
+	{
+		name:  "sent and not answered",
+		arm:   func(c *cell) { c.onListing(c.page*3, c.spoilRequest) },
+		again: map[way]int{killed: batch},
+	},
+	{
+		name:  "answered and not told",
+		arm:   func(c *cell) { c.atTemporal(c.nth(c.isOwnResult), false) },
+		again: map[way]int{killed: batch},
+	},
+}
+
+// TestEachStepOfAClaimMayFailInEachWay is the crash matrix of claims. Whatever fails between any two steps: no window of
+// the org has more requests than the share, none is refused, and nothing is lost.
+func TestEachStepOfAClaimMayFailInEachWay(t *testing.T) {
+	t.Parallel()
+	results := &results{unit: "requests in each window", service: "app_users", rows: claimMatrix, cells: map[string]string{}}
+	t.Run("when", func(t *testing.T) {
+		for i, step := range claimMatrix {
+			for j, way := range ways {
+				if why, ok := step.leftOut[way]; ok {
+					results.set(step, way, "app_users", "·")
+					t.Logf("%s, %s: left out: %s", step.name, way, why)
+					continue
+				}
+				t.Run(fmt.Sprintf("%s, %s", step.name, way), func(t *testing.T) {
+					t.Parallel()
+					newClaimCell(t, step, way, 1+(i+j)%2).run(results)
+				})
+			}
+		}
+	})
+	t.Log("\n" + results.String())
+}
+
+// results are a matrix as it came out.
 type results struct {
+	// unit is what the cells say, of a service.
+	unit, service string
+	rows          []step
+	// list is a service whose lists the last column is of; empty if there is no such column.
+	list string
+
 	mu    sync.Mutex
 	cells map[string]string
 }
@@ -187,17 +242,23 @@ func (r *results) String() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	w := table.NewWriter()
-	header := table.Row{"objects sent again"}
+	header := table.Row{r.unit}
 	for _, way := range ways {
 		header = append(header, string(way))
 	}
-	w.AppendHeader(append(header, string(killed)+", users"))
-	for _, step := range matrix {
+	if r.list != "" {
+		header = append(header, string(killed)+", "+r.list)
+	}
+	w.AppendHeader(header)
+	for _, step := range r.rows {
 		row := table.Row{step.name}
 		for _, way := range ways {
-			row = append(row, r.cells[fmt.Sprint(step.name, way, "logs")])
+			row = append(row, r.cells[fmt.Sprint(step.name, way, r.service)])
 		}
-		w.AppendRow(append(row, r.cells[fmt.Sprint(step.name, killed, "users")]))
+		if r.list != "" {
+			row = append(row, r.cells[fmt.Sprint(step.name, killed, r.list)])
+		}
+		w.AppendRow(row)
 	}
 	return w.Render()
 }

@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"maps"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -183,49 +181,13 @@ func newPair(t *testing.T, bytes int) *pair {
 	return p
 }
 
-// doorBuffer is what a door's kernel buffers hold on each side, in bytes.
-const doorBuffer = 256 << 10
-
 // door opens an address for one member that leads to a stand-in, which so knows who is there.
 func (p *pair) door(m *member, standIn string) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(p.t, err)
-	p.t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			outside, err := l.Accept()
-			if err != nil {
-				return
-			}
-			inside, err := net.Dial("tcp", standIn)
-			if err != nil {
-				outside.Close()
-				continue
-			}
-			// Little is on its way when one side does not read. The worker's own kernel takes up to some MB more.
-			_ = outside.(*net.TCPConn).SetReadBuffer(doorBuffer)
-			_ = inside.(*net.TCPConn).SetWriteBuffer(doorBuffer)
-			p.mu.Lock()
-			p.owners[inside.LocalAddr().String()] = m
-			p.mu.Unlock()
-			go join(outside.(*net.TCPConn), inside.(*net.TCPConn))
-		}
-	}()
-	return l.Addr().String()
-}
-
-// join copies both ways. The end of one direction is passed on and leaves the other open.
-func join(a, b *net.TCPConn) {
-	var both sync.WaitGroup
-	for _, way := range [][2]*net.TCPConn{{a, b}, {b, a}} {
-		both.Go(func() {
-			_, _ = io.Copy(way[0], way[1])
-			_ = way[0].CloseWrite()
-		})
-	}
-	both.Wait()
-	a.Close()
-	b.Close()
+	return door(p.t, standIn, func(inside string) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.owners[inside] = m
+	})
 }
 
 // handsOut notes the slices that Temporal gives to a member.

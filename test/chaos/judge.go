@@ -57,7 +57,11 @@ func (s *stage) judge(ctx context.Context) ([]verdict, error) {
 		}
 		verdicts = append(verdicts, found)
 	}
-	return verdicts, errors.Join(append(errs, s.devo.Err())...)
+	if err := s.backfilled(ctx); err != nil {
+		errs = append(errs, fmt.Errorf("the backfill is not done: %w", err))
+	}
+	_, err := s.wrongs.judge(s.org.Windows())
+	return verdicts, errors.Join(append(errs, err, s.devo.Err())...)
 }
 
 // reached is how far a service has got.

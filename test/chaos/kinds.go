@@ -46,15 +46,15 @@ var kinds = []*kind{
 	{"all workers killed", second / 10, 5 * second, everybody, nil, ended(workerPrograms, syscall.SIGKILL)},
 	{"worker told to stop", second / 10, 5 * second, anybody, nil, ended(workerPrograms, syscall.SIGTERM)},
 	// Longer than the heartbeat timeout of 10 s: another worker has its slices when it wakes up.
-	{"worker suspended", 13 * second, 25 * second, anybody, nil, suspended},
+	{"worker suspended", 13 * second, 25 * second, anybody, nil, late(suspended)},
 	{"Temporal killed", second / 10, 8 * second, nobody, nil, ended(temporalProgram, syscall.SIGKILL)},
 
 	{"road to Okta reset", second / 10, 8 * second, someOrAll, bytesOf, cut(toOkta, true)},
 	{"road to Okta closed", second / 10, 10 * second, someOrAll, nil, closed(toOkta)},
 	// Pings end a connection that has brought nothing for 30 s.
-	{"road to Okta stalled", second / 2, 40 * second, someOrAll, directionOf, spoilt(toOkta, stalled)},
-	{"road to Okta slow", 2 * second, 20 * second, someOrAll, slownessOf, spoilt(toOkta, slow)},
-	{"road to Okta half open", second / 2, 40 * second, someOrAll, directionOf, spoilt(toOkta, halfOpen)},
+	{"road to Okta stalled", second / 2, 40 * second, someOrAll, directionOf, late(spoilt(toOkta, stalled))},
+	{"road to Okta slow", 2 * second, 20 * second, someOrAll, slownessOf, late(spoilt(toOkta, slow))},
+	{"road to Okta half open", second / 2, 40 * second, someOrAll, directionOf, late(spoilt(toOkta, halfOpen))},
 	{"road to Devo reset", second / 10, 8 * second, someOrAll, bytesOf, cut(toDevo, true)},
 	{"road to Devo cut short", second / 10, 8 * second, someOrAll, bytesOf, cut(toDevo, false)},
 	{"road to Devo closed", second / 10, 10 * second, someOrAll, nil, closed(toDevo)},
@@ -82,6 +82,14 @@ var kinds = []*kind{
 	{"Okta leaves out the links", second / 2, 10 * second, nobody, nil, sendsNoLinks},
 	{"Okta sends small pages only", 2 * second, 30 * second, nobody, waysOf(tooMuch), sendsSmallPages},
 	{"Okta's clock jumps", second / 2, 30 * second, nobody, skewOf, jumps},
+}
+
+// late is a fault that may hold up requests on their way to Okta.
+func late(strike func(context.Context, *stage, fault) error) func(context.Context, *stage, fault) error {
+	return func(ctx context.Context, s *stage, f fault) error {
+		defer s.wrongs.heldUp(time.Now())
+		return strike(ctx, s, f)
+	}
 }
 
 // ended ends programs by a signal, and starts them again afterwards.
@@ -250,8 +258,8 @@ func skewOf(amount float64) string { return fmt.Sprintf("by %v", skewAt(amount))
 
 // jumps has Okta's clock jump, and jump back.
 func jumps(ctx context.Context, s *stage, f fault) error {
-	s.org.SetSkew(skewAt(f.amount))
+	defer s.wrongs.jumped(time.Now(), skewAt(f.amount))
+	defer s.answers.jump(skewAt(f.amount))()
 	<-ctx.Done()
-	s.org.SetSkew(0)
 	return nil
 }

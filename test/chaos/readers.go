@@ -22,8 +22,8 @@ type turn struct {
 	from, to time.Time
 }
 
-// late are the requests of a worker that reached the org after a turn of its own and before the next.
-type late struct {
+// overdue are the requests of a worker that reached the org after a turn of its own and before the next.
+type overdue struct {
 	requests []oktasim.Request
 	// places are those in the listings that they asked for.
 	places map[string]bool
@@ -44,28 +44,38 @@ func (s *stage) readTwice(ctx context.Context, requests []oktasim.Request) (coun
 	}
 	turns := map[string][]turn{}
 	for _, service := range services {
-		if turns[service], err = s.turns(ctx, service, pids); err != nil {
+		if turns[service], err = s.turns(ctx, workflowID(service), pids); err != nil {
 			return 0, err
 		}
+	}
+	for _, id := range s.backfills {
+		more, err := s.turns(ctx, id, pids)
+		if err != nil {
+			return 0, err
+		}
+		turns[backfill] = append(turns[backfill], more...)
 	}
 	type after struct {
 		service string
 		worker  int
 		turn    int // -1: before its first
 	}
-	lates := map[after]*late{}
+	lates := map[after]*overdue{}
 	slices.SortFunc(requests, func(a, b oktasim.Request) int { return a.Start.Compare(b.Start) })
 	for _, r := range requests {
-		key := after{service: r.Service, worker: hosts[r.Host]}
-		if r.Service == "apps" {
-			key.service = "app_users" // it lists them for their users
+		key, own := after{worker: hosts[r.Host], turn: -1}, false
+		for _, service := range readersOf(r) {
+			turn, its := lastTurn(turns[service], key.worker, r.Start)
+			own = own || its
+			if key.service == "" || turn >= 0 && (key.turn < 0 || turns[service][turn].to.After(turns[key.service][key.turn].to)) {
+				key.service, key.turn = service, turn // whose turn ended last is the likeliest
+			}
 		}
-		var own bool
-		if key.turn, own = lastTurn(turns[key.service], key.worker, r.Start); own {
+		if own {
 			continue
 		}
 		if lates[key] == nil {
-			lates[key] = &late{places: map[string]bool{}}
+			lates[key] = &overdue{places: map[string]bool{}}
 		}
 		lates[key].requests = append(lates[key].requests, r)
 		lates[key].places[placeOf(r.Target)] = true
@@ -87,6 +97,17 @@ func (s *stage) readTwice(ctx context.Context, requests []oktasim.Request) (coun
 		errs = append(errs, errors.New(said))
 	}
 	return count, errors.Join(errs...)
+}
+
+// readersOf are those that a request may be from.
+func readersOf(r oktasim.Request) []string {
+	switch {
+	case r.Service == "apps":
+		return []string{"apps", "app_users", "app_groups"} // these list the apps too
+	case r.Service == "logs" && strings.Contains(r.Target, "until="):
+		return []string{backfill}
+	}
+	return []string{r.Service}
 }
 
 const stamp = "15:04:05.000"
@@ -144,24 +165,24 @@ func underWay(pending []*workflow.PendingActivityInfo, pids map[int]int) (all []
 	return all, nil
 }
 
-// turns are whose turn it was to read a service, by the histories of all its runs, and whose it is now. Now is asked for
-// first: a slice that ends meanwhile is in the history.
-func (s *stage) turns(ctx context.Context, service string, pids map[int]int) (all []turn, err error) {
-	now, err := s.client.DescribeWorkflowExecution(ctx, workflowID(service), "")
+// turns are whose turn it was to run the slices of a workflow, by the histories of all its runs, and whose it is now. Now is
+// asked for first: a slice that ends meanwhile is in the history.
+func (s *stage) turns(ctx context.Context, id string, pids map[int]int) (all []turn, err error) {
+	now, err := s.client.DescribeWorkflowExecution(ctx, id, "")
 	if err != nil {
-		return nil, fmt.Errorf("describing %s: %w", service, err)
+		return nil, fmt.Errorf("describing %s: %w", id, err)
 	}
 	if all, err = underWay(now.PendingActivities, pids); err != nil {
-		return nil, fmt.Errorf("%s: %w", service, err)
+		return nil, fmt.Errorf("%s: %w", id, err)
 	}
 	for run := ""; ; {
-		h := s.client.GetWorkflowHistory(ctx, workflowID(service), run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		h := s.client.GetWorkflowHistory(ctx, id, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
 		run = ""
 		open := map[int64]turn{} // by the number of the event that scheduled the slice
 		for h.HasNext() {
 			event, err := h.Next()
 			if err != nil {
-				return nil, fmt.Errorf("reading the history of %s: %w", service, err)
+				return nil, fmt.Errorf("reading the history of %s: %w", id, err)
 			}
 			scheduled := int64(0)
 			switch event.EventType {
@@ -172,7 +193,7 @@ func (s *stage) turns(ctx context.Context, service string, pids map[int]int) (al
 				started := event.GetActivityTaskStartedEventAttributes()
 				worker, err := workerOf(started.GetIdentity(), pids)
 				if err != nil {
-					return nil, fmt.Errorf("%s: %w", service, err)
+					return nil, fmt.Errorf("%s: %w", id, err)
 				}
 				open[started.GetScheduledEventId()] = turn{worker: worker, from: event.EventTime.AsTime()}
 				continue

@@ -91,6 +91,7 @@ func (c *chaos) table() string {
 		sums.AppendRow(table.Row{v.service, comma(v.made), comma(v.made - v.lost), comma(v.lost), humanize.Comma(arrived.Repeated), pulls})
 	}
 
+	of, _ := c.wrongs.judge(c.org.Windows())
 	var below strings.Builder
 	fmt.Fprintf(&below, "\n\nit took %v, of which faults began in %v", time.Since(c.began).Round(time.Second), c.plan.length)
 	if c.late >= 0 {
@@ -105,7 +106,7 @@ func (c *chaos) table() string {
 		}
 	}
 	recovery := "\nrecovery: from the end of the last fault under way to the next new log event; the aim is 30 s"
-	return faults.Render() + recovery + "\n\n" + sums.Render() + below.String()
+	return faults.Render() + recovery + "\n\n" + sums.Render() + "\n\n" + windowsTable(of) + below.String()
 }
 
 func comma(n int) string { return humanize.Comma(int64(n)) }

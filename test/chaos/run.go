@@ -108,6 +108,11 @@ func (c *chaos) unfold(ctx context.Context) error {
 			if err := c.compare(ctx); err != nil {
 				return err
 			}
+			if next.at < c.plan.length {
+				if err := c.startBackfill(ctx); err != nil {
+					return err
+				}
+			}
 			began = began.Add(time.Since(paused))
 			storm = c.newStorm(ctx)
 		}

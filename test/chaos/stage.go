@@ -35,20 +35,22 @@ const (
 
 // tables are the services that are collected, and where they are found in Devo.
 var tables = map[string]string{
-	"logs": "auth.okta.system", "users": "auth.okta.users", "groups": "auth.okta.groups",
-	"clients": "auth.okta.clients", "app_users": "my.app.okta.app_users",
+	"logs": "auth.okta.system", "users": "auth.okta.users", "groups": "auth.okta.groups", "clients": "auth.okta.clients",
+	"apps": "auth.okta.apps", "app_users": "my.app.okta.app_users", "app_groups": "my.app.okta.app_groups",
 	"zones": "auth.okta.zones", "idps": "auth.okta.idps",
 }
 
 // services are their names, in the order in which they are judged.
-var services = []string{"logs", "users", "groups", "clients", "app_users", "zones", "idps"}
+var services = []string{"logs", "users", "groups", "clients", "apps", "app_users", "app_groups", "zones", "idps"}
 
 // counts is the org's size. There is a backlog; everything else is a few pages.
-var counts = map[string]int{"logs": 10_000, "users": 500, "groups": 300, "clients": 50, "apps": 20, "app_users": 20, "zones": 600, "idps": 300}
+var counts = map[string]int{"logs": 50_000, "users": 500, "groups": 300, "clients": 50, "apps": 20, "app_users": 20, "app_groups": 5, "zones": 600, "idps": 300}
 
 const (
 	// liveEvery is the time between two log events: so many that most moments are in the middle of a page.
 	liveEvery = 2 * time.Millisecond
+	// backlogSpan is the time before the run over which the backlog was made.
+	backlogSpan = 20 * time.Hour
 	// answerTime is how long Okta takes over each answer.
 	answerTime = 100 * time.Millisecond
 )
@@ -56,15 +58,19 @@ const (
 // stage is everything that takes part.
 type stage struct {
 	dir      string
+	opened   time.Time // when everything was started
 	org      *oktasim.Server
 	answers  *spoilers
 	excuses  *excuses
+	wrongs   wrongs
 	devo     *devosim.Server
 	temporal *program
 	workers  []*worker
 	// address is Temporal's.
 	address string
 	client  client.Client
+	// backfills are the workflow ids of the backfills that were started, the newest last.
+	backfills []string
 }
 
 // worker is one bin/worker, with roads of its own.
@@ -78,16 +84,16 @@ type worker struct {
 
 // newStage builds the programs and starts everything. It has to be closed, also after an error.
 func newStage(ctx context.Context, dir string) (*stage, error) {
-	s := &stage{dir: dir, answers: newSpoilers(), excuses: newExcuses()}
+	s := &stage{dir: dir, opened: time.Now(), answers: newSpoilers(), excuses: newExcuses()}
 	root, err := product.Build(ctx, filepath.Join(dir, "bin"), "./worker", "./starter")
 	if err != nil {
 		return s, err
 	}
 	// As with Okta, all requests of a worker share one connection of HTTP/2.
 	s.org, err = oktasim.StartTLS(oktasim.Config{
-		Seed: 1, Token: token, Counts: counts, BacklogSpan: 20 * time.Hour, LiveEvery: liveEvery, Faults: s.answers.fault,
-		// Small enough to be felt, large enough for a service to catch up.
-		Limits: map[string]int{"/api/v1/logs": 600, "/api/v1/users": 600, "/api/v1/groups": 600, "/oauth2/v1/clients": 600, "/api/v1/apps": 1200, "/api/v1/zones": 1200, "/api/v1/idps": 1200},
+		Seed: 1, Token: token, Counts: counts, BacklogSpan: backlogSpan, LiveEvery: liveEvery, Faults: s.answers.fault,
+		// Small enough to be felt, large enough for a service to catch up. What shares a window wants more than its share.
+		Limits: map[string]int{"/api/v1/logs": 360, "/api/v1/users": 600, "/api/v1/groups": 600, "/oauth2/v1/clients": 600, "/api/v1/apps": 600, "/api/v1/zones": 1200, "/api/v1/idps": 1200},
 	})
 	if err != nil {
 		return s, err
@@ -112,7 +118,10 @@ func newStage(ctx context.Context, dir string) (*stage, error) {
 	if err := s.ready(ctx, s.workers[0].program, s.workers[0].ready); err != nil {
 		return s, err
 	}
-	return s, s.startServices(ctx)
+	if err := s.startServices(ctx); err != nil {
+		return s, err
+	}
+	return s, s.startBackfill(ctx)
 }
 
 func (s *stage) startTemporal(ctx context.Context, cli string) error {
@@ -159,7 +168,7 @@ func (s *stage) newWorker(n int) (*worker, error) {
 	w.env = append(s.clientVariables(),
 		"COLLECTOR_TENANTS="+tenant+","+tenantOverHTTP, "COLLECTOR_LISTEN="+w.listen, "COLLECTOR_LOG_LEVEL=debug",
 		"SSL_CERT_FILE="+s.trusted(),
-		"OKTA_LOGS_HISTORY=24h", "OKTA_POLL_LOGS=1s",
+		"OKTA_LOGS_HISTORY=24h", "OKTA_POLL_LOGS=1s", fmt.Sprintf("OKTA_RATE_SHARE=%g", share),
 		// So that every pull is a full one.
 		"OKTA_POLL_RESOURCES=5s", "OKTA_FULL_SYNC=5s",
 		"DEVO_URL="+w.devo.over("tls"), "DEVO_CHAIN_FILE="+pki.ChainFile,
@@ -205,10 +214,18 @@ func (s *stage) startServices(ctx context.Context) error {
 	for _, service := range services {
 		args = append(args, workflowID(service))
 	}
+	if err := s.starter(ctx, args...); err != nil {
+		return fmt.Errorf("starting the services: %w", err)
+	}
+	return nil
+}
+
+// starter runs bin/starter.
+func (s *stage) starter(ctx context.Context, args ...string) error {
 	starter := exec.CommandContext(ctx, filepath.Join(s.dir, "bin", "starter"), args...)
 	starter.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir}, s.workers[0].env...)
 	if out, err := starter.CombinedOutput(); err != nil {
-		return fmt.Errorf("starting the services: %w\n%s", err, out)
+		return fmt.Errorf("%w\n%s", err, out)
 	}
 	return nil
 }
@@ -290,6 +307,8 @@ type spoilers struct {
 	mu   sync.Mutex
 	next int
 	all  map[int]oktasim.Fault
+	// ahead is how far Okta's clock has jumped.
+	ahead time.Duration
 	// awaited are those that wait for a request to a host.
 	awaited map[string][]chan struct{}
 }
@@ -321,6 +340,17 @@ func (s *spoilers) add(f oktasim.Fault) (end func()) {
 	}
 }
 
+// jump sets Okta's clock so far ahead until back is called.
+func (s *spoilers) jump(ahead time.Duration) (back func()) {
+	set := func(ahead time.Duration) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.ahead = ahead
+	}
+	set(ahead)
+	return func() { set(0) }
+}
+
 // fault gives an answer its time, and spoils it in one of the ways of the moment.
 func (s *spoilers) fault(r *http.Request, _ int) oktasim.Fault {
 	s.mu.Lock()
@@ -329,8 +359,13 @@ func (s *spoilers) fault(r *http.Request, _ int) oktasim.Fault {
 		close(c)
 	}
 	delete(s.awaited, r.Host)
+	faults := []oktasim.Fault{oktasim.Delay(answerTime)}
 	for spoil := range maps.Values(s.all) {
-		return oktasim.All(oktasim.Delay(answerTime), spoil)
+		faults = append(faults, spoil)
+		break
 	}
-	return oktasim.Delay(answerTime)
+	if !steadyClock(r.URL.Path) {
+		faults = append(faults, shown(s.ahead))
+	}
+	return oktasim.All(faults...)
 }
