@@ -264,7 +264,7 @@ func (g Grant) Later(d time.Duration) Grant {
 // grant decides about a claim of the member m on the window w.
 func (l *Ledger) grant(now time.Time, w *Window, m *Member, c Claim) (Grant, []Notice) {
 	notices, shared := l.others(now, m)
-	switch unsaved := unknownEnd - now.Sub(m.At); {
+	switch unsaved := unknownEnd - now.Sub(m.Served); {
 	case m.Alone != 0 && !m.Told && unsaved > 0:
 		// It was told a moment ago that it is alone, and does not know. So the slice that was told may have used the whole share.
 		return Grant{Wait: unsaved}, nil
@@ -273,6 +273,7 @@ func (l *Ledger) grant(now time.Time, w *Window, m *Member, c Claim) (Grant, []N
 			l.Numbers++
 			m.Alone, m.Want = l.Numbers, 0
 		}
+		m.Served = now
 		return Grant{Alone: m.Alone}, nil
 	case m.Alone != 0:
 		m.Alone, m.Told = 0, false // whoever claims counts no longer for itself
