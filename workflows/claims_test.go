@@ -1,0 +1,247 @@
+package workflows_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/mock"
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+
+	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/ledger"
+	"okta-collector/workflows"
+)
+
+// claimed is the answer to a claim, and when it came.
+type claimed struct {
+	grant    ledger.Grant
+	rejected error
+	at       time.Time
+}
+
+// claim lets a service claim after a time.
+func (r *tenantRun) claim(after time.Duration, member string, change ...func(*ledger.Claim)) *claimed {
+	got := &claimed{}
+	r.env.RegisterDelayedCallback(func() { r.claimNow(got, fmt.Sprint(member, after), member, change...) }, after)
+	return got
+}
+
+func (r *tenantRun) claimNow(got *claimed, id, member string, change ...func(*ledger.Claim)) {
+	c := ledger.Claim{ID: id, Member: member, Path: "/api/v1/logs", Home: "/api/v1/logs", Share: 0.5}
+	for _, f := range change {
+		f(&c)
+	}
+	r.env.UpdateWorkflow(workflows.UpdateClaim, c.ID, &testsuite.TestUpdateCallback{
+		OnAccept: func() {},
+		OnReject: func(err error) { got.rejected, got.at = err, r.env.Now() },
+		OnComplete: func(answer any, err error) {
+			require.NoError(r.t, err)
+			got.grant, got.at = answer.(ledger.Grant), r.env.Now()
+		},
+	}, c)
+}
+
+func (r *tenantRun) released(after time.Duration, in workflows.ReleaseInput) {
+	r.env.RegisterDelayedCallback(func() { r.env.SignalWorkflow(workflows.SignalReleased, in) }, after)
+}
+
+const (
+	live     = "okta/acme/logs"
+	backfill = "okta/acme/logs/backfill/2026-11-27T00:00:00.000Z--2026-11-28T00:00:00.000Z"
+)
+
+// half is a window of which half of the collector's share is used.
+func half(left time.Duration) []ledger.Seen {
+	return []ledger.Seen{{Path: "/api/v1/logs", Home: "/api/v1/logs", Limit: 12, Remaining: 9, Used: 3, Reset: 1_800_000_000, Left: left}}
+}
+
+func TestASecondServiceOfAWindowWaitsUntilTheFirstClaimsToo(t *testing.T) {
+	r := newTenantRun(t, "okta/acme")
+	told := workflows.ShareInput{}
+	r.env.OnSignalExternalWorkflow(mock.Anything, live, "", workflows.SignalShare, mock.Anything).Return(
+		func(_, _, _, _ string, in any) error { told = in.(workflows.ShareInput); return nil }).Once()
+	first := r.claim(time.Minute, live)
+	second := r.claim(2*time.Minute, backfill)
+	r.released(2*time.Minute+3*time.Second, workflows.ReleaseInput{Member: live, Home: "/api/v1/logs", Number: 1, Seen: half(30 * time.Second)})
+	status := r.execute(workflows.TenantInput{Tenant: "acme"})
+	require.EqualValues(t, 1, first.grant.Alone)
+	require.Equal(t, workflows.ShareInput{Home: "/api/v1/logs", Number: 1}, told)
+	require.Equal(t, 3, second.grant.Requests)
+	require.InDelta(t, 63, second.at.Sub(first.at).Seconds(), 0.1)
+	require.Equal(t, "/api/v1/logs", status.Windows[0].Name)
+	require.Equal(t, 12, status.Windows[0].Limit)
+	require.Equal(t, 6, status.Windows[0].Share)
+}
+
+func TestAClaimIsAnsweredThoughTheFirstServiceDoesNotAnswer(t *testing.T) {
+	r := newTenantRun(t, "okta/acme")
+	r.env.OnSignalExternalWorkflow(mock.Anything, live, "", workflows.SignalShare, mock.Anything).Return(nil)
+	r.claim(time.Minute, live)
+	second := r.claim(2*time.Minute, backfill)
+	r.execute(workflows.TenantInput{Tenant: "acme"})
+	require.Zero(t, second.grant.Requests)
+	require.Zero(t, second.grant.Alone)
+	require.Positive(t, second.grant.Wait)
+}
+
+func TestAServiceThatHasEndedHoldsNobodyUp(t *testing.T) {
+	r := newTenantRun(t, "okta/acme")
+	r.env.OnSignalExternalWorkflow(mock.Anything, backfill, "", workflows.SignalShare, mock.Anything).Return(errors.New("not found"))
+	first := r.claim(time.Minute, backfill)
+	second := r.claim(time.Hour, live)
+	third := r.claim(time.Hour+2*time.Minute, live)
+	r.execute(workflows.TenantInput{Tenant: "acme"})
+	require.NotZero(t, first.grant.Alone)
+	require.Less(t, second.at.Sub(first.at), time.Hour)
+	require.NotZero(t, third.grant.Alone)
+}
+
+func TestABackfillThatHasEndedSharesNoMore(t *testing.T) {
+	r := newTenantRun(t, "okta/acme")
+	r.env.OnSignalExternalWorkflow(mock.Anything, live, "", workflows.SignalShare, mock.Anything).Return(nil)
+	r.claim(time.Minute, live)
+	r.claim(2*time.Minute, backfill)
+	r.released(2*time.Minute+time.Second, workflows.ReleaseInput{Member: live, Home: "/api/v1/logs", Number: 1, Seen: half(30 * time.Second)})
+	shared := r.claim(4*time.Minute, live)
+	r.released(5*time.Minute, workflows.ReleaseInput{Member: backfill})
+	alone := r.claim(6*time.Minute, live)
+	r.execute(workflows.TenantInput{Tenant: "acme"})
+	require.NotZero(t, shared.grant.Requests)
+	require.EqualValues(t, 2, alone.grant.Alone)
+}
+
+func TestAStoppedServiceSharesNoMore(t *testing.T) {
+	r := newTenantRun(t, "okta/acme")
+	r.claim(time.Minute, live)
+	r.decide(2*time.Minute, stopped(1, 10))
+	other := r.claim(3*time.Minute, backfill)
+	r.execute(workflows.TenantInput{Tenant: "acme"})
+	require.NotZero(t, other.grant.Alone)
+}
+
+func TestClaimsThatCannotBeAreNotInTheHistory(t *testing.T) {
+	for name, test := range map[string]struct {
+		member string
+		change func(*ledger.Claim)
+	}{
+		"of another tenant": {"okta/other/logs", func(*ledger.Claim) {}},
+		"of no service":     {"okta/acme", func(*ledger.Claim) {}},
+		"of more than all":  {live, func(c *ledger.Claim) { c.Share = 2 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newTenantRun(t, "okta/acme")
+			got := r.claim(time.Minute, test.member, test.change)
+			status := r.execute(workflows.TenantInput{Tenant: "acme"})
+			require.Error(t, got.rejected)
+			require.Empty(t, status.Windows)
+		})
+	}
+}
+
+func TestAReleaseThatCannotBeIsAWarning(t *testing.T) {
+	r := newTenantRun(t, "okta/acme")
+	r.released(time.Minute, workflows.ReleaseInput{Member: "okta/other/logs", Home: "/api/v1/logs"})
+	r.released(time.Minute, workflows.ReleaseInput{Member: live, Home: "/api/v1/logs", Seen: []ledger.Seen{{}}})
+	require.EqualValues(t, 2, r.execute(workflows.TenantInput{Tenant: "acme"}).Warnings[0].Count)
+}
+
+func TestALedgerThatCannotBeIsDropped(t *testing.T) {
+	r := newTenantRun(t, "okta/acme")
+	status := r.execute(workflows.TenantInput{Tenant: "acme", State: &workflows.TenantState{Ledger: ledger.Ledger{Windows: []ledger.Window{{Name: "x"}}}}})
+	require.Empty(t, status.Windows)
+	require.Contains(t, status.Warnings[0].Message, "ledger")
+}
+
+func TestATenantContinuesAsNewBeforeTemporalTakesNoMoreUpdates(t *testing.T) {
+	r := newTenantRun(t, "okta/acme")
+	for minute := range 18 {
+		r.env.RegisterDelayedCallback(func() {
+			for i := range 100 {
+				r.claimNow(&claimed{}, fmt.Sprint(minute, i), live)
+			}
+		}, time.Duration(minute+1)*time.Minute)
+	}
+	r.env.SetWorkflowRunTimeout(25 * time.Hour)
+	r.env.ExecuteWorkflow(workflows.Tenant, workflows.TenantInput{Tenant: "acme"})
+	var again *workflow.ContinueAsNewError
+	require.ErrorAs(t, r.env.GetWorkflowError(), &again)
+	var in workflows.TenantInput
+	require.NoError(t, workflows.DataConverter().FromPayloads(again.Input, &in))
+	require.Len(t, in.State.Ledger.Members, 1)
+}
+
+// aloneOn is the result of a slice that was told that it is alone.
+func aloneOn(in workflows.SliceInput, number int64, ends time.Time) (workflows.SliceResult, error) {
+	result, err := caughtUp(in, time.Hour)
+	result.Checkpoint.Alone = []checkpoint.Alone{{Home: "/api/v1/logs", Number: number}}
+	result.Checkpoint.Windows = []checkpoint.Window{{Name: "/api/v1/logs", Limit: 12, Remaining: 9, Used: 3, Reset: 1_800_000_000, Ends: ends}}
+	return result, err
+}
+
+// releases records what the workflow tells its tenant's.
+func (s *collectSuite) releases() *[]workflows.ReleaseInput {
+	all := &[]workflows.ReleaseInput{}
+	s.env.OnSignalExternalWorkflow(mock.Anything, "okta/acme", "", workflows.SignalReleased, mock.Anything).
+		Return(func(_, _, _, _ string, in any) error { *all = append(*all, in.(workflows.ReleaseInput)); return nil })
+	return all
+}
+
+func (s *collectSuite) share(after time.Duration, number int64) {
+	s.after(after, func() {
+		s.env.SignalWorkflow(workflows.SignalShare, workflows.ShareInput{Home: "/api/v1/logs", Number: number})
+	})
+}
+
+func (s *collectSuite) TestAServiceIsAloneUntilItIsToldOtherwise() {
+	released := s.releases()
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		return aloneOn(in, 7, s.env.Now().Add(10*time.Minute))
+	}
+	s.share(90*time.Minute, 7)
+	s.run(input, 150*time.Minute)
+	s.Empty(s.slices[0].in.Checkpoint.Alone)
+	s.Len(s.slices[1].in.Checkpoint.Alone, 1)
+	s.Empty(s.slices[2].in.Checkpoint.Alone)
+	s.Len(*released, 1)
+	got := (*released)[0]
+	s.Equal("okta/acme/logs", got.Member)
+	s.EqualValues(7, got.Number)
+	s.Equal(3, got.Seen[0].Used)
+	s.InDelta(-20, got.Seen[0].Left.Minutes(), 0.1)
+}
+
+func (s *collectSuite) TestWhatASliceIsToldLaterThanTheServiceCounts() {
+	s.releases()
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		return aloneOn(in, 8, s.env.Now())
+	}
+	s.share(90*time.Minute, 7)
+	s.run(input, 150*time.Minute)
+	s.Len(s.slices[2].in.Checkpoint.Alone, 1, "it is of an earlier time")
+}
+
+func (s *collectSuite) TestAServiceThatBeginsWithAKeptStateIsNotAloneAnyMore() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) { return caughtUp(in, time.Hour) }
+	kept := workflows.State{Checkpoint: checkpoint.Checkpoint{Alone: []checkpoint.Alone{{Home: "/api/v1/logs", Number: 3}}}}
+	s.run(workflows.CollectInput{Tenant: "acme", Service: "logs", State: &kept}, 5*time.Second)
+	s.Empty(s.slices[0].in.Checkpoint.Alone)
+}
+
+func (s *collectSuite) TestAfterALostSliceAllThatItHadClaimedCountsAsUsed() {
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		if n == 1 {
+			result, err := aloneOn(in, 1, s.env.Now().Add(time.Minute))
+			result.Checkpoint.Windows[0].Granted = 5
+			return result, err
+		}
+		return workflows.SliceResult{}, errors.New("panic")
+	}
+	s.run(input, 90*time.Minute)
+	w := s.slices[2].in.Checkpoint.Windows[0]
+	s.True(w.Open)
+	s.Equal(5, w.Used)
+}
