@@ -24,10 +24,13 @@ const (
 	claimPatience = time.Minute
 )
 
+// StartTenant returns with what the workflow of a tenant is started if it does not run.
+type StartTenant func(ctx context.Context, tenant, taskQueue string) (client.StartWorkflowOptions, workflows.TenantInput, error)
+
 // claims returns how a slice claims requests: with an update of the tenant's workflow, which it starts if there is none. The
 // update is answered when it is on Temporal's disk. A claim that gets no answer is sent again with the same id, until the
 // slice ends or the patience is over.
-func claims(c client.Client, info activity.Info, tenant string) budget.Claim {
+func claims(c client.Client, start StartTenant, info activity.Info, tenant string) budget.Claim {
 	sent := 0
 	return func(ctx context.Context, claim ledger.Claim) (ledger.Grant, error) {
 		sent++
@@ -35,7 +38,7 @@ func claims(c client.Client, info activity.Info, tenant string) budget.Claim {
 		claim.ID = fmt.Sprintf("%s/%s/%d", info.WorkflowExecution.RunID, info.ActivityID, sent)
 		began := time.Now()
 		for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
-			grant, err := claimOnce(ctx, c, info.TaskQueue, tenant, claim)
+			grant, err := claimOnce(ctx, c, start, info.TaskQueue, tenant, claim)
 			if err == nil || ctx.Err() != nil || !passes(err) || time.Since(began) > claimPatience {
 				return grant, err
 			}
@@ -48,15 +51,16 @@ func claims(c client.Client, info activity.Info, tenant string) budget.Claim {
 }
 
 // claimOnce sends a claim, and returns the answer.
-func claimOnce(ctx context.Context, c client.Client, queue, tenant string, claim ledger.Claim) (grant ledger.Grant, err error) {
+func claimOnce(ctx context.Context, c client.Client, start StartTenant, queue, tenant string, claim ledger.Claim) (grant ledger.Grant, err error) {
 	ctx, cancel := context.WithTimeout(ctx, claimAttempt)
 	defer cancel()
-	id := workflows.TenantID(tenant)
+	options, in, err := start(ctx, tenant, queue)
+	if err != nil {
+		return grant, fmt.Errorf("reading what is known of tenant %s: %w", tenant, err)
+	}
+	options.WorkflowIDConflictPolicy = enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
 	handle, err := c.UpdateWithStartWorkflow(ctx, client.UpdateWithStartWorkflowOptions{
-		StartWorkflowOperation: c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
-			ID: id, TaskQueue: queue, WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-			StaticSummary: workflows.TenantSummary(tenant),
-		}, workflows.TenantName, workflows.TenantInput{Tenant: tenant}),
+		StartWorkflowOperation: c.NewWithStartWorkflowOperation(options, workflows.TenantName, in),
 		UpdateOptions: client.UpdateWorkflowOptions{
 			UpdateID: claim.ID, UpdateName: workflows.UpdateClaim, Args: []any{claim}, WaitForStage: client.WorkflowUpdateStageCompleted,
 		},
@@ -65,7 +69,7 @@ func claimOnce(ctx context.Context, c client.Client, queue, tenant string, claim
 		err = handle.Get(ctx, &grant)
 	}
 	if err != nil {
-		return grant, fmt.Errorf("the workflow %s has not answered: %w", id, err)
+		return grant, fmt.Errorf("the workflow %s has not answered: %w", options.ID, err)
 	}
 	return grant, nil
 }

@@ -63,7 +63,7 @@ type Collector struct {
 }
 
 // New makes a Collector. workerID is the worker's identity in Temporal.
-func New(tenants map[string]Tenant, workerID string, log *zap.Logger, metrics *Metrics) *Collector {
+func New(tenants map[string]Tenant, start StartTenant, workerID string, log *zap.Logger, metrics *Metrics) *Collector {
 	peers := &peers{worker: workerID, log: log, metrics: metrics, failed: map[peer]*failing{}}
 	return &Collector{
 		tenants: tenants, log: log, metrics: metrics, peers: peers, backfills: make(chan struct{}, MaxBackfills),
@@ -71,7 +71,7 @@ func New(tenants map[string]Tenant, workerID string, log *zap.Logger, metrics *M
 			return newLease(ctx, activity.GetClient(ctx), info, log)
 		},
 		claims: func(ctx context.Context, info activity.Info, tenant string) budget.Claim {
-			return claims(activity.GetClient(ctx), info, tenant)
+			return claims(activity.GetClient(ctx), start, info, tenant)
 		},
 	}
 }

@@ -268,7 +268,7 @@ func (b *bench) collect(org *okta.Org, in workflows.SliceInput) (workflows.Slice
 }
 
 func (b *bench) collector(tenants map[string]activities.Tenant) *activities.Collector {
-	return activities.New(tenants, "7@host", cmp.Or(b.log, zap.NewNop()), b.metrics)
+	return activities.New(tenants, nil, "7@host", cmp.Or(b.log, zap.NewNop()), b.metrics)
 }
 
 func (b *bench) collectWith(collector *activities.Collector, in workflows.SliceInput) (workflows.SliceResult, error) {

@@ -25,7 +25,7 @@ func described(t *testing.T) map[string][]string {
 	for _, name := range []string{"acme", "globex"} {
 		tenants = append(tenants, config.Tenant{Name: name, Okta: okta.Config{Tenant: name, URL: "https://" + name + ".okta.com"}, Devo: devo.Config{URL: "stdout:"}})
 	}
-	_, _, err := newCollector(tenants, "1@host", registry, zap.NewNop())
+	_, _, err := newCollector(tenants, nil, "1@host", registry, zap.NewNop())
 	require.NoError(t, err)
 	registry.MustRegister(&services{}, &strangers{})
 

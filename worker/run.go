@@ -85,7 +85,8 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	for i := range cfg.Tenants {
 		cfg.Tenants[i].Devo.Owner = namespace
 	}
-	collector, reporters, err := newCollector(cfg.Tenants, options.Identity, registry, log)
+	controls := control.Control{Reader: &status.Reader{Client: temporal, Namespace: options.Namespace, Data: options.DataConverter}, TaskQueue: cfg.TaskQueue}
+	collector, reporters, err := newCollector(cfg.Tenants, controls.Tenant, options.Identity, registry, log)
 	if err != nil {
 		return err
 	}
@@ -106,9 +107,8 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	go collector.ProbePeers(ctx)
 	go running.watch(ctx, temporal, cfg.TaskQueue, log)
 	go strangers.watch(ctx, temporal, cfg.TaskQueue, log)
-	control := control.Control{Reader: &status.Reader{Client: temporal, Namespace: options.Namespace, Data: options.DataConverter},
-		TaskQueue: cfg.TaskQueue, Attributes: attributes.registered.Load()}
-	starting := starting{control, cfg.Tenants, log}
+	starting := starting{controls, cfg.Tenants, log} // a copy: what slices start sets the search attributes itself
+	starting.Attributes = attributes.registered.Load()
 	go starting.handOver(ctx)
 	if cfg.StartNew {
 		go starting.startNew(ctx)
@@ -131,7 +131,7 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 }
 
 // newCollector makes the activities with every tenant's org, sink and reporter. It connects to nothing.
-func newCollector(tenants []config.Tenant, workerID string, registry prometheus.Registerer, log *zap.Logger) (*activities.Collector, reporters, error) {
+func newCollector(tenants []config.Tenant, start activities.StartTenant, workerID string, registry prometheus.Registerer, log *zap.Logger) (*activities.Collector, reporters, error) {
 	oktaMetrics, pages := okta.NewMetrics(registry), memory.New(limitMemory(log))
 	registry.MustRegister(pages)
 	collected := make(map[string]activities.Tenant, len(tenants))
@@ -154,7 +154,7 @@ func newCollector(tenants []config.Tenant, workerID string, registry prometheus.
 		certificates[t.Name] = sink.Certificates
 	}
 	registry.MustRegister(certificates)
-	return activities.New(collected, workerID, log, activities.NewMetrics(registry)), all, nil
+	return activities.New(collected, start, workerID, log, activities.NewMetrics(registry)), all, nil
 }
 
 func newWorker(temporal client.Client, taskQueue string, collector *activities.Collector, attributes func() bool, onFatal func(error)) worker.Worker {

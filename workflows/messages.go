@@ -43,9 +43,6 @@ const IDPrefix = "okta/"
 // TenantID is the workflow id of a tenant's own workflow.
 func TenantID(tenant string) string { return IDPrefix + tenant }
 
-// TenantSummary is the summary with which a tenant's workflow is started.
-func TenantSummary(tenant string) string { return "rate limits and decisions of " + tenant }
-
 // ParseTenantID returns the tenant of a [TenantID], and false for any other id.
 func ParseTenantID(id string) (tenant string, ok bool) {
 	tenant, ok = strings.CutPrefix(id, IDPrefix)
