@@ -59,10 +59,14 @@ func TestSeveralWorkersTogetherUseTheShareAndNeverExceedIt(t *testing.T) {
 	c.joined()
 	for n := 1; n <= *wholeWindows+1; n++ {
 		c.eventually(fmt.Sprintf("window %d begins", n), func() bool { return c.begun() >= n })
-		if n%5 == 2 { // one of three windows, two of ten
-			time.Sleep(time.Duration(chance.Int64N(int64(windowLength)))) // at any moment of it
-			m := c.members[chance.IntN(len(c.members))]
+		switch n {
+		case 2: // at any moment of a slice
+			m := c.collecting(chance)
+			time.Sleep(time.Duration(chance.Int64N(int64(time.Second))))
 			c.kill(m)
+		case 7: // at any moment
+			time.Sleep(time.Duration(chance.Int64N(int64(windowLength))))
+			c.kill(c.members[chance.IntN(len(c.members))])
 		}
 	}
 	c.judge()
@@ -108,6 +112,7 @@ func newCrew(t *testing.T) *crew {
 		// Each of the 200 apps costs both services below it a request, and the backfill has 100 pages.
 		Counts:    map[string]int{"logs": 100_000, "apps": 200, "users": 10, "groups": 10, "app_users": 3, "app_groups": 2},
 		LiveEvery: time.Second,
+		Faults:    slowly(300 * time.Millisecond),
 		Limits:    map[string]int{"/api/v1/logs": windowLimit, "/api/v1/apps": windowLimit},
 	})
 	c.setOkta("RATE_SHARE", fmt.Sprint(float64(windowShare)/windowLimit))
@@ -245,6 +250,28 @@ func (c *crew) judged(bucket string) (all []oktasim.Window) {
 func (c *crew) begun() int {
 	least := len(c.judged("/api/v1/apps"))
 	return min(least, len(c.judged("/api/v1/logs")))
+}
+
+// collecting waits until a worker has a slice of one that shares the window of apps, and returns one of those workers.
+func (c *crew) collecting(chance *rand.Rand) (m *member) {
+	c.eventually("a worker has a slice", func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		var busy []string
+		for _, slice := range c.slices {
+			if slices.Contains(sharers["/api/v1/apps"], slice.of) {
+				busy = append(busy, slice.worker)
+			}
+		}
+		if busy == nil {
+			return false
+		}
+		slices.Sort(busy)
+		name := busy[chance.IntN(len(busy))]
+		m = c.members[slices.IndexFunc(c.members, func(m *member) bool { return m.name == name })]
+		return true
+	})
+	return m
 }
 
 // kill kills a worker with -9, and starts another one in its place.
