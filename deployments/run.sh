@@ -3,6 +3,7 @@
 # own, which keeps everything in .run/temporal.db.
 set -eu
 umask 077 # what is kept in .run is for this user alone
+export COLLECTOR_START="${COLLECTOR_START:-new}"
 
 # The services of a demo have the names of real ones: a real worker must not take them over.
 address=$(echo "${TEMPORAL_ADDRESS:-127.0.0.1:7233}" | sed 's/^localhost:/127.0.0.1:/')
@@ -29,10 +30,14 @@ if [ -z "${TEMPORAL_ADDRESS:-}" ]; then
 		fi
 		sleep 0.2
 	done
-	# A stopped service goes on from its closed workflow, which a development server keeps for a day only.
+	# A development server keeps closed workflows for a day only, and with them where a stopped backfill was.
 	bin/temporal operator namespace update --namespace default --retention 2160h >>.run/temporal.log 2>&1
 	echo "Temporal's Web UI: http://localhost:8233 (its log: .run/temporal.log)"
 fi
-echo "Once the worker is working, start collecting from another terminal: bin/starter start"
+if [ "$COLLECTOR_START" = new ]; then
+	echo "The worker starts what was never started. To see it, from another terminal: bin/starter status"
+else
+	echo "Once the worker is working, start collecting from another terminal: bin/starter start"
+fi
 trap : INT TERM
 bin/worker

@@ -56,7 +56,7 @@ func (s *stack) failedTasks(id string) (messages []string) {
 func (s *stack) wedgedNothing() {
 	s.t.Helper()
 	text := s.metricsText()
-	for _, kind := range []string{workflows.CollectName, workflows.BackfillName} { // there is no code of another type
+	for _, kind := range []string{workflows.CollectName, workflows.BackfillName, workflows.TenantName} { // there is no code of another type
 		require.Empty(s.t, regexp.MustCompile(`(?m)^temporal_workflow_task_execution_failed_total{.*workflow_type="`+kind+`".*} [1-9].*$`).FindString(text), tail(s.out.String()))
 	}
 	require.Less(s.t, len(text), 1<<20, "/metrics has what the catalog and the settings have")
@@ -119,6 +119,7 @@ func TestCraftedStatesAndMessagesHarmNothing(t *testing.T) {
 	for _, service := range allServices {
 		_ = s.client.TerminateWorkflow(context.Background(), s.id(service), "", "it is somebody else's")
 	}
+	_ = s.client.TerminateWorkflow(context.Background(), workflows.TenantID(s.tenant), "", "it is somebody else's")
 	out, code = s.starter("start", "--fresh", s.id("logs"), s.id("users"), s.id("app_users"))
 	require.Zero(t, code, out)
 	s.caughtUp("logs", "users", "app_users")
@@ -199,7 +200,7 @@ func (a *attacker) attack() func() {
 	r := a.random
 	service := one(r, allServices...)
 	id := a.id(service)
-	switch r.IntN(10) {
+	switch r.IntN(12) {
 	case 0, 1, 2:
 		return a.starts(workflows.CollectName, one(r, id, id, id, a.odd(), "okta/"+a.tenant+"/"+a.odd()),
 			fmt.Sprintf(`{"tenant":%s,"service":%s,"since":%s,"state":%s}`, text(one(r, a.tenant, a.tenant, a.tenant, "globex", a.odd())), text(one(r, service, service, service, a.odd())), a.time(), a.state(service)))
@@ -227,6 +228,12 @@ func (a *attacker) attack() func() {
 				Request:    &update.Request{Meta: &update.Meta{}, Input: input},
 			})
 		}
+	case 9:
+		return a.starts(one(r, workflows.TenantName, workflows.TenantName, workflows.TenantName, "Evil"), one(r, workflows.TenantID(a.tenant), workflows.TenantID(a.tenant), id, "okta/"),
+			fmt.Sprintf(`{"tenant":%s,"state":{"decisions":%s,"warnings":%s}}`, text(one(r, a.tenant, a.tenant, a.odd())), a.list(5, a.decision), one(r, `null`, `[{"count":-1}]`)))
+	case 10:
+		name, input := one(r, "decide", "decide", "decide", "pause"), one(r, a.decision(), a.decision(), a.message())
+		return func() { _ = a.signalRaw(workflows.TenantID(a.tenant), name, rawPayloads(input)) }
 	default:
 		kind, input := one(r, "status", "status", "__stack_trace", a.odd()), a.message()
 		return func() { _ = a.queryRaw(id, kind, rawPayloads(input), time.Second) }
@@ -339,6 +346,13 @@ func (a *attacker) state(service string) string {
 		"warnings", a.list(20, func() string {
 			return fmt.Sprintf(`{"kind":%s,"message":%s,"count":%s}`, text(a.odd()), text(a.odd()), a.number())
 		}))
+}
+
+// decision is one about a service in JSON.
+func (a *attacker) decision() string {
+	service := one(a.random, allServices...)
+	return fmt.Sprintf(`{"service":%s,"decision":%s,"at":%s,"run":%s,"state":%s}`, text(one(a.random, service, service, service, a.odd())),
+		text(one(a.random, "started", "stopped", "forgotten", "stopped", a.odd())), a.time(), text(a.odd()), a.state(service))
 }
 
 // object is a JSON object of some of these members.

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflow/v1"
+	"go.temporal.io/sdk/client"
 
 	"okta-collector/internal/oktasim"
 	"okta-collector/workflows"
@@ -159,4 +161,24 @@ func TestDecisionsSurviveThatTheTenantsWorkflowContinuesAsNew(t *testing.T) {
 	require.NoError(t, value.Get(&status))
 	require.Len(t, status.Services, 2)
 	require.Empty(t, status.Warnings)
+
+	_, err = s.client.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{ID: id, TaskQueue: "nobody's",
+		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_TERMINATE_EXISTING}, "Payroll")
+	require.NoError(t, err)
+	s.gone("logs")
+	out, code = s.starter("start", s.id("logs"))
+	require.Equal(t, 1, code, "it is not known where logs was")
+	require.Contains(t, out, `is a workflow of type "Payroll"`)
+	require.NoError(t, s.client.TerminateWorkflow(t.Context(), id, "", "as the message says"))
+	out, code = s.starter("start", s.id("logs"))
+	require.Zero(t, code, out)
+	require.Contains(t, out, "started after 500 events")
+	s.eventually("it is remembered", func() bool { return s.decisions().Of("logs").Decision == workflows.Started })
+	require.NotNil(t, s.decisions().Of("apps"), "as is what the workflow knew that was terminated")
+
+	require.NoError(t, s.client.TerminateWorkflow(t.Context(), id, "", "as nobody should"))
+	s.worker.kill()
+	s.startWorker() // which looks at once
+	s.eventually("it runs again", func() bool { return run().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING })
+	require.NotNil(t, s.decisions().Of("apps"))
 }

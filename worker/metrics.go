@@ -64,7 +64,7 @@ func (k knownTypes) WithTags(tags map[string]string) client.MetricsHandler {
 	known := maps.Clone(tags)
 	for _, label := range []string{"workflow_type", "activity_type"} {
 		switch known[label] {
-		case "", "none", workflows.CollectName, workflows.BackfillName, workflows.CollectSliceName:
+		case "", "none", workflows.CollectName, workflows.BackfillName, workflows.TenantName, workflows.CollectSliceName:
 		default:
 			known[label] = unknown
 		}

@@ -64,7 +64,8 @@ func (s starting) startNew(ctx context.Context) {
 	}
 }
 
-// handOver tells the tenants' workflows, now and then, of runs that were terminated or failed. It logs each new problem.
+// handOver tells the tenants' workflows, now and then, of runs that were terminated or failed, and starts those again that
+// somebody has ended. It logs each new problem.
 func (s starting) handOver(ctx context.Context) {
 	for said := ""; ; {
 		problem := ""
@@ -83,8 +84,11 @@ func (s starting) handOver(ctx context.Context) {
 }
 
 func (s starting) handOverTenant(ctx context.Context, tenant string) (problem error) {
-	listing, cancel := context.WithTimeout(ctx, listTimeout)
+	listing, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
+	if err := s.Revive(listing, tenant); err != nil {
+		return err
+	}
 	ids, err := s.IDs(listing, status.EverStarted, tenant)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package workflows
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -56,7 +57,8 @@ func (t *tenant) has(member string) bool {
 
 // claim handles the update.
 func (t *tenant) claim(ctx workflow.Context, c ledger.Claim) (ledger.Grant, error) {
-	grant, notices := t.state.Ledger.Claim(workflow.Now(ctx).UTC(), c)
+	began := workflow.Now(ctx).UTC()
+	grant, notices := t.state.Ledger.Claim(began, c)
 	t.updates++
 	t.changed = true
 	for _, n := range notices {
@@ -70,8 +72,20 @@ func (t *tenant) claim(ctx workflow.Context, c ledger.Claim) (ledger.Grant, erro
 			}
 		})
 	}
+	if notices != nil {
+		// It rarely takes longer than a slice takes to notice. The rest of the window can be used then.
+		_, _ = workflow.AwaitWithTimeout(ctx, releasePatience, func() bool { return t.state.Ledger.Released(c.Home, c.Member) })
+		now := workflow.Now(ctx).UTC()
+		grant, _ = t.state.Ledger.Claim(now, c)
+		grant = grant.Later(now.Sub(began))
+		t.changed = true
+	}
 	return grant, nil
 }
+
+// releasePatience bounds how long a claim waits for a service that was alone until then. A slice learns within two seconds
+// that it has to end, and its worker is lost after ten.
+const releasePatience = 8 * time.Second
 
 // onReleased handles the signal.
 func (t *tenant) onReleased(ctx workflow.Context, receive func(any) bool) {

@@ -77,6 +77,18 @@ func (s *service) claim(ctx context.Context, slice int, n *int) budget.Claim {
 			other.shared[notice.Home] = max(other.shared[notice.Home], notice.Number)
 			other.mu.Unlock()
 		}
+		if began := time.Now(); notices != nil {
+			for released := false; !released && time.Since(began) < 8*time.Second; {
+				time.Sleep(100 * time.Millisecond)
+				t.mu.Lock()
+				released = t.ledger.Released(c.Home, c.Member)
+				t.mu.Unlock()
+			}
+			t.mu.Lock()
+			grant, _ = t.ledger.Claim(time.Now().UTC(), c)
+			t.mu.Unlock()
+			grant = grant.Later(time.Since(began))
+		}
 		time.Sleep(rand.N(t.delay + 1))
 		return grant, nil
 	}
@@ -106,8 +118,10 @@ func (s *service) release() {
 func (s *service) run(until time.Time) {
 	b := budget.New(0.5, time.Now)
 	for time.Now().Before(until) {
+		for next := time.Now().Add(s.slice(b, until) + rand.N(time.Second)); time.Now().Before(next); time.Sleep(50 * time.Millisecond) {
+			s.release()
+		}
 		s.release()
-		time.Sleep(s.slice(b, until) + rand.N(time.Second))
 	}
 }
 
@@ -189,8 +203,8 @@ func (t *tenant) run(d time.Duration) {
 	all.Wait()
 }
 
-// whole are the requests in the windows that were not cut off at the beginning or the end.
-func whole(o *bucket) []int { return o.own[min(2, len(o.own)):max(0, len(o.own)-1)] }
+// whole are the requests in the windows that were not cut off at the end.
+func whole(o *bucket) []int { return o.own[:max(0, len(o.own)-1)] }
 
 func TestServicesThatShareAWindowUseItsShareTogetherAndNoMore(t *testing.T) {
 	for seed := range 20 {
@@ -259,7 +273,8 @@ func TestEndpointsThatShareASecondWindowShareItsBudget(t *testing.T) {
 				at.collects("app_users", ledger.LivePerObject, appUsers, below).below(apps, above)
 				at.collects("app_groups", ledger.LivePerObject, appGroups, below).below(apps, above)
 				at.run(20 * time.Minute)
-				require.LessOrEqual(t, slices.Max(below.own), 10, "%v", below.own)
+				require.LessOrEqual(t, slices.Max(below.own), 10+1, "the first answer shows the limit: %v", below.own)
+				require.LessOrEqual(t, slices.Max(below.own[2:]), 10, "%v", below.own)
 				require.GreaterOrEqual(t, slices.Min(below.own[3:len(below.own)-1]), 5, "%v", below.own)
 				require.LessOrEqual(t, slices.Max(above.own), 10, "%v", above.own)
 			})

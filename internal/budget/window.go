@@ -181,10 +181,13 @@ func (w *window) learn(e *endpoint, l Limits, at time.Time) {
 	if w.reset != 0 {
 		w.until = w.ends.Add(-early)
 	}
-	b := w.member.budget
+	b, before := w.member.budget, w.limit
 	b.mu.Lock()
 	w.limit, w.remaining = cmp.Or(b.layout.Limit(w.name), l.Limit), min(w.remaining, l.Remaining)
 	b.mu.Unlock()
+	if w.limit < before && w.granted > 0 {
+		w.granted, w.claimed = 0, false // it was granted of another limit, and others may have been granted as much
+	}
 	if w.endpoint = ""; e.Path != w.name {
 		w.endpoint = e.Path
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"time"
 
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
@@ -87,6 +88,31 @@ func (c *Control) Tenant(ctx context.Context, tenant, queue string) (client.Star
 		options.TypedSearchAttributes = temporal.NewSearchAttributes(temporal.NewSearchAttributeKeyKeyword(workflows.AttributeTenant).ValueSet(tenant))
 	}
 	return options, in, err
+}
+
+// Revive starts the workflow of a tenant again if somebody has ended it, before the namespace forgets what it knew.
+func (c *Control) Revive(ctx context.Context, tenant string) error {
+	id := workflows.TenantID(tenant)
+	d, err := c.DescribeWorkflowExecution(ctx, id, "")
+	switch {
+	case errors.As(err, new(*serviceerror.NotFound)):
+		return nil // nothing was ever decided
+	case err == nil && d.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
+		return nil
+	case err != nil:
+		return temporalclient.Explain(fmt.Errorf("asking Temporal about %s: %w", id, err))
+	}
+	options, in, err := c.Tenant(ctx, tenant, c.TaskQueue)
+	if err == nil {
+		_, err = c.ExecuteWorkflow(ctx, options, workflows.TenantName, in)
+	}
+	if c.withoutAttributes(err) {
+		return c.Revive(ctx, tenant)
+	}
+	if err != nil {
+		return temporalclient.Explain(fmt.Errorf("starting %s: %w", id, err))
+	}
+	return nil
 }
 
 // withoutAttributes reports whether a start failed because of the search attributes. The next ones are then without them.

@@ -98,6 +98,8 @@ type Seen struct {
 	Reset     int64 `json:"reset,omitempty"`
 	// Used is what the member has used of the window.
 	Used int `json:"used,omitempty"`
+	// Open: the member may have used more.
+	Open bool `json:"open,omitempty"`
 	// Left is the time to the end of the window when the claim was sent; negative if it is over.
 	Left time.Duration `json:"left,omitempty"`
 }
@@ -215,7 +217,8 @@ func counts(all ...int) bool {
 
 func isPath(s string) bool { return strings.HasPrefix(s, "/") && len(s) <= maxText }
 
-// Claim answers a claim, which [Claim.Check] has passed. The notices have to be sent.
+// Claim answers a claim, which [Claim.Check] has passed. If there are notices, they have to be sent, and the same claim may
+// be answered again when their members have released the home.
 func (l *Ledger) Claim(now time.Time, c Claim) (Grant, []Notice) {
 	l.prune(now)
 	if m := l.member(c.Member, c.Home); m != nil && m.Claim == c.ID {
@@ -236,8 +239,26 @@ func (l *Ledger) Claim(now time.Time, c Claim) (Grant, []Notice) {
 	m := l.join(now, c)
 	g, notices := l.grant(now, w, m, c)
 	g.Window, g.Limit = w.Name, w.Limit
-	m.Window, m.At, m.Claim, m.Grant = w.Name, now, c.ID, g
+	m.Window, m.At = w.Name, now
+	if notices == nil {
+		m.Claim, m.Grant = c.ID, g
+	}
 	return g, notices
+}
+
+// Released reports whether no member is alone on a home but the one given.
+func (l *Ledger) Released(home, but string) bool {
+	return !slices.ContainsFunc(l.Members, func(m Member) bool { return m.Home == home && m.ID != but && m.Alone != 0 })
+}
+
+// Later returns the grant as it counts from the sending of a claim that was answered so much later.
+func (g Grant) Later(d time.Duration) Grant {
+	for _, p := range []*time.Duration{&g.Begin, &g.Left, &g.Wait} {
+		if *p > 0 {
+			*p += d
+		}
+	}
+	return g
 }
 
 // grant decides about a claim of the member m on the window w.
@@ -260,9 +281,6 @@ func (l *Ledger) grant(now time.Time, w *Window, m *Member, c Claim) (Grant, []N
 	if notices != nil {
 		m.Want = want
 		return Grant{Wait: unknownEnd}, notices
-	}
-	if s := seenIn(c.Seen, w); s != nil && s.Used < w.whole(c.Member) && !w.closing(now) {
-		return w.granted(now, w.whole(c.Member)-s.Used), nil
 	}
 	part := l.part(now, w, m, want)
 	if part <= 0 || w.closing(now) {
@@ -386,8 +404,8 @@ func divide(left int, wants []wanting) map[string]int {
 	return got
 }
 
-// Release records that a member that was alone on a home claims from now on, and what it has seen. What it may have used
-// of the present window counts as its whole share.
+// Release records that a member that was alone on a home claims from now on, and what it has seen. Where it may have used
+// more of the present window than that, its whole share counts as used.
 func (l *Ledger) Release(now time.Time, member, home string, number int64, seen []Seen) {
 	m := l.member(member, home)
 	if m == nil || m.Alone != number {
@@ -396,12 +414,12 @@ func (l *Ledger) Release(now time.Time, member, home string, number int64, seen 
 	m.Alone, m.Told = 0, false
 	seen = slices.DeleteFunc(slices.Clone(seen), func(s Seen) bool { return s.Home != home })
 	if len(seen) == 0 { // its first request may be under way
-		seen = []Seen{{Path: home, Home: home, Left: unknownEnd}}
+		seen = []Seen{{Path: home, Home: home, Left: unknownEnd, Open: true}}
 	}
 	for _, s := range seen {
 		l.observe(now, member, s)
-		if w := l.window(l.Layout.Window(s.Path, s.Home), s.Home); s.Left > 0 {
-			w.countWhole(member, now)
+		if w := l.window(l.Layout.Window(s.Path, s.Home), s.Home); s.Open && s.Left > -unknownEnd {
+			w.count(member, w.allowed(), now)
 			w.open(now)
 		}
 	}
@@ -424,10 +442,7 @@ func (l *Ledger) learn(now time.Time, a Answer) {
 		claimed := l.window(moved.From, a.Home).Claimed
 		to := l.window(moved.To, a.Home)
 		to.roll(now)
-		for _, c := range claimed {
-			c.Whole = false
-			to.Claimed = append(to.Claimed, c)
-		}
+		to.Claimed = append(to.Claimed, claimed...)
 		if len(to.Claimed) > 0 {
 			to.open(now)
 		}
@@ -444,16 +459,6 @@ func (l *Ledger) observe(now time.Time, member string, s Seen) {
 	if s.Left > -unknownEnd {
 		w.observe(now, member, s)
 	}
-}
-
-// seenIn returns what was seen of a window, or nil.
-func seenIn(all []Seen, w *Window) *Seen {
-	for i, s := range all {
-		if s.Reset != 0 && w.Reset != 0 && near(s.Reset, w.Reset) {
-			return &all[i]
-		}
-	}
-	return nil
 }
 
 func (l *Ledger) member(id, home string) *Member {

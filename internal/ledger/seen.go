@@ -13,7 +13,7 @@ func SeenIn(windows []checkpoint.Window, home string, now time.Time) (all []Seen
 		if cmp.Or(w.Home, w.Name) == home {
 			all = append(all, Seen{
 				Path: cmp.Or(w.Endpoint, w.Name), Home: home, Limit: w.Limit, Remaining: w.Remaining, Reset: w.Reset,
-				Used: w.Used, Left: w.Ends.Sub(now),
+				Used: w.Used, Open: w.Open, Left: w.Ends.Sub(now),
 			})
 		}
 	}

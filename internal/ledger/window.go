@@ -48,8 +48,6 @@ type Claimed struct {
 	Member   string    `json:"member"`
 	Requests int       `json:"requests"`
 	At       time.Time `json:"at"`
-	// Whole: it is the whole share of a member that was alone when the window began. The member may use all of it.
-	Whole bool `json:"whole,omitempty"`
 }
 
 // lastTenth is how many requests stay free for the org. With a limit of 1, one request must still be allowed.
@@ -142,22 +140,6 @@ func (w *Window) count(member string, used int, now time.Time) {
 	if more := used - w.by(member); more > 0 {
 		w.Claimed = append(w.Claimed, Claimed{Member: member, Requests: more, At: now})
 	}
-}
-
-// countWhole makes the whole share count as used by a member.
-func (w *Window) countWhole(member string, now time.Time) {
-	w.Claimed = slices.DeleteFunc(w.Claimed, func(c Claimed) bool { return c.Member == member })
-	w.Claimed = append(w.Claimed, Claimed{Member: member, Requests: w.allowed(), At: now, Whole: true})
-}
-
-// whole is the share of a member that was alone when the window began; 0 if it was not.
-func (w *Window) whole(member string) int {
-	for _, c := range w.Claimed {
-		if c.Member == member && c.Whole {
-			return c.Requests
-		}
-	}
-	return 0
 }
 
 // by is what a member has claimed of the window.

@@ -27,21 +27,28 @@ func (e *ForeignError) Error() string {
 
 // Decisions returns the newest decision about each service of a tenant, in the order of their names; none if the tenant's
 // workflow does not exist. It needs no worker: what no worker has handled yet is among them. It costs no billable action.
-// It fails with a [ForeignError] if the id is another program's.
+// It fails with a [ForeignError] while another program's workflow has the id.
 func (r *Reader) Decisions(ctx context.Context, tenant string) (workflows.Decisions, error) {
 	id := workflows.TenantID(tenant)
 	d, err := r.DescribeWorkflowExecution(ctx, id, "")
 	info := d.GetWorkflowExecutionInfo()
+	running := info.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING
 	switch kind := info.GetType().GetName(); {
 	case errors.As(err, new(*serviceerror.NotFound)):
 		return nil, nil
 	case err != nil:
 		return nil, temporalclient.Explain(fmt.Errorf("asking Temporal about %s: %w", id, err))
-	case kind != workflows.TenantName:
+	case kind != workflows.TenantName && running:
 		return nil, &ForeignError{ID: id, Type: kind}
+	case kind != workflows.TenantName: // it has ended, and the tenant's own workflow was before it
+		runs, err := List(ctx, r, fmt.Sprintf(`WorkflowId = %q AND WorkflowType = %q AND ExecutionStatus != "ContinuedAsNew"`, id, workflows.TenantName))
+		if err != nil || len(runs) == 0 {
+			return nil, err
+		}
+		info = runs[0]
 	}
 	known := workflows.ReadMemo(info.GetMemo(), r.Data)
-	if d.GetPendingWorkflowTask() == nil && info.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
+	if d.GetPendingWorkflowTask() == nil && running {
 		return known, nil
 	}
 	untold, err := r.untold(ctx, info.GetExecution())
