@@ -32,6 +32,8 @@ const (
 	windowLimit, windowShare = 12, 6
 	// windowLength is Okta's.
 	windowLength = time.Minute
+	// answerTime is how long the org takes for an answer, so that a slice has a midst.
+	answerTime = 300 * time.Millisecond
 )
 
 // sharers are those that share the windows of each endpoint. All but apps and the live logs want more than they get.
@@ -61,9 +63,7 @@ func TestSeveralWorkersTogetherUseTheShareAndNeverExceedIt(t *testing.T) {
 		c.eventually(fmt.Sprintf("window %d begins", n), func() bool { return c.begun() >= n })
 		switch n {
 		case 2: // at any moment of a slice
-			m := c.collecting(chance)
-			time.Sleep(time.Duration(chance.Int64N(int64(time.Second))))
-			c.kill(m)
+			c.kill(c.collecting(chance))
 		case 7: // at any moment
 			time.Sleep(time.Duration(chance.Int64N(int64(windowLength))))
 			c.kill(c.members[chance.IntN(len(c.members))])
@@ -112,7 +112,7 @@ func newCrew(t *testing.T) *crew {
 		// Each of the 200 apps costs both services below it a request, and the backfill has 100 pages.
 		Counts:    map[string]int{"logs": 100_000, "apps": 200, "users": 10, "groups": 10, "app_users": 3, "app_groups": 2},
 		LiveEvery: time.Second,
-		Faults:    slowly(300 * time.Millisecond),
+		Faults:    slowly(answerTime),
 		Limits:    map[string]int{"/api/v1/logs": windowLimit, "/api/v1/apps": windowLimit},
 	})
 	c.setOkta("RATE_SHARE", fmt.Sprint(float64(windowShare)/windowLimit))
@@ -252,24 +252,27 @@ func (c *crew) begun() int {
 	return min(least, len(c.judged("/api/v1/logs")))
 }
 
-// collecting waits until a worker has a slice of one that shares the window of apps, and returns one of those workers.
+// collecting waits until a worker has had a slice of one that shares the window of apps for a while of any length, and has
+// it still.
 func (c *crew) collecting(chance *rand.Rand) (m *member) {
-	c.eventually("a worker has a slice", func() bool {
+	of := func(m *member) int {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		var busy []string
+		n := 0
 		for _, slice := range c.slices {
-			if slices.Contains(sharers["/api/v1/apps"], slice.of) {
-				busy = append(busy, slice.worker)
+			if slice.worker == m.name && slices.Contains(sharers["/api/v1/apps"], slice.of) {
+				n++
 			}
 		}
-		if busy == nil {
+		return n
+	}
+	c.eventually("a worker is in the midst of a slice", func() bool {
+		m = c.members[chance.IntN(len(c.members))]
+		if of(m) == 0 {
 			return false
 		}
-		slices.Sort(busy)
-		name := busy[chance.IntN(len(busy))]
-		m = c.members[slices.IndexFunc(c.members, func(m *member) bool { return m.name == name })]
-		return true
+		time.Sleep(time.Duration(chance.Int64N(int64(answerTime))))
+		return of(m) > 0
 	})
 	return m
 }
