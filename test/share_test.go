@@ -32,6 +32,8 @@ const (
 	windowLimit, windowShare = 12, 6
 	// windowLength is Okta's.
 	windowLength = time.Minute
+	// answerTime is how long the org takes for an answer, so that a slice has a midst.
+	answerTime = 300 * time.Millisecond
 )
 
 // sharers are those that share the windows of each endpoint. All but apps and the live logs want more than they get.
@@ -59,10 +61,12 @@ func TestSeveralWorkersTogetherUseTheShareAndNeverExceedIt(t *testing.T) {
 	c.joined()
 	for n := 1; n <= *wholeWindows+1; n++ {
 		c.eventually(fmt.Sprintf("window %d begins", n), func() bool { return c.begun() >= n })
-		if n%5 == 2 { // one of three windows, two of ten
-			time.Sleep(time.Duration(chance.Int64N(int64(windowLength)))) // at any moment of it
-			m := c.members[chance.IntN(len(c.members))]
-			c.kill(m)
+		switch n {
+		case 2: // at any moment of a slice
+			c.kill(c.collecting(chance))
+		case 7: // at any moment
+			time.Sleep(time.Duration(chance.Int64N(int64(windowLength))))
+			c.kill(c.members[chance.IntN(len(c.members))])
 		}
 	}
 	c.judge()
@@ -108,6 +112,7 @@ func newCrew(t *testing.T) *crew {
 		// Each of the 200 apps costs both services below it a request, and the backfill has 100 pages.
 		Counts:    map[string]int{"logs": 100_000, "apps": 200, "users": 10, "groups": 10, "app_users": 3, "app_groups": 2},
 		LiveEvery: time.Second,
+		Faults:    slowly(answerTime),
 		Limits:    map[string]int{"/api/v1/logs": windowLimit, "/api/v1/apps": windowLimit},
 	})
 	c.setOkta("RATE_SHARE", fmt.Sprint(float64(windowShare)/windowLimit))
@@ -245,6 +250,31 @@ func (c *crew) judged(bucket string) (all []oktasim.Window) {
 func (c *crew) begun() int {
 	least := len(c.judged("/api/v1/apps"))
 	return min(least, len(c.judged("/api/v1/logs")))
+}
+
+// collecting waits until a worker has had a slice of one that shares the window of apps for a while of any length, and has
+// it still.
+func (c *crew) collecting(chance *rand.Rand) (m *member) {
+	of := func(m *member) int {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		n := 0
+		for _, slice := range c.slices {
+			if slice.worker == m.name && slices.Contains(sharers["/api/v1/apps"], slice.of) {
+				n++
+			}
+		}
+		return n
+	}
+	c.eventually("a worker is in the midst of a slice", func() bool {
+		m = c.members[chance.IntN(len(c.members))]
+		if of(m) == 0 {
+			return false
+		}
+		time.Sleep(time.Duration(chance.Int64N(int64(answerTime))))
+		return of(m) > 0
+	})
+	return m
 }
 
 // kill kills a worker with -9, and starts another one in its place.

@@ -44,7 +44,7 @@ var tables = map[string]string{
 var services = []string{"logs", "users", "groups", "clients", "apps", "app_users", "app_groups", "zones", "idps"}
 
 // counts is the org's size. There is a backlog; everything else is a few pages.
-var counts = map[string]int{"logs": 50_000, "users": 500, "groups": 300, "clients": 50, "apps": 20, "app_users": 20, "app_groups": 5, "zones": 600, "idps": 300}
+var counts = map[string]int{"logs": 50_000, "users": 500, "groups": 300, "clients": 50, "apps": 14, "app_users": 20, "app_groups": 5, "zones": 600, "idps": 300}
 
 const (
 	// liveEvery is the time between two log events: so many that most moments are in the middle of a page.
