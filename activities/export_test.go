@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
 	"go.uber.org/zap"
 )
 
@@ -52,4 +53,14 @@ func (c *Collector) SendHeartbeatsTo(h Heartbeats, timeout time.Duration, cancel
 		}()
 		return newLease(ctx, h, info, log)
 	}
+}
+
+// Claims returns how a slice claims requests.
+func Claims(c client.Client, start StartTenant, info activity.Info, tenant string) budget.Claim {
+	return claims(c, start, info, tenant)
+}
+
+// SetClaims replaces how slices claim requests.
+func (c *Collector) SetClaims(claim budget.Claim) {
+	c.claims = func(context.Context, activity.Info, string) budget.Claim { return claim }
 }

@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 	"go.uber.org/zap"
 
+	"okta-collector/internal/budget"
 	"okta-collector/internal/devo"
 	"okta-collector/internal/okta"
 	"okta-collector/workflows"
@@ -43,6 +44,8 @@ func ProblemOf(err error) workflows.Problem {
 		p.Class = workflows.ClassNotInOrg
 	case ok && e.Class == okta.CursorRefused:
 		p.Class = workflows.ClassCursorRefused
+	case errors.As(err, new(*budget.ClaimError)):
+		p.Remedy = "nothing is sent to Okta meanwhile; if that goes on, look at that workflow in Temporal's Web UI, and whether Temporal answers its workers"
 	case errors.Is(err, errLeaseLost):
 		p.Remedy = "if that goes on, see whether the worker has enough CPU, whether Temporal is overloaded, and whether its disk is full"
 	}

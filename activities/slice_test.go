@@ -30,6 +30,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"okta-collector/activities"
+	"okta-collector/internal/budget"
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/devo"
 	"okta-collector/internal/expiry"
@@ -42,9 +43,10 @@ import (
 // bench is a slice between an Okta, a Devo and a Temporal that do as they are told, and a
 // diary of what happened in which order.
 type bench struct {
-	t     *testing.T
-	mu    sync.Mutex
-	diary []string
+	claims budget.Claim // nil: the slice counts for itself
+	t      *testing.T
+	mu     sync.Mutex
+	diary  []string
 
 	pages     int                                               // of users
 	objects   int                                               // in each
@@ -273,6 +275,9 @@ func (b *bench) collector(tenants map[string]activities.Tenant) *activities.Coll
 
 func (b *bench) collectWith(collector *activities.Collector, in workflows.SliceInput) (workflows.SliceResult, error) {
 	collector.SendHeartbeatsTo(b, b.lasts, b.cancel)
+	if b.claims != nil {
+		collector.SetClaims(b.claims)
+	}
 	return b.runFor(collector, in)
 }
 

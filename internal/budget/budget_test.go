@@ -121,21 +121,6 @@ func saved(t *testing.T, m *budget.Member) checkpoint.Window {
 	return window(t, m, time.Now())
 }
 
-// asking acquires a request beside the test, which must not have it at once.
-func asking(t *testing.T, ctx context.Context, m *budget.Member, e budget.Endpoint, why string) <-chan answer {
-	t.Helper()
-	c := make(chan answer, 1)
-	go func() { ticket, err := m.Acquire(ctx, e); c <- answer{ticket, err} }()
-	synctest.Wait()
-	require.Empty(t, c, why)
-	return c
-}
-
-type answer struct {
-	ticket *budget.Ticket
-	err    error
-}
-
 func TestBudgetUsesItsWholeShareAndNoMore(t *testing.T) {
 	for _, test := range []struct {
 		limit int
