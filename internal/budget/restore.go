@@ -11,8 +11,8 @@ import (
 )
 
 // Windows returns the windows that the member has used, for its checkpoint. at is the present by the checkpoint's
-// clock. Until Leave, Used includes what the worker may send before the checkpoint is durable: one more request, or all that
-// was claimed.
+// clock. Until Leave, Used includes what the worker may send before the next checkpoint is durable: some more requests, or
+// all that was claimed.
 func (m *Member) Windows(at time.Time) (all []checkpoint.Window) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -34,7 +34,7 @@ func (m *Member) Windows(at time.Time) (all []checkpoint.Window) {
 		case !m.isAlone(w.home):
 			saved.Used = max(saved.Used, w.granted)
 		case w.allows():
-			saved.Used = min(saved.Used+1, w.allowed())
+			saved.Used = min(saved.Used+checkpoint.Ahead(w.limit), w.allowed())
 		}
 		all = append(all, saved)
 	}
@@ -76,6 +76,7 @@ func (m *Member) Restore(windows []checkpoint.Window, alone []checkpoint.Alone, 
 		w.limit, w.remaining, w.reset = saved.Limit, saved.Remaining, saved.Reset
 		w.ends = now.Add(min(left, maxWait))
 		w.previous = saved.Used
+		w.counted = saved.Used + checkpoint.Ahead(w.limit)
 		if saved.Open {
 			w.restored = saved.Used + saved.Remaining
 		}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"time"
 
+	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/ledger"
 )
 
@@ -31,6 +32,8 @@ type window struct {
 	reset, past int64
 	passed      time.Time
 	ends        time.Time // the end of the window by our clock; zero before the first answer
+	// counted is how many requests a durable checkpoint counts, with those that may follow it. Alone, no more are sent.
+	counted int
 
 	// What was claimed. The requests used may reach granted. The first is sent before begin, all before until. claimed: there
 	// is nothing more to claim in this window.
@@ -67,15 +70,15 @@ func (w *window) roll() {
 
 // renew drops the counts of the window that is over. The new one may count the requests under way.
 func (w *window) renew() {
-	for _, e := range w.counted() {
+	for _, e := range w.endpointsIn() {
 		e.sent = e.inFlight
 	}
-	w.previous, w.restored, w.past = 0, 0, cmp.Or(w.reset, w.past)
+	w.previous, w.restored, w.counted, w.past = 0, 0, 0, cmp.Or(w.reset, w.past)
 	w.granted, w.claimed, w.begun = 0, false, false
 }
 
-// counted are the endpoints whose requests count in the window.
-func (w *window) counted() (all []*endpoint) {
+// endpointsIn are the endpoints whose requests count in the window.
+func (w *window) endpointsIn() (all []*endpoint) {
 	for _, e := range w.member.endpoints {
 		if e.window == w.name {
 			all = append(all, e)
@@ -86,7 +89,7 @@ func (w *window) counted() (all []*endpoint) {
 
 // requests counts this member's requests in the window. inFlight is the number of those without an answer.
 func (w *window) requests() (sent, inFlight int) {
-	for _, e := range w.counted() {
+	for _, e := range w.endpointsIn() {
 		sent += e.sent
 		inFlight += e.inFlight
 	}
@@ -96,6 +99,11 @@ func (w *window) requests() (sent, inFlight int) {
 func (w *window) used() int {
 	sent, _ := w.requests()
 	return sent + w.previous
+}
+
+// runsAhead reports whether a member that is alone has sent as many requests as a durable checkpoint may count.
+func (w *window) runsAhead() bool {
+	return w.limit > 0 && w.used() >= max(w.counted, checkpoint.Ahead(w.limit))
 }
 
 // allowed is how many requests the collector may send in the window.
