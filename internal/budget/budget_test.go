@@ -180,7 +180,8 @@ func TestBudgetOfAKilledWorkerGoesOnInTheCheckpoint(t *testing.T) {
 		m.Restore([]checkpoint.Window{w}, nil, server())
 		spend(t, m, o, time.Now().Add(3*time.Minute))
 		for _, n := range o.own[:len(o.own)-1] {
-			require.Equal(t, 6, n)
+			require.LessOrEqual(t, n, 6)
+			require.GreaterOrEqual(t, n, 5)
 		}
 	})
 }

@@ -46,7 +46,7 @@ func (r *Reader) pagesLeft(pos checkpoint.Position) int {
 	case pos.LastFull.IsZero(), left <= 0 && pos.Cursor != "":
 		return 0
 	}
-	return int(left)/max(r.size(pos), 1) + 1
+	return max(1, (int(left)+r.size(pos)-1)/max(r.size(pos), 1))
 }
 
 // parentsLeft is how many parents a pull has left, with the one under way, if the last page of each level is known; 0 if not.
