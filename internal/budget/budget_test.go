@@ -435,16 +435,16 @@ func TestBudgetOfAWorkerThatWasKilledAsAWindowBegan(t *testing.T) {
 		n, _ := allowed(t, m)
 		require.Equal(t, 2, n)
 
-		// And what is long ago says nothing.
-		time.Sleep(2 * time.Minute)
+		// The slice may have begun long after its checkpoint, and may have been lost before it saved one of its own.
+		time.Sleep(time.Hour)
 		for range 5 {
-			o.request(false)
+			o.request(true)
 		}
 		m = live(0.5)
 		m.Restore(w, nil, time.Now())
 		ask(t, m).Answered(o.request(true))
 		n, _ = allowed(t, m)
-		require.Equal(t, 4, n)
+		require.Zero(t, n)
 	})
 }
 

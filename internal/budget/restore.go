@@ -68,8 +68,8 @@ func (m *Member) Restore(windows []checkpoint.Window, alone []checkpoint.Alone, 
 		}
 		if left <= 0 {
 			w.limit, w.remaining, w.past, w.passed = saved.Limit, saved.Limit, saved.Reset, now.Add(left)
-			if saved.Open && left > -windowLength {
-				w.restored = saved.Limit // the worker may have begun the next window before it was killed
+			if w.open = saved.Open; w.open {
+				w.restored = saved.Limit // the worker may have begun another window before it was killed
 			}
 			continue
 		}
@@ -77,10 +77,13 @@ func (m *Member) Restore(windows []checkpoint.Window, alone []checkpoint.Alone, 
 		w.ends = now.Add(min(left, maxWait))
 		w.previous = saved.Used
 		w.counted = saved.Used + checkpoint.Ahead(w.limit)
-		if saved.Open {
+		if w.open = saved.Open; w.open {
 			w.restored = saved.Used + saved.Remaining
 		}
 		w.granted, w.claimed, w.begun, w.until = saved.Granted, saved.Granted > 0, true, w.ends.Add(-early)
+		if w.reset == 0 {
+			w.previous = max(w.previous, w.granted) // nobody knows whether the window that was claimed of has begun
+		}
 	}
 }
 
@@ -94,7 +97,7 @@ func (m *Member) seen() (all []ledger.Seen) {
 		w := m.windows[name]
 		s := ledger.Seen{
 			Path: cmp.Or(w.endpoint, w.name), Home: w.home, Limit: w.limit, Remaining: w.remaining, Reset: w.reset,
-			Used: w.used(), Left: w.ends.Sub(now),
+			Used: w.used(), Open: w.open, Left: w.ends.Sub(now),
 		}
 		if w.ends.IsZero() {
 			s.Reset, s.Left = w.past, w.passed.Sub(now)
