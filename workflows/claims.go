@@ -112,6 +112,10 @@ func (t *tenant) onReleased(ctx workflow.Context, receive func(any) bool) {
 	}
 }
 
+// changeShares is the change since which a run understands [SignalShare]. A worker of an earlier version may have ignored the
+// signal in a run that it began. It is in histories: it never changes.
+const changeShares = "shares windows"
+
 // onShare handles [SignalShare]: another service has joined the home. A slice under way does not know, and ends within one
 // page.
 func (c *collector) onShare(receive func(any) bool) {

@@ -67,8 +67,8 @@ func New(share float64, now func() time.Time) *Budget {
 	return &Budget{share: share, now: now, shown: map[string]*shown{}}
 }
 
-// Claim asks the tenant's ledger for requests. It returns when the claim is durable. The budget sets all fields but ID and
-// Member.
+// Claim asks the tenant's ledger for requests. It returns when the claim is durable. The budget sets all fields but ID,
+// Member and Always.
 type Claim func(ctx context.Context, c ledger.Claim) (ledger.Grant, error)
 
 // A Member is the reader of one service or one backfill, for one slice. It sends one request at a time. It is safe for

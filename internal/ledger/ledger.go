@@ -74,6 +74,8 @@ type Claim struct {
 	Want int `json:"want,omitempty"`
 	// Polls: the member asks again within a minute, although it got all that it wanted.
 	Polls bool `json:"polls,omitempty"`
+	// Always: the member cannot be told that it shares a window. So it always claims.
+	Always bool `json:"always,omitempty"`
 	// Seen is what the member knows of its windows, and Answers which endpoints may count in them.
 	Seen    []Seen   `json:"seen,omitempty"`
 	Answers []Answer `json:"answers,omitempty"`
@@ -271,7 +273,7 @@ func (l *Ledger) grant(now time.Time, w *Window, m *Member, c Claim) (Grant, []N
 		l.release(now, m, c.Seen)
 	}
 	notices, shared := l.others(now, m)
-	if !shared && l.untouched(now, c.Home) {
+	if !shared && !c.Always && l.untouched(now, c.Home) {
 		l.Numbers++
 		m.Alone, m.Want, m.Served = l.Numbers, 0, now
 		return Grant{Alone: m.Alone}, nil

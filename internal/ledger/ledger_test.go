@@ -81,6 +81,16 @@ func TestAMemberThatIsAloneNeedsNoClaims(t *testing.T) {
 	require.Nil(t, notices)
 }
 
+func TestAMemberThatAlwaysClaimsIsNeverAlone(t *testing.T) {
+	a := newAccount(t)
+	for range 3 {
+		grant, _ := a.claim("logs", ledger.LiveList, logs, logs, func(c *ledger.Claim) { c.Always = true })
+		require.Zero(t, grant.Alone)
+		require.NotZero(t, grant.Requests)
+		a.now = a.now.Add(67 * time.Second)
+	}
+}
+
 func TestWhoeverJoinsGetsNothingBeforeTheFirstHasReleasedTheHome(t *testing.T) {
 	a := newAccount(t)
 	first, _ := a.claim("a", ledger.LiveList, apps, apps)
