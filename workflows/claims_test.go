@@ -161,7 +161,7 @@ func TestAReleaseThatIsOnlyUnderstoodInPartHoldsNobodyUp(t *testing.T) {
 	r := newTenantRun(t, "okta/acme")
 	r.env.OnSignalExternalWorkflow(mock.Anything, live, "", workflows.SignalShare, mock.Anything).Return(nil)
 	r.claim(time.Minute, live)
-	r.released(2*time.Minute, workflows.ReleaseInput{Member: live, Home: "/api/v1/logs", Number: 1, Seen: []ledger.Seen{{}}})
+	r.released(2*time.Minute, workflows.ReleaseInput{Member: live, Home: "/api/v1/logs", Number: 1, Next: -1, Seen: []ledger.Seen{{}}})
 	other := r.claim(4*time.Minute, backfill)
 	require.Len(t, r.execute(workflows.TenantInput{Tenant: "acme"}).Warnings, 1)
 	require.NotZero(t, other.grant.Requests)
