@@ -202,7 +202,7 @@ func TestATenantContinuesAsNewBeforeTemporalTakesNoMoreUpdates(t *testing.T) {
 // aloneOn is the result of a slice that was told that it is alone.
 func aloneOn(in workflows.SliceInput, number int64, ends time.Time) (workflows.SliceResult, error) {
 	result, err := caughtUp(in, time.Hour)
-	result.Checkpoint.Alone = []checkpoint.Alone{{Home: "/api/v1/logs", Number: number, Want: 4}}
+	result.Checkpoint.Alone = []checkpoint.Alone{{Home: "/api/v1/logs", Number: number, Until: ends.Add(24 * time.Hour), Want: 4}}
 	result.Checkpoint.Windows = []checkpoint.Window{{Name: "/api/v1/logs", Limit: 12, Remaining: 9, Used: 3, Reset: 1_800_000_000, Ends: ends}}
 	return result, err
 }

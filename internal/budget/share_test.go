@@ -133,7 +133,7 @@ func (s *service) slice(b *budget.Budget, until time.Time) (wait time.Duration) 
 	m.Claims(s.claim(context.Background(), s.slices, &n))
 	m.Want(s.at.Path, s.want, s.polls > 0)
 	m.Restore(s.durable.Windows, s.durable.Alone, time.Now())
-	save := func() { s.durable.Windows, s.durable.Alone = m.Windows(time.Now()), m.Alone() }
+	save := func() { s.durable.Windows, s.durable.Alone = m.Windows(time.Now()), m.Alone(time.Now()) }
 	asked := []budget.Endpoint{s.at}
 	if s.above != nil {
 		asked = []budget.Endpoint{*s.above, s.at}

@@ -110,8 +110,8 @@ type Seen struct {
 type Grant struct {
 	// Window is the window in which the endpoint counts.
 	Window string `json:"window"`
-	// Alone is not 0 if the member needs no more claims on this home, and counts for itself. The other members are then
-	// nothing but 0.
+	// Alone is not 0 if the member needs no more claims on this home within Left, and counts for itself. The other members are
+	// then nothing but 0.
 	Alone int64 `json:"alone,omitempty"`
 	// Requests is how many requests the member may send from now on. If Begin is not 0, they have to be sent within Begin
 	// until one is answered. All have to be sent within Left, or until the end of the window that the first answer names.
@@ -133,6 +133,9 @@ type Notice struct {
 const (
 	// idle is how long after its last claim a member counts as one that shares the windows.
 	idle = 30 * time.Minute
+	// aloneFor is how long a member that is alone needs no claims. A ledger that was lost, because somebody has terminated or
+	// reset the tenant's workflow, is right again after that.
+	aloneFor = 24 * time.Hour
 	// Bounds of what comes from outside.
 	maxMembers = 200
 	maxWindows = 100
@@ -276,7 +279,7 @@ func (l *Ledger) grant(now time.Time, w *Window, m *Member, c Claim) (Grant, []N
 	if !shared && !c.Always && l.untouched(now, c.Home) {
 		l.Numbers++
 		m.Alone, m.Want, m.Served = l.Numbers, 0, now
-		return Grant{Alone: m.Alone}, nil
+		return Grant{Alone: m.Alone, Left: aloneFor}, nil
 	}
 	want := w.want(c)
 	if notices != nil {
