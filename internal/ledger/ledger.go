@@ -36,7 +36,24 @@ type Ledger struct {
 	Layout  Layout   `json:"layout,omitempty"`
 	// Numbers counts the times that a member was alone on a home.
 	Numbers int64 `json:"numbers,omitempty"`
+	// LostAt is when the ledger before this one was lost; zero if there was none.
+	LostAt time.Time `json:"lostAt,omitzero"`
 }
+
+// Alone is what has to be known of a ledger that is lost: its members that count for themselves.
+func (l Ledger) Alone() (kept Ledger) {
+	for _, m := range l.Members {
+		if m.Alone != 0 {
+			kept.Members = append(kept.Members, Member{ID: m.ID, Home: m.Home, Priority: m.Priority, Alone: m.Alone})
+		}
+	}
+	kept.Numbers = l.Numbers
+	return kept
+}
+
+// Lost says that the ledger before this one is lost now. Nobody knows what was claimed of the present windows, so nothing is
+// granted before they are over.
+func (l *Ledger) Lost(now time.Time) { l.LostAt = now }
 
 // Member is a service or a backfill on one home.
 type Member struct {
@@ -230,6 +247,10 @@ func (l *Ledger) Claim(now time.Time, c Claim) (Grant, []Notice) {
 	known := l.member(c.Member, c.Home)
 	if known != nil && known.Claim == c.ID {
 		return known.Grant, nil
+	}
+	lost := now.Sub(l.LostAt)
+	if lost >= 0 && lost < unknownEnd {
+		return Grant{Window: l.Layout.Window(c.Path, c.Home), Wait: unknownEnd - lost}, nil
 	}
 	if l.full(known == nil) {
 		return Grant{Window: l.Layout.Window(c.Path, c.Home), Wait: unknownEnd}, nil
