@@ -88,8 +88,9 @@ func (t *tenant) claim(ctx workflow.Context, c ledger.Claim) (ledger.Grant, erro
 
 // claimNow answers a claim. Who is alone is also in the memo: if somebody ends this workflow, the next one has to know.
 func (t *tenant) claimNow(ctx workflow.Context, now time.Time, c ledger.Claim) (ledger.Grant, []ledger.Notice) {
+	before := t.state.Ledger.Numbers
 	grant, notices := t.state.Ledger.Claim(now, c)
-	if grant.Alone != 0 {
+	if t.state.Ledger.Numbers != before {
 		if err := workflow.UpsertMemo(ctx, map[string]any{memoAlone: t.state.Ledger.Alone()}); err != nil {
 			t.warn(ctx, Warning{Kind: warnState, Message: "upserting the memo: " + err.Error()})
 		}

@@ -291,6 +291,10 @@ func (g Grant) Later(d time.Duration) Grant {
 
 // grant decides about a claim of the member m on the window w.
 func (l *Ledger) grant(now time.Time, w *Window, m *Member, c Claim) (Grant, []Notice) {
+	if m.Alone != 0 && !m.Told && now.Sub(m.Served) > aloneFor-time.Minute {
+		m.Served = now // its time is over
+		return Grant{Alone: m.Alone, Left: aloneFor}, nil
+	}
 	if m.Alone != 0 {
 		// A member that claims does not count for itself any more. Its run is a new one, or its slice was lost before it had
 		// saved that it is alone, or its release is still on the way.

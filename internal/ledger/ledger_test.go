@@ -91,6 +91,16 @@ func TestAMemberThatAlwaysClaimsIsNeverAlone(t *testing.T) {
 	}
 }
 
+func TestAMemberThatIsAloneAsksAgainAfterADay(t *testing.T) {
+	a := newAccount(t)
+	first, _ := a.claim("logs", ledger.LiveList, logs, logs)
+	require.Equal(t, 24*time.Hour, first.Left)
+	a.now = a.now.Add(first.Left)
+	again, notices := a.claim("logs", ledger.LiveList, logs, logs, told(6, 6, 30*time.Second, noon.Unix()+60))
+	require.Equal(t, first, again)
+	require.Nil(t, notices)
+}
+
 func TestWhoeverJoinsGetsNothingBeforeTheFirstHasReleasedTheHome(t *testing.T) {
 	a := newAccount(t)
 	first, _ := a.claim("a", ledger.LiveList, apps, apps)
