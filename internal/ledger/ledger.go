@@ -130,8 +130,8 @@ type Grant struct {
 	// Alone is not 0 if the member needs no more claims on this home within Left, and counts for itself. The other members are
 	// then nothing but 0.
 	Alone int64 `json:"alone,omitempty"`
-	// Requests is how many requests the member may send from now on. If Begin is not 0, they have to be sent within Begin
-	// until one is answered. All have to be sent within Left, or until the end of the window that the first answer names.
+	// Requests is how many requests the member may send from now on. If Begin is not 0, the first one has to be sent within
+	// Begin. All have to be sent within Left, or until the end of the window that the first answer names.
 	Requests int           `json:"requests,omitempty"`
 	Begin    time.Duration `json:"begin,omitempty"`
 	Left     time.Duration `json:"left,omitempty"`
