@@ -249,6 +249,7 @@ func (m *Member) take(asked Endpoint) (*Ticket, ledger.Claim, error) {
 	case alone && w.allows(), !alone && w.granted > w.used() && w.allows():
 		e.sent++
 		e.inFlight++
+		w.begun = true
 		m.budget.count(w.name, func(s *shown) { s.sent++ })
 		return &Ticket{member: m, endpoint: e}, ledger.Claim{}, nil
 	case alone, w.claimed, w.granted > w.used():
@@ -336,7 +337,6 @@ func (t *Ticket) Answered(l Limits) {
 	t.end(func(*window) {
 		t.endpoint.refusals = 0
 		t.member.learn(t.endpoint, l)
-		t.member.windowOf(t.endpoint).begun = true
 	})
 }
 

@@ -312,7 +312,7 @@ func TestEndpointsThatShareASecondWindowShareItsBudget(t *testing.T) {
 // TestWhateverHappensNoWindowHasMoreThanTheShare lets everything happen that may: workers are killed and told to stop, answers
 // are lost, other clients use and begin the windows, services begin anew, and the tenant's workflow is terminated.
 func TestWhateverHappensNoWindowHasMoreThanTheShare(t *testing.T) {
-	for seed := range 60 {
+	for seed := range 24 {
 		t.Run(strconv.Itoa(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o, at := &bucket{limit: 12}, newTenantOf(t)
@@ -351,4 +351,26 @@ func TestWhateverHappensNoWindowHasMoreThanTheShare(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAClaimTellsOfAWindowOfWhichALostSliceMayHaveUsedMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &bucket{limit: 12}
+		m := live(0.5)
+		ask(t, m).Answered(o.request(true))
+		known := checkpoint.Checkpoint{Windows: []checkpoint.Window{saved(t, m)}}
+		for name, at := range map[string]checkpoint.Checkpoint{"": known, "lost": known.Lost()} {
+			var told ledger.Claim
+			m = live(0.5)
+			m.Claims(func(_ context.Context, c ledger.Claim) (ledger.Grant, error) {
+				told = c
+				return ledger.Grant{Wait: time.Minute}, nil
+			})
+			m.Restore(at.Windows, nil, time.Now())
+			_, err := m.Acquire(t.Context(), logs)
+			turnedAway(t, err)
+			require.Len(t, told.Seen, 1)
+			require.Equal(t, name == "lost", told.Seen[0].Open)
+		}
+	})
 }

@@ -121,6 +121,18 @@ func TestWhoeverJoinsGetsNothingBeforeTheFirstHasReleasedTheHome(t *testing.T) {
 	require.Equal(t, 4, grant.Requests, "the rest of the window")
 }
 
+func TestAMemberThatNeverAnswersIsNotWaitedForForever(t *testing.T) {
+	a := newAccount(t)
+	a.claim("a", ledger.LiveList, apps, apps)
+	began, grant := a.now, ledger.Grant{}
+	for grant.Requests == 0 && a.now.Sub(began) < time.Hour {
+		grant, _ = a.claim("b", ledger.LivePerObject, appUsers, apps)
+		a.now = a.now.Add(grant.Wait)
+	}
+	require.NotZero(t, grant.Requests)
+	require.Greater(t, a.now.Sub(began), 15*time.Minute, "its last slice may go on that long")
+}
+
 func TestTheWholeShareOfOneThatMayHaveUsedMoreCounts(t *testing.T) {
 	for name, seen := range map[string][]ledger.Seen{
 		"its slice was lost":    {{Path: apps, Home: apps, Limit: 12, Remaining: 10, Used: 2, Reset: noon.Unix() + 60, Left: 30 * time.Second, Open: true}},
