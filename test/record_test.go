@@ -128,7 +128,7 @@ func TestRecordHistories(t *testing.T) {
 			s.eventually("the tenant's workflow knows", func() bool { return s.decisions().Of("logs") != nil })
 		},
 		"hands_over_to_nobody": func(s *stack, _ *atomic.Value) { s.caughtUp("logs") },
-		"tenant": func(s *stack, _ *atomic.Value) {
+		"begun_anew": func(s *stack, _ *atomic.Value) {
 			id := workflows.TenantID(s.tenant)
 			s.caughtUp("logs")
 			s.start("logs")
