@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/mocks"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/status"
 	"okta-collector/workflows"
 )
@@ -266,15 +267,22 @@ func TestStatusShowsTheWindowsOfTenants(t *testing.T) {
 		args.Get(0).(*workflows.TenantStatus).Windows = []workflows.WindowStatus{
 			{Name: "/api/v1/apps", Limit: 100, Share: 50, Used: 31, Ends: time.Now().Add(30 * time.Second), By: []workflows.UsedBy{
 				{ID: "okta/acme/apps", Used: 1}, {ID: "okta/acme/app_users", Used: 30}}},
-			{Name: "/api/v1/logs", By: []workflows.UsedBy{{ID: "okta/acme/logs", Alone: true}}},
+			{Name: "/api/v1/logs", RateShare: 0.5, By: []workflows.UsedBy{{ID: "okta/acme/logs", Alone: true}}},
+			{Name: "/api/v1/idps", RateShare: 0.5, By: []workflows.UsedBy{{ID: "okta/acme/idps", Alone: true}}},
 		}
 	}).Return(nil)
 	o.On("QueryWorkflow", mock.Anything, "okta/acme", "", workflows.QueryStatus).Return(value, nil)
+	o.has("okta/acme/logs", enums.WORKFLOW_EXECUTION_STATUS_RUNNING)
+	o.answers("okta/acme/logs", workflows.Status{State: workflows.StateWaiting, CaughtUp: true, Checkpoint: checkpoint.Checkpoint{Windows: []checkpoint.Window{
+		{Name: "/api/v1/logs", Limit: 60, Used: 7, Ends: time.Now().Add(20 * time.Second)}}}})
+	o.has("okta/acme/idps", enums.WORKFLOW_EXECUTION_STATUS_RUNNING)
+	o.answers("okta/acme/idps", workflows.Status{State: workflows.StateWaiting, CaughtUp: true})
 	for _, args := range [][]string{{"okta/acme"}, {"--tenant", "acme"}} {
 		code, stdout, stderr := o.call(append([]string{"status", "--windows"}, args...)...)
 		require.Zero(t, code, stderr)
 		require.Regexp(t, `acme +/api/v1/apps +100 +50 +31 +(30|29)s +apps 1, app_users 30`, stdout)
-		require.Regexp(t, `acme +/api/v1/logs +- +- +0 +- +logs alone`, stdout)
+		require.Regexp(t, `acme +/api/v1/logs +60 +30 +7 +(20|19)s +logs 7 alone`, stdout)
+		require.Regexp(t, `acme +/api/v1/idps +- +- +0 +- +idps 0 alone`, stdout, "nothing is known of it yet")
 	}
 	code, stdout, _ := o.call("status", "--windows", "-o", "json", "okta/acme")
 	require.Zero(t, code)

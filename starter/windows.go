@@ -89,11 +89,11 @@ func usedBy(all []workflows.UsedBy) string {
 		case backfill:
 			name += " backfill"
 		}
+		used := fmt.Sprintf("%s %d", cell(name), by.Used)
 		if by.Alone {
-			said = append(said, cell(name)+" alone")
-		} else {
-			said = append(said, fmt.Sprintf("%s %d", cell(name), by.Used))
+			used += " alone"
 		}
+		said = append(said, used)
 	}
 	return strings.Join(said, ", ")
 }

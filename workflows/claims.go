@@ -28,6 +28,10 @@ type ReleaseInput struct {
 	Home   string        `json:"home,omitempty"`
 	Number int64         `json:"number,omitempty"`
 	Seen   []ledger.Seen `json:"seen,omitempty"`
+	// Next is when the member will claim, from now on; negative if nobody knows. Want is how many requests it will claim; 0: as
+	// many as there are.
+	Next time.Duration `json:"next,omitempty"`
+	Want int           `json:"want,omitempty"`
 }
 
 // onClaims registers the update and the signal of the ledger.
@@ -97,38 +101,53 @@ func (t *tenant) onReleased(ctx workflow.Context, receive func(any) bool) {
 	if in.Home == "" {
 		t.state.Ledger.Leave(in.Member)
 	} else {
-		t.state.Ledger.Release(workflow.Now(ctx).UTC(), in.Member, in.Home, in.Number, in.Seen)
+		now := workflow.Now(ctx).UTC()
+		t.state.Ledger.Release(now, in.Member, in.Home, in.Number, in.Seen)
+		if in.Next >= 0 && in.Want >= 0 {
+			t.state.Ledger.Expect(now, in.Member, in.Home, in.Next, in.Want)
+		}
 	}
 }
 
-// onShare handles [SignalShare]: another service has joined the home. The slice under way ends within one page, because it
-// may not claim.
+// onShare handles [SignalShare]: another service has joined the home. A slice under way does not know, and ends within one
+// page.
 func (c *collector) onShare(receive func(any) bool) {
 	var in ShareInput
 	if receive(&in) && in.Home != "" {
 		c.shared = append(c.shared, in)
-		c.state.Checkpoint = c.claiming(c.state.Checkpoint)
 	}
 }
 
-// claiming returns a checkpoint that is alone on no home that others share.
-func (c *collector) claiming(at checkpoint.Checkpoint) checkpoint.Checkpoint {
-	for _, s := range c.shared {
-		at = at.AloneUntil(s.Home, s.Number)
-	}
-	return at
-}
-
-// release tells the tenant's workflow that no slice sends requests without a claim, and what the last one has seen.
+// release tells the tenant's workflow that no slice sends requests without a claim from now on, and what the last one has
+// seen. No slice runs.
 func (c *collector) release(ctx workflow.Context) {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	for _, s := range c.shared {
-		workflow.SignalExternalWorkflow(ctx, TenantID(c.tenant), "", SignalReleased, ReleaseInput{
+		in := ReleaseInput{
 			Member: workflow.GetInfo(ctx).WorkflowExecution.ID, Home: s.Home, Number: s.Number,
 			Seen: ledger.SeenIn(c.state.Checkpoint.Windows, s.Home, workflow.Now(ctx)),
-		})
+			Next: c.next(ctx),
+		}
+		for _, a := range c.state.Checkpoint.Alone {
+			if a.Home == s.Home {
+				in.Want = a.Want
+			}
+		}
+		workflow.SignalExternalWorkflow(ctx, TenantID(c.tenant), "", SignalReleased, in)
+		c.state.Checkpoint = c.state.Checkpoint.AloneUntil(s.Home, s.Number)
 	}
 	c.shared = nil
+}
+
+// next is when the next slice begins; negative if nobody knows.
+func (c *collector) next(ctx workflow.Context) time.Duration {
+	switch {
+	case c.state.Paused, c.state.Blocked:
+		return -1
+	case c.state.WakeAt.IsZero():
+		return 0
+	}
+	return max(0, c.state.WakeAt.Sub(workflow.Now(ctx)))
 }
 
 // changeLeave is the change since which a backfill that has ended tells the tenant's workflow. It is in histories: it never
@@ -149,7 +168,7 @@ func (c *collector) leave(ctx workflow.Context) {
 // numbers.
 func windowStatuses(l ledger.Ledger) (all []WindowStatus) {
 	for _, w := range l.Windows {
-		s := WindowStatus{Name: w.Name, Limit: w.Limit, Share: ledger.Allowed(w.Limit, w.Share), Used: w.Used(), Ends: w.Ends}
+		s := WindowStatus{Name: w.Name, Limit: w.Limit, RateShare: w.Share, Share: ledger.Allowed(w.Limit, w.Share), Used: w.Used(), Ends: w.Ends}
 		for _, claimed := range w.Claimed {
 			s.By = append(s.By, UsedBy{ID: claimed.Member, Used: claimed.Requests})
 		}

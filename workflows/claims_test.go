@@ -66,7 +66,7 @@ func TestASecondServiceOfAWindowWaitsUntilTheFirstClaimsToo(t *testing.T) {
 		func(_, _, _, _ string, in any) error { told = in.(workflows.ShareInput); return nil }).Once()
 	first := r.claim(time.Minute, live)
 	second := r.claim(2*time.Minute, backfill)
-	r.released(2*time.Minute+3*time.Second, workflows.ReleaseInput{Member: live, Home: "/api/v1/logs", Number: 1, Seen: half(30 * time.Second)})
+	r.released(2*time.Minute+3*time.Second, workflows.ReleaseInput{Member: live, Home: "/api/v1/logs", Number: 1, Seen: half(30 * time.Second), Next: 15 * time.Minute})
 	status := r.execute(workflows.TenantInput{Tenant: "acme"})
 	require.EqualValues(t, 1, first.grant.Alone)
 	require.Equal(t, workflows.ShareInput{Home: "/api/v1/logs", Number: 1}, told)
@@ -177,7 +177,7 @@ func TestATenantContinuesAsNewBeforeTemporalTakesNoMoreUpdates(t *testing.T) {
 // aloneOn is the result of a slice that was told that it is alone.
 func aloneOn(in workflows.SliceInput, number int64, ends time.Time) (workflows.SliceResult, error) {
 	result, err := caughtUp(in, time.Hour)
-	result.Checkpoint.Alone = []checkpoint.Alone{{Home: "/api/v1/logs", Number: number}}
+	result.Checkpoint.Alone = []checkpoint.Alone{{Home: "/api/v1/logs", Number: number, Want: 4}}
 	result.Checkpoint.Windows = []checkpoint.Window{{Name: "/api/v1/logs", Limit: 12, Remaining: 9, Used: 3, Reset: 1_800_000_000, Ends: ends}}
 	return result, err
 }
@@ -212,6 +212,8 @@ func (s *collectSuite) TestAServiceIsAloneUntilItIsToldOtherwise() {
 	s.EqualValues(7, got.Number)
 	s.Equal(3, got.Seen[0].Used)
 	s.InDelta(-20, got.Seen[0].Left.Minutes(), 0.1)
+	s.InDelta(30, got.Next.Minutes(), 0.1)
+	s.Equal(4, got.Want)
 }
 
 func (s *collectSuite) TestWhatASliceIsToldLaterThanTheServiceCounts() {

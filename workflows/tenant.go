@@ -55,12 +55,14 @@ type TenantStatus struct {
 
 // WindowStatus is one of the org's rate-limit windows.
 type WindowStatus struct {
-	Name  string    `json:"name"`          // the path of the endpoint whose window it is
-	Limit int       `json:"limit"`         // Okta's; 0 if unknown
-	Share int       `json:"share"`         // how many of them the collector lets itself use
-	Used  int       `json:"used"`          // what counts as used of the share in the present window
-	Ends  time.Time `json:"ends,omitzero"` // of the present window; zero between windows
-	By    []UsedBy  `json:"by,omitempty"`
+	Name  string `json:"name"`  // the path of the endpoint whose window it is
+	Limit int    `json:"limit"` // Okta's; 0 if unknown
+	Share int    `json:"share"` // how many of them the collector lets itself use
+	// RateShare is OKTA_RATE_SHARE as the last claim has told it.
+	RateShare float64   `json:"rateShare,omitempty"`
+	Used      int       `json:"used"`          // what counts as used of the share in the present window
+	Ends      time.Time `json:"ends,omitzero"` // of the present window; zero between windows
+	By        []UsedBy  `json:"by,omitempty"`
 }
 
 // UsedBy is who shares a window.

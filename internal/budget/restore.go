@@ -46,7 +46,7 @@ func (m *Member) Alone() (all []checkpoint.Alone) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, home := range slices.Sorted(maps.Keys(m.alone)) {
-		all = append(all, checkpoint.Alone{Home: home, Number: m.alone[home]})
+		all = append(all, checkpoint.Alone{Home: home, Number: m.alone[home], Want: m.want})
 	}
 	return all
 }

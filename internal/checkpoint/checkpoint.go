@@ -301,6 +301,8 @@ type Alone struct {
 	Home string `json:"home"`
 	// Number tells the times apart that it was alone.
 	Number int64 `json:"number"`
+	// Want is how many requests the service could use in a minute when the checkpoint was made; 0: as many as there are.
+	Want int `json:"want,omitempty"`
 }
 
 // AloneUntil returns the checkpoint without the home, if it says so of this number or an earlier one.

@@ -426,6 +426,24 @@ func (l *Ledger) Release(now time.Time, member, home string, number int64, seen 
 	}
 }
 
+// Expect records that a member will claim requests of a home after a time: as many as it wants; 0: as many as there are. They
+// are kept for it, as for a member that has claimed in the window before.
+func (l *Ledger) Expect(now time.Time, member, home string, after time.Duration, want int) {
+	m := l.member(member, home)
+	if m == nil || m.Alone != 0 {
+		return
+	}
+	m.Want, m.At = cmp.Or(min(want, maxCount), maxCount), now
+	for _, w := range l.Windows {
+		if w.Name == m.Window && !w.Opened.IsZero() && now.Add(after).Before(w.Ends) {
+			m.At = w.Opened.Add(-1) // it has not come yet
+		}
+	}
+	if after > unknownEnd {
+		m.Want = 0
+	}
+}
+
 // Leave removes a member from all homes. What it has claimed of a window still counts.
 func (l *Ledger) Leave(member string) {
 	l.Members = slices.DeleteFunc(l.Members, func(m Member) bool { return m.ID == member })

@@ -198,6 +198,34 @@ func TestWhatIsKeptForOneThatDoesNotComeIsNotLostForLong(t *testing.T) {
 	require.Equal(t, []int{3, 6, 6, 6}, got)
 }
 
+func TestRequestsAreKeptForOneThatWasAloneAndIsAboutToClaim(t *testing.T) {
+	for name, test := range map[string]struct {
+		after time.Duration
+		want  int
+		now   int // what the second one gets in this window
+		next  int // and in the next
+	}{
+		"at once, and all it can get":      {0, 0, 1, 1},
+		"at once, and little":              {0, 2, 2, 4},
+		"in the next window":               {45 * time.Second, 0, 4, 1},
+		"in a quarter of an hour":          {15 * time.Minute, 0, 4, 6},
+		"in the next window, and a little": {45 * time.Second, 1, 4, 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newAccount(t)
+			first, _ := a.claim("a", ledger.LiveList, logs, logs)
+			a.claim("b", ledger.BackfillList, logs, logs)
+			a.Release(a.now, "a", logs, first.Alone, []ledger.Seen{{Path: logs, Home: logs, Limit: 12, Remaining: 10, Used: 2, Reset: noon.Unix() + 60, Left: 40 * time.Second}})
+			a.Expect(a.now, "a", logs, test.after, test.want)
+			grant, _ := a.claim("b", ledger.BackfillList, logs, logs)
+			require.Equal(t, test.now, grant.Requests)
+			a.now = a.now.Add(41 * time.Second)
+			grant, _ = a.claim("b", ledger.BackfillList, logs, logs)
+			require.Equal(t, test.next, grant.Requests)
+		})
+	}
+}
+
 func TestAMemberWhoseOthersAreGoneIsAloneAgain(t *testing.T) {
 	a := shared(t)
 	a.claim("a", ledger.LivePerObject, appUsers, apps, over)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
@@ -13,6 +14,8 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"google.golang.org/grpc/codes"
 
+	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/ledger"
 	"okta-collector/internal/temporalclient"
 	"okta-collector/workflows"
 )
@@ -218,5 +221,28 @@ func (r *Reader) Tenant(ctx context.Context, tenant string) Tenant {
 		t.Unanswered = err.Error()
 	}
 	t.TenantStatus.Tenant = tenant // only its id says whose workflow it is
+	for i := range t.Windows {
+		r.fill(ctx, &t.Windows[i])
+	}
 	return t
+}
+
+// fill completes a window on which a service is alone: only its own checkpoint has the numbers.
+func (r *Reader) fill(ctx context.Context, w *workflows.WindowStatus) {
+	for i := range w.By {
+		by := &w.By[i]
+		if !by.Alone {
+			continue
+		}
+		c, err := r.Collector(ctx, by.ID)
+		at := slices.IndexFunc(c.Checkpoint.Windows, func(known checkpoint.Window) bool { return known.Name == w.Name })
+		if err != nil || at < 0 {
+			continue
+		}
+		known := c.Checkpoint.Windows[at]
+		w.Limit, w.Share = known.Limit, ledger.Allowed(known.Limit, w.RateShare)
+		if known.Ends.After(time.Now()) {
+			by.Used, w.Used, w.Ends = known.Used, known.Used, known.Ends
+		}
+	}
 }
