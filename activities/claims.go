@@ -30,15 +30,15 @@ type StartTenant func(ctx context.Context, tenant, taskQueue string) (client.Sta
 // claims returns how a slice claims requests: with an update of the tenant's workflow, which it starts if there is none. The
 // update is answered when it is on Temporal's disk. A claim that gets no answer is sent again with the same id, until the
 // slice ends or the patience is over.
-func claims(c client.Client, start StartTenant, info activity.Info, tenant string) budget.Claim {
+func claims(c client.Client, start StartTenant, info activity.Info, in workflows.SliceInput) budget.Claim {
 	sent := 0
 	return func(ctx context.Context, claim ledger.Claim) (ledger.Grant, error) {
 		sent++
-		claim.Member = info.WorkflowExecution.ID
+		claim.Member, claim.Always = info.WorkflowExecution.ID, !in.Shares
 		claim.ID = fmt.Sprintf("%s/%s/%d", info.WorkflowExecution.RunID, info.ActivityID, sent)
 		began := time.Now()
 		for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
-			grant, err := claimOnce(ctx, c, start, info.TaskQueue, tenant, claim)
+			grant, err := claimOnce(ctx, c, start, info.TaskQueue, in.Tenant, claim)
 			if err == nil || ctx.Err() != nil || !passes(err) || time.Since(began) > claimPatience {
 				return grant, err
 			}

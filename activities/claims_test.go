@@ -27,6 +27,8 @@ var claimant = activity.Info{
 	WorkflowExecution: workflow.Execution{ID: "okta/acme/apps", RunID: "run"}, ActivityID: "7", TaskQueue: "queue",
 }
 
+var acmeApps = workflows.SliceInput{Tenant: "acme", Service: "apps", Shares: true}
+
 // tenants is a Temporal whose workflows of tenants answer claims, one after another.
 type tenants struct {
 	*mocks.Client
@@ -57,7 +59,7 @@ func startTenant(context.Context, string, string) (client.StartWorkflowOptions, 
 
 func TestAClaimIsAnUpdateOfTheTenantsWorkflowWhichItStarts(t *testing.T) {
 	temporal := newTenants(nil)
-	claim := activities.Claims(temporal, startTenant, claimant, "acme")
+	claim := activities.Claims(temporal, startTenant, claimant, acmeApps)
 	grant, err := claim(t.Context(), ledger.Claim{Path: "/api/v1/apps"})
 	require.NoError(t, err)
 	require.Equal(t, 3, grant.Requests)
@@ -69,11 +71,19 @@ func TestAClaimIsAnUpdateOfTheTenantsWorkflowWhichItStarts(t *testing.T) {
 	require.Equal(t, workflows.TenantInput{Tenant: "acme"}, started.Get(2))
 	sent := temporal.sent[0].UpdateOptions.Args[0].(ledger.Claim)
 	require.Equal(t, "okta/acme/apps", sent.Member)
+	require.False(t, sent.Always)
 	require.Equal(t, client.WorkflowUpdateStageCompleted, temporal.sent[0].UpdateOptions.WaitForStage)
 
 	_, err = claim(t.Context(), ledger.Claim{Path: "/api/v1/apps"})
 	require.NoError(t, err)
 	require.NotEqual(t, sent.ID, temporal.sent[1].UpdateOptions.UpdateID, "another claim has another id")
+}
+
+func TestASliceOfARunThatCannotBeToldToShareAlwaysClaims(t *testing.T) {
+	temporal := newTenants(nil)
+	_, err := activities.Claims(temporal, startTenant, claimant, workflows.SliceInput{Tenant: "acme", Service: "apps"})(t.Context(), ledger.Claim{})
+	require.NoError(t, err)
+	require.True(t, temporal.sent[0].UpdateOptions.Args[0].(ledger.Claim).Always)
 }
 
 func TestAClaimThatGetsNoAnswerIsSentAgainWithTheSameID(t *testing.T) {
@@ -85,7 +95,7 @@ func TestAClaimThatGetsNoAnswerIsSentAgainWithTheSameID(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				temporal := newTenants(lost, lost, nil)
-				grant, err := activities.Claims(temporal, startTenant, claimant, "acme")(t.Context(), ledger.Claim{})
+				grant, err := activities.Claims(temporal, startTenant, claimant, acmeApps)(t.Context(), ledger.Claim{})
 				require.NoError(t, err)
 				require.Equal(t, 3, grant.Requests)
 				require.Len(t, temporal.sent, 3)
@@ -97,7 +107,7 @@ func TestAClaimThatGetsNoAnswerIsSentAgainWithTheSameID(t *testing.T) {
 
 func TestAClaimThatIsRefusedIsNotSentAgain(t *testing.T) {
 	temporal := newTenants(temporal.NewApplicationError("the share is 2", ""))
-	_, err := activities.Claims(temporal, startTenant, claimant, "acme")(t.Context(), ledger.Claim{})
+	_, err := activities.Claims(temporal, startTenant, claimant, acmeApps)(t.Context(), ledger.Claim{})
 	require.ErrorContains(t, err, "okta/acme")
 	require.ErrorContains(t, err, "the share is 2")
 	require.Len(t, temporal.sent, 1)
@@ -107,14 +117,14 @@ func TestAClaimIsGivenUpAfterAMinuteOrWithItsSlice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		temporal := newTenants(serviceerror.NewUnavailable("no way"))
 		began := time.Now()
-		_, err := activities.Claims(temporal, startTenant, claimant, "acme")(t.Context(), ledger.Claim{})
+		_, err := activities.Claims(temporal, startTenant, claimant, acmeApps)(t.Context(), ledger.Claim{})
 		require.ErrorContains(t, err, "okta/acme has not answered")
 		require.InDelta(t, 60, time.Since(began).Seconds(), 3)
 
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		began = time.Now()
-		_, err = activities.Claims(temporal, startTenant, claimant, "acme")(ctx, ledger.Claim{})
+		_, err = activities.Claims(temporal, startTenant, claimant, acmeApps)(ctx, ledger.Claim{})
 		require.Error(t, err)
 		require.LessOrEqual(t, time.Since(began), 7*time.Second)
 	})
@@ -125,7 +135,7 @@ func TestNothingIsClaimedOfATenantOfWhichNothingCanBeRead(t *testing.T) {
 	unreadable := func(context.Context, string, string) (o client.StartWorkflowOptions, in workflows.TenantInput, err error) {
 		return o, in, serviceerror.NewPermissionDenied("no", "")
 	}
-	_, err := activities.Claims(temporal, unreadable, claimant, "acme")(t.Context(), ledger.Claim{})
+	_, err := activities.Claims(temporal, unreadable, claimant, acmeApps)(t.Context(), ledger.Claim{})
 	require.ErrorContains(t, err, "tenant acme")
 	require.Empty(t, temporal.sent)
 }

@@ -59,7 +59,7 @@ type Collector struct {
 	// lease begins a slice's lease. Tests replace it: the SDK's test environment has no client and no heartbeat timeout.
 	lease func(ctx context.Context, info activity.Info, log *zap.Logger) *lease
 	// claims returns how a slice claims requests. Tests replace it too; nil is a slice that counts for itself alone.
-	claims func(ctx context.Context, info activity.Info, tenant string) budget.Claim
+	claims func(ctx context.Context, info activity.Info, in workflows.SliceInput) budget.Claim
 }
 
 // New makes a Collector. workerID is the worker's identity in Temporal.
@@ -70,8 +70,8 @@ func New(tenants map[string]Tenant, start StartTenant, workerID string, log *zap
 		lease: func(ctx context.Context, info activity.Info, log *zap.Logger) *lease {
 			return newLease(ctx, activity.GetClient(ctx), info, log)
 		},
-		claims: func(ctx context.Context, info activity.Info, tenant string) budget.Claim {
-			return claims(activity.GetClient(ctx), start, info, tenant)
+		claims: func(ctx context.Context, info activity.Info, in workflows.SliceInput) budget.Claim {
+			return claims(activity.GetClient(ctx), start, info, in)
 		},
 	}
 }
@@ -129,7 +129,7 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	s.target = devo.Target{Name: info.WorkflowExecution.ID, Tag: cmp.Or(s.tenant.Tables[s.svc.Name], s.svc.Table), Offset: s.at.Offset, Proven: s.at.Proven}
 	s.lease = c.lease(ctx, info, s.log)
 	defer s.lease.end()
-	s.claims = c.claims(ctx, info, in.Tenant)
+	s.claims = c.claims(ctx, info, in)
 	delay := s.began.Sub(info.StartedTime)
 	if c.startDelay.late(delay) {
 		// A worker that was suspended may have lost the slice to another one. So Temporal must confirm the slice before

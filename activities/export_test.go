@@ -2,12 +2,14 @@ package activities
 
 import (
 	"context"
-	"okta-collector/internal/budget"
 	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.uber.org/zap"
+
+	"okta-collector/internal/budget"
+	"okta-collector/workflows"
 )
 
 // Heartbeats is the part of Temporal's client that a lease needs.
@@ -40,7 +42,7 @@ func (c *Collector) ProbeOnce(ctx context.Context) { c.probePeers(ctx) }
 // SendHeartbeatsTo replaces Temporal's client and the workflow's heartbeat timeout, and cancels the
 // activity's context as newer servers do.
 func (c *Collector) SendHeartbeatsTo(h Heartbeats, timeout time.Duration, cancelled <-chan struct{}) {
-	c.claims = func(context.Context, activity.Info, string) budget.Claim { return nil } // there is no tenant's workflow
+	c.claims = func(context.Context, activity.Info, workflows.SliceInput) budget.Claim { return nil } // there is no tenant's workflow
 	c.lease = func(ctx context.Context, info activity.Info, log *zap.Logger) *lease {
 		info.HeartbeatTimeout = timeout
 		ctx, cancel := context.WithCancel(ctx)
@@ -56,11 +58,11 @@ func (c *Collector) SendHeartbeatsTo(h Heartbeats, timeout time.Duration, cancel
 }
 
 // Claims returns how a slice claims requests.
-func Claims(c client.Client, start StartTenant, info activity.Info, tenant string) budget.Claim {
-	return claims(c, start, info, tenant)
+func Claims(c client.Client, start StartTenant, info activity.Info, in workflows.SliceInput) budget.Claim {
+	return claims(c, start, info, in)
 }
 
 // SetClaims replaces how slices claim requests.
 func (c *Collector) SetClaims(claim budget.Claim) {
-	c.claims = func(context.Context, activity.Info, string) budget.Claim { return claim }
+	c.claims = func(context.Context, activity.Info, workflows.SliceInput) budget.Claim { return claim }
 }

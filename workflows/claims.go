@@ -70,8 +70,7 @@ func (t *tenant) claim(ctx workflow.Context, c ledger.Claim) (ledger.Grant, erro
 			err := workflow.SignalExternalWorkflow(ctx, n.Member, "", SignalShare, ShareInput{n.Home, n.Number}).Get(ctx, nil)
 			if err != nil {
 				// It has ended, so that it sends nothing any more.
-				t.state.Ledger.Release(workflow.Now(ctx).UTC(), n.Member, n.Home, n.Number, nil)
-				t.state.Ledger.Leave(n.Member)
+				t.state.Ledger.Leave(workflow.Now(ctx).UTC(), n.Member, nil)
 				t.changed = true
 			}
 		})
@@ -94,20 +93,28 @@ const releasePatience = 8 * time.Second
 // onReleased handles the signal.
 func (t *tenant) onReleased(ctx workflow.Context, receive func(any) bool) {
 	var in ReleaseInput
-	if !receive(&in) || !t.has(in.Member) || ledger.CheckSeen(in.Seen) != nil {
+	understood := receive(&in) && t.has(in.Member)
+	if !understood || ledger.CheckSeen(in.Seen) != nil {
 		t.warn(ctx, Warning{Kind: warnSignal, Message: "the signal released was not understood: the collector's own workflows send it"})
+		in.Seen = nil // it is released all the same, or others would wait for it forever
+	}
+	if !understood {
 		return
 	}
+	now := workflow.Now(ctx).UTC()
 	if in.Home == "" {
-		t.state.Ledger.Leave(in.Member)
+		t.state.Ledger.Leave(now, in.Member, in.Seen)
 	} else {
-		now := workflow.Now(ctx).UTC()
 		t.state.Ledger.Release(now, in.Member, in.Home, in.Number, in.Seen)
 		if in.Next >= 0 && in.Want >= 0 {
 			t.state.Ledger.Expect(now, in.Member, in.Home, in.Next, in.Want)
 		}
 	}
 }
+
+// changeShares is the change since which a run understands [SignalShare]. A worker of an earlier version may have ignored the
+// signal in a run that it began. It is in histories: it never changes.
+const changeShares = "shares windows"
 
 // onShare handles [SignalShare]: another service has joined the home. A slice under way does not know, and ends within one
 // page.
@@ -125,7 +132,7 @@ func (c *collector) release(ctx workflow.Context) {
 	for _, s := range c.shared {
 		in := ReleaseInput{
 			Member: workflow.GetInfo(ctx).WorkflowExecution.ID, Home: s.Home, Number: s.Number,
-			Seen: ledger.SeenIn(c.state.Checkpoint.Windows, s.Home, workflow.Now(ctx)),
+			Seen: ledger.SeenIn(c.state.Checkpoint.Windows, workflow.Now(ctx)),
 			Next: c.next(ctx),
 		}
 		for _, a := range c.state.Checkpoint.Alone {
@@ -161,14 +168,14 @@ func (c *collector) leave(ctx workflow.Context) {
 	}
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	_ = workflow.SignalExternalWorkflow(ctx, TenantID(c.tenant), "", SignalReleased,
-		ReleaseInput{Member: workflow.GetInfo(ctx).WorkflowExecution.ID}).Get(ctx, nil)
+		ReleaseInput{Member: workflow.GetInfo(ctx).WorkflowExecution.ID, Seen: ledger.SeenIn(c.state.Checkpoint.Windows, workflow.Now(ctx))}).Get(ctx, nil)
 }
 
 // windowStatuses are the windows of a ledger. A member that is alone on a home counts for itself: its own checkpoint has the
 // numbers.
 func windowStatuses(l ledger.Ledger) (all []WindowStatus) {
 	for _, w := range l.Windows {
-		s := WindowStatus{Name: w.Name, Limit: w.Limit, RateShare: w.Share, Share: ledger.Allowed(w.Limit, w.Share), Used: w.Used(), Ends: w.Ends}
+		s := WindowStatus{Name: w.Name, Limit: w.Limit, RateShare: w.Share, Share: w.Allowed(), Used: w.Used(), Ends: w.Ends}
 		for _, claimed := range w.Claimed {
 			s.By = append(s.By, UsedBy{ID: claimed.Member, Used: claimed.Requests})
 		}

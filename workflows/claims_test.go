@@ -118,9 +118,11 @@ func TestAStoppedServiceSharesNoMore(t *testing.T) {
 	r := newTenantRun(t, "okta/acme")
 	r.claim(time.Minute, live)
 	r.decide(2*time.Minute, stopped(1, 10))
-	other := r.claim(3*time.Minute, backfill)
+	soon := r.claim(2*time.Minute+time.Second, backfill)
+	later := r.claim(4*time.Minute, backfill)
 	r.execute(workflows.TenantInput{Tenant: "acme"})
-	require.NotZero(t, other.grant.Alone)
+	require.Zero(t, soon.grant.Alone+int64(soon.grant.Requests), "nobody knows how much of the window it has used")
+	require.NotZero(t, later.grant.Alone)
 }
 
 func TestClaimsThatCannotBeAreNotInTheHistory(t *testing.T) {
@@ -140,6 +142,29 @@ func TestClaimsThatCannotBeAreNotInTheHistory(t *testing.T) {
 			require.Empty(t, status.Windows)
 		})
 	}
+}
+
+func TestAStopSaysWhatTheServiceHasUsed(t *testing.T) {
+	r := newTenantRun(t, "okta/acme")
+	r.claim(time.Minute, live)
+	r.env.RegisterDelayedCallback(func() {
+		d := stopped(1, 10)
+		d.State.Checkpoint.Windows = []checkpoint.Window{{Name: "/api/v1/logs", Limit: 12, Remaining: 8, Used: 4, Reset: 1_800_000_000, Ends: r.env.Now().Add(30 * time.Second)}}
+		r.env.SignalWorkflow(workflows.SignalDecide, d)
+	}, 2*time.Minute)
+	soon := r.claim(2*time.Minute+time.Second, backfill)
+	r.execute(workflows.TenantInput{Tenant: "acme"})
+	require.Equal(t, 2, soon.grant.Requests)
+}
+
+func TestAReleaseThatIsOnlyUnderstoodInPartHoldsNobodyUp(t *testing.T) {
+	r := newTenantRun(t, "okta/acme")
+	r.env.OnSignalExternalWorkflow(mock.Anything, live, "", workflows.SignalShare, mock.Anything).Return(nil)
+	r.claim(time.Minute, live)
+	r.released(2*time.Minute, workflows.ReleaseInput{Member: live, Home: "/api/v1/logs", Number: 1, Next: -1, Seen: []ledger.Seen{{}}})
+	other := r.claim(4*time.Minute, backfill)
+	require.Len(t, r.execute(workflows.TenantInput{Tenant: "acme"}).Warnings, 1)
+	require.NotZero(t, other.grant.Requests)
 }
 
 func TestAReleaseThatCannotBeIsAWarning(t *testing.T) {

@@ -65,7 +65,9 @@ type collector struct {
 	// handBacks is how many times in a row the next slice may be handed back.
 	handBacks int
 	polled    bool // the signal poll has arrived while a slice runs
-	// shared are the homes on which the service is not alone any more, and has not told the tenant's workflow yet that it claims.
+	// shares: the run understands [SignalShare]. shared are the homes on which the service is not alone any more, and has not
+	// told the tenant's workflow yet that it claims.
+	shares bool
 	shared []ShareInput
 	// starting counts the backfills that were requested by signals and have not started yet.
 	starting int
@@ -90,10 +92,11 @@ func newCollector(ctx workflow.Context, id, tenant, service string, state State)
 			Quoted(given), Quoted(id)))
 	}
 	state, dropped := state.checked(workflow.Now(ctx))
-	if !goesOn(ctx) {
+	shares := workflow.GetVersion(ctx, changeShares, workflow.DefaultVersion, 1) != workflow.DefaultVersion
+	if !shares || !goesOn(ctx) {
 		state.Checkpoint.Alone = nil
 	}
-	c := &collector{tenant: tenant, service: service, state: state, handBacks: maxHandBacks, memo: memoState(ctx)}
+	c := &collector{tenant: tenant, service: service, state: state, handBacks: maxHandBacks, shares: shares, memo: memoState(ctx)}
 	c.registered = ctx.Value(attributesKey{}).(func() bool)
 	if c.state.Began.IsZero() {
 		// The workflow started then, although its first worker may come later.
@@ -107,7 +110,9 @@ func newCollector(ctx workflow.Context, id, tenant, service string, state State)
 	c.signals.on(ctx, SignalPause, "stop within one page; the position is kept", ignoringInput(c.onPause))
 	c.signals.on(ctx, SignalResume, `go on after pause; try again at once when blocked; {"resetProof":true} also accepts a weaker proof of delivery`,
 		func(receive func(any) bool) { c.onResume(ctx, receive) })
-	c.signals.between(ctx, SignalShare, "claim the requests to Okta; the tenant's workflow sends it", c.onShare)
+	if c.shares {
+		c.signals.between(ctx, SignalShare, "claim the requests to Okta; the tenant's workflow sends it", c.onShare)
+	}
 	err = workflow.SetQueryHandlerWithOptions(ctx, QueryStatus, func() (Status, error) { return c.status(), nil },
 		workflow.QueryHandlerOptions{Description: "state, checkpoint, next wake-up and its reason, totals, lag and last problem"})
 	if err != nil {
@@ -247,7 +252,7 @@ func (c *collector) slice(ctx workflow.Context) error {
 
 	future := workflow.ExecuteActivity(sliceCtx, CollectSliceName, SliceInput{
 		Tenant: c.tenant, Service: c.service, Since: c.state.Since, Began: c.state.Began, Backfill: c.backfill, Checkpoint: c.state.Checkpoint,
-		HandBacks: c.handBacks,
+		HandBacks: c.handBacks, Shares: c.shares,
 	})
 	// Cancelling the workflow cancels the slice with it. The wait for its result goes on.
 	waitCtx, _ := workflow.NewDisconnectedContext(ctx)

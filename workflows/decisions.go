@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/ledger"
 )
 
 // What was decided about the services of a tenant. It is in the state of the tenant's workflow and, for others, in its
@@ -168,7 +169,9 @@ func (t *tenant) onDecide(ctx workflow.Context, receive func(any) bool) {
 		t.warn(ctx, Warning{Kind: warnDecision, Message: `the signal decide was not understood: want {"service":"logs","decision":"stopped","at":"2026-11-01T00:00:00Z"}`})
 		return
 	}
-	d, dropped, ok := d.Taken(t.state.Decisions.Of(d.Service), workflow.Now(ctx))
+	now := workflow.Now(ctx).UTC()
+	told := d
+	d, dropped, ok := told.Taken(t.state.Decisions.Of(told.Service), now)
 	if !ok {
 		return
 	}
@@ -189,7 +192,11 @@ func (t *tenant) onDecide(ctx workflow.Context, receive func(any) bool) {
 	}
 	t.state.Decisions = kept
 	if d.Decision != Started {
-		t.state.Ledger.Leave(WorkflowID(t.name, d.Service))
+		var seen []ledger.Seen
+		if told.State != nil {
+			seen = ledger.SeenIn(told.State.Checkpoint.Windows, now)
+		}
+		t.state.Ledger.Leave(now, WorkflowID(t.name, d.Service), seen)
 	}
 }
 

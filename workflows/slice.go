@@ -19,6 +19,9 @@ type SliceInput struct {
 	// HandBacks is how many times in a row the slice may still be handed back. A workflow of an earlier version allows
 	// none.
 	HandBacks int `json:"handBacks,omitempty"`
+	// Shares: the workflow understands [SignalShare]. One that an earlier version began does not, so that its service is
+	// never alone on a window.
+	Shares bool `json:"shares,omitempty"`
 }
 
 // SliceResult is the result of a slice that did not fail.

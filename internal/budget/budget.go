@@ -13,11 +13,13 @@ package budget
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
 
+	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/ledger"
 )
 
@@ -65,8 +67,8 @@ func New(share float64, now func() time.Time) *Budget {
 	return &Budget{share: share, now: now, shown: map[string]*shown{}}
 }
 
-// Claim asks the tenant's ledger for requests. It returns when the claim is durable. The budget sets all fields but ID and
-// Member.
+// Claim asks the tenant's ledger for requests. It returns when the claim is durable. The budget sets all fields but ID,
+// Member and Always.
 type Claim func(ctx context.Context, c ledger.Claim) (ledger.Grant, error)
 
 // A Member is the reader of one service or one backfill, for one slice. It sends one request at a time. It is safe for
@@ -75,6 +77,10 @@ type Member struct {
 	budget   *Budget
 	priority ledger.Priority
 	claim    Claim // nil: always alone
+
+	// saved receives when a checkpoint became durable. saves: there are checkpoints.
+	saved chan struct{}
+	saves bool
 
 	mu        sync.Mutex
 	left      bool               // no more requests are sent
@@ -103,13 +109,16 @@ type endpoint struct {
 // Join adds a member. It is alone, whoever else there is, until Claims says how it claims.
 func (b *Budget) Join(p ledger.Priority) *Member {
 	return &Member{
-		budget: b, priority: p,
+		budget: b, priority: p, saved: make(chan struct{}, 1),
 		alone: map[string]int64{}, windows: map[string]*window{}, endpoints: map[string]*endpoint{},
 	}
 }
 
 // Claims says how the member claims requests. It must be called before the first Acquire.
 func (m *Member) Claims(claim Claim) { m.claim = claim }
+
+// Saves says that Saved will be called for each checkpoint. It must be called before the first Acquire.
+func (m *Member) Saves() { m.saves = true }
 
 // Want says how many requests to an endpoint the next claim is for; 0: as many as there are. Of windows in which that endpoint
 // does not count, few are claimed. polls: the service asks again within a minute, although it got all that it wanted.
@@ -167,7 +176,7 @@ func (m *Member) windowOf(e *endpoint) *window {
 		if from != nil {
 			// Requests of earlier slices are not known by endpoint. So both windows count them until answers correct that.
 			w.previous = max(w.previous, from.previous)
-			if len(from.counted()) == 0 {
+			if len(from.endpointsIn()) == 0 {
 				delete(m.windows, from.name)
 			}
 		}
@@ -183,6 +192,13 @@ func (m *Member) isAlone(home string) bool { return m.claim == nil || m.alone[ho
 func (m *Member) Acquire(ctx context.Context, asked Endpoint) (*Ticket, error) {
 	for ctx.Err() == nil {
 		t, claims, err := m.take(asked)
+		if errors.Is(err, errAhead) {
+			select {
+			case <-m.saved:
+			case <-ctx.Done():
+			}
+			continue
+		}
 		if t != nil || err != nil {
 			return t, err
 		}
@@ -191,6 +207,24 @@ func (m *Member) Acquire(ctx context.Context, asked Endpoint) (*Ticket, error) {
 		}
 	}
 	return nil, context.Cause(ctx)
+}
+
+// errAhead: the next request has to wait until a checkpoint counts those before it.
+var errAhead = errors.New("more requests were sent than a checkpoint counts")
+
+// Saved records that the windows of a checkpoint are durable.
+func (m *Member) Saved(windows []checkpoint.Window) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, saved := range windows {
+		if w := m.windows[saved.Name]; w != nil && w.reset == saved.Reset {
+			w.counted = max(w.counted, saved.Used)
+		}
+	}
+	select {
+	case m.saved <- struct{}{}:
+	default:
+	}
 }
 
 // take reserves a request if one may be sent now. If it returns neither a ticket nor an error, the member has to claim.
@@ -202,10 +236,11 @@ func (m *Member) take(asked Endpoint) (*Ticket, ledger.Claim, error) {
 	w.roll()
 	alone := m.isAlone(w.home)
 	switch {
+	case alone && m.saves && w.allows() && w.runsAhead():
+		return nil, ledger.Claim{}, errAhead
 	case alone && w.allows(), !alone && w.granted > w.used() && w.allows():
 		e.sent++
 		e.inFlight++
-		w.begun = true
 		m.budget.count(w.name, func(s *shown) { s.sent++ })
 		return &Ticket{member: m, endpoint: e}, ledger.Claim{}, nil
 	case alone, w.claimed, w.granted > w.used():
@@ -290,6 +325,7 @@ func (t *Ticket) Answered(l Limits) {
 	t.end(func(*window) {
 		t.endpoint.refusals = 0
 		t.member.learn(t.endpoint, l)
+		t.member.windowOf(t.endpoint).begun = true
 	})
 }
 

@@ -171,7 +171,7 @@ func TestBudgetOfAKilledWorkerGoesOnInTheCheckpoint(t *testing.T) {
 			ask(t, m).Answered(o.request(true))
 		}
 		w := window(t, m, server())
-		require.Equal(t, 5, w.Used, "a request that may be under way is counted")
+		require.Equal(t, 6, w.Used, "requests that may be under way are counted")
 		ask(t, m) // killed after it was sent
 		o.request(true)
 
@@ -180,7 +180,8 @@ func TestBudgetOfAKilledWorkerGoesOnInTheCheckpoint(t *testing.T) {
 		m.Restore([]checkpoint.Window{w}, nil, server())
 		spend(t, m, o, time.Now().Add(3*time.Minute))
 		for _, n := range o.own[:len(o.own)-1] {
-			require.Equal(t, 6, n)
+			require.LessOrEqual(t, n, 6)
+			require.GreaterOrEqual(t, n, 5)
 		}
 	})
 }
@@ -434,16 +435,16 @@ func TestBudgetOfAWorkerThatWasKilledAsAWindowBegan(t *testing.T) {
 		n, _ := allowed(t, m)
 		require.Equal(t, 2, n)
 
-		// And what is long ago says nothing.
-		time.Sleep(2 * time.Minute)
+		// The slice may have begun long after its checkpoint, and may have been lost before it saved one of its own.
+		time.Sleep(time.Hour)
 		for range 5 {
-			o.request(false)
+			o.request(true)
 		}
 		m = live(0.5)
 		m.Restore(w, nil, time.Now())
 		ask(t, m).Answered(o.request(true))
 		n, _ = allowed(t, m)
-		require.Equal(t, 4, n)
+		require.Zero(t, n)
 	})
 }
 
@@ -469,5 +470,34 @@ func TestBudgetRestoresNothingThatIsOver(t *testing.T) {
 		m.Restore([]checkpoint.Window{{Name: "/api/v1/users", Limit: 12, Used: 6, Ends: time.Now().Add(1000 * time.Hour)}}, nil, time.Now())
 		_, err := m.Acquire(context.Background(), budget.Endpoint{Path: "/api/v1/users"})
 		require.LessOrEqual(t, turnedAway(t, err).Wait, 15*time.Minute, "a wait is bounded, whatever a checkpoint says")
+	})
+}
+
+func TestAMemberThatIsAloneSendsFewRequestsThatNoCheckpointCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &bucket{limit: 100}
+		m := live(0.5)
+		m.Saves()
+		sent := 0
+		go func() {
+			for range 50 {
+				ticket, err := m.Acquire(t.Context(), logs)
+				if err != nil {
+					return
+				}
+				ticket.Answered(o.request(true))
+				sent++
+			}
+		}()
+		synctest.Wait()
+		require.Equal(t, checkpoint.Ahead(100), sent)
+		for sent < 50 {
+			w, before := window(t, m, time.Now()), sent
+			require.LessOrEqual(t, w.Used-sent, checkpoint.Ahead(100))
+			m.Saved([]checkpoint.Window{w})
+			synctest.Wait()
+			require.Equal(t, min(w.Used, 50), sent, "as many as the checkpoint counts")
+			require.Greater(t, sent, before)
+		}
 	})
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // Windows returns the windows that the member has used, for its checkpoint. at is the present by the checkpoint's
-// clock. Until Leave, Used includes what the worker may send before the checkpoint is durable: one more request, or all that
-// was claimed.
+// clock. Until Leave, Used includes what the worker may send before the next checkpoint is durable: some more requests, or
+// all that was claimed.
 func (m *Member) Windows(at time.Time) (all []checkpoint.Window) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -34,7 +34,7 @@ func (m *Member) Windows(at time.Time) (all []checkpoint.Window) {
 		case !m.isAlone(w.home):
 			saved.Used = max(saved.Used, w.granted)
 		case w.allows():
-			saved.Used = min(saved.Used+1, w.allowed())
+			saved.Used = min(saved.Used+checkpoint.Ahead(w.limit), w.allowed())
 		}
 		all = append(all, saved)
 	}
@@ -68,18 +68,22 @@ func (m *Member) Restore(windows []checkpoint.Window, alone []checkpoint.Alone, 
 		}
 		if left <= 0 {
 			w.limit, w.remaining, w.past, w.passed = saved.Limit, saved.Limit, saved.Reset, now.Add(left)
-			if saved.Open && left > -windowLength {
-				w.restored = saved.Limit // the worker may have begun the next window before it was killed
+			if w.open = saved.Open; w.open {
+				w.restored = saved.Limit // the worker may have begun another window before it was killed
 			}
 			continue
 		}
 		w.limit, w.remaining, w.reset = saved.Limit, saved.Remaining, saved.Reset
 		w.ends = now.Add(min(left, maxWait))
 		w.previous = saved.Used
-		if saved.Open {
+		w.counted = saved.Used + checkpoint.Ahead(w.limit)
+		if w.open = saved.Open; w.open {
 			w.restored = saved.Used + saved.Remaining
 		}
 		w.granted, w.claimed, w.begun, w.until = saved.Granted, saved.Granted > 0, true, w.ends.Add(-early)
+		if w.reset == 0 {
+			w.previous = max(w.previous, w.granted) // nobody knows whether the window that was claimed of has begun
+		}
 	}
 }
 
@@ -93,7 +97,7 @@ func (m *Member) seen() (all []ledger.Seen) {
 		w := m.windows[name]
 		s := ledger.Seen{
 			Path: cmp.Or(w.endpoint, w.name), Home: w.home, Limit: w.limit, Remaining: w.remaining, Reset: w.reset,
-			Used: w.used(), Left: w.ends.Sub(now),
+			Used: w.used(), Open: w.open, Left: w.ends.Sub(now),
 		}
 		if w.ends.IsZero() {
 			s.Reset, s.Left = w.past, w.passed.Sub(now)

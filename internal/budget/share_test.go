@@ -108,7 +108,7 @@ func (s *service) release() {
 	for home, number := range s.shared {
 		s.durable = s.durable.AloneUntil(home, number)
 		s.tenant.mu.Lock()
-		s.tenant.ledger.Release(time.Now().UTC(), s.id, home, number, ledger.SeenIn(s.durable.Windows, home, time.Now()))
+		s.tenant.ledger.Release(time.Now().UTC(), s.id, home, number, ledger.SeenIn(s.durable.Windows, time.Now()))
 		s.tenant.mu.Unlock()
 	}
 	clear(s.shared)

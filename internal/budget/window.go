@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"time"
 
+	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/ledger"
 )
 
@@ -24,16 +25,21 @@ type window struct {
 	limit, remaining int
 	// previous counts the requests of the service that earlier slices may have sent in this window.
 	previous int
-	// restored is Used + Remaining of the restored checkpoint; 0 after the first answer.
+	// restored is Used + Remaining of the restored checkpoint; 0 after the first answer. open: until then, an earlier slice
+	// may have sent more than previous.
 	restored int
+	open     bool
 	// reset identifies the window: its end in Unix seconds by Okta's clock; 0 before the first answer. past is the reset
 	// of the window before, and passed is when that was over.
 	reset, past int64
 	passed      time.Time
 	ends        time.Time // the end of the window by our clock; zero before the first answer
+	// counted is how many requests a durable checkpoint counts, with those that may follow it. Alone, no more are sent.
+	counted int
 
-	// What was claimed. The requests used may reach granted. The first is sent before begin, all before until. claimed: there
-	// is nothing more to claim in this window.
+	// What was claimed. The requests used may reach granted. All are sent before until, and before begin until an answer has
+	// come (begun): the window may have begun before the claim, and end early. claimed: there is nothing more to claim in this
+	// window.
 	granted      int
 	claimed      bool
 	begun        bool
@@ -59,7 +65,8 @@ func (w *window) roll() {
 		w.passed = w.ends
 		w.remaining, w.reset, w.ends = w.limit, 0, time.Time{}
 	}
-	missed := !w.begun && !w.begin.IsZero() && !now.Before(w.begin)
+	_, inFlight := w.requests()
+	missed := !w.begun && inFlight == 0 && !w.begin.IsZero() && !now.Before(w.begin)
 	if w.granted > w.used() && (missed || !now.Before(w.until)) {
 		w.granted, w.claimed = 0, w.claimed && !missed
 	}
@@ -67,15 +74,15 @@ func (w *window) roll() {
 
 // renew drops the counts of the window that is over. The new one may count the requests under way.
 func (w *window) renew() {
-	for _, e := range w.counted() {
+	for _, e := range w.endpointsIn() {
 		e.sent = e.inFlight
 	}
-	w.previous, w.restored, w.past = 0, 0, cmp.Or(w.reset, w.past)
+	w.previous, w.restored, w.open, w.counted, w.past = 0, 0, false, 0, cmp.Or(w.reset, w.past)
 	w.granted, w.claimed, w.begun = 0, false, false
 }
 
-// counted are the endpoints whose requests count in the window.
-func (w *window) counted() (all []*endpoint) {
+// endpointsIn are the endpoints whose requests count in the window.
+func (w *window) endpointsIn() (all []*endpoint) {
 	for _, e := range w.member.endpoints {
 		if e.window == w.name {
 			all = append(all, e)
@@ -86,7 +93,7 @@ func (w *window) counted() (all []*endpoint) {
 
 // requests counts this member's requests in the window. inFlight is the number of those without an answer.
 func (w *window) requests() (sent, inFlight int) {
-	for _, e := range w.counted() {
+	for _, e := range w.endpointsIn() {
 		sent += e.sent
 		inFlight += e.inFlight
 	}
@@ -96,6 +103,11 @@ func (w *window) requests() (sent, inFlight int) {
 func (w *window) used() int {
 	sent, _ := w.requests()
 	return sent + w.previous
+}
+
+// runsAhead reports whether a member that is alone has sent as many requests as a durable checkpoint may count.
+func (w *window) runsAhead() bool {
+	return w.limit > 0 && w.used() >= max(w.counted, checkpoint.Ahead(w.limit))
 }
 
 // allowed is how many requests the collector may send in the window.
@@ -191,7 +203,7 @@ func (w *window) learn(e *endpoint, l Limits, at time.Time) {
 	if w.endpoint = ""; e.Path != w.name {
 		w.endpoint = e.Path
 	}
-	if !w.member.isAlone(w.home) {
+	if w.open = false; !w.member.isAlone(w.home) {
 		w.restored = 0
 		return
 	}

@@ -311,8 +311,9 @@ func (c Checkpoint) AloneUntil(home string, number int64) Checkpoint {
 	return c
 }
 
-// unsaved is how many requests a slice may send before its first checkpoint is durable.
-const unsaved = 2
+// Ahead is how many requests of a window a slice sends at most before a checkpoint that counts them is durable. limit is
+// Okta's.
+func Ahead(limit int) int { return max(2, limit/10) }
 
 // Lost returns the checkpoint for the slice after one that began with it and was lost: nobody knows what that one has sent.
 // All that was claimed counts as used.
@@ -321,7 +322,7 @@ func (c Checkpoint) Lost() Checkpoint {
 	for i := range c.Windows {
 		w := &c.Windows[i]
 		if !w.Open && w.Granted == 0 {
-			w.Used += unsaved
+			w.Used += Ahead(w.Limit)
 		}
 		w.Open, w.Used = true, max(w.Used, w.Granted)
 	}

@@ -74,6 +74,8 @@ type Claim struct {
 	Want int `json:"want,omitempty"`
 	// Polls: the member asks again within a minute, although it got all that it wanted.
 	Polls bool `json:"polls,omitempty"`
+	// Always: the member cannot be told that it shares a window. So it always claims.
+	Always bool `json:"always,omitempty"`
 	// Seen is what the member knows of its windows, and Answers which endpoints may count in them.
 	Seen    []Seen   `json:"seen,omitempty"`
 	Answers []Answer `json:"answers,omitempty"`
@@ -111,8 +113,8 @@ type Grant struct {
 	// Alone is not 0 if the member needs no more claims on this home, and counts for itself. The other members are then
 	// nothing but 0.
 	Alone int64 `json:"alone,omitempty"`
-	// Requests is how many requests the member may send from now on. If Begin is not 0, the first one has to be sent within
-	// Begin. All have to be sent within Left, or until the end of the window that the first answer names.
+	// Requests is how many requests the member may send from now on. If Begin is not 0, they have to be sent within Begin
+	// until one is answered. All have to be sent within Left, or until the end of the window that the first answer names.
 	Requests int           `json:"requests,omitempty"`
 	Begin    time.Duration `json:"begin,omitempty"`
 	Left     time.Duration `json:"left,omitempty"`
@@ -132,14 +134,15 @@ const (
 	// idle is how long after its last claim a member counts as one that shares the windows.
 	idle = 30 * time.Minute
 	// Bounds of what comes from outside.
-	maxMembers = 500
-	maxWindows = 200
+	maxMembers = 200
+	maxWindows = 100
 	maxSeen    = 16
-	maxText    = 1 << 10
+	maxText    = 300
 	maxCount   = 1 << 30
-	maxLeft    = 15*time.Minute + unknownEnd
-	// longAgo bounds what is told of the past. A full pull may be a month ago.
-	longAgo = -100 * 24 * time.Hour
+	// maxClaimed bounds the entries of all windows together, one for each member and window.
+	maxClaimed = 500
+	// maxLeft is the longest that a window may last. Okta's last a minute.
+	maxLeft = 15*time.Minute + unknownEnd
 )
 
 // Check returns an error if a claim cannot be one.
@@ -157,7 +160,7 @@ func (c Claim) Check() error {
 		return fmt.Errorf("nobody wants %d requests", c.Want)
 	}
 	for _, a := range c.Answers[:min(len(c.Answers), maxSeen)] {
-		if !isPath(a.Path) || !isPath(a.Home) || !counts(a.Limit) || a.Limit == 0 || a.Reset <= 0 || a.Age < 0 || a.Age > -longAgo {
+		if !isPath(a.Path) || !isPath(a.Home) || !counts(a.Limit) || a.Limit == 0 || a.Limit > maxCount || a.Reset <= 0 || a.Age < 0 {
 			return fmt.Errorf("it has an answer with numbers that none has: %+v", a)
 		}
 	}
@@ -174,7 +177,7 @@ func CheckSeen(all []Seen) error {
 	}
 	for _, s := range all {
 		counts := s.Limit >= 0 && s.Limit <= maxCount && s.Used >= 0 && s.Used <= maxCount && max(s.Remaining, -s.Remaining) <= maxCount
-		if !isPath(s.Path) || !isPath(s.Home) || !counts || s.Reset < 0 || s.Left > maxLeft || s.Left < longAgo {
+		if !isPath(s.Path) || !isPath(s.Home) || !counts || s.Reset < 0 {
 			return errors.New("it has numbers that no window has")
 		}
 	}
@@ -187,7 +190,7 @@ func (l Ledger) CanBe() bool {
 		return false
 	}
 	for _, w := range l.Windows {
-		if !isPath(w.Name) || !isPath(w.Home) || !counts(w.Limit, w.Limit-w.Remaining) || !(w.Share >= 0 && w.Share <= 1) || len(w.Claimed) > 2*maxMembers {
+		if !isPath(w.Name) || !isPath(w.Home) || !counts(w.Limit, w.Limit-w.Remaining) || !(w.Share >= 0 && w.Share <= 1) || len(w.Claimed) > 2*maxClaimed {
 			return false
 		}
 		for _, c := range w.Claimed {
@@ -221,11 +224,12 @@ func isPath(s string) bool { return strings.HasPrefix(s, "/") && len(s) <= maxTe
 // be answered again when their members have released the home.
 func (l *Ledger) Claim(now time.Time, c Claim) (Grant, []Notice) {
 	l.prune(now)
-	if m := l.member(c.Member, c.Home); m != nil && m.Claim == c.ID {
-		return m.Grant, nil
+	known := l.member(c.Member, c.Home)
+	if known != nil && known.Claim == c.ID {
+		return known.Grant, nil
 	}
-	if l.member(c.Member, c.Home) == nil && len(l.Members) == maxMembers {
-		return Grant{Window: cmp.Or(c.Home, c.Path), Wait: unknownEnd}, nil
+	if l.full(known == nil) {
+		return Grant{Window: l.Layout.Window(c.Path, c.Home), Wait: unknownEnd}, nil
 	}
 	for _, a := range c.Answers {
 		l.learn(now, a)
@@ -263,20 +267,16 @@ func (g Grant) Later(d time.Duration) Grant {
 
 // grant decides about a claim of the member m on the window w.
 func (l *Ledger) grant(now time.Time, w *Window, m *Member, c Claim) (Grant, []Notice) {
+	if m.Alone != 0 {
+		// A member that claims does not count for itself any more. Its run is a new one, or its slice was lost before it had
+		// saved that it is alone, or its release is still on the way.
+		l.release(now, m, c.Seen)
+	}
 	notices, shared := l.others(now, m)
-	switch unsaved := unknownEnd - now.Sub(m.Served); {
-	case m.Alone != 0 && !m.Told && unsaved > 0:
-		// It was told a moment ago that it is alone, and does not know. So the slice that was told may have used the whole share.
-		return Grant{Wait: unsaved}, nil
-	case m.Alone != 0 && !m.Told, !shared && l.untouched(now, c.Home):
-		if m.Alone == 0 {
-			l.Numbers++
-			m.Alone, m.Want = l.Numbers, 0
-		}
-		m.Served = now
+	if !shared && !c.Always && l.untouched(now, c.Home) {
+		l.Numbers++
+		m.Alone, m.Want, m.Served = l.Numbers, 0, now
 		return Grant{Alone: m.Alone}, nil
-	case m.Alone != 0:
-		m.Alone, m.Told = 0, false // whoever claims counts no longer for itself
 	}
 	want := w.want(c)
 	if notices != nil {
@@ -288,7 +288,7 @@ func (l *Ledger) grant(now time.Time, w *Window, m *Member, c Claim) (Grant, []N
 		m.Want = want
 		return Grant{Wait: max(w.Ends.Sub(now), time.Second)}, nil
 	}
-	w.Claimed = append(w.Claimed, Claimed{Member: m.ID, Requests: part, At: now})
+	w.claim(m.ID, part, now)
 	w.open(now)
 	m.Served = now
 	if m.Want = want; want < maxCount && !c.Polls {
@@ -408,19 +408,27 @@ func divide(left int, wants []wanting) map[string]int {
 // Release records that a member that was alone on a home claims from now on, and what it has seen. Where it may have used
 // more of the present window than that, its whole share counts as used.
 func (l *Ledger) Release(now time.Time, member, home string, number int64, seen []Seen) {
-	m := l.member(member, home)
-	if m == nil || m.Alone != number {
-		return
+	if m := l.member(member, home); m != nil && m.Alone != 0 && m.Alone == number {
+		l.release(now, m, seen)
 	}
-	m.Alone, m.Told = 0, false
-	seen = slices.DeleteFunc(slices.Clone(seen), func(s Seen) bool { return s.Home != home })
-	if len(seen) == 0 { // its first request may be under way
-		seen = []Seen{{Path: home, Home: home, Left: unknownEnd, Open: true}}
+}
+
+// release is Release of a member that is alone.
+func (l *Ledger) release(now time.Time, m *Member, seen []Seen) {
+	m.Alone, m.Told, m.At = 0, false, now
+	seen = slices.DeleteFunc(slices.Clone(seen), func(s Seen) bool { return s.Home != m.Home })
+	if len(seen) == 0 { // nobody knows what it has used of the home's windows
+		seen = []Seen{{Path: m.Home, Home: m.Home, Open: true}}
+		for _, w := range l.Windows {
+			if w.Home == m.Home {
+				seen = append(seen, Seen{Path: w.Name, Home: w.Home, Open: true})
+			}
+		}
 	}
 	for _, s := range seen {
-		l.observe(now, member, s)
-		if w := l.window(l.Layout.Window(s.Path, s.Home), s.Home); s.Open && s.Left > -unknownEnd {
-			w.count(member, w.allowed(), now)
+		l.observe(now, m.ID, s)
+		if w := l.window(l.Layout.Window(s.Path, s.Home), s.Home); s.Open {
+			w.count(m.ID, w.Allowed(), now)
 			w.open(now)
 		}
 	}
@@ -444,8 +452,14 @@ func (l *Ledger) Expect(now time.Time, member, home string, after time.Duration,
 	}
 }
 
-// Leave removes a member from all homes. What it has claimed of a window still counts.
-func (l *Ledger) Leave(member string) {
+// Leave removes a member from all homes. What it has claimed of a window still counts. seen is what it has seen where it was
+// alone, as for [Ledger.Release].
+func (l *Ledger) Leave(now time.Time, member string, seen []Seen) {
+	for i := range l.Members {
+		if m := &l.Members[i]; m.ID == member && m.Alone != 0 {
+			l.release(now, m, seen)
+		}
+	}
 	l.Members = slices.DeleteFunc(l.Members, func(m Member) bool { return m.ID == member })
 }
 
@@ -461,8 +475,8 @@ func (l *Ledger) learn(now time.Time, a Answer) {
 		claimed := l.window(moved.From, a.Home).Claimed
 		to := l.window(moved.To, a.Home)
 		to.roll(now)
-		to.Claimed = append(to.Claimed, claimed...)
-		if len(to.Claimed) > 0 {
+		for _, c := range claimed {
+			to.claim(c.Member, c.Requests, c.At)
 			to.open(now)
 		}
 	}
@@ -475,7 +489,7 @@ func (l *Ledger) observe(now time.Time, member string, s Seen) {
 	if limit := cmp.Or(l.Layout.Limit(w.Name), s.Limit); limit > 0 && limit != w.Limit {
 		w.Limit, w.Remaining = limit, limit
 	}
-	if s.Left > -unknownEnd {
+	if s.Left = min(s.Left, maxLeft); s.Left > -unknownEnd {
 		w.observe(now, member, s)
 	}
 }
@@ -500,11 +514,23 @@ func (l *Ledger) join(now time.Time, c Claim) *Member {
 	return m
 }
 
-// prune forgets members that have claimed nothing for long, and the windows of which nothing more is known.
+// prune forgets members that have claimed nothing for long, and what is known of windows if that is too much.
 func (l *Ledger) prune(now time.Time) {
 	l.Members = slices.DeleteFunc(l.Members, func(m Member) bool { return m.Alone == 0 && now.Sub(m.At) > idle })
-	if len(l.Windows) > maxWindows {
+	for i := range l.Windows {
+		l.Windows[i].roll(now)
+	}
+	if max(len(l.Windows), len(l.Layout)) > maxWindows {
 		l.Windows = slices.DeleteFunc(l.Windows, func(w Window) bool { return len(w.Claimed) == 0 })
 		l.Layout = nil
 	}
+}
+
+// full reports whether a claim cannot be recorded any more. No tenant has that many services.
+func (l *Ledger) full(another bool) bool {
+	entries := 0
+	for _, w := range l.Windows {
+		entries += len(w.Claimed)
+	}
+	return another && len(l.Members) >= maxMembers || len(l.Windows) > maxWindows || entries >= maxClaimed
 }

@@ -7,15 +7,13 @@ import (
 	"okta-collector/internal/checkpoint"
 )
 
-// SeenIn is what the windows of a checkpoint say of a home.
-func SeenIn(windows []checkpoint.Window, home string, now time.Time) (all []Seen) {
+// SeenIn is what the windows of a checkpoint say.
+func SeenIn(windows []checkpoint.Window, now time.Time) (all []Seen) {
 	for _, w := range windows {
-		if cmp.Or(w.Home, w.Name) == home {
-			all = append(all, Seen{
-				Path: cmp.Or(w.Endpoint, w.Name), Home: home, Limit: w.Limit, Remaining: w.Remaining, Reset: w.Reset,
-				Used: w.Used, Open: w.Open, Left: w.Ends.Sub(now),
-			})
-		}
+		all = append(all, Seen{
+			Path: cmp.Or(w.Endpoint, w.Name), Home: cmp.Or(w.Home, w.Name), Limit: w.Limit, Remaining: w.Remaining, Reset: w.Reset,
+			Used: w.Used, Open: w.Open, Left: w.Ends.Sub(now),
+		})
 	}
 	return all
 }

@@ -117,10 +117,10 @@ func (w *Window) observe(now time.Time, member string, s Seen) {
 	case s.Reset == 0:
 		w.Ends = later(w.Ends, ends)
 	case w.Reset == 0:
-		w.Reset, w.Ends, w.Remaining = s.Reset, ends, s.Remaining
+		w.Reset, w.Ends, w.Remaining = s.Reset, ends, w.Limit
 	case Later(s.Reset, w.Reset):
 		w.renew()
-		w.Reset, w.Ends, w.Remaining, w.Opened = s.Reset, ends, s.Remaining, now
+		w.Reset, w.Ends, w.Opened = s.Reset, ends, now
 	default:
 		w.Ends = later(w.Ends, ends)
 	}
@@ -132,24 +132,35 @@ func (w *Window) observe(now time.Time, member string, s Seen) {
 		w.Opened = now
 	}
 	w.Remaining = min(w.Remaining, s.Remaining)
-	w.count(member, s.Used, now)
+	w.count(member, s.Used, now.Add(-late)) // they are sent, so that they do not count in the next window
 }
 
 // count makes what a member has claimed at least what it has used.
-func (w *Window) count(member string, used int, now time.Time) {
+func (w *Window) count(member string, used int, at time.Time) {
 	if more := used - w.by(member); more > 0 {
-		w.Claimed = append(w.Claimed, Claimed{Member: member, Requests: more, At: now})
+		w.claim(member, more, at)
 	}
 }
 
-// by is what a member has claimed of the window.
-func (w *Window) by(member string) (n int) {
-	for _, c := range w.Claimed {
-		if c.Member == member {
-			n += c.Requests
+// claim adds to what a member has claimed.
+func (w *Window) claim(member string, requests int, at time.Time) {
+	for i := range w.Claimed {
+		if c := &w.Claimed[i]; c.Member == member {
+			c.Requests, c.At = min(c.Requests+requests, maxCount), later(c.At, at)
+			return
 		}
 	}
-	return n
+	w.Claimed = append(w.Claimed, Claimed{Member: member, Requests: requests, At: at})
+}
+
+// by is what a member has claimed of the window.
+func (w *Window) by(member string) int {
+	for _, c := range w.Claimed {
+		if c.Member == member {
+			return c.Requests
+		}
+	}
+	return 0
 }
 
 // Used counts the requests that were claimed of the window.
@@ -160,8 +171,8 @@ func (w *Window) Used() (n int) {
 	return n
 }
 
-// allowed is how many requests of the window the collector may send. While its limit is unknown, one request finds out.
-func (w *Window) allowed() int {
+// Allowed is how many requests of the window the collector may send. While its limit is unknown, one request finds out.
+func (w *Window) Allowed() int {
 	if w.Limit == 0 {
 		return 1
 	}
@@ -170,7 +181,7 @@ func (w *Window) allowed() int {
 
 // left is how many more requests may be claimed now.
 func (w *Window) left() int {
-	most := w.allowed()
+	most := w.Allowed()
 	if w.Limit > 0 {
 		most = min(most, w.Remaining-lastTenth(w.Limit)) // Okta's number may not have what was claimed, which counts in full
 	}

@@ -74,7 +74,7 @@ func (o *tenant) released(service string, at checkpoint.Checkpoint) checkpoint.C
 func (o *tenant) release(service string, at checkpoint.Checkpoint) checkpoint.Checkpoint {
 	n := o.told[service]
 	delete(o.told, service)
-	o.ledger.Release(time.Now(), service, n.Home, n.Number, ledger.SeenIn(at.Windows, n.Home, time.Now()))
+	o.ledger.Release(time.Now(), service, n.Home, n.Number, ledger.SeenIn(at.Windows, time.Now()))
 	return at.AloneUntil(n.Home, n.Number)
 }
 

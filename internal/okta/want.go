@@ -46,7 +46,7 @@ func (r *Reader) pagesLeft(pos checkpoint.Position) int {
 	case pos.LastFull.IsZero(), left <= 0 && pos.Cursor != "":
 		return 0
 	}
-	return int(left)/max(r.size(pos), 1) + 1
+	return max(1, (int(left)+r.size(pos)-1)/max(r.size(pos), 1))
 }
 
 // pagesBelow is how many pages the listings below the parents probably have left; 0: nobody knows. There is one at least below
