@@ -18,7 +18,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"okta-collector/activities"
-	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/ledger"
 	"okta-collector/workflows"
 )
@@ -185,14 +184,26 @@ func TestASliceThatIsAloneSaysSoInItsCheckpoint(t *testing.T) {
 	claims := 0
 	b.claims = func(context.Context, ledger.Claim) (ledger.Grant, error) {
 		claims++
-		return ledger.Grant{Alone: 7}, nil
+		return ledger.Grant{Alone: 7, Left: time.Hour}, nil
 	}
 	result, err := b.run()
 	require.NoError(t, err)
-	require.Equal(t, []checkpoint.Alone{{Home: "/api/v1/users", Number: 7}}, result.Checkpoint.Alone)
+	require.Len(t, result.Checkpoint.Alone, 1)
+	alone := result.Checkpoint.Alone[0]
+	require.Equal(t, "/api/v1/users", alone.Home)
+	require.EqualValues(t, 7, alone.Number)
+	require.WithinDuration(t, time.Now().Add(time.Hour), alone.Until, time.Minute)
 	_, err = b.runInput(workflows.SliceInput{Tenant: "acme", Service: "users", Checkpoint: result.Checkpoint})
 	require.NoError(t, err)
 	require.Equal(t, 1, claims)
+}
+
+func TestAnAnswerThatGrantsNothingIsNotAskedForForEver(t *testing.T) {
+	b := newBench(t, 1)
+	b.claims = func(context.Context, ledger.Claim) (ledger.Grant, error) { return ledger.Grant{}, nil }
+	_, err := b.run()
+	require.ErrorContains(t, err, "grants nothing")
+	require.Empty(t, b.diary)
 }
 
 func TestAClaimWithoutAnAnswerIsAPassingProblemThatSaysWhatToDo(t *testing.T) {

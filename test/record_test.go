@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -131,7 +132,13 @@ func TestRecordHistories(t *testing.T) {
 			id := workflows.TenantID(s.tenant)
 			s.caughtUp("logs")
 			s.start("logs")
-			out, code := s.starter("stop", s.id("logs"))
+			out, code := s.starter("backfill", s.id("logs"), "--since", "3h", "--until", "1h") // which shares the window
+			require.Zero(s.t, code, out)
+			s.eventually("the live collection claims too", func() bool {
+				windows, _ := s.starter("status", "--windows", "-o", "json")
+				return strings.Contains(windows, s.id("logs")+`",`) && !strings.Contains(windows, `"alone": true`)
+			})
+			out, code = s.starter("stop", s.id("logs"))
 			require.Zero(s.t, code, out)
 			out, code = s.starter("start", "--fresh", s.id("logs"))
 			require.Zero(s.t, code, out)

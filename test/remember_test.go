@@ -95,7 +95,7 @@ func (s *stack) decisions() workflows.Decisions {
 		return nil
 	}
 	require.NoError(s.t, err)
-	return workflows.ReadMemo(d.GetWorkflowExecutionInfo().GetMemo(), workflows.DataConverter())
+	return workflows.ReadMemo(d.GetWorkflowExecutionInfo().GetMemo(), workflows.DataConverter()).Decisions
 }
 
 func TestWorkersStartWhatWasNeverStartedAndLeaveStoppedWhatSomebodyStopped(t *testing.T) {

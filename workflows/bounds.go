@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/ledger"
 )
 
 // What arrives through Temporal is bounded before it is decoded, and what goes back is bounded too. Whoever may write to
@@ -60,7 +61,7 @@ func checkSize(m proto.Message, into ...any) error {
 	for _, value := range into {
 		switch value.(type) {
 		case *CollectInput, *BackfillInput, *State, *SliceInput, *SliceResult, *Failure, *Status, *checkpoint.Checkpoint,
-			*TenantInput, *TenantStatus, *Decision, *sdk.WorkflowMetadata: // what the Web UI shows
+			*TenantInput, *TenantStatus, *Decision, *ledger.Ledger, *sdk.WorkflowMetadata: // what the Web UI shows
 			limit = maxState
 		}
 	}

@@ -62,7 +62,7 @@ func (t *tenant) has(member string) bool {
 // claim handles the update.
 func (t *tenant) claim(ctx workflow.Context, c ledger.Claim) (ledger.Grant, error) {
 	began := workflow.Now(ctx).UTC()
-	grant, notices := t.state.Ledger.Claim(began, c)
+	grant, notices := t.claimNow(ctx, began, c)
 	t.updates++
 	t.changed = true
 	for _, n := range notices {
@@ -79,11 +79,23 @@ func (t *tenant) claim(ctx workflow.Context, c ledger.Claim) (ledger.Grant, erro
 		// It rarely takes longer than a slice takes to notice. The rest of the window can be used then.
 		_, _ = workflow.AwaitWithTimeout(ctx, releasePatience, func() bool { return t.state.Ledger.Released(c.Home, c.Member) })
 		now := workflow.Now(ctx).UTC()
-		grant, _ = t.state.Ledger.Claim(now, c)
+		grant, _ = t.claimNow(ctx, now, c)
 		grant = grant.Later(now.Sub(began))
 		t.changed = true
 	}
 	return grant, nil
+}
+
+// claimNow answers a claim. Who is alone is also in the memo: if somebody ends this workflow, the next one has to know.
+func (t *tenant) claimNow(ctx workflow.Context, now time.Time, c ledger.Claim) (ledger.Grant, []ledger.Notice) {
+	before := t.state.Ledger.Numbers
+	grant, notices := t.state.Ledger.Claim(now, c)
+	if t.state.Ledger.Numbers != before {
+		if err := workflow.UpsertMemo(ctx, map[string]any{memoAlone: t.state.Ledger.Alone()}); err != nil {
+			t.warn(ctx, Warning{Kind: warnState, Message: "upserting the memo: " + err.Error()})
+		}
+	}
+	return grant, notices
 }
 
 // releasePatience bounds how long a claim waits for a service that was alone until then. A slice learns within two seconds

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
@@ -174,6 +175,30 @@ func TestAReleaseThatCannotBeIsAWarning(t *testing.T) {
 	require.EqualValues(t, 2, r.execute(workflows.TenantInput{Tenant: "acme"}).Warnings[0].Count)
 }
 
+// Somebody has terminated the workflow of the tenant. The services that were alone go on, and do not know.
+func TestATenantThatIsStartedAgainKnowsWhoIsAlone(t *testing.T) {
+	before := newTenantRun(t, "okta/acme")
+	before.claim(time.Minute, live)
+	before.execute(workflows.TenantInput{Tenant: "acme"})
+	payload, err := workflows.DataConverter().ToPayload(before.memo["alone"])
+	require.NoError(t, err)
+	state := workflows.ReadMemo(&common.Memo{Fields: map[string]*common.Payload{"alone": payload}}, workflows.DataConverter())
+	require.Len(t, state.Ledger.Members, 1)
+	require.Contains(t, state.Memo(), "alone", "for the next one")
+
+	r := newTenantRun(t, "okta/acme")
+	told := 0
+	r.env.OnSignalExternalWorkflow(mock.Anything, live, "", workflows.SignalShare, workflows.ShareInput{Home: "/api/v1/logs", Number: 1}).Return(
+		func(_, _, _, _ string, _ any) error { told++; return nil })
+	soon := r.claim(time.Second, backfill)
+	later := r.claim(2*time.Minute, backfill)
+	r.execute(workflows.TenantInput{Tenant: "acme", State: &state})
+	require.Zero(t, soon.grant.Alone+int64(soon.grant.Requests), "nobody knows what was claimed of the present window")
+	require.InDelta(t, 65, soon.grant.Wait.Seconds(), 1)
+	require.Zero(t, later.grant.Alone)
+	require.Equal(t, 1, told)
+}
+
 func TestALedgerThatCannotBeIsDropped(t *testing.T) {
 	r := newTenantRun(t, "okta/acme")
 	status := r.execute(workflows.TenantInput{Tenant: "acme", State: &workflows.TenantState{Ledger: ledger.Ledger{Windows: []ledger.Window{{Name: "x"}}}}})
@@ -202,7 +227,7 @@ func TestATenantContinuesAsNewBeforeTemporalTakesNoMoreUpdates(t *testing.T) {
 // aloneOn is the result of a slice that was told that it is alone.
 func aloneOn(in workflows.SliceInput, number int64, ends time.Time) (workflows.SliceResult, error) {
 	result, err := caughtUp(in, time.Hour)
-	result.Checkpoint.Alone = []checkpoint.Alone{{Home: "/api/v1/logs", Number: number, Want: 4}}
+	result.Checkpoint.Alone = []checkpoint.Alone{{Home: "/api/v1/logs", Number: number, Until: ends.Add(24 * time.Hour), Want: 4}}
 	result.Checkpoint.Windows = []checkpoint.Window{{Name: "/api/v1/logs", Limit: 12, Remaining: 9, Used: 3, Reset: 1_800_000_000, Ends: ends}}
 	return result, err
 }

@@ -67,8 +67,8 @@ func (all Decisions) Memo() map[string]any {
 	return memo
 }
 
-// ReadMemo returns the decisions in the memo of a [Tenant]. It leaves out what cannot be.
-func ReadMemo(memo *common.Memo, data converter.DataConverter) (all Decisions) {
+// readDecisions returns the decisions in the memo of a [Tenant]. It leaves out what cannot be.
+func readDecisions(memo *common.Memo, data converter.DataConverter) (all Decisions) {
 	for key, payload := range memo.GetFields() {
 		var d Decision
 		service, ours := strings.CutPrefix(key, memoDecision)

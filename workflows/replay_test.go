@@ -13,7 +13,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
@@ -45,10 +47,11 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 // replays replays a history.
 func replays(t *testing.T, text []byte) {
 	t.Helper()
+	answers := &answers{of: map[string]any{}}
 	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
 		DataConverter:            workflows.DataConverter(),
 		FailureConverter:         workflows.FailureConverter(),
-		Interceptors:             workflows.Interceptors(registered),
+		Interceptors:             append(workflows.Interceptors(registered), answers),
 		DisableDeadlockDetection: true, // which takes a machine that stands still for a second for one
 	})
 	require.NoError(t, err)
@@ -61,6 +64,46 @@ func replays(t *testing.T, text []byte) {
 	id := history.Events[0].GetWorkflowExecutionStartedEventAttributes().GetWorkflowId()
 	require.NoError(t, replayer.ReplayWorkflowHistoryWithOptions(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), history,
 		worker.ReplayWorkflowHistoryOptions{OriginalExecution: workflow.Execution{ID: id}}))
+	answers.requireSame(t, history)
+}
+
+// answers are those of the updates that a replay has handled. Temporal compares commands only, so a replay does not notice that
+// it answers otherwise. But whoever was answered goes on with what was said then.
+type answers struct {
+	interceptor.WorkerInterceptorBase
+	of map[string]any // by the update's id
+}
+
+func (a *answers) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	run := &answersOfRun{answers: a}
+	run.Next = next
+	return run
+}
+
+type answersOfRun struct {
+	interceptor.WorkflowInboundInterceptorBase
+	answers *answers
+}
+
+func (r *answersOfRun) ExecuteUpdate(ctx workflow.Context, in *interceptor.UpdateInput) (any, error) {
+	answer, err := r.Next.ExecuteUpdate(ctx, in)
+	r.answers.of[workflow.GetCurrentUpdateInfo(ctx).ID] = answer
+	return answer, err
+}
+
+func (a *answers) requireSame(t *testing.T, recorded *history.History) {
+	t.Helper()
+	for _, event := range recorded.Events {
+		completed := event.GetWorkflowExecutionUpdateCompletedEventAttributes()
+		if completed.GetOutcome().GetSuccess() == nil {
+			continue
+		}
+		id := completed.GetMeta().GetUpdateId()
+		answer, err := workflows.DataConverter().ToPayloads(a.of[id])
+		require.NoError(t, err)
+		require.JSONEq(t, string(completed.GetOutcome().GetSuccess().GetPayloads()[0].GetData()), string(answer.GetPayloads()[0].GetData()),
+			"the update %s is answered otherwise than it was", id)
+	}
 }
 
 // During an upgrade a worker of the version before takes the signal share for an unknown one, and does nothing. A worker of

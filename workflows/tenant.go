@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"go.temporal.io/api/common/v1"
+	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
 
 	"okta-collector/internal/checkpoint"
@@ -32,6 +34,28 @@ type TenantState struct {
 	// Ledger is the account of the tenant's rate-limit windows.
 	Ledger   ledger.Ledger `json:"ledger,omitzero"`
 	Warnings Warnings      `json:"warnings,omitempty"`
+}
+
+// memoAlone is the memo's key of [ledger.Ledger.Alone].
+const memoAlone = "alone"
+
+// Memo is what the memo of a [Tenant] has of its state.
+func (s TenantState) Memo() map[string]any {
+	memo := s.Decisions.Memo()
+	if s.Ledger.Members != nil {
+		memo[memoAlone] = s.Ledger.Alone()
+	}
+	return memo
+}
+
+// ReadMemo returns the state that is in the memo of a [Tenant]. It leaves out what cannot be.
+func ReadMemo(memo *common.Memo, data converter.DataConverter) TenantState {
+	s := TenantState{Decisions: readDecisions(memo, data)}
+	var alone ledger.Ledger
+	if payload := memo.GetFields()[memoAlone]; payload != nil && data.FromPayload(payload, &alone) == nil && alone.CanBe() {
+		s.Ledger = alone.Alone()
+	}
+	return s
 }
 
 // checked returns the state without what cannot be, and names what was dropped.
@@ -109,6 +133,9 @@ func newTenant(ctx workflow.Context, in TenantInput) (*tenant, error) {
 	}
 	state, dropped := cmp.Or(in.State, &TenantState{}).checked(workflow.Now(ctx))
 	t := &tenant{name: in.Tenant, state: state}
+	if in.State != nil && !goesOn(ctx) {
+		t.state.Ledger.Lost(workflow.Now(ctx).UTC()) // somebody has ended the workflow that ran before
+	}
 	t.registered = ctx.Value(attributesKey{}).(func() bool)
 	if dropped != nil {
 		t.warn(ctx, DroppedWarning("the state that the run began with", dropped))

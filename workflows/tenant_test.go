@@ -215,7 +215,7 @@ func TestTheMemoIsReadAgainAsItWasWritten(t *testing.T) {
 		require.NoError(t, err)
 		memo.Fields[key] = payload
 	}
-	require.Equal(t, all, workflows.ReadMemo(memo, workflows.DataConverter()))
+	require.Equal(t, all, workflows.ReadMemo(memo, workflows.DataConverter()).Decisions)
 }
 
 func (s *collectSuite) TestAServiceThatIsStoppedHandsItsPositionOver() {

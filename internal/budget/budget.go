@@ -84,7 +84,7 @@ type Member struct {
 
 	mu        sync.Mutex
 	left      bool               // no more requests are sent
-	alone     map[string]int64   // numbers by home
+	alone     map[string]aloneOn // by home
 	windows   map[string]*window // by name
 	endpoints map[string]*endpoint
 	wanted    string // the endpoint to which most requests go
@@ -110,7 +110,7 @@ type endpoint struct {
 func (b *Budget) Join(p ledger.Priority) *Member {
 	return &Member{
 		budget: b, priority: p, saved: make(chan struct{}, 1),
-		alone: map[string]int64{}, windows: map[string]*window{}, endpoints: map[string]*endpoint{},
+		alone: map[string]aloneOn{}, windows: map[string]*window{}, endpoints: map[string]*endpoint{},
 	}
 }
 
@@ -184,8 +184,16 @@ func (m *Member) windowOf(e *endpoint) *window {
 	return w
 }
 
+// aloneOn says that a member is alone on a home.
+type aloneOn struct {
+	number int64
+	until  time.Time
+}
+
 // isAlone reports whether the member needs no claims on a home.
-func (m *Member) isAlone(home string) bool { return m.claim == nil || m.alone[home] != 0 }
+func (m *Member) isAlone(home string) bool {
+	return m.claim == nil || m.budget.now().Before(m.alone[home].until)
+}
 
 // Acquire reserves one request to an endpoint. The caller sends the request and then calls one method of the ticket.
 // The error is a [*WaitError], a [*ClaimError], or the cause of ctx.
@@ -241,6 +249,7 @@ func (m *Member) take(asked Endpoint) (*Ticket, ledger.Claim, error) {
 	case alone && w.allows(), !alone && w.granted > w.used() && w.allows():
 		e.sent++
 		e.inFlight++
+		w.begun = true
 		m.budget.count(w.name, func(s *shown) { s.sent++ })
 		return &Ticket{member: m, endpoint: e}, ledger.Claim{}, nil
 	case alone, w.claimed, w.granted > w.used():
@@ -264,6 +273,9 @@ func (m *Member) ask(ctx context.Context, asked Endpoint, c ledger.Claim) error 
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	if err == nil && (g.Alone != 0 && g.Left <= 0 || g.Alone == 0 && g.Requests <= 0 && g.Wait <= 0) {
+		err = errors.New("the answer grants nothing, and names no wait")
+	}
 	if err != nil {
 		return &ClaimError{Window: c.Path, Err: err}
 	}
@@ -271,7 +283,7 @@ func (m *Member) ask(ctx context.Context, asked Endpoint, c ledger.Claim) error 
 	defer m.mu.Unlock()
 	e := m.endpoint(asked)
 	if g.Alone != 0 {
-		m.alone[e.home()] = g.Alone
+		m.alone[e.home()] = aloneOn{g.Alone, sent.Add(g.Left)}
 		return nil
 	}
 	m.budget.mu.Lock()
@@ -325,7 +337,6 @@ func (t *Ticket) Answered(l Limits) {
 	t.end(func(*window) {
 		t.endpoint.refusals = 0
 		t.member.learn(t.endpoint, l)
-		t.member.windowOf(t.endpoint).begun = true
 	})
 }
 

@@ -41,12 +41,14 @@ func (m *Member) Windows(at time.Time) (all []checkpoint.Window) {
 	return all
 }
 
-// Alone returns the homes on which the member needs no claims, for its checkpoint.
-func (m *Member) Alone() (all []checkpoint.Alone) {
+// Alone returns the homes on which the member needs no claims, for its checkpoint. at is as for Windows.
+func (m *Member) Alone(at time.Time) (all []checkpoint.Alone) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, home := range slices.Sorted(maps.Keys(m.alone)) {
-		all = append(all, checkpoint.Alone{Home: home, Number: m.alone[home], Want: m.want})
+		if left := m.alone[home].until.Sub(m.budget.now()); left > 0 {
+			all = append(all, checkpoint.Alone{Home: home, Number: m.alone[home].number, Until: at.Add(left).Round(time.Second).UTC(), Want: m.want})
+		}
 	}
 	return all
 }
@@ -57,7 +59,7 @@ func (m *Member) Restore(windows []checkpoint.Window, alone []checkpoint.Alone, 
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, a := range alone {
-		m.alone[a.Home] = a.Number
+		m.alone[a.Home] = aloneOn{a.Number, m.budget.now().Add(a.Until.Sub(at))}
 	}
 	now := m.budget.now()
 	for _, saved := range windows {

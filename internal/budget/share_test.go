@@ -50,6 +50,9 @@ type service struct {
 	// kill ends the slice now and then without a last checkpoint. lost is how long until the next one begins.
 	kill func() bool
 	lost time.Duration
+	// stop ends the slice now and then after it has claimed, as a worker does that is told to stop. forget begins anew now and
+	// then, without the checkpoint. mute loses the answer to a request now and then.
+	stop, forget, mute func() bool
 
 	mu       sync.Mutex
 	durable  checkpoint.Checkpoint
@@ -128,12 +131,20 @@ func (s *service) run(until time.Time) {
 // slice runs a slice, and returns how long to wait for the next one.
 func (s *service) slice(b *budget.Budget, until time.Time) (wait time.Duration) {
 	s.slices++
+	if s.forget() {
+		s.durable = checkpoint.Checkpoint{}
+		if rand.N(2) == 0 { // somebody has stopped it, and has not terminated it
+			s.tenant.mu.Lock()
+			s.tenant.ledger.Leave(time.Now(), s.id, nil)
+			s.tenant.mu.Unlock()
+		}
+	}
 	n := 0
 	m := b.Join(s.priority)
 	m.Claims(s.claim(context.Background(), s.slices, &n))
 	m.Want(s.at.Path, s.want, s.polls > 0)
 	m.Restore(s.durable.Windows, s.durable.Alone, time.Now())
-	save := func() { s.durable.Windows, s.durable.Alone = m.Windows(time.Now()), m.Alone() }
+	save := func() { s.durable.Windows, s.durable.Alone = m.Windows(time.Now()), m.Alone(time.Now()) }
 	asked := []budget.Endpoint{s.at}
 	if s.above != nil {
 		asked = []budget.Endpoint{*s.above, s.at}
@@ -146,23 +157,34 @@ func (s *service) slice(b *budget.Budget, until time.Time) (wait time.Duration) 
 		}
 		require.NoError(s.tenant.t, err)
 		s.sent++
-		if s.kill != nil && s.kill() { // after it has claimed, and before it was sent
+		if s.kill() { // after it has claimed, and before it was sent
 			s.durable = s.durable.Lost()
 			return s.lost
+		}
+		if s.stop() {
+			ticket.Lost()
+			wait = rand.N(time.Minute)
+			break
 		}
 		time.Sleep(s.took / 2)
 		limits := s.o[asked[0].Path].request(true)
 		s.requests = append(s.requests, time.Now())
-		if s.kill != nil && s.kill() { // after it was sent, and before it was answered
+		if s.kill() { // after it was sent, and before it was answered
 			s.durable = s.durable.Lost()
 			return s.lost
 		}
 		time.Sleep(s.took / 2)
+		if s.mute() {
+			ticket.Lost()
+			save()
+			wait = rand.N(time.Minute)
+			break
+		}
 		ticket.Answered(limits)
 		if len(asked) > 1 {
 			asked = asked[1:]
 		}
-		if s.kill != nil && s.kill() {
+		if s.kill() {
 			s.durable = s.durable.Lost()
 			return s.lost
 		}
@@ -181,11 +203,16 @@ func (s *service) slice(b *budget.Budget, until time.Time) (wait time.Duration) 
 func (t *tenant) collects(name string, p ledger.Priority, at budget.Endpoint, o *bucket) *service {
 	s := &service{
 		tenant: t, id: "okta/acme/" + name, priority: p, at: at, o: map[string]*bucket{at.Path: o}, shared: map[string]int64{},
-		took: 200 * time.Millisecond, lost: 12 * time.Second,
+		took: 200 * time.Millisecond, lost: 12 * time.Second, kill: never, stop: never, forget: never, mute: never,
 	}
 	t.services[s.id] = s
 	return s
 }
+
+func never() bool { return false }
+
+// oneOf is true once in so many times.
+func oneOf(n int) func() bool { return func() bool { return rand.N(n) == 0 } }
 
 // below makes the service ask for the collection above it first.
 func (s *service) below(above budget.Endpoint, o *bucket) *service {
@@ -243,7 +270,7 @@ func TestServicesWhoseWorkersAreKilledNeverUseMoreThanTheShare(t *testing.T) {
 					at.collects(name, ledger.BackfillList, logs, o)
 				}
 				for _, s := range at.services {
-					s.kill = func() bool { return rand.N(20) == 0 }
+					s.kill = oneOf(20)
 				}
 				at.run(30 * time.Minute)
 				require.Zero(t, o.denied)
@@ -280,4 +307,70 @@ func TestEndpointsThatShareASecondWindowShareItsBudget(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWhateverHappensNoWindowHasMoreThanTheShare lets everything happen that may: workers are killed and told to stop, answers
+// are lost, other clients use and begin the windows, services begin anew, and the tenant's workflow is terminated.
+func TestWhateverHappensNoWindowHasMoreThanTheShare(t *testing.T) {
+	for seed := range 24 {
+		t.Run(strconv.Itoa(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o, at := &bucket{limit: 12}, newTenantOf(t)
+				at.delay = []time.Duration{20 * time.Millisecond, 3 * time.Second}[seed%2]
+				at.collects("logs", ledger.LiveList, logs, o).want = 6
+				at.services["okta/acme/logs"].polls = 10 * time.Second
+				for _, name := range []string{"logs/backfill/1", "logs/backfill/2"}[:1+seed%2] {
+					at.collects(name, ledger.BackfillList, logs, o)
+				}
+				for _, s := range at.services {
+					s.kill, s.stop, s.mute, s.forget = oneOf(40), oneOf(15), oneOf(15), oneOf(10)
+				}
+				until := time.Now().Add(time.Hour)
+				var all sync.WaitGroup
+				all.Go(func() { // another client
+					for time.Now().Before(until) {
+						time.Sleep(rand.N(2 * time.Minute))
+						o.request(false)
+					}
+				})
+				all.Go(func() { // somebody who terminates what should not be
+					for time.Now().Before(until) {
+						time.Sleep(rand.N(30 * time.Minute))
+						at.mu.Lock()
+						at.ledger = at.ledger.Alone()
+						at.ledger.Lost(time.Now())
+						at.mu.Unlock()
+					}
+				})
+				at.run(time.Until(until))
+				all.Wait()
+				require.LessOrEqual(t, slices.Max(o.own), 6, "%v", o.own)
+				for _, s := range at.services {
+					require.Greater(t, s.sent, 10, "%s starves", s.id)
+				}
+			})
+		})
+	}
+}
+
+func TestAClaimTellsOfAWindowOfWhichALostSliceMayHaveUsedMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &bucket{limit: 12}
+		m := live(0.5)
+		ask(t, m).Answered(o.request(true))
+		known := checkpoint.Checkpoint{Windows: []checkpoint.Window{saved(t, m)}}
+		for name, at := range map[string]checkpoint.Checkpoint{"": known, "lost": known.Lost()} {
+			var told ledger.Claim
+			m = live(0.5)
+			m.Claims(func(_ context.Context, c ledger.Claim) (ledger.Grant, error) {
+				told = c
+				return ledger.Grant{Wait: time.Minute}, nil
+			})
+			m.Restore(at.Windows, nil, time.Now())
+			_, err := m.Acquire(t.Context(), logs)
+			turnedAway(t, err)
+			require.Len(t, told.Seen, 1)
+			require.Equal(t, name == "lost", told.Seen[0].Open)
+		}
+	})
 }

@@ -37,9 +37,8 @@ type window struct {
 	// counted is how many requests a durable checkpoint counts, with those that may follow it. Alone, no more are sent.
 	counted int
 
-	// What was claimed. The requests used may reach granted. All are sent before until, and before begin until an answer has
-	// come (begun): the window may have begun before the claim, and end early. claimed: there is nothing more to claim in this
-	// window.
+	// What was claimed. The requests used may reach granted. The first is sent before begin, all before until. claimed: there
+	// is nothing more to claim in this window.
 	granted      int
 	claimed      bool
 	begun        bool
@@ -65,8 +64,7 @@ func (w *window) roll() {
 		w.passed = w.ends
 		w.remaining, w.reset, w.ends = w.limit, 0, time.Time{}
 	}
-	_, inFlight := w.requests()
-	missed := !w.begun && inFlight == 0 && !w.begin.IsZero() && !now.Before(w.begin)
+	missed := !w.begun && !w.begin.IsZero() && !now.Before(w.begin)
 	if w.granted > w.used() && (missed || !now.Before(w.until)) {
 		w.granted, w.claimed = 0, w.claimed && !missed
 	}

@@ -83,7 +83,9 @@ func (c Checkpoint) Checked() (Checkpoint, Dropped) {
 	if windows = windows[:min(len(windows), maxWindows)]; len(windows) < len(c.Windows) {
 		c.Windows, d = windows, append(d, "windows")
 	}
-	alone := slices.DeleteFunc(slices.Clone(c.Alone), func(a Alone) bool { return !isPath(a.Home) || a.Number <= 0 || !counts(a.Number) || !times(a.Want) })
+	alone := slices.DeleteFunc(slices.Clone(c.Alone), func(a Alone) bool {
+		return !isPath(a.Home) || a.Number <= 0 || !counts(a.Number) || !times(a.Want) || !plausible(a.Until)
+	})
 	if alone = alone[:min(len(alone), maxWindows)]; len(alone) < len(c.Alone) {
 		c.Alone, d = alone, append(d, "alone")
 	}

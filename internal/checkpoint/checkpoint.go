@@ -301,6 +301,8 @@ type Alone struct {
 	Home string `json:"home"`
 	// Number tells the times apart that it was alone.
 	Number int64 `json:"number"`
+	// Until is when the service claims again all the same, by Temporal's clock: its tenant's workflow may have been reset.
+	Until time.Time `json:"until"`
 	// Want is how many requests the service could use in a minute when the checkpoint was made; 0: as many as there are.
 	Want int `json:"want,omitempty"`
 }

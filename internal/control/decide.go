@@ -80,9 +80,9 @@ func (c *Control) tell(ctx context.Context, about status.Collector, d workflows.
 func (c *Control) Tenant(ctx context.Context, tenant, queue string) (client.StartWorkflowOptions, workflows.TenantInput, error) {
 	options := client.StartWorkflowOptions{ID: workflows.TenantID(tenant), TaskQueue: queue, StaticSummary: tenant + ": decisions and rate limits"}
 	in := workflows.TenantInput{Tenant: tenant}
-	known, err := c.Decisions(ctx, tenant)
-	if len(known) > 0 {
-		options.Memo, in.State = known.Memo(), &workflows.TenantState{Decisions: known}
+	known, err := c.TenantState(ctx, tenant)
+	if memo := known.Memo(); len(memo) > 0 {
+		options.Memo, in.State = memo, &known
 	}
 	if c.Attributes {
 		options.TypedSearchAttributes = temporal.NewSearchAttributes(temporal.NewSearchAttributeKeyKeyword(workflows.AttributeTenant).ValueSet(tenant))

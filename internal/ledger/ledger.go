@@ -36,16 +36,33 @@ type Ledger struct {
 	Layout  Layout   `json:"layout,omitempty"`
 	// Numbers counts the times that a member was alone on a home.
 	Numbers int64 `json:"numbers,omitempty"`
+	// LostAt is when the ledger before this one was lost; zero if there was none.
+	LostAt time.Time `json:"lostAt,omitzero"`
 }
+
+// Alone is what has to be known of a ledger that is lost: its members that count for themselves.
+func (l Ledger) Alone() (kept Ledger) {
+	for _, m := range l.Members {
+		if m.Alone != 0 {
+			kept.Members = append(kept.Members, Member{ID: m.ID, Home: m.Home, Priority: m.Priority, Alone: m.Alone})
+		}
+	}
+	kept.Numbers = l.Numbers
+	return kept
+}
+
+// Lost says that the ledger before this one is lost now. Nobody knows what was claimed of the present windows, so nothing is
+// granted before they are over.
+func (l *Ledger) Lost(now time.Time) { l.LostAt = now }
 
 // Member is a service or a backfill on one home.
 type Member struct {
 	ID       string   `json:"id"` // the workflow's
 	Home     string   `json:"home"`
 	Priority Priority `json:"priority"`
-	// Alone is not 0 while the member needs no claims. Told: it was told that it is not alone any more.
-	Alone int64 `json:"alone,omitempty"`
-	Told  bool  `json:"told,omitempty"`
+	// Alone is not 0 while the member needs no claims. Told is when it was first told that it is not alone any more.
+	Alone int64     `json:"alone,omitempty"`
+	Told  time.Time `json:"told,omitzero"`
 	// Window is that of the last claim, and At when it came. Want is what it still wanted afterwards in the next window; 0 is
 	// nothing.
 	Window string    `json:"window"`
@@ -110,11 +127,11 @@ type Seen struct {
 type Grant struct {
 	// Window is the window in which the endpoint counts.
 	Window string `json:"window"`
-	// Alone is not 0 if the member needs no more claims on this home, and counts for itself. The other members are then
-	// nothing but 0.
+	// Alone is not 0 if the member needs no more claims on this home within Left, and counts for itself. The other members are
+	// then nothing but 0.
 	Alone int64 `json:"alone,omitempty"`
-	// Requests is how many requests the member may send from now on. If Begin is not 0, they have to be sent within Begin
-	// until one is answered. All have to be sent within Left, or until the end of the window that the first answer names.
+	// Requests is how many requests the member may send from now on. If Begin is not 0, the first one has to be sent within
+	// Begin. All have to be sent within Left, or until the end of the window that the first answer names.
 	Requests int           `json:"requests,omitempty"`
 	Begin    time.Duration `json:"begin,omitempty"`
 	Left     time.Duration `json:"left,omitempty"`
@@ -133,6 +150,12 @@ type Notice struct {
 const (
 	// idle is how long after its last claim a member counts as one that shares the windows.
 	idle = 30 * time.Minute
+	// silent is how long a member is waited for that was told that it is not alone any more. Its workflow begins no slice
+	// before it has answered, and a slice lasts 10 minutes at most. So one that is silent for longer stands still.
+	silent = 15 * time.Minute
+	// aloneFor is how long a member that is alone needs no claims. A ledger that was lost, because somebody has terminated or
+	// reset the tenant's workflow, is right again after that.
+	aloneFor = 24 * time.Hour
 	// Bounds of what comes from outside.
 	maxMembers = 200
 	maxWindows = 100
@@ -228,6 +251,10 @@ func (l *Ledger) Claim(now time.Time, c Claim) (Grant, []Notice) {
 	if known != nil && known.Claim == c.ID {
 		return known.Grant, nil
 	}
+	lost := now.Sub(l.LostAt)
+	if lost >= 0 && lost < unknownEnd {
+		return Grant{Window: l.Layout.Window(c.Path, c.Home), Wait: unknownEnd - lost}, nil
+	}
 	if l.full(known == nil) {
 		return Grant{Window: l.Layout.Window(c.Path, c.Home), Wait: unknownEnd}, nil
 	}
@@ -236,6 +263,18 @@ func (l *Ledger) Claim(now time.Time, c Claim) (Grant, []Notice) {
 	}
 	for _, s := range c.Seen {
 		l.observe(now, c.Member, s)
+	}
+	for i := range l.Members {
+		switch m := &l.Members[i]; {
+		case m.Home != c.Home || m.Alone == 0:
+		case m.ID == c.Member && m.Told.IsZero() && now.Sub(m.Served) > aloneFor-time.Minute:
+		case m.ID == c.Member:
+			// A member that claims does not count for itself any more. Its run is a new one, or its slice was lost before it had
+			// saved that it is alone, or its release is still on the way.
+			l.release(now, m, c.Seen)
+		case !m.Told.IsZero() && now.Sub(m.Told) > silent:
+			l.release(now, m, nil)
+		}
 	}
 	w := l.window(l.Layout.Window(c.Path, c.Home), c.Home)
 	w.roll(now)
@@ -267,16 +306,15 @@ func (g Grant) Later(d time.Duration) Grant {
 
 // grant decides about a claim of the member m on the window w.
 func (l *Ledger) grant(now time.Time, w *Window, m *Member, c Claim) (Grant, []Notice) {
-	if m.Alone != 0 {
-		// A member that claims does not count for itself any more. Its run is a new one, or its slice was lost before it had
-		// saved that it is alone, or its release is still on the way.
-		l.release(now, m, c.Seen)
+	if m.Alone != 0 { // it asks again after its time
+		m.Served = now
+		return Grant{Alone: m.Alone, Left: aloneFor}, nil
 	}
 	notices, shared := l.others(now, m)
 	if !shared && !c.Always && l.untouched(now, c.Home) {
 		l.Numbers++
 		m.Alone, m.Want, m.Served = l.Numbers, 0, now
-		return Grant{Alone: m.Alone}, nil
+		return Grant{Alone: m.Alone, Left: aloneFor}, nil
 	}
 	want := w.want(c)
 	if notices != nil {
@@ -328,7 +366,10 @@ func (l *Ledger) others(now time.Time, m *Member) (notices []Notice, shared bool
 		switch other := &l.Members[i]; {
 		case other.Home != m.Home || other.ID == m.ID:
 		case other.Alone != 0:
-			other.Told, shared = true, true
+			shared = true
+			if other.Told.IsZero() {
+				other.Told = now
+			}
 			notices = append(notices, Notice{other.ID, other.Home, other.Alone})
 		case now.Sub(other.At) < idle:
 			shared = true
@@ -415,7 +456,7 @@ func (l *Ledger) Release(now time.Time, member, home string, number int64, seen 
 
 // release is Release of a member that is alone.
 func (l *Ledger) release(now time.Time, m *Member, seen []Seen) {
-	m.Alone, m.Told, m.At = 0, false, now
+	m.Alone, m.Told, m.At = 0, time.Time{}, now
 	seen = slices.DeleteFunc(slices.Clone(seen), func(s Seen) bool { return s.Home != m.Home })
 	if len(seen) == 0 { // nobody knows what it has used of the home's windows
 		seen = []Seen{{Path: m.Home, Home: m.Home, Open: true}}

@@ -91,6 +91,17 @@ func TestAMemberThatAlwaysClaimsIsNeverAlone(t *testing.T) {
 	}
 }
 
+func TestAMemberThatIsAloneAsksAgainAfterADay(t *testing.T) {
+	a := newAccount(t)
+	first, _ := a.claim("logs", ledger.LiveList, logs, logs)
+	require.Equal(t, 24*time.Hour, first.Left)
+	a.now = a.now.Add(first.Left)
+	again, notices := a.claim("logs", ledger.LiveList, logs, logs, told(6, 6, 30*time.Second, noon.Unix()+60))
+	require.Equal(t, first.Alone, again.Alone)
+	require.Equal(t, first.Left, again.Left)
+	require.Nil(t, notices)
+}
+
 func TestWhoeverJoinsGetsNothingBeforeTheFirstHasReleasedTheHome(t *testing.T) {
 	a := newAccount(t)
 	first, _ := a.claim("a", ledger.LiveList, apps, apps)
@@ -108,6 +119,18 @@ func TestWhoeverJoinsGetsNothingBeforeTheFirstHasReleasedTheHome(t *testing.T) {
 	require.True(t, a.Released(apps, "b"))
 	grant, _ := a.claim("b", ledger.LivePerObject, appUsers, apps)
 	require.Equal(t, 4, grant.Requests, "the rest of the window")
+}
+
+func TestAMemberThatNeverAnswersIsNotWaitedForForever(t *testing.T) {
+	a := newAccount(t)
+	a.claim("a", ledger.LiveList, apps, apps)
+	began, grant := a.now, ledger.Grant{}
+	for grant.Requests == 0 && a.now.Sub(began) < time.Hour {
+		grant, _ = a.claim("b", ledger.LivePerObject, appUsers, apps)
+		a.now = a.now.Add(grant.Wait)
+	}
+	require.NotZero(t, grant.Requests)
+	require.Greater(t, a.now.Sub(began), 15*time.Minute, "its last slice may go on that long")
 }
 
 func TestTheWholeShareOfOneThatMayHaveUsedMoreCounts(t *testing.T) {

@@ -79,7 +79,7 @@ func (r *Reader) Saves() { r.member.Saves() }
 func (r *Reader) Saved(windows []checkpoint.Window) { r.member.Saved(windows) }
 
 // Alone are the homes on which the reader needs no claims.
-func (r *Reader) Alone() []checkpoint.Alone { return r.member.Alone() }
+func (r *Reader) Alone() []checkpoint.Alone { return r.member.Alone(r.now()) }
 
 // Windows are the known rate-limit windows that the reader uses; that of the collection's own endpoint comes first.
 // Until Close they count more than was sent, because that may be sent before the result is durable.

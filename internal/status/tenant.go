@@ -28,41 +28,47 @@ func (e *ForeignError) Error() string {
 	return fmt.Sprintf("%s is a workflow of type %q, not of this collector: find out who started it, and terminate it", e.ID, e.Type)
 }
 
-// Decisions returns the newest decision about each service of a tenant, in the order of their names; none if the tenant's
-// workflow does not exist. It needs no worker: what no worker has handled yet is among them. It costs no billable action.
-// It fails with a [ForeignError] while another program's workflow has the id.
+// Decisions returns the newest decision about each service of a tenant, as [Reader.TenantState] does.
 func (r *Reader) Decisions(ctx context.Context, tenant string) (workflows.Decisions, error) {
+	known, err := r.TenantState(ctx, tenant)
+	return known.Decisions, err
+}
+
+// TenantState returns what the workflow of a tenant knows that must not be lost; nothing if it does not exist. It needs no
+// worker: decisions that no worker has handled yet are among it. It costs no billable action. It fails with a [ForeignError]
+// while another program's workflow has the id.
+func (r *Reader) TenantState(ctx context.Context, tenant string) (known workflows.TenantState, err error) {
 	id := workflows.TenantID(tenant)
 	d, err := r.DescribeWorkflowExecution(ctx, id, "")
 	info := d.GetWorkflowExecutionInfo()
 	running := info.GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_RUNNING
 	switch kind := info.GetType().GetName(); {
 	case errors.As(err, new(*serviceerror.NotFound)):
-		return nil, nil
+		return known, nil
 	case err != nil:
-		return nil, temporalclient.Explain(fmt.Errorf("asking Temporal about %s: %w", id, err))
+		return known, temporalclient.Explain(fmt.Errorf("asking Temporal about %s: %w", id, err))
 	case kind != workflows.TenantName && running:
-		return nil, &ForeignError{ID: id, Type: kind}
+		return known, &ForeignError{ID: id, Type: kind}
 	case kind != workflows.TenantName: // it has ended, and the tenant's own workflow was before it
 		runs, err := List(ctx, r, fmt.Sprintf(`WorkflowId = %q AND WorkflowType = %q AND ExecutionStatus != "ContinuedAsNew"`, id, workflows.TenantName))
 		if err != nil || len(runs) == 0 {
-			return nil, err
+			return known, err
 		}
 		info = runs[0]
 	}
-	known := workflows.ReadMemo(info.GetMemo(), r.Data)
+	known = workflows.ReadMemo(info.GetMemo(), r.Data)
 	if d.GetPendingWorkflowTask() == nil && running {
 		return known, nil
 	}
 	untold, err := r.untold(ctx, info.GetExecution())
 	if err != nil {
-		return nil, err
+		return known, err
 	}
 	for _, event := range slices.Backward(untold) { // the oldest first
 		var told workflows.Decision
 		if r.decode(event.GetWorkflowExecutionSignaledEventAttributes().GetInput(), &told) {
-			if d, _, ok := told.Taken(known.Of(told.Service), event.GetEventTime().AsTime()); ok {
-				known = known.With(d)
+			if d, _, ok := told.Taken(known.Decisions.Of(told.Service), event.GetEventTime().AsTime()); ok {
+				known.Decisions = known.Decisions.With(d)
 			}
 		}
 	}
