@@ -174,6 +174,9 @@ func TestServicesThatShareABucketUseTheirShareOfItAndNoMore(t *testing.T) {
 	for name, test := range map[string]struct {
 		ahead time.Duration // Okta's clock
 		kill  time.Duration // of the worker, after so long
+		// counts are other ones than those below. Then most bounds the windows: nobody knows how many requests that takes.
+		counts map[string]int
+		most   int
 	}{
 		"":                          {},
 		"a clock an hour ahead":     {ahead: time.Hour},
@@ -183,12 +186,16 @@ func TestServicesThatShareABucketUseTheirShareOfItAndNoMore(t *testing.T) {
 		"killed while it asks":      {kill: 62*time.Second + 270*time.Millisecond},
 		"killed as a window begins": {kill: 61*time.Second + 150*time.Millisecond},
 		"killed soon":               {kill: 350 * time.Millisecond},
+		"some pages below each app": {counts: map[string]int{"users": 6000, "groups": 9, "apps": 2, "app_users": 5000, "app_groups": 3}, most: 6},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, test.ahead, func(c *oktasim.Config) {
 				c.Unlimited = false
 				c.Limits = map[string]int{"/api/v1/apps": 12}
 				c.Counts = map[string]int{"users": 40, "groups": 9, "apps": 15, "app_users": 5, "app_groups": 3}
+				if test.counts != nil {
+					c.Counts = test.counts
+				}
 				c.Faults = func(*http.Request, int) oktasim.Fault { return oktasim.Delay(100 * time.Millisecond) }
 			}, func(t *testing.T, sim *oktasim.Org, orgs [2]*okta.Org, wire *wire) {
 				names := []string{"apps", "app_users", "app_groups"}
@@ -218,10 +225,13 @@ func TestServicesThatShareABucketUseTheirShareOfItAndNoMore(t *testing.T) {
 				require.Zero(t, sim.Crowded())
 				for bucket, admitted := range windows {
 					require.Greater(t, len(admitted), 3, bucket)
+					if test.most > 0 {
+						require.LessOrEqual(t, len(admitted), test.most, "%s %v", bucket, admitted)
+					}
 					for i, n := range admitted {
 						killed := test.kill != 0 && time.Duration(i) == test.kill/time.Minute
 						require.LessOrEqual(t, n, 6, "%s %v", bucket, admitted)
-						if whole := i < len(admitted)-1; whole && !killed {
+						if whole := i < len(admitted)-1; whole && !killed && test.most == 0 {
 							require.GreaterOrEqual(t, n, 5, "%s %v", bucket, admitted)
 						}
 					}
@@ -229,6 +239,28 @@ func TestServicesThatShareABucketUseTheirShareOfItAndNoMore(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestALogWithoutEventsLeavesTheWindowToABackfill polls the log of an org that has had no event since the service began.
+func TestALogWithoutEventsLeavesTheWindowToABackfill(t *testing.T) {
+	inBubble(t, 0, func(c *oktasim.Config) { c.Counts = map[string]int{"logs": 10} }, func(t *testing.T, _ *oktasim.Org, orgs [2]*okta.Org, _ *wire) {
+		var wants []int
+		at := checkpoint.Checkpoint{}
+		for range 3 {
+			r := orgs[0].Reader(service(t, "logs"), okta.Begin{Since: time.Now()}, time.Now)
+			r.Restore(at)
+			r.Claims(func(_ context.Context, c ledger.Claim) (ledger.Grant, error) {
+				wants = append(wants, c.Want)
+				return ledger.Grant{Window: c.Path, Requests: 10, Left: time.Minute}, nil
+			})
+			page, err := r.Next(t.Context(), at.Position)
+			require.NoError(t, err)
+			r.Close()
+			at = checkpoint.Checkpoint{Position: page.Position, Windows: r.Windows(), Alone: r.Alone()}
+			time.Sleep(2 * time.Minute)
+		}
+		require.Equal(t, []int{0, 3, 2}, wants, "at first there may be a backlog; then polls get rarer")
+	})
 }
 
 // A slice makes an error of a panic, and its service goes on.

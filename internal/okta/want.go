@@ -15,12 +15,12 @@ func perMinute(pause time.Duration) int { return int((time.Minute + pause - 1) /
 func (r *Reader) wants(pos checkpoint.Position) (requests int, polls bool) {
 	switch {
 	case r.collection.perObject():
-		return r.parentsLeft(pos), false
+		return r.pagesBelow(pos), false
 	case r.backfill != nil:
 		return 0, false
 	case r.collection.Polled:
 		pause := max(r.idlePause(pos.IdlePolls), time.Second)
-		if pos.Newest.IsZero() || pos.Pull.Events > 0 {
+		if pos.Pull.Events > 0 || pos.Newest.IsZero() && pos.IdlePolls == 0 {
 			return 0, true // it is not at the end
 		}
 		return perMinute(pause), pause <= time.Minute
@@ -49,8 +49,19 @@ func (r *Reader) pagesLeft(pos checkpoint.Position) int {
 	return max(1, (int(left)+r.size(pos)-1)/max(r.size(pos), 1))
 }
 
+// pagesBelow is how many pages the listings below the parents probably have left; 0: nobody knows. There is one at least below
+// each parent. How many more there are, the last complete pull tells; in a first pull nobody knows once there is more than a
+// page of objects.
+func (r *Reader) pagesBelow(pos checkpoint.Position) int {
+	parents := r.parentsLeft(pos)
+	size := int64(max(r.size(pos), 1))
+	if parents == 0 || pos.Cursor != "" || pos.LastFull.IsZero() && pos.Pull.Events > size {
+		return 0
+	}
+	return parents + int(max(0, pos.FullObjects-pos.Pull.Events)/size)
+}
+
 // parentsLeft is how many parents a pull has left, with the one under way, if the last page of each level is known; 0 if not.
-// Each takes a request at least.
 func (r *Reader) parentsLeft(pos checkpoint.Position) (left int) {
 	for i := range r.collection.Under {
 		if i >= len(pos.Levels) {

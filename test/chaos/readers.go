@@ -55,6 +55,7 @@ func (s *stage) readTwice(ctx context.Context, requests []oktasim.Request) (coun
 		}
 		turns[backfill] = append(turns[backfill], more...)
 	}
+	turns[listers] = slices.Concat(turns["apps"], turns["app_users"], turns["app_groups"])
 	type after struct {
 		service string
 		worker  int
@@ -63,15 +64,9 @@ func (s *stage) readTwice(ctx context.Context, requests []oktasim.Request) (coun
 	lates := map[after]*overdue{}
 	slices.SortFunc(requests, func(a, b oktasim.Request) int { return a.Start.Compare(b.Start) })
 	for _, r := range requests {
-		key, own := after{worker: hosts[r.Host], turn: -1}, false
-		for _, service := range readersOf(r) {
-			turn, its := lastTurn(turns[service], key.worker, r.Start)
-			own = own || its
-			if key.service == "" || turn >= 0 && (key.turn < 0 || turns[service][turn].to.After(turns[key.service][key.turn].to)) {
-				key.service, key.turn = service, turn // whose turn ended last is the likeliest
-			}
-		}
-		if own {
+		key := after{service: readerOf(r), worker: hosts[r.Host]}
+		var own bool
+		if key.turn, own = lastTurn(turns[key.service], key.worker, r.Start); own {
 			continue
 		}
 		if lates[key] == nil {
@@ -99,15 +94,18 @@ func (s *stage) readTwice(ctx context.Context, requests []oktasim.Request) (coun
 	return count, errors.Join(errs...)
 }
 
-// readersOf are those that a request may be from.
-func readersOf(r oktasim.Request) []string {
+// listers are those that list the apps. A request does not say which of them it is from.
+const listers = "apps, app_users or app_groups"
+
+// readerOf is who a request is from.
+func readerOf(r oktasim.Request) string {
 	switch {
 	case r.Service == "apps":
-		return []string{"apps", "app_users", "app_groups"} // these list the apps too
+		return listers
 	case r.Service == "logs" && strings.Contains(r.Target, "until="):
-		return []string{backfill}
+		return backfill
 	}
-	return []string{r.Service}
+	return r.Service
 }
 
 const stamp = "15:04:05.000"
