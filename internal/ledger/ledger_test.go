@@ -299,6 +299,17 @@ func TestNothingIsGrantedThatCouldBeSentInTheNextWindow(t *testing.T) {
 	require.LessOrEqual(t, late.Wait, 11*time.Second)
 }
 
+// The end may be told with a claim that takes long, and the answer to another one may take long as well.
+func TestNothingIsGrantedShortlyBeforeAKnownEnd(t *testing.T) {
+	for left, granted := range map[time.Duration]bool{9 * time.Second: false, 11 * time.Second: true} {
+		a := shared(t)
+		a.claim("a", ledger.LivePerObject, appUsers, apps, told(9, 3, left, noon.Unix()+120))
+		late, _ := a.claim("b", ledger.LivePerObject, appGroups, apps)
+		require.Equal(t, granted, late.Requests > 0, left)
+		require.LessOrEqual(t, late.Left, left-5*time.Second)
+	}
+}
+
 func TestWhatWasClaimedAsAWindowEndedCountsInTheNextToo(t *testing.T) {
 	a := shared(t)
 	a.claim("a", ledger.LivePerObject, appUsers, apps, over)
