@@ -306,7 +306,7 @@ func TestNothingIsGrantedShortlyBeforeAKnownEnd(t *testing.T) {
 		a.claim("a", ledger.LivePerObject, appUsers, apps, told(9, 3, left, noon.Unix()+120))
 		late, _ := a.claim("b", ledger.LivePerObject, appGroups, apps)
 		require.Equal(t, granted, late.Requests > 0, left)
-		require.LessOrEqual(t, late.Left, left-5*time.Second)
+		require.LessOrEqual(t, late.Left, left-3*time.Second)
 	}
 }
 

@@ -15,11 +15,11 @@ const (
 	// unknownEnd is when a window ends at the latest, counted from the last claim in it.
 	unknownEnd = begin + windowLength + margin
 	// early is how long before the known end of a window its requests are sent at the latest. A known end may be two seconds
-	// late, and later by the time that the claim took that told it. A request takes time to arrive, too.
-	early = 5 * time.Second
+	// late, and a request takes time to arrive.
+	early = 3 * time.Second
 	// late is how long before a window's end nothing more is granted: the requests would be sent in the next window, or not
-	// at all.
-	late = begin + early
+	// at all. The known end is also late by the time that the claim took that told it.
+	late = begin + early + 2*time.Second
 )
 
 // Window is the account of one of Okta's rate-limit windows. When it ends, the same value serves the next one.
