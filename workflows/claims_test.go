@@ -277,7 +277,9 @@ func (s *collectSuite) TestAServiceIsAloneUntilItIsToldOtherwise() {
 
 func (s *collectSuite) TestNobodyWaitsForAServiceThatIsPaused() {
 	released := s.releases()
-	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) { return aloneOn(in, 7, s.env.Now()) }
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		return aloneOn(in, 7, s.env.Now())
+	}
 	s.signal(time.Minute, workflows.SignalPause)
 	s.share(2*time.Minute, 7)
 	s.run(input, 3*time.Minute)

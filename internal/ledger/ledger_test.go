@@ -419,7 +419,7 @@ func TestWhateverIsClaimedTheLedgerKeepsItsBounds(t *testing.T) {
 					c.Want, c.Polls = number(), chance.IntN(2) == 0
 					for range chance.IntN(10) {
 						c.Seen = append(c.Seen, ledger.Seen{
-							Path: path(), Home: homes[chance.IntN(3)], Limit: number(), Remaining: number() - number(), Reset: max(0, reset()*int64(chance.IntN(2))),
+							Path: path(), Home: homes[chance.IntN(3)], Limit: number(), Remaining: number() - 12, Reset: max(0, reset()*int64(chance.IntN(2))),
 							Used: number(), Open: chance.IntN(2) == 0, Left: duration(),
 						})
 						c.Answers = append(c.Answers, ledger.Answer{Path: path(), Home: homes[chance.IntN(3)], Limit: 1 + number()/2, Reset: reset(), Age: max(0, duration())})
