@@ -199,6 +199,14 @@ func TestATenantThatIsStartedAgainKnowsWhoIsAlone(t *testing.T) {
 	require.Equal(t, 1, told)
 }
 
+func TestATenantThatContinuesAsNewKnowsAllThatWasClaimed(t *testing.T) {
+	r := newTenantRun(t, "okta/acme")
+	r.env.SetContinuedExecutionRunID("before")
+	soon := r.claim(time.Second, live)
+	r.execute(workflows.TenantInput{Tenant: "acme", State: &workflows.TenantState{}})
+	require.NotZero(t, soon.grant.Alone)
+}
+
 func TestALedgerThatCannotBeIsDropped(t *testing.T) {
 	r := newTenantRun(t, "okta/acme")
 	status := r.execute(workflows.TenantInput{Tenant: "acme", State: &workflows.TenantState{Ledger: ledger.Ledger{Windows: []ledger.Window{{Name: "x"}}}}})
@@ -253,6 +261,7 @@ func (s *collectSuite) TestAServiceIsAloneUntilItIsToldOtherwise() {
 	}
 	s.share(90*time.Minute, 7)
 	s.run(input, 150*time.Minute)
+	s.True(s.slices[0].in.Shares, "it can be told")
 	s.Empty(s.slices[0].in.Checkpoint.Alone)
 	s.Len(s.slices[1].in.Checkpoint.Alone, 1)
 	s.Empty(s.slices[2].in.Checkpoint.Alone)
@@ -264,6 +273,33 @@ func (s *collectSuite) TestAServiceIsAloneUntilItIsToldOtherwise() {
 	s.InDelta(-20, got.Seen[0].Left.Minutes(), 0.1)
 	s.InDelta(30, got.Next.Minutes(), 0.1)
 	s.Equal(4, got.Want)
+}
+
+func (s *collectSuite) TestNobodyWaitsForAServiceThatIsPaused() {
+	released := s.releases()
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		return aloneOn(in, 7, s.env.Now())
+	}
+	s.signal(time.Minute, workflows.SignalPause)
+	s.share(2*time.Minute, 7)
+	s.run(input, 3*time.Minute)
+	s.Len(*released, 1)
+	s.Negative((*released)[0].Next)
+}
+
+func (s *collectSuite) TestABackfillThatEndsSaysSoAndWhatItHasUsed() {
+	released := s.releases()
+	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+		result, err := aloneOn(in, 7, s.env.Now().Add(time.Minute))
+		result.Checkpoint.Totals.Pulls = 1
+		return result, err
+	}
+	_, err := s.backfill(workflows.BackfillInput{Tenant: "acme", Service: "logs", Range: s.yesterday()})
+	s.NoError(err)
+	s.Len(*released, 1)
+	s.Empty((*released)[0].Home)
+	s.Contains((*released)[0].Member, "/backfill/")
+	s.Equal(3, (*released)[0].Seen[0].Used)
 }
 
 func (s *collectSuite) TestWhatASliceIsToldLaterThanTheServiceCounts() {

@@ -299,6 +299,17 @@ func TestNothingIsGrantedThatCouldBeSentInTheNextWindow(t *testing.T) {
 	require.LessOrEqual(t, late.Wait, 11*time.Second)
 }
 
+// The end may be told with a claim that takes long, and the answer to another one may take long as well.
+func TestNothingIsGrantedShortlyBeforeAKnownEnd(t *testing.T) {
+	for left, granted := range map[time.Duration]bool{9 * time.Second: false, 11 * time.Second: true} {
+		a := shared(t)
+		a.claim("a", ledger.LivePerObject, appUsers, apps, told(9, 3, left, noon.Unix()+120))
+		late, _ := a.claim("b", ledger.LivePerObject, appGroups, apps)
+		require.Equal(t, granted, late.Requests > 0, left)
+		require.LessOrEqual(t, late.Left, left-3*time.Second)
+	}
+}
+
 func TestWhatWasClaimedAsAWindowEndedCountsInTheNextToo(t *testing.T) {
 	a := shared(t)
 	a.claim("a", ledger.LivePerObject, appUsers, apps, over)
@@ -408,7 +419,7 @@ func TestWhateverIsClaimedTheLedgerKeepsItsBounds(t *testing.T) {
 					c.Want, c.Polls = number(), chance.IntN(2) == 0
 					for range chance.IntN(10) {
 						c.Seen = append(c.Seen, ledger.Seen{
-							Path: path(), Home: homes[chance.IntN(3)], Limit: number(), Remaining: number() - number(), Reset: max(0, reset()*int64(chance.IntN(2))),
+							Path: path(), Home: homes[chance.IntN(3)], Limit: number(), Remaining: number() - 12, Reset: max(0, reset()*int64(chance.IntN(2))),
 							Used: number(), Open: chance.IntN(2) == 0, Left: duration(),
 						})
 						c.Answers = append(c.Answers, ledger.Answer{Path: path(), Home: homes[chance.IntN(3)], Limit: 1 + number()/2, Reset: reset(), Age: max(0, duration())})

@@ -18,8 +18,8 @@ const (
 	// late, and a request takes time to arrive.
 	early = 3 * time.Second
 	// late is how long before a window's end nothing more is granted: the requests would be sent in the next window, or not
-	// at all.
-	late = begin + early
+	// at all. The known end is also late by the time that the claim took that told it.
+	late = begin + early + 2*time.Second
 )
 
 // Window is the account of one of Okta's rate-limit windows. When it ends, the same value serves the next one.
