@@ -41,8 +41,8 @@ func (s *slice) deliver(page *okta.Page, next <-chan fetched) error {
 	for done := 0; ; {
 		to := len(page.Objects)
 		// A file is truncated to its checkpoint, so whole pages are safe. If the next page already waits, the sink is the
-		// slower side, and fewer checkpoints are faster.
-		if s.at.Offset == nil && (len(next) == 0 || s.took > slowDelivery) {
+		// slower side, and fewer checkpoints are faster. A backfill has many pages, and each checkpoint is a billable action.
+		if s.at.Offset == nil && (len(next) == 0 && s.in.Backfill == nil || s.took > slowDelivery) {
 			to = min(to, done+batchSize)
 		}
 		b := &batch{page: page, from: done, to: to}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
@@ -37,13 +38,13 @@ func claims(c client.Client, start StartTenant, info activity.Info, in workflows
 		claim.Member, claim.Always = info.WorkflowExecution.ID, !in.Shares
 		claim.ID = fmt.Sprintf("%s/%s/%d", info.WorkflowExecution.RunID, info.ActivityID, sent)
 		began := time.Now()
-		for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+		for pause := 200 * time.Millisecond; ; pause = min(2*pause, 8*time.Second) {
 			grant, err := claimOnce(ctx, c, start, info.TaskQueue, in.Tenant, claim)
 			if err == nil || ctx.Err() != nil || !passes(err) || time.Since(began) > claimPatience {
 				return grant, err
 			}
 			select {
-			case <-time.After(pause):
+			case <-time.After(pause/2 + rand.N(pause)): // random, because Temporal takes ten updates of a workflow at once
 			case <-ctx.Done():
 			}
 		}

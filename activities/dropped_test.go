@@ -33,8 +33,8 @@ func TestDroppedEventsAreCountedWithTheBatchThatTheyAreIn(t *testing.T) {
 	b := newBench(t, 1)
 	b.dropped = []string{"user.session.start"}
 	b.okta = logsOf(false)
-	samples := measured(t, b, workflows.SliceInput{Tenant: "acme", Service: "logs"})
-	last := b.saved[len(b.saved)-1].Totals
+	samples, result := measuredResult(t, b, workflows.SliceInput{Tenant: "acme", Service: "logs"})
+	last := result.Checkpoint.Totals
 	require.EqualValues(t, 200, last.Events)
 	require.EqualValues(t, 100, last.Dropped)
 	require.EqualValues(t, 200, samples["okta_collector_events_total live logs acme"])

@@ -23,13 +23,13 @@ func TestWhatIsOddIsCountedWithTheBatchThatItIsIn(t *testing.T) {
 		fmt.Fprint(w, `,7]`)
 		return true
 	}
-	samples := measured(t, b, workflows.SliceInput{Tenant: "acme", Service: "users"})
+	samples, result := measuredResult(t, b, workflows.SliceInput{Tenant: "acme", Service: "users"})
 	var counted []int64
-	for _, c := range b.saved {
+	for _, c := range append(b.saved, result.Checkpoint) {
 		counted = append(counted, c.Totals.Unreadable)
 	}
 	require.Equal(t, []int64{0, 1, 2}, counted)
-	require.EqualValues(t, 301, b.saved[2].Totals.Events)
+	require.EqualValues(t, 301, result.Checkpoint.Totals.Events)
 	require.EqualValues(t, 2, samples["okta_collector_oddities_total live unreadable users acme"])
 }
 

@@ -52,8 +52,8 @@ func (p *progress) advance(b *batch, stats devo.Stats, odd checkpoint.Oddities, 
 			p.at.Totals.Pulls++
 		}
 		p.at.Due = now.Add(b.page.Wait).Round(time.Millisecond).UTC()
-		if b.delivery == nil {
-			return nil // the slice's result has the checkpoint
+		if p.at.Offset == nil || b.delivery == nil {
+			return nil // the slice's result has the checkpoint; of a file, what was confirmed is kept beside it at once
 		}
 	}
 	return p.save()

@@ -46,9 +46,6 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	s.store = func(c checkpoint.Checkpoint) error {
 		c.Windows, c.Alone = s.reader.Windows(), s.reader.Alone()
 		err := s.metrics.saved(c, s.lease.save(&c))
-		if err == nil {
-			s.reader.Saved(c.Windows)
-		}
 		if err == nil && s.stream != nil && c.Offset != nil {
 			s.stream.Keep(*c.Offset)
 		}
@@ -58,7 +55,6 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	s.at, dropped = s.reader.Checked(s.at)
 	s.warnOfDropped(dropped)
 	s.reader.Claims(s.claims)
-	s.reader.Saves()
 	s.reader.Restore(s.at)
 
 	end, failed := s.collect()

@@ -333,7 +333,7 @@ func TestEveryCheckpointIsDurableBeforeTheNextPageIsShipped(t *testing.T) {
 		"save 0", "open",
 		"ship 1 from 00u0-0", "save 1",
 		"ship 1 from 00u1-0", "save 2",
-		"ship 1 from 00u2-0", "save 3",
+		"ship 1 from 00u2-0",
 		"close",
 	}, b.diary)
 	require.Equal(t, workflows.EndCaughtUp, result.End)
@@ -386,7 +386,7 @@ func TestAPageIsShippedInBatchesWhileOktaIsTheSlowerSide(t *testing.T) {
 		"ship 100 from 00u0-500", "save 600",
 		"ship 250 from 00u1-0", "save 850", // the end of the listing: nothing else waits
 		"ship 250 from 00u1-250", "save 1100",
-		"ship 100 from 00u1-500", "save 1200",
+		"ship 100 from 00u1-500",
 		"close",
 	}, b.diary)
 	require.Equal(t, checkpoint.Totals{Pages: 2, Events: 1200, Bytes: 60, Pulls: 1}, result.Checkpoint.Totals)
@@ -428,7 +428,7 @@ func TestASliceGoesOnInsideAPage(t *testing.T) {
 		again.objects = 700
 		result, err := again.runInput(workflows.SliceInput{Tenant: "acme", Service: "users", Checkpoint: inside})
 		require.NoError(t, err)
-		require.Equal(t, []string{"save 500", "open", "ship 200 from 00u0-500", "save 700", "close"}, again.diary)
+		require.Equal(t, []string{"save 500", "open", "ship 200 from 00u0-500", "close"}, again.diary)
 		require.Equal(t, checkpoint.Totals{Pages: 1, Events: 700, Bytes: 30, Pulls: 1}, result.Checkpoint.Totals)
 	})
 	t.Run("that was all shipped", func(t *testing.T) {
@@ -444,7 +444,7 @@ func TestASliceGoesOnInsideAPage(t *testing.T) {
 		again.objects, again.first = 300, 1
 		result, err := again.runInput(workflows.SliceInput{Tenant: "acme", Service: "users", Checkpoint: inside})
 		require.NoError(t, err)
-		require.Equal(t, []string{"save 500", "open", "ship 250 from 00u0-1", "save 750", "ship 50 from 00u0-251", "save 800", "close"}, again.diary)
+		require.Equal(t, []string{"save 500", "open", "ship 250 from 00u0-1", "save 750", "ship 50 from 00u0-251", "close"}, again.diary)
 		require.Equal(t, inside.Position.Pull.ID, result.Checkpoint.Position.LastPullID, "as part of the same pull")
 	})
 }
@@ -456,7 +456,7 @@ func TestASliceGoesOnFromItsCheckpoint(t *testing.T) {
 	again := newBench(t, 3)
 	result, err := again.runInput(workflows.SliceInput{Tenant: "acme", Service: "users", Checkpoint: b.saved[2]})
 	require.NoError(t, err)
-	require.Equal(t, []string{"save 2", "open", "ship 1 from 00u2-0", "save 3", "close"}, again.diary)
+	require.Equal(t, []string{"save 2", "open", "ship 1 from 00u2-0", "close"}, again.diary)
 	require.EqualValues(t, 3, result.Checkpoint.Totals.Events)
 	require.Equal(t, b.saved[2].Position.Pull.ID, result.Checkpoint.Position.LastPullID, "it is the same pull")
 }

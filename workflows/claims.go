@@ -75,7 +75,9 @@ func (t *tenant) claim(ctx workflow.Context, c ledger.Claim) (ledger.Grant, erro
 			}
 		})
 	}
-	if notices != nil {
+	if notices != nil && t.waiting < maxWaiting {
+		t.waiting++
+		defer func() { t.waiting-- }()
 		// It rarely takes longer than a slice takes to notice. The rest of the window can be used then.
 		_, _ = workflow.AwaitWithTimeout(ctx, releasePatience, func() bool { return t.state.Ledger.Released(c.Home, c.Member) })
 		now := workflow.Now(ctx).UTC()
@@ -97,6 +99,10 @@ func (t *tenant) claimNow(ctx workflow.Context, now time.Time, c ledger.Claim) (
 	}
 	return grant, notices
 }
+
+// maxWaiting bounds the claims that wait at once for a release. Temporal takes ten updates of a workflow at once, and others
+// must not have to wait too.
+const maxWaiting = 4
 
 // releasePatience bounds how long a claim waits for a service that was alone until then. A slice learns within two seconds
 // that it has to end, and its worker is lost after ten.

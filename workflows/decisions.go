@@ -19,9 +19,9 @@ import (
 // memo: a description of the workflow has it, without a worker and without a query.
 
 const (
-	// maxDecisions limits the decisions of a tenant with their positions, in bytes of JSON. Temporal takes 2 MiB in a memo
+	// MaxMemo limits the decisions of a tenant with their positions, in bytes of JSON. Temporal takes 2 MiB in a memo
 	// or an input. A position usually has a few KB.
-	maxDecisions = 512 << 10
+	MaxMemo = 512 << 10
 	// maxServices limits the services that are decided about. The catalog has fewer.
 	maxServices = 100
 )
@@ -123,7 +123,7 @@ func (d Decision) canBe() bool {
 func (d Decision) size() int {
 	payload, err := DataConverter().ToPayload(d)
 	if err != nil {
-		return maxDecisions + 1
+		return MaxMemo + 1
 	}
 	return len(payload.GetData())
 }
@@ -151,7 +151,7 @@ func (all Decisions) fit() bool {
 	for _, d := range all {
 		size += d.size()
 	}
-	return len(all) <= maxServices && size <= maxDecisions
+	return len(all) <= maxServices && size <= MaxMemo
 }
 
 func (all Decisions) withoutStates() Decisions {

@@ -117,6 +117,7 @@ type tenant struct {
 	signals *signals
 	// updates counts the updates that the run has handled. changed: one has changed what the Web UI shows.
 	updates int
+	waiting int // the claims that wait for a release
 	changed bool
 	// registered is as in [collector].
 	registered func() bool

@@ -19,7 +19,6 @@ import (
 	"sync"
 	"time"
 
-	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/ledger"
 )
 
@@ -78,10 +77,6 @@ type Member struct {
 	priority ledger.Priority
 	claim    Claim // nil: always alone
 
-	// saved receives when a checkpoint became durable. saves: there are checkpoints.
-	saved chan struct{}
-	saves bool
-
 	mu        sync.Mutex
 	left      bool               // no more requests are sent
 	alone     map[string]aloneOn // by home
@@ -109,16 +104,13 @@ type endpoint struct {
 // Join adds a member. It is alone, whoever else there is, until Claims says how it claims.
 func (b *Budget) Join(p ledger.Priority) *Member {
 	return &Member{
-		budget: b, priority: p, saved: make(chan struct{}, 1),
+		budget: b, priority: p,
 		alone: map[string]aloneOn{}, windows: map[string]*window{}, endpoints: map[string]*endpoint{},
 	}
 }
 
 // Claims says how the member claims requests. It must be called before the first Acquire.
 func (m *Member) Claims(claim Claim) { m.claim = claim }
-
-// Saves says that Saved will be called for each checkpoint. It must be called before the first Acquire.
-func (m *Member) Saves() { m.saves = true }
 
 // Want says how many requests to an endpoint the next claim is for; 0: as many as there are. Of windows in which that endpoint
 // does not count, few are claimed. polls: the service asks again within a minute, although it got all that it wanted.
@@ -200,13 +192,6 @@ func (m *Member) isAlone(home string) bool {
 func (m *Member) Acquire(ctx context.Context, asked Endpoint) (*Ticket, error) {
 	for ctx.Err() == nil {
 		t, claims, err := m.take(asked)
-		if errors.Is(err, errAhead) {
-			select {
-			case <-m.saved:
-			case <-ctx.Done():
-			}
-			continue
-		}
 		if t != nil || err != nil {
 			return t, err
 		}
@@ -215,24 +200,6 @@ func (m *Member) Acquire(ctx context.Context, asked Endpoint) (*Ticket, error) {
 		}
 	}
 	return nil, context.Cause(ctx)
-}
-
-// errAhead: the next request has to wait until a checkpoint counts those before it.
-var errAhead = errors.New("more requests were sent than a checkpoint counts")
-
-// Saved records that the windows of a checkpoint are durable.
-func (m *Member) Saved(windows []checkpoint.Window) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, saved := range windows {
-		if w := m.windows[saved.Name]; w != nil && w.reset == saved.Reset {
-			w.counted = max(w.counted, saved.Used)
-		}
-	}
-	select {
-	case m.saved <- struct{}{}:
-	default:
-	}
 }
 
 // take reserves a request if one may be sent now. If it returns neither a ticket nor an error, the member has to claim.
@@ -244,8 +211,6 @@ func (m *Member) take(asked Endpoint) (*Ticket, ledger.Claim, error) {
 	w.roll()
 	alone := m.isAlone(w.home)
 	switch {
-	case alone && m.saves && w.allows() && w.runsAhead():
-		return nil, ledger.Claim{}, errAhead
 	case alone && w.allows(), !alone && w.granted > w.used() && w.allows():
 		e.sent++
 		e.inFlight++

@@ -472,32 +472,3 @@ func TestBudgetRestoresNothingThatIsOver(t *testing.T) {
 		require.LessOrEqual(t, turnedAway(t, err).Wait, 15*time.Minute, "a wait is bounded, whatever a checkpoint says")
 	})
 }
-
-func TestAMemberThatIsAloneSendsFewRequestsThatNoCheckpointCounts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		o := &bucket{limit: 100}
-		m := live(0.5)
-		m.Saves()
-		sent := 0
-		go func() {
-			for range 50 {
-				ticket, err := m.Acquire(t.Context(), logs)
-				if err != nil {
-					return
-				}
-				ticket.Answered(o.request(true))
-				sent++
-			}
-		}()
-		synctest.Wait()
-		require.Equal(t, checkpoint.Ahead(100), sent)
-		for sent < 50 {
-			w, before := window(t, m, time.Now()), sent
-			require.LessOrEqual(t, w.Used-sent, checkpoint.Ahead(100))
-			m.Saved([]checkpoint.Window{w})
-			synctest.Wait()
-			require.Equal(t, min(w.Used, 50), sent, "as many as the checkpoint counts")
-			require.Greater(t, sent, before)
-		}
-	})
-}

@@ -78,7 +78,6 @@ func (m *Member) Restore(windows []checkpoint.Window, alone []checkpoint.Alone, 
 		w.limit, w.remaining, w.reset = saved.Limit, saved.Remaining, saved.Reset
 		w.ends = now.Add(min(left, maxWait))
 		w.previous = saved.Used
-		w.counted = saved.Used + checkpoint.Ahead(w.limit)
 		if w.open = saved.Open; w.open {
 			w.restored = saved.Used + saved.Remaining
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"time"
 
-	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/ledger"
 )
 
@@ -34,8 +33,6 @@ type window struct {
 	reset, past int64
 	passed      time.Time
 	ends        time.Time // the end of the window by our clock; zero before the first answer
-	// counted is how many requests a durable checkpoint counts, with those that may follow it. Alone, no more are sent.
-	counted int
 
 	// What was claimed. The requests used may reach granted. The first is sent before begin, all before until. claimed: there
 	// is nothing more to claim in this window.
@@ -75,7 +72,7 @@ func (w *window) renew() {
 	for _, e := range w.endpointsIn() {
 		e.sent = e.inFlight
 	}
-	w.previous, w.restored, w.open, w.counted, w.past = 0, 0, false, 0, cmp.Or(w.reset, w.past)
+	w.previous, w.restored, w.open, w.past = 0, 0, false, cmp.Or(w.reset, w.past)
 	w.granted, w.claimed, w.begun = 0, false, false
 }
 
@@ -101,11 +98,6 @@ func (w *window) requests() (sent, inFlight int) {
 func (w *window) used() int {
 	sent, _ := w.requests()
 	return sent + w.previous
-}
-
-// runsAhead reports whether a member that is alone has sent as many requests as a durable checkpoint may count.
-func (w *window) runsAhead() bool {
-	return w.limit > 0 && w.used() >= max(w.counted, checkpoint.Ahead(w.limit))
 }
 
 // allowed is how many requests the collector may send in the window.

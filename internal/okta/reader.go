@@ -72,12 +72,6 @@ func (r *Reader) Claims(claim budget.Claim) { r.member.Claims(claim) }
 // Restore adds what the checkpoint that the slice continues from says of windows.
 func (r *Reader) Restore(c checkpoint.Checkpoint) { r.member.Restore(c.Windows, c.Alone, r.now()) }
 
-// Saves says that Saved will be called for each checkpoint.
-func (r *Reader) Saves() { r.member.Saves() }
-
-// Saved records that windows of the reader are in a durable checkpoint. The reader sends few requests that none counts.
-func (r *Reader) Saved(windows []checkpoint.Window) { r.member.Saved(windows) }
-
 // Alone are the homes on which the reader needs no claims.
 func (r *Reader) Alone() []checkpoint.Alone { return r.member.Alone(r.now()) }
 

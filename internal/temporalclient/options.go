@@ -35,6 +35,7 @@ func Options() (client.Options, error) {
 	options.HostPort = cmp.Or(options.HostPort, client.DefaultHostPort)
 	options.Namespace = cmp.Or(options.Namespace, client.DefaultNamespace)
 	options.DataConverter, options.FailureConverter = workflows.DataConverter(), workflows.FailureConverter()
+	options.PayloadLimits.MemoSizeWarning = workflows.MaxMemo // the memo of a tenant's workflow has the positions of its stopped services
 	options.ConnectionOptions.DialOptions = append(options.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(intercept))
 	if profile.APIKey != "" {
 		options.Credentials = client.NewAPIKeyDynamicCredentials(func(context.Context) (string, error) {
