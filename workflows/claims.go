@@ -7,7 +7,6 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/ledger"
 )
 
@@ -236,12 +235,6 @@ func windowsTable(windows []WindowStatus) []string {
 func serviceOf(member string) string {
 	parts := strings.Split(member, "/")
 	return strings.Join(parts[min(2, len(parts)-1):], " ")
-}
-
-// checkedLedger returns a ledger, or an empty one if that cannot be.
-func checkedLedger(d *checkpoint.Dropped, l ledger.Ledger) ledger.Ledger {
-	checkpoint.Keep(d, "ledger", &l, l.CanBe())
-	return l
 }
 
 // goesOn reports whether a run goes on from the run before, and not from a state that was kept meanwhile. Only then the

@@ -62,7 +62,7 @@ func ReadMemo(memo *common.Memo, data converter.DataConverter) TenantState {
 func (s TenantState) checked(now time.Time) (TenantState, checkpoint.Dropped) {
 	var d checkpoint.Dropped
 	s.Decisions = s.Decisions.checked(&d, now)
-	s.Ledger = checkedLedger(&d, s.Ledger)
+	checkpoint.Keep(&d, "ledger", &s.Ledger, s.Ledger.CanBe())
 	s.Warnings = s.Warnings.checked(&d)
 	return s, d
 }

@@ -32,12 +32,7 @@ type Endpoint struct {
 }
 
 // home is where the endpoint starts.
-func (e Endpoint) home() string {
-	if e.Window == "" {
-		return e.Path
-	}
-	return e.Window
-}
+func (e Endpoint) home() string { return cmp.Or(e.Window, e.Path) }
 
 // Limit returns the limit that the answers of an endpoint show, 0 if they show none, and how many requests the collector
 // sends at most in the endpoint's window. Both are a minute's, and 0 before an answer.
@@ -220,7 +215,7 @@ func (m *Member) take(asked Endpoint) (*Ticket, ledger.Claim, error) {
 	case alone, w.claimed, w.granted > w.used():
 		m.budget.count(w.name, func(s *shown) { s.waits++ })
 		return nil, ledger.Claim{}, &WaitError{
-			Wait: max(w.ends.Sub(m.budget.now()), margin), Window: w.name, Share: m.budget.share,
+			Wait: max(w.ends.Sub(m.budget.now()), ledger.Margin), Window: w.name, Share: m.budget.share,
 			Used: w.used(), Limit: w.limit, Remaining: max(w.remaining, 0), Shared: !alone,
 		}
 	}
@@ -309,7 +304,7 @@ func (t *Ticket) Answered(l Limits) {
 func (t *Ticket) Lost() { t.end(func(w *window) { w.remaining-- }) }
 
 // longestBackoff bounds the wait after 429s in a row whose reset is not later.
-const longestBackoff = windowLength
+const longestBackoff = ledger.WindowLength
 
 // Refused records a 429 and returns how long to wait: until the reset and, after several in a row, twice as long each
 // time. A reset may be in the past, or not be kept.
@@ -348,7 +343,7 @@ func (t *Ticket) end(record func(*window)) {
 	record(m.windowOf(e))
 	w := m.windowOf(e)
 	if w.ends.IsZero() {
-		w.ends = m.budget.now().Add(windowLength + margin) // no answer has told the end
+		w.ends = m.budget.now().Add(ledger.WindowLength + ledger.Margin) // no answer has told the end
 	}
 	m.budget.show(w)
 }

@@ -7,15 +7,10 @@ import (
 	"time"
 
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/ledger"
 )
 
 const (
-	// windowLength is the length of Okta's rate-limit windows.
-	windowLength = time.Minute
-	// margin is added to every wait for a reset, because Reset and Date are whole seconds.
-	margin = time.Second
-	// jitter is how far the resets of one window may differ between Okta's servers, in seconds.
-	jitter = 3
 	// maxWait bounds the wait that a wrong header can cause.
 	maxWait = 15 * time.Minute
 	// unknownLimit is assumed if no answer names a limit, in requests a minute. It is the smallest limit that Okta
@@ -38,7 +33,7 @@ type Limits struct {
 // ReadLimits reads the headers of an answer. Left is Reset − Date, so only Okta's clock matters. If that is far from now,
 // the present by Temporal's clock, Reset is by Temporal's: a window from the future would make all later answers late ones.
 func ReadLimits(h http.Header, now time.Time) Limits {
-	l := Limits{Left: windowLength + margin}
+	l := Limits{Left: ledger.WindowLength + ledger.Margin}
 	limit, remaining := number(h.Values("X-Rate-Limit-Limit"), false), number(h.Values("X-Rate-Limit-Remaining"), false)
 	if limit >= 0 && remaining >= 0 {
 		l.Known, l.Limit, l.Remaining = true, int(limit), int(remaining)
@@ -51,7 +46,7 @@ func ReadLimits(h http.Header, now time.Time) Limits {
 		if !checkpoint.Believed(date, now) {
 			l.Reset = now.Unix() + left
 		}
-		l.Left = time.Duration(left)*time.Second + margin
+		l.Left = time.Duration(left)*time.Second + ledger.Margin
 	}
 	return l
 }

@@ -81,7 +81,7 @@ func (m *Member) Restore(windows []checkpoint.Window, alone []checkpoint.Alone, 
 		if w.open = saved.Open; w.open {
 			w.restored = saved.Used + saved.Remaining
 		}
-		w.granted, w.claimed, w.begun, w.until = saved.Granted, saved.Granted > 0, true, w.ends.Add(-early)
+		w.granted, w.claimed, w.begun, w.until = saved.Granted, saved.Granted > 0, true, w.ends.Add(-ledger.Early)
 		if w.reset == 0 {
 			w.previous = max(w.previous, w.granted) // nobody knows whether the window that was claimed of has begun
 		}

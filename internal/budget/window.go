@@ -7,14 +7,6 @@ import (
 	"okta-collector/internal/ledger"
 )
 
-const (
-	// provisional is when a window of which a member has claimed requests, and knows no end, is over for it.
-	provisional = windowLength + 6*time.Second
-	// early is how long before the end of a window the last claimed request is sent. The end may be estimated two seconds
-	// late, and a request takes time to arrive.
-	early = 3 * time.Second
-)
-
 // A window is a member's account of one of Okta's rate-limit windows. When it ends, the same value serves the next one.
 type window struct {
 	member     *Member
@@ -128,7 +120,7 @@ func (w *window) take(g ledger.Grant, sent time.Time) {
 		w.begin = sent.Add(g.Begin)
 	}
 	if w.ends.IsZero() {
-		w.ends = sent.Add(max(g.Left, provisional))
+		w.ends = sent.Add(max(g.Left, ledger.UnknownEnd))
 	}
 }
 
@@ -168,7 +160,7 @@ func (w *window) learn(e *endpoint, l Limits, at time.Time) {
 		if w.ends.IsZero() {
 			w.ends = ends
 		}
-	case w.past != 0 && l.Reset <= w.past+jitter, ledger.Later(w.reset, l.Reset):
+	case w.past != 0 && l.Reset <= w.past+ledger.Jitter, ledger.Later(w.reset, l.Reset):
 		return // a late answer from a window that is over
 	case w.reset == 0 || ledger.Later(l.Reset, w.reset):
 		if w.reset != 0 {
@@ -181,7 +173,7 @@ func (w *window) learn(e *endpoint, l Limits, at time.Time) {
 		w.ends = ends // Dates are whole seconds: among several estimates the latest is safe
 	}
 	if w.reset != 0 {
-		w.until = w.ends.Add(-early)
+		w.until = w.ends.Add(-ledger.Early)
 	}
 	b, before := w.member.budget, w.limit
 	b.mu.Lock()

@@ -296,7 +296,8 @@ type Window struct {
 	Endpoint string `json:"endpoint,omitempty"`
 }
 
-// Alone says that a service is alone on a home: a collection, by the path of its list, with all that is listed below it.
+// Alone says that a service is alone on a home. A home is a collection with all that is listed below it. Its name is the
+// path of the collection's list.
 type Alone struct {
 	Home string `json:"home"`
 	// Number tells the times apart that it was alone.

@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	// windowLength is the length of Okta's rate-limit windows.
-	windowLength = time.Minute
-	// jitter is how far the resets of one window may differ between Okta's servers, in seconds.
-	jitter = 3
+	// WindowLength is the length of Okta's rate-limit windows.
+	WindowLength = time.Minute
+	// Jitter is how far the resets of one window may differ between Okta's servers, in seconds.
+	Jitter = 3
 )
 
 // Layout says which endpoint counts in which of Okta's windows, as far as answers have shown it.
@@ -132,8 +132,7 @@ func (l *Layout) Learn(path, home string, limit int, reset int64, at time.Time) 
 // outside is the window to which an endpoint moves that does not belong where it is.
 func (l *Layout) outside(e Endpoint, limit int, reset int64) string {
 	for _, other := range *l {
-		apart := !near(other.Reset, reset) && !Later(other.Reset, reset) && !Later(reset, other.Reset)
-		if other.owner() && other.Home == e.Home && other.Path != e.Window && other.Limit == limit && !apart {
+		if other.owner() && other.Home == e.Home && other.Path != e.Window && other.Limit == limit && !apart(other.Reset, reset) {
 			return other.Path
 		}
 	}
@@ -141,15 +140,18 @@ func (l *Layout) outside(e Endpoint, limit int, reset int64) string {
 }
 
 // contradicted reports whether an answer of e proves that e and other have different windows. It does if their resets
-// differ too much for one window and too little for two consecutive ones. It also does if e repeats its limit after
-// other has named a different one. One new limit proves nothing, because the org's limit may have been changed.
+// are apart. It also does if e repeats its limit after other has named a different one. One new limit proves nothing,
+// because the org's limit may have been changed.
 func (other *Endpoint) contradicted(e *Endpoint, limit int, reset int64) bool {
-	return !near(reset, other.Reset) && !Later(reset, other.Reset) && !Later(other.Reset, reset) ||
-		limit == e.Limit && limit != other.Limit && e.At.Before(other.At)
+	return apart(reset, other.Reset) || limit == e.Limit && limit != other.Limit && e.At.Before(other.At)
 }
 
+// apart reports whether two resets prove that their windows are different ones: they differ too much for one window and too
+// little for two consecutive ones.
+func apart(a, b int64) bool { return !near(a, b) && !Later(a, b) && !Later(b, a) }
+
 // near reports whether two resets may belong to one window.
-func near(a, b int64) bool { return max(a-b, b-a) <= jitter }
+func near(a, b int64) bool { return max(a-b, b-a) <= Jitter }
 
 // Later reports whether reset a belongs to a later window than reset b. Two windows end at least a minute apart.
-func Later(a, b int64) bool { return a-b >= int64(windowLength/time.Second)-jitter }
+func Later(a, b int64) bool { return a-b >= int64(WindowLength/time.Second)-Jitter }

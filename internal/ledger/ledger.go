@@ -3,8 +3,8 @@
 // request that it allows.
 //
 // A service that is alone on a home, which is a collection with all that is listed below it, needs no claims: it counts for
-// itself. As soon as a second one claims a request, the first is told to claim as well. Until it has said that it does, its
-// whole share counts as used.
+// itself. As soon as a second one claims a request, the first is told to claim as well. Until it has said that it does, the
+// second one gets nothing.
 //
 // The package is data and rules only. It knows no clock: the present comes with each call. All times between a service and
 // the ledger are durations, because clocks differ.
@@ -165,7 +165,7 @@ const (
 	// maxClaimed bounds the entries of all windows together, one for each member and window.
 	maxClaimed = 500
 	// maxLeft is the longest that a window may last. Okta's last a minute.
-	maxLeft = 15*time.Minute + unknownEnd
+	maxLeft = 15*time.Minute + UnknownEnd
 )
 
 // Check returns an error if a claim cannot be one.
@@ -252,11 +252,11 @@ func (l *Ledger) Claim(now time.Time, c Claim) (Grant, []Notice) {
 		return known.Grant, nil
 	}
 	lost := now.Sub(l.LostAt)
-	if lost >= 0 && lost < unknownEnd {
-		return Grant{Window: l.Layout.Window(c.Path, c.Home), Wait: unknownEnd - lost}, nil
+	if lost >= 0 && lost < UnknownEnd {
+		return Grant{Window: l.Layout.Window(c.Path, c.Home), Wait: UnknownEnd - lost}, nil
 	}
 	if l.full(known == nil) {
-		return Grant{Window: l.Layout.Window(c.Path, c.Home), Wait: unknownEnd}, nil
+		return Grant{Window: l.Layout.Window(c.Path, c.Home), Wait: UnknownEnd}, nil
 	}
 	for _, a := range c.Answers {
 		l.learn(now, a)
@@ -319,7 +319,7 @@ func (l *Ledger) grant(now time.Time, w *Window, m *Member, c Claim) (Grant, []N
 	want := w.want(c)
 	if notices != nil {
 		m.Want = want
-		return Grant{Wait: unknownEnd}, notices
+		return Grant{Wait: UnknownEnd}, notices
 	}
 	part := l.part(now, w, m, want)
 	if part <= 0 || w.closing(now) {
@@ -347,7 +347,7 @@ func (w *Window) want(c Claim) int {
 func (w *Window) closing(now time.Time) bool {
 	ends := w.Ends
 	if w.Reset == 0 && !w.Opened.IsZero() {
-		ends = w.Opened.Add(windowLength)
+		ends = w.Opened.Add(WindowLength)
 	}
 	return !ends.IsZero() && ends.Sub(now) < late
 }
@@ -355,9 +355,9 @@ func (w *Window) closing(now time.Time) bool {
 // granted is the grant of requests in an open window.
 func (w *Window) granted(now time.Time, requests int) Grant {
 	if w.Reset != 0 {
-		return Grant{Requests: requests, Left: w.Ends.Sub(now) - early}
+		return Grant{Requests: requests, Left: w.Ends.Sub(now) - Early}
 	}
-	return Grant{Requests: requests, Begin: begin, Left: w.Opened.Add(windowLength).Sub(now)}
+	return Grant{Requests: requests, Begin: begin, Left: w.Opened.Add(WindowLength).Sub(now)}
 }
 
 // others returns the notices for members that are alone on the home of m, and whether any other member shares it.
@@ -404,7 +404,7 @@ func (l *Ledger) part(now time.Time, w *Window, m *Member, want int) int {
 // expected reports whether a member will claim of the window: it wants more, and has not come yet.
 func (m *Member) expected(now time.Time, w *Window) bool {
 	came := !w.Opened.IsZero() && !m.At.Before(w.Opened)
-	return m.Window == w.Name && m.Want > 0 && !came && now.Sub(m.At) < 2*unknownEnd
+	return m.Window == w.Name && m.Want > 0 && !came && now.Sub(m.At) < 2*UnknownEnd
 }
 
 // wanting is a member and how many requests it wants.
@@ -488,7 +488,7 @@ func (l *Ledger) Expect(now time.Time, member, home string, after time.Duration,
 			m.At = w.Opened.Add(-1) // it has not come yet
 		}
 	}
-	if after > unknownEnd {
+	if after > UnknownEnd {
 		m.Want = 0
 	}
 }
@@ -530,7 +530,7 @@ func (l *Ledger) observe(now time.Time, member string, s Seen) {
 	if limit := cmp.Or(l.Layout.Limit(w.Name), s.Limit); limit > 0 && limit != w.Limit {
 		w.Limit, w.Remaining = limit, limit
 	}
-	if s.Left = min(s.Left, maxLeft); s.Left > -unknownEnd {
+	if s.Left = min(s.Left, maxLeft); s.Left > -UnknownEnd {
 		w.observe(now, member, s)
 	}
 }

@@ -8,18 +8,18 @@ import (
 
 const (
 	// begin is how long after a claim the first request may be sent, while nobody knows when the window ends. Okta's window
-	// begins with the first request. So it ends at most begin + windowLength after the claim.
+	// begins with the first request. So it ends at most begin + WindowLength after the claim.
 	begin = 5 * time.Second
-	// margin is added to a window's end, because Okta's times are whole seconds.
-	margin = time.Second
-	// unknownEnd is when a window ends at the latest, counted from the last claim in it.
-	unknownEnd = begin + windowLength + margin
-	// early is how long before the known end of a window its requests are sent at the latest. A known end may be two seconds
+	// Margin is added to a window's end, because Okta's times are whole seconds.
+	Margin = time.Second
+	// UnknownEnd is when a window ends at the latest, counted from the last claim in it.
+	UnknownEnd = begin + WindowLength + Margin
+	// Early is how long before the known end of a window its requests are sent at the latest. A known end may be two seconds
 	// late, and a request takes time to arrive.
-	early = 3 * time.Second
+	Early = 3 * time.Second
 	// late is how long before a window's end nothing more is granted: the requests would be sent in the next window, or not
 	// at all. The known end is also late by the time that the claim took that told it.
-	late = begin + early + 2*time.Second
+	late = begin + Early + 2*time.Second
 )
 
 // Window is the account of one of Okta's rate-limit windows. When it ends, the same value serves the next one.
@@ -93,7 +93,7 @@ func (w *Window) open(now time.Time) {
 		w.Opened = now
 	}
 	if w.Reset == 0 {
-		w.Ends = later(w.Ends, now.Add(unknownEnd))
+		w.Ends = later(w.Ends, now.Add(UnknownEnd))
 	}
 }
 
@@ -109,9 +109,9 @@ func (w *Window) observe(now time.Time, member string, s Seen) {
 	ends := now.Add(s.Left)
 	over := s.Left <= 0
 	switch {
-	case s.Reset == 0 && over, s.Reset != 0 && s.Reset <= w.Past+jitter, w.Reset != 0 && Later(w.Reset, s.Reset):
+	case s.Reset == 0 && over, s.Reset != 0 && s.Reset <= w.Past+Jitter, w.Reset != 0 && Later(w.Reset, s.Reset):
 		return // of a window that is over
-	case over && (w.Opened.IsZero() || w.Reset == 0 && ends.Before(w.Opened.Add(margin))):
+	case over && (w.Opened.IsZero() || w.Reset == 0 && ends.Before(w.Opened.Add(Margin))):
 		w.Past = s.Reset // that of the window before
 		return
 	case s.Reset == 0:

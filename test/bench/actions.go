@@ -43,8 +43,8 @@ type situation struct {
 	faster float64
 	// begin starts what is counted; nil starts all services.
 	begin func(context.Context, *counting) error
-	// done waits until everything has happened that is counted. Where it is nil, actions are counted for a span of time, and
-	// shown for a day.
+	// done waits until everything that is counted has happened. If done is nil, the actions of a span of time are counted,
+	// and shown for a day.
 	done func(context.Context, *counting) error
 }
 
