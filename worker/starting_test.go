@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,11 +80,11 @@ func TestOnlyWhatWasNeverStartedIsStarted(t *testing.T) {
 // silent is a Temporal that does not say what was decided until it is back.
 type silent struct {
 	client.Client
-	back bool
+	back atomic.Bool
 }
 
 func (s *silent) DescribeWorkflowExecution(ctx context.Context, id, run string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
-	if id == "okta/acme" && !s.back {
+	if id == "okta/acme" && !s.back.Load() {
 		return nil, serviceerror.NewUnavailable("no shard")
 	}
 	return s.Client.DescribeWorkflowExecution(ctx, id, run)
@@ -100,7 +101,7 @@ func TestNothingIsStartedUntilWhatWasDecidedCanBeRead(t *testing.T) {
 			synctest.Wait()
 			require.Empty(t, *started)
 		}
-		temporal.back = true
+		temporal.back.Store(true)
 		time.Sleep(startPause)
 		synctest.Wait()
 		require.Equal(t, []string{"okta/acme/logs", "okta/acme/users"}, *started)
