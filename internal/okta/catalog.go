@@ -22,14 +22,14 @@ func (c Catalog) Lookup(name string) (Collection, bool) {
 
 const filterTime = "2006-01-02T15:04:05.000Z"
 
-// changedSince returns a function that builds the parameter `filter`: at least one member is later than since.
-func changedSince(members ...string) func(time.Time) url.Values {
+// changedSince returns a function that builds a parameter, filter or search: at least one member is later than since.
+func changedSince(parameter string, members ...string) func(time.Time) url.Values {
 	return func(since time.Time) url.Values {
 		var terms []string
 		for _, m := range members {
 			terms = append(terms, m+` gt "`+since.UTC().Format(filterTime)+`"`)
 		}
-		return url.Values{"filter": {strings.Join(terms, " or ")}}
+		return url.Values{parameter: {strings.Join(terms, " or ")}}
 	}
 }
 
@@ -37,12 +37,20 @@ var (
 	underApp   = []Level{{Of: "apps", Param: "id", Member: "@okta_app_id"}}
 	underGroup = []Level{{Of: "groups", Param: "id", Member: "@okta_group_id"}}
 
+	// underChangedGroup are the groups too, of which Okta says when their members last changed.
+	underChangedGroup = []Level{{
+		Of: "groups", Param: "id", Member: "@okta_group_id", Changed: changedSince("filter", "lastMembershipUpdated"),
+	}}
+
 	// userSecrets are the secrets of a user. Okta documents them as members of requests only.
 	userSecrets = []string{"credentials.password.value", "credentials.password.hash", "credentials.recovery_question.answer"}
 )
 
 // catalog has the paths, limits and filters of Okta's Management API 2026.06.
-var catalog = Catalog{
+var catalog = slices.Concat(first, identities, configuration, details)
+
+// first are the collections of the group `default` of OKTA_SERVICES, and the assignments to apps and groups.
+var first = Catalog{
 	{
 		Name: "logs", Path: "/api/v1/logs", Limit: 1000, MinLimit: 1,
 		Table: "auth.okta.system", Scopes: []string{"okta.logs.read"}, Polled: true,
@@ -50,14 +58,14 @@ var catalog = Catalog{
 	{
 		Name: "users", Path: "/api/v1/users", Limit: 200, MinLimit: 1,
 		Table: "auth.okta.users", Scopes: []string{"okta.users.read"}, TimesOut: true, Secret: userSecrets,
-		Changed: changedSince("lastUpdated"),
+		Changed: changedSince("filter", "lastUpdated"),
 		// The plain listing leaves out DEPROVISIONED users; a filter includes them.
-		Full: changedSince("lastUpdated")(time.Unix(0, 0)),
+		Full: changedSince("filter", "lastUpdated")(time.Unix(0, 0)),
 	},
 	{
 		Name: "groups", Path: "/api/v1/groups", Limit: 200, MinLimit: 1,
 		Table: "auth.okta.groups", Scopes: []string{"okta.groups.read"}, TimesOut: true,
-		Changed: changedSince("lastUpdated", "lastMembershipUpdated"),
+		Changed: changedSince("filter", "lastUpdated", "lastMembershipUpdated"),
 	},
 	{
 		Name: "apps", Path: "/api/v1/apps", Limit: 200, MinLimit: 1,
@@ -89,7 +97,7 @@ var catalog = Catalog{
 		Table: "my.app.okta.app_groups", Scopes: []string{"okta.apps.read"},
 	},
 	{
-		Name: "group_members", Path: "/api/v1/groups/{id}/users", Limit: 200, MinLimit: 1, Under: underGroup, Window: "/api/v1/groups",
+		Name: "group_members", Path: "/api/v1/groups/{id}/users", Limit: 200, MinLimit: 1, Under: underChangedGroup, Window: "/api/v1/groups",
 		Table: "my.app.okta.group_members", Scopes: []string{"okta.groups.read"}, Secret: userSecrets,
 	},
 }

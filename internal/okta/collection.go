@@ -50,6 +50,13 @@ type Collection struct {
 	// Secret are the members that hold secrets, as paths like those of [redact.Rule]. Their values never leave, and neither do
 	// the bytes of an object that cannot be read.
 	Secret []string
+	// Identity: the group `identity` of OKTA_SERVICES has the collection.
+	Identity bool
+	// Every is the time from the start of one pull to the start of the next one, unless OKTA_POLL says otherwise. Default:
+	// OKTA_POLL_RESOURCES, or OKTA_FULL_SYNC for listings per object.
+	Every time.Duration
+	// None are the error codes of a 400 which only says that a parent has no such objects.
+	None []string
 	// TimesOut marks lists whose plain 500 usually means that the query took too long.
 	TimesOut bool
 }
@@ -72,10 +79,21 @@ type Level struct {
 	Of string
 	// Values are the constants if Of is empty.
 	Values []string
+	// Where selects objects of Of; the others have nothing below them.
+	Where Where
+	// Changed returns the part of the query that selects the objects of Of under which something changed after since. Nil: Okta
+	// has no such filter.
+	Changed func(since time.Time) url.Values
 	// Param is the name in braces, in Path and Query, that the object's id replaces.
 	Param string
 	// Member is added to each object listed under this level, with the id of the level's object. Empty: nothing is added.
 	Member string
+}
+
+// Where selects the objects in which the member Member has one of Values. Its zero value selects all.
+type Where struct {
+	Member string
+	Values []string
 }
 
 // window names the rate-limit window of the collection.
