@@ -64,7 +64,7 @@ func (o *Org) Check(ctx context.Context, service string) (checked Checked, err e
 	if !ok {
 		return checked, fmt.Errorf("no service is named %q", service)
 	}
-	r := &Reader{org: o, now: time.Now, member: o.budget.Join(ledger.LiveList)}
+	r := &Reader{org: o, collection: c, now: time.Now, member: o.budget.Join(ledger.LiveList)}
 	defer r.Close()
 	pull := checkpoint.Pull{Since: time.Now().Add(-time.Hour)}
 	var under []string
@@ -76,6 +76,9 @@ func (o *Org) Check(ctx context.Context, service string) (checked Checked, err e
 		listed, _ := o.cfg.Catalog.Lookup(level.Of)
 		a, err := r.fetch(ctx, listed, under, listed.firstCursor(under, listed.MinLimit, r.selection(listed, pull)), "")
 		checked.grant(o.cfg.Authorizer, listed.Scopes)
+		if e, ok := errors.AsType[*Error](err); ok && e.off {
+			return checked, e.notInOrg(c)
+		}
 		if err != nil {
 			return checked, err
 		}
@@ -88,7 +91,7 @@ func (o *Org) Check(ctx context.Context, service string) (checked Checked, err e
 			a.release()
 			return checked, &Error{Class: Person, Status: http.StatusOK, Path: listed.Path, err: errNoUsers, Advice: o.cfg.Authorizer.Advice(http.StatusForbidden, listed.Scopes)}
 		}
-		ids, _ := ids(a.objects)
+		ids, _ := level.ids(a.objects)
 		a.release()
 		if len(ids) == 0 {
 			return checked, nil // there is no object to list under
