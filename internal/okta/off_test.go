@@ -7,11 +7,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/okta"
+	"okta-collector/internal/oktasim"
 )
 
 // answers are those of an org: a list by its path, or by path and type. A list that begins with a status, such as
@@ -60,6 +62,10 @@ func failure(t *testing.T, r *okta.Reader, p *pulled) *okta.Error {
 		if err != nil {
 			var e *okta.Error
 			require.ErrorAs(t, err, &e)
+			if e.Class == okta.RateLimited {
+				time.Sleep(e.Wait)
+				continue
+			}
 			return e
 		}
 		require.False(t, page.CaughtUp, "the pull has ended")
@@ -91,6 +97,35 @@ func TestAListWhoseFeatureIsOffCostsOneRequestAndSoDoesWhatIsListedUnderIt(t *te
 			}
 		}
 	}
+}
+
+func TestAServiceThatTheSimulatedOrgHasNotGotIsNotInTheOrgWithFewRequests(t *testing.T) {
+	for _, c := range okta.Services() {
+		if c.Polled {
+			continue // every org has a System Log
+		}
+		t.Run(c.Name, func(t *testing.T) {
+			inBubble(t, 0, func(cfg *oktasim.Config) { cfg.Counts, cfg.Off = countsOf(c), []string{c.Name} }, func(t *testing.T, sim *oktasim.Org, orgs [2]*okta.Org, w *wire) {
+				var p pulled
+				e := failure(t, orgs[0].Reader(c, okta.Begin{}, time.Now), &p)
+				require.Equal(t, okta.NotInOrg, e.Class)
+				require.Empty(t, p.objects)
+				require.LessOrEqual(t, len(w.asked), 20)
+			})
+		})
+	}
+}
+
+func TestAnEndpointWithTenRequestsAMinuteIsRead(t *testing.T) {
+	c := service(t, "agent_pools")
+	org, _ := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Rate-Limit-Limit", "10")
+		w.Header().Set("X-Rate-Limit-Remaining", "9")
+		lists(`[{"id":"wpk1"}]`).ServeHTTP(w, r)
+	}))
+	r := org.Reader(c, okta.Begin{}, atEpoch)
+	p := pull(t, r, checkpoint.Position{})
+	require.Len(t, append(p.json(), pull(t, r, p.position).json()...), 2)
 }
 
 func TestATypeWhosePolicyFeatureIsOffHasNoneAndTheOthersAreCollected(t *testing.T) {
