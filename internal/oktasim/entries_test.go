@@ -43,7 +43,7 @@ var required = map[string][]string{
 // listings are the addresses that list a service, in the order of its objects.
 func listings(org *oktasim.Org, service string) []string {
 	var all []string
-	for i := range org.Count(service) {
+	for i := range org.All(service) {
 		path := oktasim.Path(service)
 		for id := range strings.SplitSeq(org.ParentID(service, i), "/") {
 			path = strings.Replace(path, "{}", url.PathEscape(id), 1)
