@@ -21,7 +21,7 @@ const (
 )
 
 // Config describes an org. Two orgs of the same Seed, Epoch, Counts, BacklogSpan, LiveEvery,
-// ChangeEvery, EventBytes and Punctual are the same org, byte for byte.
+// ChangeEvery, TurnEvery, EventBytes and Punctual are the same org, byte for byte.
 type Config struct {
 	// Seed decides the content of every object.
 	Seed uint64
@@ -54,6 +54,10 @@ type Config struct {
 	// ChangeEvery is the time between two changes after Epoch, each to one user and one group; 0:
 	// nothing changes.
 	ChangeEvery time.Duration
+	// TurnEvery is how many live log events there are for each that tells of a turn: that something was deleted, or that a user was
+	// removed from an app or a group, or added to one. 0: nothing of the kind happens. Of the users, the deprovisioned ones are
+	// deleted; of the groups, apps, devices, policies and so on each eighth, one after the other, as long as there are any.
+	TurnEvery int
 	// EventBytes is the mean compact size of a log event, give or take a tenth. Default: 2,000. It is
 	// never much below 1,850, whatever is asked.
 	EventBytes int
@@ -148,6 +152,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.BacklogSpan < time.Second || c.BacklogSpan > maxBacklogSpan {
 		errs = append(errs, fmt.Errorf("a backlog over %v is not within 1s and %v", c.BacklogSpan, maxBacklogSpan))
+	}
+	if c.TurnEvery < 0 || c.TurnEvery > 0 && c.LiveEvery == 0 {
+		errs = append(errs, errors.New("nothing can be deleted without live log events that tell of it"))
 	}
 	if c.LiveEvery < 0 || c.ChangeEvery < 0 || c.NonceEvery < 0 || c.Concurrency < 1 {
 		errs = append(errs, errors.New("a duration or the concurrency is out of range"))

@@ -10,42 +10,42 @@ type item struct {
 	h uint64
 	// parent is the number of the object that it is listed under, user that of the person that it is about.
 	parent, user int
-	// revision is how often it was changed.
-	revision int
+	// revision is how often it was changed, turns how much was deleted and removed in the org until then.
+	revision, turns int
 	// order is which of the orders its members are in.
 	order int
 	// bare: without what expand adds.
 	bare bool
 }
 
-// itemAt prepares object n of a collection, as it is after so many changes.
-func (o *Org) itemAt(c *collection, n, changes int) item {
+// itemAt prepares object n of a collection, as it is at a moment.
+func (o *Org) itemAt(c *collection, n int, at moment) item {
 	if !c.nested() {
-		return o.item(c, 0, n, changes)
+		return o.item(c, 0, n, at)
 	}
-	return o.item(c, o.parentOf(c, n), n%o.counts[c.name], changes)
+	return o.item(c, o.parentOf(c, n), n%o.counts[c.name], at)
 }
 
 // item prepares the j-th object under a parent; of a collection that has no parents, the j-th of all.
-func (o *Org) item(c *collection, parent, j, changes int) item {
+func (o *Org) item(c *collection, parent, j int, at moment) item {
 	target := 0
 	if c.pool != nil {
 		target = o.target(c, parent, j)
 	}
 	if c.whole {
-		return o.item(collections[c.pool.of], 0, target, changes)
+		return o.item(collections[c.pool.of], 0, target, at)
 	}
 	begin, _ := o.first(c, parent)
-	it := item{Org: o, collection: c, i: begin + j, parent: parent}
+	it := item{Org: o, collection: c, i: begin + j, parent: parent, turns: at.turns}
 	it.h = o.hash(c.salt, it.i)
 	switch c.name {
 	case "logs":
 		it.user = it.some("users", 2)
 	case "users":
 		it.user = j
-		it.revision = revision(j, o.counts["users"], changes)
+		it.revision = revision(j, o.counts["users"], at.changes)
 	case "groups", "devices":
-		it.revision = revision(j, o.counts[c.name], changes)
+		it.revision = revision(j, o.counts[c.name], at.changes)
 	case "app_users":
 		it.h = mix(o.hash(c.salt, parent) + uint64(j))
 		it.i, it.user = j, target
@@ -72,8 +72,7 @@ func (it *item) reference(c *collection) int {
 		return 0
 	}
 	i := int(mix(it.h^c.salt) % uint64(n))
-	switch {
-	case c.name == "users" && !present.has(i), doomed[c.name] && !lasting.has(i):
+	if it.doomed(c, i) {
 		return i - 1
 	}
 	return i
@@ -97,6 +96,8 @@ func (c *collection) orders() int {
 func (it *item) form() form {
 	shape := it.name
 	switch {
+	case it.name == "logs" && it.tells(it.i):
+		shape = "turn"
 	case it.name == "groups" && it.groupType(it.i) == "APP_GROUP":
 		shape = "directory_groups"
 	case isRoles(it.collection) && it.roleType() == "CUSTOM":

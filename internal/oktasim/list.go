@@ -4,7 +4,6 @@ import (
 	"math"
 	"net/http"
 	"strings"
-	"time"
 )
 
 // list answers for every collection but logs. The cursor is the id of the last object of the page before:
@@ -39,11 +38,11 @@ func (o *Org) list(a asked, q parameters, limit int, dst []byte) (page, *refusal
 		first = last + 1
 	}
 
-	changes := o.changes(a.now)
+	at := o.moment(a.now)
 	found := page{body: append(dst, c.opening()...)}
 	last := 0
 	for j := first; j < total; j++ {
-		if !passes(o, j, changes) || !o.exists(c, begin+j, a.now) {
+		if !passes(o, j, at) || !o.exists(c, begin+j, at) {
 			continue
 		}
 		if found.objects == limit {
@@ -53,7 +52,7 @@ func (o *Org) list(a asked, q parameters, limit int, dst []byte) (page, *refusal
 		if found.objects > 0 {
 			found.body = append(found.body, ',')
 		}
-		it := o.item(c, parent, j, changes)
+		it := o.item(c, parent, j, at)
 		it.order = a.n % c.orders()
 		it.bare = q["expand"] == ""
 		found.body = o.render(found.body, &it)
@@ -92,9 +91,9 @@ func (o *Org) selection(c *collection, q parameters) (predicate, *refusal) {
 		return passes, nil
 	}
 	if c.name == "users" {
-		return func(_ *Org, i, _ int) bool { return present.has(i) }, nil
+		return func(_ *Org, i int, _ moment) bool { return present.has(i) }, nil
 	}
-	return func(*Org, int, int) bool { return true }, nil
+	return func(*Org, int, moment) bool { return true }, nil
 }
 
 // listedFor returns the number of the parent that the objects are listed under, or of the constant that they are listed for.
@@ -117,7 +116,7 @@ func (o *Org) listedFor(a asked, q parameters) (int, *refusal) {
 	}
 	of := collections[c.parent]
 	parent, ok := o.locate(of, strings.Split(a.parentID, "/"))
-	if !ok || !o.exists(of, parent, a.now) {
+	if !ok || !o.exists(of, parent, o.moment(a.now)) {
 		return 0, &parentNotFound
 	}
 	return parent, nil
@@ -183,6 +182,3 @@ func (c *collection) closing(next string) string {
 		return `],"_links":{"next":{"href":"` + next + `"}}}`
 	}
 }
-
-// exists says whether object n of a collection is there.
-func (o *Org) exists(c *collection, n int, _ time.Time) bool { return true }

@@ -189,7 +189,7 @@ func (o *Org) renderLogs(dst []byte, indices func(yield func(int) bool)) page {
 		if found.objects > 0 {
 			found.body = append(found.body, ',')
 		}
-		it := o.item(c, 0, i, 0)
+		it := o.item(c, 0, i, moment{})
 		found.body = o.render(found.body, &it)
 		found.objects++
 	}

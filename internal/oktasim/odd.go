@@ -175,7 +175,7 @@ func (o *Org) sendable(service string, i int, now time.Time) [][]byte {
 	if i >= o.total(c) {
 		return nil
 	}
-	it := o.itemAt(c, i, o.changes(now))
+	it := o.itemAt(c, i, o.moment(now))
 	all := make([][]byte, c.orders())
 	for it.order = range all {
 		all[it.order] = o.onPage(o.render(nil, &it))

@@ -118,13 +118,18 @@ func (o *Org) limited(c *collection) int {
 }
 
 // Count says how many objects of a service there are now: of logs with the live events so far, of what is
-// listed under parents those of all parents together. An unknown service has none.
+// listed under parents those of all parents together. An unknown service has none. Their numbers begin at 0; in an org in which
+// something is deleted or off there are gaps, which [Org.All] leaves out.
 func (o *Org) Count(service string) int {
 	c, ok := collections[service]
 	if !ok {
 		return 0
 	}
-	return o.total(c)
+	if !o.wanes() {
+		return o.total(c)
+	}
+	at := o.moment(o.cfg.Now())
+	return len(o.numbers(o.total(c), func(o *Org, n int) bool { return o.exists(c, n, at) }))
 }
 
 // ID returns the identity of object i of a service: uuid of a log event, client_id of a client, kid of a key, name, type or
@@ -168,30 +173,26 @@ func (o *Org) Object(service string, i int) []byte { return o.AppendObject(nil, 
 // AppendObject appends what [Org.Object] returns.
 func (o *Org) AppendObject(dst []byte, service string, i int) []byte {
 	c, ok := collections[service]
-	if !ok || i < 0 || i >= o.total(c) {
+	at := o.moment(o.cfg.Now())
+	if !ok || i < 0 || i >= o.total(c) || !o.exists(c, i, at) {
 		return dst
 	}
-	return o.appendObject(dst, c, i, o.cfg.Now())
-}
-
-func (o *Org) appendObject(dst []byte, c *collection, i int, now time.Time) []byte {
-	it := o.itemAt(c, i, o.changes(now))
+	it := o.itemAt(c, i, at)
 	return o.render(dst, &it)
 }
 
 // Revisions returns every form that object i of a service has had so far, the oldest first; what a collector shipped of an
-// object that changes is one of them. If the order of its members differs from answer to answer, each order is a form.
+// object that changes, or was deleted, is one of them. If the order of its members differs from answer to answer, each order
+// is a form.
 func (o *Org) Revisions(service string, i int) [][]byte {
 	c, ok := collections[service]
 	if !ok || i < 0 || i >= o.total(c) {
 		return nil
 	}
-	now := o.itemAt(c, i, o.changes(o.cfg.Now()))
 	var all [][]byte
-	for r := 0; r <= now.revision; r++ {
-		for order := range c.orders() {
-			it := now
-			it.revision, it.order = r, order
+	for _, at := range o.moments(c, i, o.moment(o.cfg.Now())) {
+		it := o.itemAt(c, i, at)
+		for it.order = range c.orders() {
 			all = append(all, o.render(nil, &it))
 		}
 	}
@@ -201,10 +202,13 @@ func (o *Org) Revisions(service string, i int) [][]byte {
 // All iterates over the objects of a service that there are when it begins, by number. The bytes are valid until the next one.
 func (o *Org) All(service string) iter.Seq2[int, []byte] {
 	return func(yield func(int, []byte) bool) {
+		c, ok := collections[service]
+		if !ok {
+			return
+		}
 		var buf []byte
-		for i := range o.Count(service) {
-			buf = o.AppendObject(buf[:0], service, i)
-			if !yield(i, buf) {
+		for i := range o.total(c) {
+			if buf = o.AppendObject(buf[:0], service, i); len(buf) > 0 && !yield(i, buf) {
 				return
 			}
 		}

@@ -66,6 +66,9 @@ func compile(text []byte) (shape, error) {
 		}
 		fill, known := slots[string(name)]
 		if !known {
+			fill, known = identitySlots[string(name)]
+		}
+		if !known {
 			fill, known = reference(string(name))
 		}
 		if !known {
@@ -254,7 +257,7 @@ func (o *Org) rendered(text []byte) int {
 	const samples = 64
 	var all []byte
 	for i := range samples {
-		it := o.item(collections["logs"], 0, i, 0)
+		it := o.item(collections["logs"], 0, i, moment{})
 		all = s.append(all, &it)
 	}
 	return len(all) / samples

@@ -162,10 +162,10 @@ var slots = map[string]slot{
 	"groupId":   func(dst []byte, it *item) []byte { return it.appendIDOf(dst, "groups", it.i) },
 	"groupType": constant(func(it *item) string { return it.groupType(it.i) }),
 	"groupUpdated": func(dst []byte, it *item) []byte {
-		return appendTime(dst, it.Org.groupUpdated(it.i, it.revision, false))
+		return appendTime(dst, it.Org.groupUpdated(it.i, it.revision))
 	},
 	"membershipUpdated": func(dst []byte, it *item) []byte {
-		return appendTime(dst, it.Org.groupUpdated(it.i, it.revision, true))
+		return appendTime(dst, it.Org.membershipUpdated(it.i, it.revision, it.turns))
 	},
 
 	// Of a log event.

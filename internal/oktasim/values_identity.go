@@ -70,50 +70,52 @@ func (it *item) grandparent() (*collection, int) {
 // orgURL begins the links of the org.
 const orgURL = "https://acme.okta.com"
 
-func init() {
-	for name, fill := range map[string]slot{
-		"id": func(dst []byte, it *item) []byte { return it.appendIdentity(dst, it.collection, it.i) },
-		"parent": func(dst []byte, it *item) []byte {
-			return it.appendIdentity(dst, collections[it.collection.parent], it.parent)
-		},
-		"grandparent": func(dst []byte, it *item) []byte {
-			c, i := it.grandparent()
-			return it.appendIdentity(dst, c, i)
-		},
-		"constant":  constant((*item).constant),
-		"principal": func(dst []byte, it *item) []byte { return it.principal(dst) },
-		"#order":    func(dst []byte, it *item) []byte { return strconv.AppendInt(dst, int64(it.i%it.counts[it.name])+1, 10) },
-		"language":  constant(func(it *item) string { return languages[it.i%it.counts[it.name]%len(languages)] }),
-		"modulus": func(dst []byte, it *item) []byte {
-			for k := range uint64(34) {
-				dst = appendBase62(dst, mix(it.h+k), 10)
-			}
-			return dst
-		},
-		"deviceUpdated": func(dst []byte, it *item) []byte { return appendTime(dst, it.Org.deviceUpdated(it.i, it.revision)) },
+// identitySlots are placeholders of the collections that say who may do what, and how the org is set up.
+var identitySlots = map[string]slot{
+	"id": func(dst []byte, it *item) []byte { return it.appendIdentity(dst, it.collection, it.i) },
+	"parent": func(dst []byte, it *item) []byte {
+		return it.appendIdentity(dst, collections[it.collection.parent], it.parent)
+	},
+	"grandparent": func(dst []byte, it *item) []byte {
+		c, i := it.grandparent()
+		return it.appendIdentity(dst, c, i)
+	},
+	"constant":  constant((*item).constant),
+	"principal": func(dst []byte, it *item) []byte { return it.principal(dst) },
+	"#order":    func(dst []byte, it *item) []byte { return strconv.AppendInt(dst, int64(it.i%it.counts[it.name])+1, 10) },
+	"language":  constant(func(it *item) string { return languages[it.i%it.counts[it.name]%len(languages)] }),
+	"modulus": func(dst []byte, it *item) []byte {
+		for k := range uint64(34) {
+			dst = appendBase62(dst, mix(it.h+k), 10)
+		}
+		return dst
+	},
+	"deviceUpdated": func(dst []byte, it *item) []byte { return appendTime(dst, it.Org.deviceUpdated(it.i, it.revision)) },
 
-		// Of a role assignment.
-		"roleType":       constant((*item).roleType),
-		"roleLabel":      constant(func(it *item) string { return roleLabel(it.roleType()) }),
-		"assignmentType": constant(func(it *item) string { return strings.ToUpper(strings.TrimSuffix(it.collection.parent, "s")) }),
-		"assignee": func(dst []byte, it *item) []byte {
-			of := collections[it.collection.parent]
-			dst = append(append(append(dst, orgURL...), of.path...), '/')
-			return it.appendIdentity(dst, of, it.parent)
-		},
+	// Of a role assignment.
+	"roleType":       constant((*item).roleType),
+	"roleLabel":      constant(func(it *item) string { return roleLabel(it.roleType()) }),
+	"assignmentType": constant(func(it *item) string { return strings.ToUpper(strings.TrimSuffix(it.collection.parent, "s")) }),
+	"assignee": func(dst []byte, it *item) []byte {
+		of := collections[it.collection.parent]
+		dst = append(append(append(dst, orgURL...), of.path...), '/')
+		return it.appendIdentity(dst, of, it.parent)
+	},
 
-		// Of a policy and its rules.
-		"#policyConditions": func(dst []byte, it *item) []byte { return it.policyConditions(dst) },
-		"#policySettings":   constant(func(it *item) string { return orNull(policySettings[it.constant()]) }),
-		"ruleType":          constant(func(it *item) string { return ruleType(it.constant()) }),
-		"#ruleConditions":   constant(func(it *item) string { return orNull(ruleConditions[it.constant()]) }),
-		"#ruleActions":      constant(func(it *item) string { return ruleActions[it.constant()] }),
+	// Of a policy and its rules.
+	"#policyConditions": func(dst []byte, it *item) []byte { return it.policyConditions(dst) },
+	"#policySettings":   constant(func(it *item) string { return orNull(policySettings[it.constant()]) }),
+	"ruleType":          constant(func(it *item) string { return ruleType(it.constant()) }),
+	"#ruleConditions":   constant(func(it *item) string { return orNull(ruleConditions[it.constant()]) }),
+	"#ruleActions":      constant(func(it *item) string { return ruleActions[it.constant()] }),
 
-		// Of what can be provisioned to an app.
-		"#capabilities": constant(func(it *item) string { return capabilities[it.i%it.counts[it.name]] }),
-	} {
-		slots[name] = fill
-	}
+	// Of what can be provisioned to an app.
+	"#capabilities": constant(func(it *item) string { return capabilities[it.i%it.counts[it.name]] }),
+
+	// Of a log event that tells of a turn.
+	"eventType": constant(func(it *item) string { k, _ := it.told(); return k.event }),
+	"message":   constant(func(it *item) string { k, _ := it.told(); return k.message }),
+	"#targets":  func(dst []byte, it *item) []byte { return it.appendTargets(dst) },
 }
 
 // roleLabel writes a type as Okta shows it.
