@@ -112,7 +112,7 @@ func TestOfAThousandGroupsOnlyThoseWhoseMembersChangedAreListedWhole(t *testing.
 func TestAPullOfChangedGroupsGoesOnFromEveryPosition(t *testing.T) {
 	for what, deleted := range map[string]bool{"as it was": false, "and a group is deleted meanwhile": true} {
 		t.Run(what, func(t *testing.T) {
-			sim := newMembership(250, 450)
+			sim := newMembership(250, 201)
 			for group := range sim.changed {
 				sim.changed[group] = epoch.Add(-time.Minute)
 			}
@@ -121,11 +121,11 @@ func TestAPullOfChangedGroupsGoesOnFromEveryPosition(t *testing.T) {
 			c := service(t, "group_members")
 			last := checkpoint.Position{ChangedSince: epoch.Add(-15 * time.Minute), LastFull: epoch.Add(-time.Hour), FullObjects: 9}
 			whole := pull(t, org.Reader(c, okta.Begin{}, sim.Now), last)
-			require.Len(t, whole.objects, 205*450)
+			require.Len(t, whole.objects, 205*201)
 			shipped := 0
 			for i, pos := range whole.positions[:len(whole.positions)-1] {
 				shipped += whole.sizes[i]
-				if i%60 != 1 {
+				if i%90 != 1 {
 					continue
 				}
 				worker, _ := newOrg(t, sim)
@@ -136,7 +136,7 @@ func TestAPullOfChangedGroupsGoesOnFromEveryPosition(t *testing.T) {
 				want := whole.withMembers(t)[shipped:]
 				if deleted {
 					sim.changed[204] = time.Time{}
-					want = want[:max(len(want)-450, 0)]
+					want = want[:max(len(want)-201, 0)]
 				}
 				rest := pull(t, r, pos)
 				same(t, want, rest.withMembers(t), "from position ", i)
