@@ -19,7 +19,7 @@ const (
 	// MaxHashes bounds the hashes of a list.
 	MaxHashes = 2000
 
-	maxLevels = 3 // of parents; the catalog has one
+	maxLevels = 3 // of parents; the catalog has two
 	// maxText bounds a directory, a server, a window's name, and what is missing, in bytes.
 	maxText = 1 << 10
 	// maxWindows bounds the windows of a service: its own, and those of its parents.

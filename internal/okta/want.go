@@ -45,6 +45,8 @@ func (r *Reader) pagesLeft(pos checkpoint.Position) int {
 		return firstPages
 	case pos.LastFull.IsZero(), left <= 0 && pos.Cursor != "":
 		return 0
+	case r.collection.Limit == 0:
+		return max(1, r.parentsLeft(pos)) // one for each constant: most lists without a limit have a single page
 	}
 	return max(1, (int(left)+r.size(pos)-1)/max(r.size(pos), 1))
 }
@@ -61,7 +63,7 @@ func (r *Reader) pagesBelow(pos checkpoint.Position) int {
 		return 1 // usually nothing has changed
 	case parents == 0, pos.Cursor != "", pos.LastFull.IsZero() && pos.Pull.Events > size:
 		return 0
-	case changes:
+	case changes, r.collection.Limit == 0:
 		return parents
 	}
 	return parents + int(max(0, pos.FullObjects-pos.Pull.Events)/size)
