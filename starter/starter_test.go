@@ -622,7 +622,7 @@ func TestStopOfWhatWasNeverThereFails(t *testing.T) {
 		o.hasNever("okta/acme/user")
 		code, stdout, _ := o.call("stop", "okta/acme/user")
 		require.Equal(t, 1, code)
-		require.Contains(t, stdout, `FAILED: no service is named "user"; there are logs, users,`)
+		require.Contains(t, stdout, `FAILED: no service is named "user"; did you mean users`)
 	})
 	t.Run("a tenant", func(t *testing.T) {
 		o := newTemporal(t)
@@ -860,7 +860,7 @@ func TestStatusOfWhatWasNeverStartedExitsWith1(t *testing.T) {
 }
 
 func TestWhatCannotRunIsShownWithTheServicesThatCan(t *testing.T) {
-	const nosuch, hint = "okta/acme/nosuch", `no service is named "nosuch"; there are logs, users,`
+	const nosuch, hint = "okta/acme/nosuch", `no service is named "nosuch"; bin/starter services lists all`
 	o := newTemporal(t)
 	o.hasNever(nosuch)
 	code, stdout, _ := o.call("status", nosuch)

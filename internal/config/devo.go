@@ -105,8 +105,7 @@ func (t tenant) tables() map[string]string {
 		service, tag = strings.TrimSpace(service), strings.TrimSpace(tag)
 		switch {
 		case tables[service] == "":
-			t.wrong("DEVO_TABLES", "has %s, which is not a service; want service=table,... with services of %s",
-				secret.Shown(service), strings.Join(okta.ServiceNames(), ", "))
+			t.wrong("DEVO_TABLES", "has %s, which is not a service; want service=table,...; %s", secret.Shown(service), okta.Suggestion(service))
 		case given[service]:
 			t.wrong("DEVO_TABLES", "has %s twice", service)
 		case devo.CheckTag(tag) != nil:
