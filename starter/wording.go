@@ -106,7 +106,7 @@ func (r row) waits() string {
 		return "tries again " + at
 	case workflows.WaitBlocked:
 		return "blocked, tries again " + at
-	case workflows.WaitPoll, workflows.WaitNotInOrg:
+	case workflows.WaitPoll, workflows.WaitNotInOrg, workflows.WaitTurn:
 		return r.activity() + ", begins again " + at
 	}
 	return r.activity() + " until " + at
