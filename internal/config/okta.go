@@ -27,21 +27,22 @@ func (t tenant) okta() okta.Config {
 	if err != nil || !(share > 0 && share <= 1) { // negated, so that NaN is refused too
 		t.wrong("OKTA_RATE_SHARE", "is %s; want a number above 0 and at most 1, such as 0.5", secret.Shown(t.RateShare))
 	}
-	authorizer, app := t.signIn()
+	cfg := t.intervals()
+	cfg.URL, cfg.RateShare = org, share
+	cfg.Authorizer, cfg.ServiceApp = t.signIn()
+	cfg.LogsHistory = t.duration("OKTA_LOGS_HISTORY", t.LogsHistory, checkpoint.MaxHistory)
+	cfg.Redact, cfg.RedactKey, cfg.DropEvents = t.redact(), t.redactKey(), t.dropEvents()
+	return cfg
+}
+
+// intervals returns the settings that say how often an org is asked.
+func (t tenant) intervals() okta.Config {
 	return okta.Config{
 		Tenant:        t.name,
-		URL:           org,
-		Authorizer:    authorizer,
-		ServiceApp:    app,
-		RateShare:     share,
-		LogsHistory:   t.duration("OKTA_LOGS_HISTORY", t.LogsHistory, checkpoint.MaxHistory),
 		PollLogs:      t.duration("OKTA_POLL_LOGS", t.PollLogs, 24*time.Hour),
 		PollResources: t.duration("OKTA_POLL_RESOURCES", t.PollResources, 7*24*time.Hour),
 		Poll:          t.poll(),
 		FullSync:      t.duration("OKTA_FULL_SYNC", t.FullSync, 30*24*time.Hour),
-		Redact:        t.redact(),
-		RedactKey:     t.redactKey(),
-		DropEvents:    t.dropEvents(),
 	}
 }
 

@@ -104,6 +104,11 @@ func (c Collection) perObject() bool {
 	return slices.ContainsFunc(c.Under, func(l Level) bool { return l.Of != "" })
 }
 
+// byChanges reports whether the collection is pulled by changes between its full pulls.
+func (c Collection) byChanges() bool {
+	return c.Changed != nil || len(c.Under) > 0 && c.Under[len(c.Under)-1].Changed != nil
+}
+
 // firstCursor returns the path and query of the first page of a listing. under are the ids of the parent levels,
 // outermost first. limit is the page size, 0 for none. extra is added to the query.
 func (c Collection) firstCursor(under []string, limit int, extra url.Values) string {

@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
@@ -54,4 +55,17 @@ type Config struct {
 	Catalog Catalog
 	// Transport sends the requests; default: one with timeouts and the proxy from the environment.
 	Transport http.RoundTripper
+}
+
+// Interval is the time from the start of one pull of a collection to the start of the next, or the pause between polls of
+// the System Log.
+func (cfg Config) Interval(c Collection) time.Duration {
+	every := cfg.PollResources
+	switch {
+	case c.Polled:
+		every = cfg.PollLogs
+	case c.perObject() && !c.byChanges():
+		every = cfg.FullSync
+	}
+	return cmp.Or(cfg.Poll[c.Name], c.Every, every)
 }
