@@ -82,6 +82,7 @@ func (s *Survey) Check(ctx context.Context, service string) (checked Checked, er
 	if !ok {
 		return checked, errUnknownService(service)
 	}
+	s.r.collection = c
 	pull := checkpoint.Pull{Since: time.Now().Add(-time.Hour)}
 	var under []string
 	for _, level := range slices.Concat(c.Under, []Level{{Of: service}}) {
@@ -91,14 +92,18 @@ func (s *Survey) Check(ctx context.Context, service string) (checked Checked, er
 		}
 		listed, _ := o.cfg.Catalog.Lookup(level.Of)
 		cursor := listed.firstCursor(under, listed.MinLimit, s.r.selection(listed, pull))
-		got, asked := s.firsts[cursor]
+		key := fmt.Sprint(cursor, level.Where)
+		got, asked := s.firsts[key]
 		if !asked {
-			got = s.first(ctx, listed, under, cursor)
-			if got.err == nil || ctx.Err() == nil {
-				s.firsts[cursor] = got
+			got = s.first(ctx, listed, level, under, cursor)
+			if ctx.Err() == nil {
+				s.firsts[key] = got
 			}
 		}
 		checked.grant(o.cfg.Authorizer, listed.Scopes)
+		if e, ok := errors.AsType[*Error](got.err); ok && e.off {
+			return checked, e.notInOrg(c)
+		}
 		if got.err != nil {
 			return checked, got.err
 		}
@@ -117,8 +122,8 @@ func (s *Survey) Check(ctx context.Context, service string) (checked Checked, er
 	return checked, nil
 }
 
-// first asks for the first page of a list.
-func (s *Survey) first(ctx context.Context, c Collection, under []string, cursor string) (f firstPage) {
+// first asks for the first page of a list of c, whose objects the level selects.
+func (s *Survey) first(ctx context.Context, c Collection, level Level, under []string, cursor string) (f firstPage) {
 	a, err := s.r.fetch(ctx, c, under, cursor, "")
 	if err != nil {
 		return firstPage{err: err}
@@ -126,6 +131,6 @@ func (s *Survey) first(ctx context.Context, c Collection, under []string, cursor
 	defer a.release()
 	shown, allowed := s.r.member.Limit(c.Path)
 	f.limit, f.objects = EndpointLimit{c.Path, shown, allowed}, len(a.objects)
-	f.ids, _ = ids(a.objects)
+	f.ids, _ = level.ids(a.objects)
 	return f
 }

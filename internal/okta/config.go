@@ -30,7 +30,8 @@ type Config struct {
 	PollLogs time.Duration
 	// PollResources is the time from the start of one pull of a resource to the start of the next.
 	PollResources time.Duration
-	// Poll is the time from the start of one pull to the start of the next, by the name of a collection: what OKTA_POLL says.
+	// Poll is the time from the start of one pull to the start of the next, by the name of a collection. It goes before all
+	// others.
 	Poll map[string]time.Duration
 	// FullSync is the time between full pulls of collections that are pulled by changes, and between pulls of collections
 	// that are listed for each object of another one.

@@ -106,19 +106,19 @@ func (o *Org) drop(c Collection, events []object) {
 		return
 	}
 	for i := range events {
-		events[i].dropped = events[i].fault == nil && slices.Contains(o.cfg.DropEvents, eventType(events[i].raw))
+		events[i].dropped = events[i].fault == nil && slices.Contains(o.cfg.DropEvents, textOf(events[i].raw, "eventType"))
 	}
 }
 
-// eventType returns the type of an event of the System Log; empty if it has none.
-func eventType(event []byte) (kind string) {
-	for name, value := range jsontext.Members(event) {
-		if jsontext.Text(name) != "eventType" {
+// textOf returns the text in a member of an object, at its top; empty if there is none.
+func textOf(object []byte, member string) (text string) {
+	for name, value := range jsontext.Members(object) {
+		if jsontext.Text(name) != member {
 			continue
 		}
-		if kind = ""; value[0] == '"' {
-			kind = jsontext.Text(value[1 : len(value)-1])
+		if text = ""; value[0] == '"' {
+			text = jsontext.Text(value[1 : len(value)-1])
 		}
 	}
-	return kind
+	return text
 }

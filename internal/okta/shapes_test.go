@@ -31,17 +31,17 @@ var shapes = okta.Catalog{
 		{Of: "sets", Param: "set", Member: "@okta_set_id"}, {Of: "bindings", Param: "role"},
 		{Values: []string{"direct", "inherited"}, Param: "kind", Member: "@okta_kind"},
 	}},
-	{Name: "policies", Path: "/policies", Query: map[string][]string{"type": {"{type}"}}, Next: okta.NoNext, Under: []okta.Level{
+	{Name: "policies", Path: "/policies", Query: map[string][]string{"type": {"{type}"}}, Under: []okta.Level{
 		{Values: []string{"PASSWORD", "MFA & MORE", "EMPTY"}, Param: "type", Member: "@okta_policy_type"},
 	}},
-	{Name: "rules", Path: "/policies/{policy}/rules", Next: okta.NoNext, Under: []okta.Level{
+	{Name: "rules", Path: "/policies/{policy}/rules", Under: []okta.Level{
 		{Values: []string{"PASSWORD", "MFA & MORE", "EMPTY"}, Param: "type"}, {Of: "policies", Param: "policy", Member: "@okta_policy_id"},
 	}},
 	{Name: "templates", Path: "/templates", Limit: 2, MinLimit: 1, Key: "name"},
 	{Name: "customizations", Path: "/templates/{name}/customizations", Limit: 2, MinLimit: 1, Under: []okta.Level{
 		{Of: "templates", Param: "name", Member: "@okta_template"},
 	}},
-	{Name: "threats", Path: "/threats/configuration", Items: ".", Next: okta.NoNext},
+	{Name: "threats", Path: "/threats/configuration", Items: "."},
 }
 
 // deleted stands where an object was: the pages after it begin where they did.

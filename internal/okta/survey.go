@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -25,7 +26,7 @@ type Survey struct {
 
 	r      *Reader
 	firsts map[string]firstPage // by the cursor
-	lists  map[string]list      // by the collection's name
+	lists  map[string]list      // by the collection's name and what of it is selected
 }
 
 // Survey begins a survey.
@@ -59,34 +60,39 @@ type list struct {
 }
 
 // Estimate estimates a full pull of a collection. It sends at most five requests for each list, and waits within the share
-// for a rate limit. It takes all objects of a level for those that are selected, so that it may estimate too much. Its error
-// is an [Error], the cause of ctx, or about an unknown service.
+// for a rate limit. Its error is an [Error], the cause of ctx, or about an unknown service.
 func (s *Survey) Estimate(ctx context.Context, service string) (Estimate, error) {
 	c, ok := s.r.org.cfg.Catalog.Lookup(service)
 	if !ok {
 		return Estimate{}, errUnknownService(service)
 	}
-	l := s.list(ctx, c)
+	s.r.collection = c
+	l := s.list(ctx, c, Level{})
+	if e, ok := errors.AsType[*Error](l.err); ok && e.off {
+		return Estimate{}, e.notInOrg(c)
+	}
 	return l.Estimate, l.err
 }
 
-func (s *Survey) list(ctx context.Context, c Collection) list {
-	known, ok := s.lists[c.Name]
+// list returns what is known of the lists of a collection, and counts the objects that the level selects.
+func (s *Survey) list(ctx context.Context, c Collection, level Level) list {
+	key := fmt.Sprint(c.Name, level.Where)
+	known, ok := s.lists[key]
 	if !ok {
-		known = s.ask(ctx, c)
-		s.lists[c.Name] = known
+		known = s.ask(ctx, c, level)
+		s.lists[key] = known
 	}
 	return known
 }
 
-// ask asks for the lists of a collection, or some of them.
-func (s *Survey) ask(ctx context.Context, c Collection) (l list) {
+// ask asks for the lists of a collection, or for some of them.
+func (s *Survey) ask(ctx context.Context, c Collection, selects Level) (l list) {
 	parents, lists, pages := [][]string{nil}, 1, surveyPages
 	if len(c.Under) > 0 {
 		parents, pages = nil, 1
 		if level := c.Under[len(c.Under)-1]; level.Of != "" {
 			above, _ := s.r.org.cfg.Catalog.Lookup(level.Of) // a test checks that the catalog has it
-			p := s.list(ctx, above)
+			p := s.list(ctx, above, level)
 			if p.err != nil {
 				return list{err: p.err}
 			}
@@ -103,7 +109,7 @@ func (s *Survey) ask(ctx context.Context, c Collection) (l list) {
 	var lacking error
 	answered := false
 	for _, under := range parents {
-		n, asked, err := s.count(ctx, c, under, pages, &l)
+		n, asked, err := s.count(ctx, c, selects, under, pages, &l)
 		if e, ok := errors.AsType[*Error](err); ok && len(under) > 0 && (e.Class == ofParent || e.Class == NotInOrg) {
 			lacking, err = err, nil
 		} else {
@@ -127,7 +133,7 @@ func (s *Survey) ask(ctx context.Context, c Collection) (l list) {
 
 // count asks for the pages of one list, at most as many as are given, and notes in l what it sees. A page that is left counts
 // as a request, so that the list takes one more at least.
-func (s *Survey) count(ctx context.Context, c Collection, under []string, pages int, l *list) (objects, requests int, err error) {
+func (s *Survey) count(ctx context.Context, c Collection, selects Level, under []string, pages int, l *list) (objects, requests int, err error) {
 	start, next := c.firstCursor(under, c.Limit, c.Full), ""
 	for requests < pages {
 		a, err := s.fetch(ctx, c, under, start, next)
@@ -137,14 +143,17 @@ func (s *Survey) count(ctx context.Context, c Collection, under []string, pages 
 		}
 		shown, allowed := s.r.member.Limit(c.Path)
 		l.Limit = EndpointLimit{c.Path, shown, allowed}
-		objects += len(a.objects)
-		found, _ := ids(a.objects)
+		found, _ := selects.ids(a.objects)
+		if objects += len(found); selects.Of == "" {
+			objects += len(a.objects) - len(found) // an object without an id counts too, unless something is below it
+		}
 		for _, id := range found[:min(len(found), surveySamples-len(l.some))] {
 			l.some = append(l.some, append(slices.Clone(under), id))
 		}
 		next = a.next
+		empty := len(a.objects) == 0
 		a.release()
-		if next == "" || len(found) == 0 {
+		if next == "" || empty || c.Polled {
 			return objects, requests, nil
 		}
 	}

@@ -124,9 +124,9 @@ func (r *Reader) levelPage(pos checkpoint.Position, i int) *levelPage {
 // whose position is at an object of the level.
 func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, above parents) (*Page, error) {
 	i := len(above.ids)
-	c, _ := r.org.cfg.Catalog.Lookup(r.collection.Under[i].Of) // a test checks that the catalog has it
-	at := pos.Levels[i]
-	first := c.firstCursor(above.ids, c.Limit, c.Full)
+	level, at := r.collection.Under[i], pos.Levels[i]
+	c, _ := r.org.cfg.Catalog.Lookup(level.Of) // a test checks that the catalog has it
+	first := c.firstCursor(above.ids, c.Limit, level.parents(c, *pos.Pull))
 	cursor := cmp.Or(at.Cursor, first)
 	a, err := r.fetch(ctx, c, above.ids, first, at.Cursor)
 	if err != nil {
@@ -142,7 +142,7 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, above 
 	}
 	page := &levelPage{pull: p.Position.Pull.ID, cursor: cursor, next: a.next, guard: at.Guard}
 	var noID int
-	if page.ids, noID = ids(a.objects); noID > 0 {
+	if page.ids, noID = level.ids(a.objects); noID > 0 {
 		p.odd.Missing += int64(noID)
 		p.warn(WarnNoID, "%d of %s have no id of at most %d bytes that can be part of a path: the objects under them are not collected", noID, c.Name, maxID)
 	}
@@ -193,13 +193,14 @@ func (r *Reader) seek(p *Page, i int, page *levelPage, above parents, date date)
 	}
 }
 
-// ids returns the ids of a page's objects, without duplicates: after a duplicate, advance would go back to the first.
-// noID counts the objects without a usable id.
-func ids(objects []object) (ids []string, noID int) {
+// ids returns the ids of a page's objects that the level selects, without duplicates: after a duplicate, advance would go
+// back to the first. noID counts those without a usable id.
+func (l Level) ids(objects []object) (ids []string, noID int) {
 	seen := map[string]bool{}
 	for _, o := range objects {
 		id := jsontext.Text(o.id)
 		switch {
+		case !l.Where.selects(o):
 		case !usableID(id):
 			noID++
 		case !seen[id]:
