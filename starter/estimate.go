@@ -134,7 +134,7 @@ func (e *estimated) cost(c okta.Collection, found okta.Estimate, intervals okta.
 		e.Minutes = float64(e.Requests) / float64(found.Limit.PerMinute)
 	}
 	if c.Polled {
-		e.Minutes = 0 // it has no end
+		e.Objects, e.Requests, e.Minutes = 0, 0, 0 // it has no end
 		e.RequestsADay = perDay(idlePolls * intervals.Interval(c))
 		e.ActionsADay = e.RequestsADay * pullActions
 		return

@@ -134,7 +134,11 @@ func (s *Survey) ask(ctx context.Context, c Collection, selects Level) (l list) 
 // count asks for the pages of one list, at most as many as are given, and notes in l what it sees. A page that is left counts
 // as a request, so that the list takes one more at least.
 func (s *Survey) count(ctx context.Context, c Collection, selects Level, under []string, pages int, l *list) (objects, requests int, err error) {
-	start, next := c.firstCursor(under, c.Limit, c.Full), ""
+	size := c.Limit
+	if c.Polled {
+		size = c.MinLimit // its events are not counted
+	}
+	start, next := c.firstCursor(under, size, c.Full), ""
 	for requests < pages {
 		a, err := s.fetch(ctx, c, under, start, next)
 		requests++
