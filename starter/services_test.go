@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -11,12 +14,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"okta-collector/internal/okta"
+	"okta-collector/internal/status"
 )
 
 // servicesSay calls `starter services`, which needs no Temporal.
 func servicesSay(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	return newTemporal(t).call(append([]string{"services"}, args...)...)
+	root := newRoot(func(context.Context) (*status.Reader, error) { return nil, errors.New("Temporal was asked") })
+	var out, errs bytes.Buffer
+	root.SetOut(&out)
+	root.SetErr(&errs)
+	root.SetArgs(append([]string{"services"}, args...))
+	code = execute(t.Context(), root)
+	return code, out.String(), errs.String()
 }
 
 func TestServicesListsTheWholeCatalogWithoutAnySetting(t *testing.T) {
@@ -79,9 +89,9 @@ func TestServicesListsThoseOfAGroup(t *testing.T) {
 func TestServicesFitTheTerminal(t *testing.T) {
 	rows := []serviceRow{newServiceRow(okta.Services()[0], okta.Config{PollLogs: time.Second})}
 	require.Contains(t, renderServices(rows, 200), "okta.logs.read")
-	require.NotContains(t, renderServices(rows, 90), "okta.logs.read")
-	require.Contains(t, renderServices(rows, 90), "auth.okta.system")
-	require.NotContains(t, renderServices(rows, 60), "auth.okta.system")
+	require.NotContains(t, renderServices(rows, 75), "okta.logs.read")
+	require.Contains(t, renderServices(rows, 75), "auth.okta.system")
+	require.NotContains(t, renderServices(rows, 55), "auth.okta.system")
 }
 
 func TestScopesAreThoseOfTheSettingsWithWhatIsAskedForAbove(t *testing.T) {
