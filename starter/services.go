@@ -56,7 +56,7 @@ as below each app, it asks below three, and takes these for all.`,
 			return err
 		}
 		if *scopes {
-			return showScopes(cmd.OutOrStdout(), scopesOf(named(names, of.Chosen)), *asJSON)
+			return showScopes(cmd.OutOrStdout(), named(names, of.Chosen).Scopes(), *asJSON)
 		}
 		var rows []serviceRow
 		for _, c := range named(names, okta.ServiceNames()) {
@@ -95,19 +95,6 @@ func named(names, without []string) (chosen okta.Catalog) {
 	return chosen
 }
 
-// scopesOf returns the scopes that collections need, those of the lists that they are below among them, sorted.
-func scopesOf(chosen okta.Catalog) (scopes []string) {
-	for _, c := range chosen {
-		scopes = append(scopes, c.Scopes...)
-		for _, level := range c.Under {
-			above, _ := okta.Lookup(level.Of)
-			scopes = append(scopes, above.Scopes...)
-		}
-	}
-	slices.Sort(scopes)
-	return slices.Compact(scopes)
-}
-
 func showScopes(out io.Writer, scopes []string, asJSON bool) error {
 	return show(out, asJSON, scopes, func() string { return strings.Join(scopes, "\n") })
 }
@@ -130,7 +117,7 @@ type serviceRow struct {
 
 func newServiceRow(c okta.Collection, intervals okta.Config) serviceRow {
 	r := serviceRow{
-		Service: c.Name, Table: c.Table, Scopes: scopesOf(okta.Catalog{c}), Groups: []string{}, Path: c.Path, Asked: asked(c), Requests: requests(c),
+		Service: c.Name, Table: c.Table, Scopes: okta.Catalog{c}.Scopes(), Groups: []string{}, Path: c.Path, Asked: asked(c), Requests: requests(c),
 		EverySeconds: intervals.Interval(c).Seconds(), FullSeconds: intervals.FullInterval(c).Seconds(),
 	}
 	for _, group := range okta.Groups() {

@@ -43,6 +43,19 @@ func (c Catalog) Choose(name string) (chosen Catalog) {
 	return chosen
 }
 
+// Scopes returns the OAuth scopes that the collections need, those of the lists that they are below among them, sorted.
+func (c Catalog) Scopes() (scopes []string) {
+	for _, collection := range c {
+		scopes = append(scopes, collection.Scopes...)
+		for _, level := range collection.Under {
+			above, _ := Lookup(level.Of) // none is named by constants
+			scopes = append(scopes, above.Scopes...)
+		}
+	}
+	slices.Sort(scopes)
+	return slices.Compact(scopes)
+}
+
 // maxLike is how many names [Suggestion] has, and maxName the longest name in bytes that it looks at.
 const maxLike, maxName = 3, 60
 

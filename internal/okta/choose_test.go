@@ -49,6 +49,12 @@ func TestNoServiceHasTheNameOfAGroup(t *testing.T) {
 	}
 }
 
+func TestTheScopesOfAServiceAreThoseOfWhatIsAboveItToo(t *testing.T) {
+	require.Equal(t, []string{"okta.networkZones.read"}, okta.Services().Choose("zones").Scopes())
+	require.Equal(t, []string{"okta.groups.read", "okta.roles.read"}, okta.Services().Choose("group_role_apps").Scopes())
+	require.Equal(t, []string{"okta.policies.read"}, okta.Services().Choose("policy_rules").Scopes())
+}
+
 func TestNamesAreSuggestedForOneThatIsNotKnown(t *testing.T) {
 	const all = "bin/starter services lists all"
 	for _, test := range []struct{ name, want string }{
