@@ -58,8 +58,8 @@ func TestCheckSaysWhichPermissionIsMissing(t *testing.T) {
 func TestCheckOfAnUnknownService(t *testing.T) {
 	sim, _ := newSim(t, nil)
 	org, w := newOrg(t, sim)
-	_, err := org.Check(t.Context(), "devices")
-	require.ErrorContains(t, err, `no service is named "devices"`)
+	_, err := org.Check(t.Context(), "nonsense")
+	require.ErrorContains(t, err, `no service is named "nonsense"`)
 	require.Empty(t, w.asked)
 }
 

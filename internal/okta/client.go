@@ -189,6 +189,8 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 		switch {
 		case remedy != "":
 			e = &Error{Path: path, Advice: remedy, err: err}
+		case errors.Is(err, errNeverAsked) && len(q.under) > 0:
+			e = &Error{Class: ofParent, Path: path, err: err} // its id makes it one
 		case !ok:
 			e = &Error{Class: Person, Path: path, err: err}
 		}
@@ -361,11 +363,16 @@ func (o *Org) requestID(h http.Header) string {
 	return id
 }
 
-// request builds the signed request for a cursor.
+var errNeverAsked = errors.New("is never done: this endpoint answers with secrets, or acts")
+
+// request builds the signed request for a cursor. All requests to the API are made here.
 func (o *Org) request(ctx context.Context, cursor string, scopes []string) (*http.Request, error) {
 	req, err := o.sdk.CloneRequestExecutor().NewRequest(http.MethodGet, cursor, nil)
 	if err != nil || req.URL.Host != o.host {
 		return nil, errors.New("the cursor does not belong to this org") // the SDK's error is dropped: it can repeat the cursor
+	}
+	if isRefused(req.URL.EscapedPath()) {
+		return nil, errNeverAsked
 	}
 	req.Header.Del("Authorization")
 	return req, o.cfg.Authorizer.Authorize(ctx, req, scopes)
