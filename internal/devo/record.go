@@ -14,7 +14,7 @@ const (
 	// of a batch, and keeps system calls rare.
 	blockSize  = 128 << 10
 	maxMembers = 1 << 10 // of [Batch.Members], in bytes
-	maxRecord  = 3 << 10 // of [Record.JSON], in bytes; with @devo_environment it is below every MaxEvent
+	maxRecord  = 2 << 10 // of [Record.JSON], in bytes; with @devo_environment a record is below every MaxEvent
 	maxTag     = 1024    // Devo's limit, in characters
 )
 

@@ -74,7 +74,7 @@ func (b Batch) isEmpty() bool { return len(b.Objects)+len(b.Before)+len(b.After)
 // A Record is a line for a table of its own. The batch's members are not added to it, but @devo_environment is.
 type Record struct {
 	Tag  string // the Devo table
-	JSON []byte // a compact JSON object of at most 3 KiB
+	JSON []byte // a compact JSON object of at most 2 KiB
 }
 
 // Stats counts what was shipped of a batch.

@@ -59,7 +59,7 @@ func (o *Org) read(ctx context.Context, a *answer, q query, resp *http.Response)
 		return err
 	}
 	a.readLinks(q, resp.Header, links)
-	o.drop(c, a.objects)
+	o.readTypes(c, a.objects)
 	if err := o.redact(ctx, q, a); err != nil {
 		return err
 	}

@@ -81,17 +81,17 @@ func (r *Reader) putAside(pos checkpoint.Position, above parents, cursor string,
 	pos = begun(pos, date)
 	parent := r.collection.Under[len(above.ids)-1].Of + "/" + strings.Join(above.ids, "/")
 	if pos.Retrying {
-		pull := *pos.Pull
+		from, pull := pos, *pos.Pull
 		pull.Missing++
 		if len(pull.MissingOf) < maxNamed {
 			pull.MissingOf = append(slices.Clip(pull.MissingOf), parent)
 		}
 		pos.Pull = &pull
-		p := &Page{Position: pos, Pull: pull.Kind}
+		p := &Page{Position: pos, Pull: pull.Kind, from: from}
 		p.warn(WarnAside, "%s failed again at the end of the pull, and is left to the next one: %s", parent, e)
 		r.advance(p, above.pages, date)
 		if p.CaughtUp && !pull.Reached {
-			p.CaughtUp, p.odd = false, checkpoint.Oddities{}
+			p.CaughtUp, p.begins, p.ends, p.odd = false, false, nil, checkpoint.Oddities{}
 			p.Position = pos.BetweenPulls()
 			return p, e.ofService("no listing under any of " + r.collection.Under[0].Of + " has succeeded")
 		}
@@ -102,7 +102,7 @@ func (r *Reader) putAside(pos checkpoint.Position, above parents, cursor string,
 		aside.Cursor, aside.Part, aside.Listed = "", checkpoint.Part{}, 0
 	}
 	next, ok := pos.PutAside(aside)
-	p := &Page{Position: next, Pull: pos.Pull.Kind}
+	p := &Page{Position: next, Pull: pos.Pull.Kind, from: pos}
 	if !ok {
 		return p, e.ofService(fmt.Sprintf("the listings under %d of %s in a row have failed, and begin again with the first of them",
 			checkpoint.MaxRow, r.collection.Under[0].Of))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 
-	"okta-collector/internal/jsontext"
 	"okta-collector/internal/redact"
 )
 
@@ -44,7 +43,7 @@ func (o *Org) redact(ctx context.Context, q query, a *answer) error {
 	var sizes []int // of the objects that change; nil if none does
 	for i := range a.objects {
 		e := &a.objects[i]
-		if e.fault != nil || e.dropped {
+		if e.fault != nil || e.dropped && e.deletes == nil {
 			continue
 		}
 		size := rules.Size(e.raw, broken)
@@ -100,25 +99,15 @@ func (o *Org) redactKey() (key redact.Key, err error) {
 	return key, nil
 }
 
-// drop marks the events that the operator does not want to be shipped.
-func (o *Org) drop(c Collection, events []object) {
-	if !c.Polled || len(o.cfg.DropEvents) == 0 {
+// readTypes marks the events that the operator does not want to be shipped, and those that say that something was deleted.
+func (o *Org) readTypes(c Collection, events []object) {
+	if !c.Polled {
 		return
 	}
 	for i := range events {
-		events[i].dropped = events[i].fault == nil && slices.Contains(o.cfg.DropEvents, eventType(events[i].raw))
-	}
-}
-
-// eventType returns the type of an event of the System Log; empty if it has none.
-func eventType(event []byte) (kind string) {
-	for name, value := range jsontext.Members(event) {
-		if jsontext.Text(name) != "eventType" {
-			continue
-		}
-		if kind = ""; value[0] == '"' {
-			kind = jsontext.Text(value[1 : len(value)-1])
+		if e := &events[i]; e.fault == nil {
+			kind := member(e.raw, "eventType")
+			e.dropped, e.deletes = slices.Contains(o.cfg.DropEvents, kind), deletionOf[kind]
 		}
 	}
-	return kind
 }

@@ -33,6 +33,8 @@ type object struct {
 	replaced bool
 	// dropped: the object is not shipped.
 	dropped bool
+	// deletes says of which object an event records the end; nil if of none.
+	deletes *deletion
 }
 
 // time is when an event was published; zero if that is unknown.
