@@ -1,10 +1,12 @@
 package okta
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
 
+	"okta-collector/internal/jsontext"
 	"okta-collector/internal/redact"
 )
 
@@ -105,9 +107,20 @@ func (o *Org) readTypes(c Collection, events []object) {
 		return
 	}
 	for i := range events {
-		if e := &events[i]; e.fault == nil {
-			kind := member(e.raw, "eventType")
-			e.dropped, e.deletes = slices.Contains(o.cfg.DropEvents, kind), deletionOf[kind]
+		e := &events[i]
+		if e.fault != nil {
+			continue
 		}
+		kind := e.kind
+		if bytes.IndexByte(kind, '\\') >= 0 {
+			kind = []byte(jsontext.Text(kind))
+		}
+		e.dropped = slices.ContainsFunc(o.cfg.DropEvents, func(dropped string) bool { return dropped == string(kind) })
+		e.deletes = deletionOf[string(kind)]
 	}
+}
+
+// isEventType reports whether a member of this name is eventType, however the name is spelt.
+func isEventType(name []byte) bool {
+	return string(name) == "eventType" || bytes.IndexByte(name, '\\') >= 0 && jsontext.Text(name) == "eventType"
 }
