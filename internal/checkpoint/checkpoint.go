@@ -243,6 +243,10 @@ type Pull struct {
 	MissingOf []string `json:"missingOf,omitempty"`
 	// Reached: a listing under a parent has succeeded.
 	Reached bool `json:"reached,omitempty"`
+	// Announced: the record that a full pull begins with was shipped.
+	Announced bool `json:"announced,omitempty"`
+	// Skipped: an element could not be read, or a parent has no usable id. The pull is not complete.
+	Skipped bool `json:"skipped,omitempty"`
 }
 
 // Level is a position in a parent listing.
