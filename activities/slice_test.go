@@ -120,7 +120,10 @@ func what(batch devo.Batch) string {
 
 // Open, Send and so on are Devo.
 func (b *bench) Open(_ context.Context, target devo.Target) (devo.Stream, error) {
-	require.Contains(b.t, []string{"auth.okta.users", "auth.okta.system"}, target.Tag)
+	_, service, err := workflows.ParseWorkflowID(target.Name)
+	require.NoError(b.t, err)
+	of, _ := okta.Lookup(service)
+	require.Equal(b.t, of.Table, target.Tag)
 	b.target = target
 	b.note("open")
 	return b, nil

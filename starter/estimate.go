@@ -176,6 +176,8 @@ func renderEstimate(all []estimated, width int) string {
 		requests, actions = requests+e.RequestsADay, actions+e.ActionsADay
 		row := table.Row{e.Tenant, e.Service, e.mark(e.Objects), e.mark(e.Requests), minutes(e.Minutes), whole(e.RequestsADay), whole(e.ActionsADay), ""}
 		switch {
+		case e.Requests == 0 && e.problem == (workflows.Problem{}): // the System Log
+			row = table.Row{e.Tenant, e.Service, "-", "-", "-", whole(e.RequestsADay), whole(e.ActionsADay), "polls"}
 		case e.NotInOrg:
 			row = table.Row{e.Tenant, e.Service, "-", "-", "-", whole(e.RequestsADay), whole(e.ActionsADay), "not in this org"}
 		case e.Error != "":

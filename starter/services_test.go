@@ -156,14 +156,15 @@ func TestAnEstimateSaysWhatServicesWouldCostTheOrg(t *testing.T) {
 }
 
 func TestAnEstimateIsOfTheServicesInTheSettingsAndSaysWhatItAssumes(t *testing.T) {
-	t.Setenv("OKTA_SERVICES", "apps,app_users,behaviors,zones")
+	t.Setenv("OKTA_SERVICES", "logs,apps,app_users,behaviors,zones")
 	code, stdout, stderr := estimateOf(t, threeOfEach)
 	require.Equal(t, 1, code)
-	require.Contains(t, stderr, "1 of 4 services cannot be estimated")
+	require.Contains(t, stderr, "1 of 5 services cannot be estimated")
+	require.Regexp(t, `default +logs +- +- +- +1,440 +2,880 +polls\n`, stdout)
 	require.Regexp(t, `default +apps +3 +1 +<1 +96 +288\n`, stdout)
 	require.Regexp(t, `default +behaviors +- +- +- +1 +2 +not in this org\n`, stdout)
 	require.Regexp(t, `default +zones +- +- +- +- +- +see below\n`, stdout)
-	require.Regexp(t, `\n +all +101 +296\n`, stdout)
+	require.Regexp(t, `\n +all +1,541 +3,176\n`, stdout)
 	require.Contains(t, oneLine(stdout), "Actions are those that Temporal Cloud bills")
 	require.Contains(t, stdout, "okta.networkZones.read")
 	require.NotContains(t, stdout+stderr, "00secret")
