@@ -69,10 +69,23 @@ func (p Position) KeepAside(a Aside) Position {
 	return p
 }
 
-// AfterSuccess returns p after an answer about a listing under a parent: the parents before it did not fail in a row with
-// those after it.
+// AfterSuccess returns p after an answer of a listing of the collection itself: the parents before it did not fail in a row
+// with those after it.
 func (p Position) AfterSuccess() Position {
-	p.Row = nil
+	if p.Row = nil; !p.Pull.Listed {
+		pull := *p.Pull
+		pull.Reached, pull.Listed = true, true
+		p.Pull = &pull
+	}
+	return p
+}
+
+// AfterNothing returns p after an answer that there is nothing below a parent. It is a success, but says nothing about a
+// feature that is off for what is listed further below.
+func (p Position) AfterNothing() Position {
+	if p.Row != nil && p.Row.Off < p.Row.Parents {
+		p.Row = nil
+	}
 	if !p.Pull.Reached {
 		pull := *p.Pull
 		pull.Reached = true

@@ -115,7 +115,7 @@ func (r *Reader) putAside(pos checkpoint.Position, above parents, cursor string,
 		aside.Cursor, aside.Part, aside.Listed = "", checkpoint.Part{}, 0
 	}
 	p, kept := &Page{Pull: pos.Pull.Kind, from: pos}, true
-	if e.off && pos.Pull.Reached {
+	if e.off && pos.Pull.Listed {
 		p.Position = pos.KeepAside(aside)
 		p.odd.Aside++
 	} else {
@@ -129,7 +129,7 @@ func (r *Reader) putAside(pos checkpoint.Position, above parents, cursor string,
 		r.advance(p, above.pages, date)
 	}
 	// The feature is off for five parents, or for all there are.
-	off := e.off && !pos.Pull.Reached && (pos.Row == nil || pos.Row.Off == pos.Row.Parents)
+	off := e.off && !pos.Pull.Listed && (pos.Row == nil || pos.Row.Off == pos.Row.Parents)
 	switch {
 	case off && (!kept || p.Position.Retrying):
 		return &Page{Position: pos.BetweenPulls(), Pull: pos.Pull.Kind}, e.notInOrg(r.collection)
@@ -152,12 +152,12 @@ func (r *Reader) failedAgain(pos checkpoint.Position, above parents, parent stri
 	p.Position.Pull = &pull
 	p.warn(WarnAside, "%s failed again at the end of the pull, and is left to the next one: %s", parent, e)
 	r.advance(p, above.pages, date)
+	if p.CaughtUp && e.off && !pull.Listed {
+		return &Page{Position: pos.BetweenPulls(), Pull: pull.Kind}, e.notInOrg(r.collection)
+	}
 	if p.CaughtUp && !pull.Reached {
 		p.CaughtUp, p.begins, p.ends, p.odd = false, false, nil, checkpoint.Oddities{}
 		p.Position = pos.BetweenPulls()
-		if e.off {
-			return p, e.notInOrg(r.collection)
-		}
 		return p, e.ofService("no listing under any of " + r.collection.Under[0].name() + " has succeeded")
 	}
 	return p, nil
@@ -174,10 +174,10 @@ func (e *Error) ofService(why string) error {
 	return &service
 }
 
-// reached records that a listing under a parent has succeeded.
-func (p *Page) reached() {
-	if p.Position.Row != nil {
-		p.before.Aside = int64(p.Position.Row.Parents)
+// reached moves the position on after an answer about a parent that is no failure.
+func (p *Page) reached(next checkpoint.Position) {
+	if row := p.Position.Row; row != nil && next.Row == nil {
+		p.before.Aside = int64(row.Parents)
 	}
-	p.Position = p.Position.AfterSuccess()
+	p.Position = next
 }

@@ -47,11 +47,13 @@ func (r *Reader) walk(ctx context.Context, pos checkpoint.Position) (*Page, erro
 			p.Members = fmt.Appendf(p.Members, `,%q:%s`, member, quoted)
 		}
 	}
-	if a.gone {
+	switch {
+	case len(above.ids) == 0:
+	case a.gone:
 		p.odd.Gone++
-	}
-	if len(above.ids) > 0 {
-		p.reached()
+		p.reached(p.Position.AfterNothing())
+	default:
+		p.reached(p.Position.AfterSuccess())
 	}
 	if r.ends(p, r.collection, &p.Position.Guard, a) {
 		p.endParent(r.collection, above.ids)
@@ -160,7 +162,7 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, above 
 	}
 	r.org.levels.Store(levelKey{r.name, i}, page)
 	if i > 0 && len(page.ids) == 0 { // with an object, what is under it is the success or the failure
-		p.reached()
+		p.reached(p.Position.AfterNothing())
 	}
 	switch {
 	case at.Seeking:
