@@ -65,7 +65,9 @@ var functions = map[string]function.Function{
 	"toset": function.New(&function.Spec{
 		Params: []function.Parameter{{Type: cty.DynamicPseudoType}},
 		Type:   function.StaticReturnType(cty.Set(cty.String)),
-		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) { return convert.Convert(args[0], cty.Set(cty.String)) },
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			return convert.Convert(args[0], cty.Set(cty.String))
+		},
 	}),
 }
 
