@@ -2,7 +2,7 @@ package oktasim
 
 import "time"
 
-// Changes are numbered 1, 2, 3, …; the c-th comes ChangeEvery × c after Epoch, to the user and the group
+// Changes are numbered 1, 2, 3, …; the c-th comes ChangeEvery × c after Epoch, to the user, the group and the device
 // whose turn it is. Each is updated in its profile or, for every other group or so, in its membership.
 
 // changes says how many there were until now.
@@ -40,12 +40,15 @@ func (o *Org) settled(h uint64) int64 {
 	return o.cfg.Epoch.Add(-ago).UnixMilli()
 }
 
-// userUpdated is lastUpdated of user i after r changes.
-func (o *Org) userUpdated(i, r int) int64 {
+// userUpdated is lastUpdated of user i after r changes, and deviceUpdated that of a device.
+func (o *Org) userUpdated(i, r int) int64   { return o.updated(collections["users"], i, r) }
+func (o *Org) deviceUpdated(i, r int) int64 { return o.updated(collections["devices"], i, r) }
+
+func (o *Org) updated(c *collection, i, r int) int64 {
 	if r > 0 {
-		return o.changedAt(i, o.counts["users"], r)
+		return o.changedAt(i, o.counts[c.name], r)
 	}
-	return o.settled(o.hash(collections["users"].salt, i))
+	return o.settled(o.hash(c.salt, i))
 }
 
 // groupUpdated is lastUpdated or lastMembershipUpdated of group i after r changes.

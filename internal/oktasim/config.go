@@ -41,9 +41,10 @@ type Config struct {
 	// Epoch is when the org begins to live: the backlog of log events was persisted before it,
 	// live events and changes come after it. Default: when New is called. It is cut to milliseconds.
 	Epoch time.Time
-	// Counts says how many objects there are of each service: of logs those in the backlog; of
-	// app_users, app_groups and group_members those under one parent. One parent in eight has none
-	// all the same, and no parent has more than there are users (not deprovisioned) or groups.
+	// Counts says how many objects there are of each service: of logs those in the backlog; of what is listed under parents
+	// those under one parent; of policies and rate_limits those of one type. One parent in eight has none all the same, unless
+	// the objects say which parents have them, such as those of role_assignees. No parent has more than there are users (not
+	// deprovisioned), groups or names for them.
 	Counts map[string]int
 	// BacklogSpan is the time before Epoch over which the backlog was persisted, at most 90 days.
 	// Default: 80 days, which leaves ten until Okta begins to forget it.
@@ -61,6 +62,10 @@ type Config struct {
 	SinceIsPublished bool
 	// Punctual persists every log event in the millisecond in which it is published.
 	Punctual bool
+	// Off are the features that the org has not got: the names of services, and types of policies as policies/ENTITY_RISK. Okta
+	// says so in different manners, and each has that of its kind. The oddities feature-flag, no-such-endpoint, not-enabled and
+	// no-such-method give any service another one.
+	Off []string
 	// Pretty answers with insignificant white space.
 	Pretty bool
 	// Odd are the oddities that are switched on from the beginning.
@@ -128,9 +133,9 @@ func (c Config) withDefaults() (Config, error) {
 	if _, ok := plans[c.Plan]; !ok {
 		errs = append(errs, fmt.Errorf("unknown plan %q; there are %v", c.Plan, slices.Sorted(maps.Keys(plans))))
 	}
-	for name, listed := range collections {
-		if limits, ok := plans[c.Plan]; ok && limits[listed.bucket] == 0 {
-			errs = append(errs, fmt.Errorf("plan %s has no limit for %s, the bucket of %s", c.Plan, listed.bucket, name))
+	for _, name := range c.Off {
+		if !canBeOff(name) {
+			errs = append(errs, fmt.Errorf("there is no service or policy type %q to be off", name))
 		}
 	}
 	for _, bucket := range slices.Sorted(maps.Keys(c.Limits)) {

@@ -12,13 +12,19 @@ type attribute struct {
 	text func(o *Org, i int) string
 }
 
-// attributes of the collections that have a filter parameter.
+// attributes of the collections that have a parameter to select by.
 var attributes = map[string]map[string]attribute{
 	"users": {
 		"id":     {text: func(o *Org, i int) string { return o.ID("users", i) }},
 		"status": {text: (*Org).userStatus},
 		"lastUpdated": {time: func(o *Org, i, changes int) int64 {
 			return o.userUpdated(i, revision(i, o.counts["users"], changes))
+		}},
+	},
+	"devices": {
+		"id": {text: func(o *Org, i int) string { return o.ID("devices", i) }},
+		"lastUpdated": {time: func(o *Org, i, changes int) int64 {
+			return o.deviceUpdated(i, revision(i, o.counts["devices"], changes))
 		}},
 	},
 	"groups": {
