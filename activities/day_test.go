@@ -2,6 +2,7 @@ package activities_test
 
 import (
 	"cmp"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -24,10 +25,20 @@ const (
 	mostOfAll     = 15_000
 )
 
-// idleOrg is the size of an org in which nothing happens; below others, how many there are below each.
-var idleOrg = map[string]int{
-	"logs": 1000, "users": 500, "groups": 100, "apps": 60, "clients": 60, "idps": 10, "zones": 20,
-	"app_users": 20, "app_groups": 5, "group_members": 20,
+// idleOrg is the size of an org in which nothing happens: how many there are of each service, and below others how many
+// below each of these.
+func idleOrg() map[string]int {
+	counts := map[string]int{}
+	for _, c := range okta.Services() {
+		if counts[c.Name] = 5; len(c.Under) > 0 {
+			counts[c.Name] = 2
+		}
+	}
+	maps.Copy(counts, map[string]int{
+		"logs": 1000, "users": 500, "groups": 100, "apps": 60, "clients": 60, "idps": 10, "zones": 20, "devices": 300, "role_assignees": 20,
+		"app_users": 20, "app_groups": 5, "group_members": 20, "policies": 20, "brands": 10,
+	})
+	return counts
 }
 
 // cost is what a service takes.
@@ -82,7 +93,7 @@ func TestWhatTheOrgHasNotGotCostsARequestADay(t *testing.T) {
 func dayOf(t *testing.T, c okta.Collection) cost {
 	t.Helper()
 	return dayIn(t, c, func() http.Handler {
-		sim, err := oktasim.New(oktasim.Config{Seed: 14, Token: token, Counts: idleOrg, Unlimited: true, BacklogSpan: time.Hour})
+		sim, err := oktasim.New(oktasim.Config{Seed: 14, Token: token, Counts: idleOrg(), Unlimited: true, BacklogSpan: time.Hour})
 		require.NoError(t, err)
 		return sim
 	})
