@@ -88,10 +88,12 @@ const (
 	// maxDeleted bounds the deleted objects of one event, maxDeletedOnPage those of a page. Okta's events name one or a few.
 	maxDeleted       = 64
 	maxDeletedOnPage = 10_000
+	// maxStamp bounds an event's uuid and the text of its time, in bytes. Okta's have 36 and 24.
+	maxStamp = 64
 )
 
-// Deleted is an object of which an event of the System Log says that it was deleted. Its texts have at most 256 bytes each,
-// and need no escapes in JSON.
+// Deleted is an object of which an event of the System Log says that it was deleted. Its ids have at most 256 bytes each, the
+// other texts 64, and they need no escapes in JSON.
 type Deleted struct {
 	// Service names the collection that listed the object.
 	Service string
@@ -161,7 +163,7 @@ func (d *deletion) in(event []byte) (all []Deleted) {
 		}
 		parents = longer
 	}
-	uuid, published := plainMember(event, "uuid"), plainMember(event, "published")
+	uuid, published := plainMember(event, "uuid", maxStamp), plainMember(event, "published", maxStamp)
 	for _, id := range idsOf(targets, d.object) {
 		for _, under := range parents {
 			if len(all) == maxDeleted {
@@ -181,7 +183,7 @@ func idsOf(targets []byte, kind string) (ids []string) {
 		if kind != onlyTarget && member(target, "type") != kind {
 			continue
 		}
-		id := plainMember(target, "id")
+		id := plainMember(target, "id", maxID)
 		if id != "" && len(ids) < maxDeleted && !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
@@ -192,10 +194,10 @@ func idsOf(targets []byte, kind string) (ids []string) {
 	return ids
 }
 
-// plainMember returns the text of a member like an id: it could be part of a path, and needs no escapes in JSON. It is empty
-// if the member has no such text.
-func plainMember(object []byte, name string) string {
-	if text := member(object, name); usableID(text) && !strings.ContainsRune(text, '"') {
+// plainMember returns the text of a member like an id, of at most so many bytes: it could be part of a path, and needs no
+// escapes in JSON. It is empty if the member has no such text.
+func plainMember(object []byte, name string, most int) string {
+	if text := member(object, name); len(text) <= most && usableID(text) && !strings.ContainsRune(text, '"') {
 		return text
 	}
 	return ""
