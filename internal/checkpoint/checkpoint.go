@@ -245,6 +245,10 @@ type Pull struct {
 	// that has nothing to list under.
 	Reached bool `json:"reached,omitempty"`
 	Listed  bool `json:"listed,omitempty"`
+	// Announced: the record that a full pull begins with was shipped.
+	Announced bool `json:"announced,omitempty"`
+	// Skipped: an element could not be read, or a parent has no usable id. The pull is not complete.
+	Skipped bool `json:"skipped,omitempty"`
 }
 
 // Level is a position in a parent listing.

@@ -62,7 +62,7 @@ func (o *Org) read(ctx context.Context, a *answer, q query, resp *http.Response)
 	if q.service.Name != c.Name {
 		return nil // only the ids are needed
 	}
-	o.drop(c, a.objects)
+	o.readTypes(c, a.objects)
 	if err := o.redact(ctx, q, a); err != nil {
 		return err
 	}

@@ -86,7 +86,7 @@ func (r *Reader) isUnderConstant(above parents) bool {
 // service is not.
 func (r *Reader) passConstant(pos checkpoint.Position, above parents, e *Error) (*Page, error) {
 	pos = begun(pos, e.date)
-	p := &Page{Position: pos, Pull: pos.Pull.Kind}
+	p := &Page{Position: pos, Pull: pos.Pull.Kind, from: pos}
 	r.advance(p, above.pages, e.date)
 	if p.CaughtUp && !pos.Pull.Reached {
 		return &Page{Position: pos.BetweenPulls(), Pull: pos.Pull.Kind}, e.notInOrg(r.collection)
@@ -114,7 +114,7 @@ func (r *Reader) putAside(pos checkpoint.Position, above parents, cursor string,
 	if len(cursor) > checkpoint.MaxAsideCursor {
 		aside.Cursor, aside.Part, aside.Listed = "", checkpoint.Part{}, 0
 	}
-	p, kept := &Page{Pull: pos.Pull.Kind}, true
+	p, kept := &Page{Pull: pos.Pull.Kind, from: pos}, true
 	if e.off && pos.Pull.Listed {
 		p.Position = pos.KeepAside(aside)
 		p.odd.Aside++
@@ -148,15 +148,15 @@ func (r *Reader) failedAgain(pos checkpoint.Position, above parents, parent stri
 	if len(pull.MissingOf) < maxNamed {
 		pull.MissingOf = append(slices.Clip(pull.MissingOf), parent)
 	}
-	pos.Pull = &pull
-	p := &Page{Position: pos, Pull: pull.Kind}
+	p := &Page{Position: pos, Pull: pull.Kind, from: pos}
+	p.Position.Pull = &pull
 	p.warn(WarnAside, "%s failed again at the end of the pull, and is left to the next one: %s", parent, e)
 	r.advance(p, above.pages, date)
 	if p.CaughtUp && e.off && !pull.Listed {
 		return &Page{Position: pos.BetweenPulls(), Pull: pull.Kind}, e.notInOrg(r.collection)
 	}
 	if p.CaughtUp && !pull.Reached {
-		p.CaughtUp, p.odd = false, checkpoint.Oddities{}
+		p.CaughtUp, p.begins, p.ends, p.odd = false, false, nil, checkpoint.Oddities{}
 		p.Position = pos.BetweenPulls()
 		return p, e.ofService("no listing under any of " + r.collection.Under[0].name() + " has succeeded")
 	}

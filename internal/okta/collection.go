@@ -100,7 +100,7 @@ type Where struct {
 
 // selects reports whether an object is selected. Nobody knows the members of an unreadable one: it is selected.
 func (w Where) selects(o object) bool {
-	return w.Member == "" || o.fault != nil || slices.Contains(w.Values, textOf(o.raw, w.Member))
+	return w.Member == "" || o.fault != nil || slices.Contains(w.Values, member(o.raw, w.Member))
 }
 
 // window names the rate-limit window of the collection.

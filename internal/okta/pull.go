@@ -91,6 +91,7 @@ func (r *Reader) endPull(p *Page, date date) {
 	pull := pos.Pull
 	empty := pull.Kind == checkpoint.PullFull && pull.Events == 0 && pos.FullObjects > 0
 	incomplete := pull.CutOff || pull.Missing > 0 || empty
+	p.endFull(*pull, !incomplete)
 	p.Again = incomplete && !pos.Incomplete
 	if incomplete {
 		p.odd.Incomplete++

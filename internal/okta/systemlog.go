@@ -156,6 +156,7 @@ func (r *Reader) logPage(a *answer, pos checkpoint.Position, wanted func(object)
 		}
 	}
 	p = r.newPage(a, pos)
+	p.readDeleted()
 	next := &p.Position
 	if len(whole) > 0 {
 		next.Visited = pos.Visited.With(a.page(), maxVisited)

@@ -56,6 +56,7 @@ func (r *Reader) walk(ctx context.Context, pos checkpoint.Position) (*Page, erro
 		p.reached(p.Position.AfterSuccess())
 	}
 	if r.ends(p, r.collection, &p.Position.Guard, a) {
+		p.endParent(r.collection, above.ids)
 		r.advance(p, above.pages, a.date)
 	} else {
 		p.Position.Cursor = a.next
@@ -138,7 +139,8 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, above 
 		return again, nil
 	}
 	pos.Failing = checkpoint.Failing{}
-	p := &Page{Position: begun(pos, a.date), Pull: pos.Pull.Kind}
+	pos = begun(pos, a.date)
+	p := &Page{Position: pos, Pull: pos.Pull.Kind, from: pos}
 	if a.gone {
 		p.odd.Gone++
 	}
@@ -146,6 +148,9 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, above 
 	var noID int
 	if page.ids, noID = level.ids(a.objects); noID > 0 {
 		p.odd.Missing += int64(noID)
+		if pos.Pull.Kind == checkpoint.PullFull {
+			p.Position.Pull = skipped(pos.Pull)
+		}
 		p.warn(WarnNoID, "%d of %s have no id of at most %d bytes that can be part of a path: the objects under them are not collected", noID, c.Name, maxID)
 	}
 	if reduced := limitOf(cursor, c.Limit); reduced < c.Limit && a.next != "" {
