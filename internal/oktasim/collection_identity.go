@@ -15,12 +15,11 @@ var (
 )
 
 var (
-	noTargets     = refusal{status: http.StatusBadRequest, code: "E0000001", summary: "Api validation failed: the role does not support targets"}
-	pathNotOfOrg  = noSuchPath.withoutLimits()
-	flagMissing   = missingFeature.withoutLimits()
-	notAllowed    = badMethod.withoutLimits()
-	notEnabled    = refusal{status: http.StatusUnauthorized, code: "E0000015", summary: "You do not have permission to access the feature you are requesting"}.withoutLimits()
-	notValidByNow = refusal{status: http.StatusBadRequest, code: "E0000001", summary: "Api validation failed: the feature is not enabled"}.withoutLimits()
+	noTargets    = refusal{status: http.StatusBadRequest, code: "E0000001", summary: "Api validation failed: the role does not support targets"}
+	pathNotOfOrg = noSuchPath.withoutLimits()
+	flagMissing  = missingFeature.withoutLimits()
+	notAllowed   = badMethod.withoutLimits()
+	notEnabled   = refusal{status: http.StatusUnauthorized, code: "E0000015", summary: "You do not have permission to access the feature you are requesting"}.withoutLimits()
 )
 
 // identities say who may do what. What is above a row's columns is the same as in internal/okta, which has its own.

@@ -36,7 +36,7 @@ var configuration = []collection{
 	{name: "device_posture_checks", path: "/api/v1/device-posture-checks", scope: "okta.devicePostureChecks.read", prefix: "dch", off: &pathNotOfOrg},
 	{name: "push_providers", path: "/api/v1/push-providers", perMinute: 50, scope: "okta.pushProviders.read", prefix: "ppc", off: &notEnabled},
 	{name: "security_events_providers", path: "/api/v1/security-events-providers", scope: "okta.securityEventsProviders.read", prefix: "sse", off: &notEnabled},
-	{name: "rate_limits", path: "/api/v1/principal-rate-limits", perMinute: 100, scope: "okta.principalRateLimits.read", min: 1, max: 50, constants: principalTypes, prefix: "prl", off: &notValidByNow},
+	{name: "rate_limits", path: "/api/v1/principal-rate-limits", perMinute: 100, scope: "okta.principalRateLimits.read", min: 1, max: 50, constants: principalTypes, prefix: "prl", off: &flagMissing},
 	{name: "captchas", path: "/api/v1/captchas", perMinute: 500, scope: "okta.captchas.read", prefix: "abc", off: &notAllowed},
 	{name: "sms_templates", path: "/api/v1/templates/sms", perMinute: 1000, scope: "okta.templates.read", prefix: "cst", off: &flagMissing},
 	{name: "api_services", path: "/integrations/api/v1/api-services", perMinute: 1000, scope: "okta.oauthIntegrations.read", prefix: "0oa"},

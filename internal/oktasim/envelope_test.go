@@ -55,7 +55,7 @@ func TestSecretsAreInWhateverCanHaveOne(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{
-		"idps", "email_servers", "event_hooks", "inline_hooks", "log_streams", "push_providers", "captchas", "service_accounts", "user_factors", "user_idps",
+		"idps", "authenticators", "email_servers", "event_hooks", "inline_hooks", "log_streams", "push_providers", "captchas", "service_accounts", "user_factors", "user_idps",
 	}, services)
 }
 

@@ -185,7 +185,7 @@ func TestAFeatureThatIsOffIsSaidInTheMannerOfItsKind(t *testing.T) {
 		"/api/v1/iam/roles":                                         {404, "E0000008"},
 		"/api/v1/templates/sms":                                     {400, "E0000002"},
 		"/api/v1/policies?type=ENTITY_RISK":                         {400, "E0000002"},
-		"/api/v1/principal-rate-limits?filter=principalType+eq+%22": {400, "E0000001"},
+		"/api/v1/principal-rate-limits?filter=principalType+eq+%22": {400, "E0000002"},
 	} {
 		w := get(t, org, target)
 		require.Equal(t, want.status, w.Code, target)
