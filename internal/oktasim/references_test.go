@@ -118,3 +118,23 @@ func TestLimitsAMinuteAreThoseOfTheEndpoint(t *testing.T) {
 		require.Equal(t, strconv.Itoa(limit), w.Header().Get("X-Rate-Limit-Limit"), service)
 	}
 }
+
+func TestObjectsAreAboutAsLargeAsRecordedOnes(t *testing.T) {
+	org, _ := newOrg(t, func(c *oktasim.Config) { c.Counts = everything(130) })
+	for service, recorded := range map[string]int{
+		"group_rules": 442, "group_owners": 174, "user_roles": 298, "role_permissions": 332, "resource_set_resources": 389, "api_tokens": 506,
+		"devices": 1052, "authenticators": 772, "authenticator_methods": 274, "policies": 793, "policy_rules": 624, "auth_servers": 1845,
+		"auth_server_scopes": 470, "auth_server_claims": 383, "auth_server_policies": 791, "auth_server_policy_rules": 876, "behaviors": 469,
+		"brands": 531, "email_templates": 856, "email_customizations": 1115, "domains": 415, "event_hooks": 885, "inline_hooks": 779,
+		"features": 773, "log_streams": 500, "mappings": 663, "user_types": 556, "linked_objects": 346, "ui_schemas": 575,
+		"trusted_origins": 574, "realms": 287, "realm_assignments": 517, "device_assurances": 1380, "push_providers": 366, "rate_limits": 330,
+		"captchas": 263, "sms_templates": 299, "app_grants": 681, "app_keys": 1902, "idp_keys": 2095, "app_push_groups": 472, "user_factors": 782,
+	} {
+		var sizes []int
+		for _, object := range org.All(service) {
+			sizes = append(sizes, len(object))
+		}
+		slices.Sort(sizes)
+		require.InEpsilon(t, recorded, sizes[len(sizes)/2], 0.4, "%s: median", service)
+	}
+}
