@@ -19,13 +19,17 @@ const slowDelivery = 2 * time.Second
 
 // A batch is a page, or a part of one, on its way to Devo. It uses its page's memory, which deliver releases.
 type batch struct {
-	page     *okta.Page
-	from, to int // its objects in the page; equal if the page is empty
-	sent     time.Time
-	delivery devo.Delivery // nil until objects were sent
+	page          *okta.Page
+	from, to      int           // its objects in the page; equal if the page is empty
+	before, after []devo.Record // for other tables
+	sent          time.Time
+	delivery      devo.Delivery // nil until objects or records were sent
 }
 
 func (b *batch) objects() [][]byte { return b.page.Objects[b.from:b.to] }
+
+// isEmpty reports whether there is nothing to send.
+func (b *batch) isEmpty() bool { return len(b.objects())+len(b.before)+len(b.after) == 0 }
 
 // last reports whether this is the last batch of its page.
 func (b *batch) last() bool { return b.to == len(b.page.Objects) }
@@ -33,7 +37,7 @@ func (b *batch) last() bool { return b.to == len(b.page.Objects) }
 // deliver delivers a page batch by batch, one at a time. next receives the page after it; nil if there is none.
 func (s *slice) deliver(page *okta.Page, next <-chan fetched) error {
 	defer page.Release()
-	if s.stream == nil && len(page.Objects) > 0 {
+	if s.stream == nil && page.Ships() {
 		if err := s.open(page); err != nil {
 			return err
 		}
@@ -46,6 +50,7 @@ func (s *slice) deliver(page *okta.Page, next <-chan fetched) error {
 			to = min(to, done+batchSize)
 		}
 		b := &batch{page: page, from: done, to: to}
+		b.before, b.after = s.records(page, done, to)
 		if err := s.send(b, next != nil); err != nil {
 			return err
 		}
@@ -76,14 +81,16 @@ func (s *slice) open(page *okta.Page) (err error) {
 
 // send sends a batch, unless it is empty. more says that another page follows.
 func (s *slice) send(b *batch, more bool) error {
-	if len(b.objects()) == 0 {
+	if b.isEmpty() {
 		return nil
 	}
 	if err := s.lease.check(); err != nil {
 		return err
 	}
 	b.sent = time.Now()
-	delivery, err := s.stream.Send(s.lease.shipping, devo.Batch{Objects: b.objects(), Members: b.page.Members, More: more || !b.last()})
+	delivery, err := s.stream.Send(s.lease.shipping, devo.Batch{
+		Objects: b.objects(), Members: b.page.Members, Before: b.before, After: b.after, More: more || !b.last(),
+	})
 	if err != nil {
 		return s.undelivered(b, err)
 	}

@@ -3,7 +3,6 @@
 package activities
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -40,7 +39,7 @@ const (
 type Tenant struct {
 	Org     *okta.Org
 	Sink    devo.Sink
-	Tables  map[string]string // the Devo tables of services that do not use the catalog's
+	Tables  map[string]string // the Devo tables, by service and [okta.RecordTables], that are not the usual ones
 	Reports *report.Reporter  // sends reports about the collector itself to this Devo; nil if there are none
 	// Certificates returns those whose end stops the tenant's collection; nil if there are none.
 	Certificates func() []expiry.Certificate
@@ -98,7 +97,7 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	if s.svc, ok = okta.Lookup(in.Service); !ok {
 		return workflows.SliceResult{}, s.fail(workflows.Problem{
 			Class:   workflows.ClassUnknownService,
-			Message: fmt.Sprintf("no service is named %s; there are %s", workflows.Quoted(in.Service), strings.Join(okta.ServiceNames(), ", ")),
+			Message: fmt.Sprintf("no service is named %s; %s", workflows.Quoted(in.Service), okta.Suggestion(in.Service)),
 		})
 	}
 	if s.tenant, ok = c.tenants[in.Tenant]; !ok {
@@ -126,7 +125,7 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	if in.Checkpoint.OffsetOf != s.tenant.Sink.OffsetOf() {
 		s.at.Offset = nil // an offset in another directory must not truncate this one's file
 	}
-	s.target = devo.Target{Name: info.WorkflowExecution.ID, Tag: cmp.Or(s.tenant.Tables[s.svc.Name], s.svc.Table), Offset: s.at.Offset, Proven: s.at.Proven}
+	s.target = devo.Target{Name: info.WorkflowExecution.ID, Tag: s.tenant.table(s.svc.Name), Offset: s.at.Offset, Proven: s.at.Proven}
 	s.lease = c.lease(ctx, info, s.log)
 	defer s.lease.end()
 	s.claims = c.claims(ctx, info, in)

@@ -17,7 +17,7 @@ import (
 // service is therefore exported as timestamps. The latest of all workers counts: `max by (tenant, service)`.
 type Metrics struct {
 	events, bytes, pages, cut, again       *prometheus.CounterVec
-	dropped                                *prometheus.CounterVec
+	dropped, records                       *prometheus.CounterVec
 	deliveries, oddities, slices, failures *prometheus.CounterVec
 
 	checkpointed, caughtUp, nextPull, newest, succeeded, failedAt *prometheus.GaugeVec
@@ -42,6 +42,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		pages:      counter("pages_total", "Pages from Okta that were delivered to Devo as a whole."),
 		cut:        counter("events_cut_total", "Objects above DEVO_MAX_EVENT that were delivered cut and marked."),
 		dropped:    counter("events_dropped_total", "Events of the types in OKTA_DROP_EVENTS, which are not delivered."),
+		records:    counter("records_total", "Records delivered to Devo beside the objects: pulls that begin and end, and deletions."),
 		again:      counter("events_unconfirmed_total", "Objects whose delivery Devo's side did not confirm, and that are sent again: Devo may have them twice."),
 		deliveries: counter("deliveries_total", "Batches (pages, or parts of them) for Devo, by outcome: confirmed; unconfirmed, which Devo may have and which are sent again; unsent, for instance because Devo was not reached, which are tried again.", "outcome"),
 		oddities:   counter("oddities_total", "What was not in order in Okta's answers, by what was done about it: unreadable and replaced elements of pages, repeated objects; parents gone, aside and missing; incomplete pulls.", "oddity"),
@@ -94,7 +95,7 @@ func (c *Collector) metricsOf(in workflows.SliceInput) serviceMetrics {
 		s.service = unknown
 	}
 	// Counters begin at 0. An alert sees no increase in a counter that begins with its first event.
-	for _, c := range []*prometheus.CounterVec{s.m.events, s.m.bytes, s.m.pages, s.m.cut, s.m.dropped, s.m.again} {
+	for _, c := range []*prometheus.CounterVec{s.m.events, s.m.bytes, s.m.pages, s.m.cut, s.m.dropped, s.m.records, s.m.again} {
 		s.add(c, 0)
 	}
 	for _, outcome := range []string{confirmed, unconfirmed, unsent} {
@@ -121,7 +122,8 @@ func (s serviceMetrics) delivered(b *batch, stats devo.Stats) {
 	s.add(s.m.events, float64(len(b.objects())))
 	s.add(s.m.bytes, float64(stats.Bytes))
 	s.add(s.m.cut, float64(stats.Cut))
-	if b.last() {
+	s.add(s.m.records, float64(len(b.before)+len(b.after)))
+	if b.last() && len(b.page.Objects) > 0 {
 		s.add(s.m.pages, 1)
 	}
 }

@@ -66,6 +66,7 @@ func TestMetricsOfASliceThatCatchesUp(t *testing.T) {
 		"okta_collector_events_total live users acme":               3,
 		"okta_collector_bytes_total live users acme":                30,
 		"okta_collector_pages_total live users acme":                3,
+		"okta_collector_records_total live users acme":              2,
 		"okta_collector_deliveries_total live confirmed users acme": 3,
 		"okta_collector_slices_total caught up live users acme":     1,
 	}, samples)
@@ -195,6 +196,7 @@ func TestABackfillSaysNothingOfHowFarTheLiveCollectionIs(t *testing.T) {
 		"okta_collector_events_total backfill users acme":               2,
 		"okta_collector_bytes_total backfill users acme":                20,
 		"okta_collector_pages_total backfill users acme":                2,
+		"okta_collector_records_total backfill users acme":              2,
 		"okta_collector_deliveries_total backfill confirmed users acme": 2,
 		"okta_collector_slices_total caught up backfill users acme":     1,
 	}, samples)

@@ -22,7 +22,7 @@ type progress struct {
 // begin saves the position before the first page is sent. If the page begins a pull, the saved position has the pull's
 // id, which the page keeps when it is sent again.
 func (p *progress) begin(page *okta.Page) error {
-	p.at.Position = page.After(0)
+	p.at.Position = page.Before()
 	return errors.Join(p.save(), p.settle())
 }
 
@@ -43,7 +43,7 @@ func (p *progress) advance(b *batch, stats devo.Stats, odd checkpoint.Oddities, 
 		p.at.Totals.Cut += stats.Cut
 		p.at.Offset = stream.Offset()
 		p.at.Proven = stream.Proven()
-		if b.last() {
+		if b.last() && len(b.page.Objects) > 0 {
 			p.at.Totals.Pages++
 		}
 	}

@@ -65,6 +65,7 @@ type bench struct {
 	warnings  []devo.Warning
 	heartbeat func(n int, c *checkpoint.Checkpoint) error
 
+	confirmed  []devo.Batch
 	saved      []checkpoint.Checkpoint
 	kept       []int64 // offsets of the file whose checkpoints are durable
 	shipped    int
@@ -109,14 +110,20 @@ func (b *bench) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, "]")
 }
 
-// idOf is the id of a batch's first object.
-func idOf(batch devo.Batch) string {
-	return strings.TrimSuffix(strings.TrimPrefix(string(batch.Objects[0]), `{"id":"`), `"}`)
+// what says how many objects a batch has, and the id of the first one.
+func what(batch devo.Batch) string {
+	if len(batch.Objects) == 0 {
+		return "records"
+	}
+	return fmt.Sprintf("%d from %s", len(batch.Objects), strings.TrimSuffix(strings.TrimPrefix(string(batch.Objects[0]), `{"id":"`), `"}`))
 }
 
 // Open, Send and so on are Devo.
 func (b *bench) Open(_ context.Context, target devo.Target) (devo.Stream, error) {
-	require.Contains(b.t, []string{"auth.okta.users", "auth.okta.system"}, target.Tag)
+	_, service, err := workflows.ParseWorkflowID(target.Name)
+	require.NoError(b.t, err)
+	of, _ := okta.Lookup(service)
+	require.Equal(b.t, of.Table, target.Tag)
 	b.target = target
 	b.note("open")
 	return b, nil
@@ -129,7 +136,9 @@ func (b *bench) Certificates() []expiry.Certificate { return nil }
 
 // Send calls b.ship, which fails or waits as the test needs it, unless b.atWait leaves that to Wait.
 func (b *bench) Send(_ context.Context, batch devo.Batch) (devo.Delivery, error) {
-	require.Contains(b.t, string(batch.Members), `"@devo_pulling_id":`)
+	if len(batch.Objects) > 0 {
+		require.Contains(b.t, string(batch.Members), `"@devo_pulling_id":`)
+	}
 	b.mu.Lock()
 	b.shipped++
 	d := &delivery{b, batch, slices.Concat(batch.Objects...), b.shipped}
@@ -157,7 +166,7 @@ func (d *delivery) ship() error {
 	}
 	err := d.bench.ship(d.n)
 	if err != nil {
-		d.bench.note("ship %d from %s fails", len(d.batch.Objects), idOf(d.batch))
+		d.bench.note("ship %s fails", what(d.batch))
 	}
 	return err
 }
@@ -170,7 +179,10 @@ func (d *delivery) Wait(context.Context) (devo.Stats, error) {
 			return devo.Stats{}, err
 		}
 	}
-	b.note("ship %d from %s", len(d.batch.Objects), idOf(d.batch))
+	b.note("ship %s", what(d.batch))
+	b.mu.Lock()
+	b.confirmed = append(b.confirmed, d.batch)
+	b.mu.Unlock()
 	if b.offset != nil {
 		longer := *b.offset + 10
 		b.offset = &longer
@@ -412,7 +424,7 @@ func TestTheRestOfAPageGoesAsOneOnceTheNextPageWaits(t *testing.T) {
 	}
 	_, err := b.runInBubble()
 	require.NoError(t, err)
-	require.Equal(t, []string{"save 0", "open", "ship 250 from 00u0-0", "save 250", "ship 350 from 00u0-250", "save 600", "close"}, b.diary)
+	require.Equal(t, []string{"save 0", "open", "ship 250 from 00u0-0", "save 250", "ship 350 from 00u0-250", "save 600", "ship records", "close"}, b.diary)
 }
 
 func TestASliceGoesOnInsideAPage(t *testing.T) {
@@ -436,7 +448,7 @@ func TestASliceGoesOnInsideAPage(t *testing.T) {
 		again.objects = 500
 		result, err := again.runInput(workflows.SliceInput{Tenant: "acme", Service: "users", Checkpoint: inside})
 		require.NoError(t, err)
-		require.Empty(t, again.diary)
+		require.Equal(t, []string{"save 500", "open", "ship records", "close"}, again.diary, "that the pull ends")
 		require.EqualValues(t, 500, result.Checkpoint.Totals.Events)
 	})
 	t.Run("that begins another way is shipped whole", func(t *testing.T) {
@@ -461,14 +473,29 @@ func TestASliceGoesOnFromItsCheckpoint(t *testing.T) {
 	require.Equal(t, b.saved[2].Position.Pull.ID, result.Checkpoint.Position.LastPullID, "it is the same pull")
 }
 
-func TestAnIdleSliceSavesNothing(t *testing.T) {
-	b := newBench(t, 1)
-	b.okta = func(_ int, w http.ResponseWriter) bool { fmt.Fprint(w, "[]"); return true }
-	result, err := b.run()
-	require.NoError(t, err)
-	require.Empty(t, b.diary)
-	require.Equal(t, workflows.EndCaughtUp, result.End)
-	require.EqualValues(t, 1, result.Checkpoint.Totals.Pulls)
+func TestAnIdlePollSavesNothingAndAnEmptyPullSavesOnce(t *testing.T) {
+	for service, diary := range map[string][]string{
+		"logs":  nil,
+		"users": {"save 0", "open", "ship records", "close"},
+	} {
+		t.Run(service, func(t *testing.T) {
+			b := newBench(t, 1)
+			b.okta = func(_ int, w http.ResponseWriter) bool {
+				w.Header().Add("Link", `<https://acme.test/api/v1/logs?after=1&limit=1000>; rel="next"`)
+				fmt.Fprint(w, "[]")
+				return true
+			}
+			if service == "users" {
+				b.okta = func(_ int, w http.ResponseWriter) bool { fmt.Fprint(w, "[]"); return true }
+			}
+			result, err := b.runInput(workflows.SliceInput{Tenant: "acme", Service: service})
+			require.NoError(t, err)
+			require.Equal(t, diary, b.diary)
+			require.Equal(t, workflows.EndCaughtUp, result.End)
+			require.EqualValues(t, 1, result.Checkpoint.Totals.Pulls)
+			require.Zero(t, result.Checkpoint.Totals.Pages)
+		})
+	}
 }
 
 func TestTheFilesOffsetIsDurableBeforeTheFirstWrite(t *testing.T) {
@@ -909,12 +936,10 @@ func TestWhatTheWorkerDoesNotKnow(t *testing.T) {
 	class, _ := failed(t, err)
 	require.Equal(t, workflows.ClassUnknownTenant, class)
 	require.ErrorContains(t, err, "only for acme")
-	_, err = newBench(t, 1).runInput(workflows.SliceInput{Tenant: "acme", Service: "devices"})
+	_, err = newBench(t, 1).runInput(workflows.SliceInput{Tenant: "acme", Service: "device"})
 	class, _ = failed(t, err)
 	require.Equal(t, workflows.ClassUnknownService, class)
-	for _, name := range okta.ServiceNames() {
-		require.ErrorContains(t, err, name)
-	}
+	require.ErrorContains(t, err, okta.Suggestion("device"))
 }
 
 func TestMessagesAreBounded(t *testing.T) {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"maps"
 	"math"
 	"os"
 	"regexp"
@@ -88,10 +89,10 @@ func (t tenant) report() bool {
 	return t.DevoReport == "on" || t.DevoReport == "auto" && !isLocal
 }
 
-// tables returns the Devo table of every service: the one in DEVO_TABLES, such as app_users=my.app.acme.users, or the
-// catalog's.
+// tables returns the Devo table of every service, and those of records: the one in DEVO_TABLES, such as
+// app_users=my.app.acme.users, or the usual one.
 func (t tenant) tables() map[string]string {
-	tables := make(map[string]string)
+	tables := maps.Clone(okta.RecordTables)
 	for _, s := range okta.Services() {
 		tables[s.Name] = s.Table
 	}
@@ -105,8 +106,8 @@ func (t tenant) tables() map[string]string {
 		service, tag = strings.TrimSpace(service), strings.TrimSpace(tag)
 		switch {
 		case tables[service] == "":
-			t.wrong("DEVO_TABLES", "has %s, which is not a service; want service=table,... with services of %s",
-				secret.Shown(service), strings.Join(okta.ServiceNames(), ", "))
+			t.wrong("DEVO_TABLES", "has %s, which is not a service; want service=table,... with services, %s; %s",
+				secret.Shown(service), strings.Join(slices.Sorted(maps.Keys(okta.RecordTables)), " or "), okta.Suggestion(service))
 		case given[service]:
 			t.wrong("DEVO_TABLES", "has %s twice", service)
 		case devo.CheckTag(tag) != nil:

@@ -43,11 +43,12 @@ type ownVariables struct {
 
 // sharedVariables are the settings that a tenant inherits from the variable without its prefix.
 type sharedVariables struct {
-	Services      string `envconfig:"OKTA_SERVICES" default:"logs,users,groups,apps,clients,idps,zones" desc:"what 'starter start' starts, or all"`
+	Services      string `envconfig:"OKTA_SERVICES" default:"default" desc:"services and groups (default, identity, all) to start; -name leaves out"`
 	RateShare     string `envconfig:"OKTA_RATE_SHARE" default:"0.5" desc:"share of the limits that Okta shows this token, not of the org's; above 0, at most 1"`
 	LogsHistory   string `envconfig:"OKTA_LOGS_HISTORY" default:"24h" desc:"how far back the first run of logs goes; at most 90d"`
 	PollLogs      string `envconfig:"OKTA_POLL_LOGS" default:"10s" desc:"pause between polls of the System Log"`
 	PollResources string `envconfig:"OKTA_POLL_RESOURCES" default:"15m" desc:"time between pulls of users, groups, ..."`
+	Poll          string `envconfig:"OKTA_POLL" desc:"time between pulls of single services: devices=1h,policies=6h,..."`
 	FullSync      string `envconfig:"OKTA_FULL_SYNC" default:"24h" desc:"time between full pulls of what is pulled by changes or listed under other objects"`
 
 	Redact        string `envconfig:"OKTA_REDACT" desc:"members to remove or to hash: users:profile.mobilePhone,logs:client.ipAddress=hash,..."`
@@ -65,7 +66,7 @@ type sharedVariables struct {
 	DevoEnvironment string     `envconfig:"DEVO_ENVIRONMENT" desc:"added to every object as @devo_environment"`
 	DevoHostname    string     `envconfig:"DEVO_HOSTNAME" desc:"the host in each record; default: this machine's name"`
 	DevoConfirm     string     `envconfig:"DEVO_CONFIRM" default:"auto" desc:"tls, tcp: proof of delivery: auto (the best that the server ever gave), close or kernel"`
-	DevoTables      string     `envconfig:"DEVO_TABLES" desc:"other tables than the usual ones: app_users=my.app.acme.users,..."`
+	DevoTables      string     `envconfig:"DEVO_TABLES" desc:"other tables than the usual ones: app_users=my.app.acme.users,pulls=my.app.acme.pulls,..."`
 	DevoMaxEvent    string     `envconfig:"DEVO_MAX_EVENT" default:"1MiB" desc:"larger objects are shipped cut and marked"`
 	DevoReport      string     `envconfig:"DEVO_REPORT" default:"auto" desc:"reports to Devo about the collector: on, off, or auto (on for tls, tcp and https)"`
 }

@@ -43,9 +43,22 @@ func (b *bodySize) accepted(bytes int) {
 	}
 }
 
-// body is a batch, or a part of one, as it is posted.
+// part is what is posted together: records of one table, or objects of a batch.
+type part struct {
+	tag     string
+	objects [][]byte
+	members []byte
+}
+
+// with returns a part with some of the objects.
+func (p part) with(objects [][]byte) part {
+	p.objects = objects
+	return p
+}
+
+// body is a part as it is posted.
 type body struct {
-	batch  Batch
+	part
 	packed []byte
 	stats  Stats
 }
@@ -61,38 +74,55 @@ type packer struct{ framer }
 
 func newPacker(cfg Config) packer { return packer{framer{cfg: cfg}} }
 
-// pack renders a batch as one body.
-func (p *packer) pack(batch Batch) (body, error) {
+// pack renders a part as one body.
+func (p *packer) pack(part part) (body, error) {
 	var packed bytes.Buffer
 	zip := zips.Get().(*gzip.Writer)
 	defer zips.Put(zip)
 	zip.Reset(&packed)
-	stats, err := p.frame(nil, batch, func(lines []byte) error {
+	stats, err := p.frame(noHead, part.tag, Batch{Objects: part.objects, Members: part.members}, func(lines []byte) error {
 		_, err := zip.Write(lines)
 		return err
 	})
 	err = errors.Join(err, zip.Close())
-	return body{batch, packed.Bytes(), stats}, err
+	return body{part, packed.Bytes(), stats}, err
 }
 
-// split divides a batch into parts of at most so many bytes before compression, but at least one object.
-func (p *packer) split(batch Batch, size int) (parts []Batch, err error) {
-	members, err := p.members(batch)
-	if err != nil {
+// split divides a batch for a table into parts of at most so many bytes before compression, but at least one object. The
+// records that follow each other in one table are parts too.
+func (p *packer) split(tag string, batch Batch, size int) (parts []part, err error) {
+	if err := batch.check(); err != nil {
 		return nil, err
 	}
-	part := batch
-	for first, next := 0, 0; first < len(batch.Objects); first = next {
-		for bytes := 0; next < len(batch.Objects); next++ {
-			bytes += min(len(batch.Objects[next])+len(",")+len(members), p.cfg.MaxEvent) + len("\n")
-			if next > first && bytes > size {
-				break
-			}
+	wholes := slices.Concat(tables(batch.Before), []part{{tag, batch.Objects, batch.Members}}, tables(batch.After))
+	for _, whole := range wholes {
+		members, err := p.members(whole.members)
+		if err != nil {
+			return nil, err
 		}
-		part.Objects = batch.Objects[first:next]
-		parts = append(parts, part)
+		for first, next := 0, 0; first < len(whole.objects); first = next {
+			for bytes := 0; next < len(whole.objects); next++ {
+				bytes += min(len(whole.objects[next])+len(",")+len(members), p.cfg.MaxEvent) + len("\n")
+				if next > first && bytes > size {
+					break
+				}
+			}
+			parts = append(parts, whole.with(whole.objects[first:next]))
+		}
 	}
 	return parts, nil
+}
+
+// tables returns a part for the records that follow each other in one table.
+func tables(records []Record) (parts []part) {
+	for _, r := range records {
+		if last := len(parts) - 1; last >= 0 && parts[last].tag == r.Tag {
+			parts[last].objects = append(parts[last].objects, r.JSON)
+		} else {
+			parts = append(parts, part{tag: r.Tag, objects: [][]byte{r.JSON}})
+		}
+	}
+	return parts
 }
 
 // posting posts the bodies of one delivery, beside the stream.
@@ -105,9 +135,9 @@ type posting struct {
 // one posts a body. If it may be too large, one posts its halves, and at last a single event cut.
 func (p *posting) one(ctx context.Context, b body) error {
 	connected := false
-	status, err := p.sender.post(ctx, b.packed, &connected)
+	status, err := p.sender.post(ctx, b.tag, b.packed, &connected)
 	p.d.begun = p.d.begun || connected
-	size, half := int(b.stats.Bytes), len(b.batch.Objects)/2
+	size, half := int(b.stats.Bytes), len(b.objects)/2
 	switch {
 	case err == nil:
 		p.sender.sink.size.accepted(size)
@@ -115,18 +145,16 @@ func (p *posting) one(ctx context.Context, b body) error {
 		p.d.stats.Cut += b.stats.Cut
 		return nil
 	case half > 0 && mayBeSize(status, connected, err):
-		first, second := b.batch, b.batch
-		first.Objects, second.Objects = first.Objects[:half], second.Objects[half:]
-		if again := p.parts(ctx, p.sender.cfg, first, second); again != nil {
+		if again := p.parts(ctx, p.sender.cfg, b.with(b.objects[:half]), b.with(b.objects[half:])); again != nil {
 			return again
 		}
 		p.sender.sink.size.refused(size)
 		p.warn(WarnSmallerBatches, "%s refused %d events of %d bytes together and took them in parts, so less is sent at once now: %v; "+
-			"raise the limit of the server or of a proxy before it", p.sender.sink.host, len(b.batch.Objects), size, err)
+			"raise the limit of the server or of a proxy before it", p.sender.sink.host, len(b.objects), size, err)
 	case half == 0 && status == http.StatusRequestEntityTooLarge && size/2 >= minMaxEvent:
 		cfg := p.sender.cfg
 		cfg.MaxEvent = size / 2
-		if again := p.parts(ctx, cfg, b.batch); again != nil {
+		if again := p.parts(ctx, cfg, b.part); again != nil {
 			return again
 		}
 		p.warn(WarnCut, "%s refused an event of %d bytes, and it was shipped cut: %v; raise the limit of the server or of a proxy before it, "+
@@ -147,11 +175,12 @@ func mayBeSize(status int, connected bool, err error) bool {
 	return cut || status == http.StatusRequestEntityTooLarge || status == http.StatusBadRequest
 }
 
-// parts posts each of some batches as a body. The sender's own packer may be in use for the next batch.
-func (p *posting) parts(ctx context.Context, cfg Config, batches ...Batch) error {
+// parts posts each part as a body, after the one before was confirmed. The sender's own packer may be in use for the next
+// batch.
+func (p *posting) parts(ctx context.Context, cfg Config, parts ...part) error {
 	packer := newPacker(cfg)
-	for _, batch := range batches {
-		b, err := packer.pack(batch)
+	for _, part := range parts {
+		b, err := packer.pack(part)
 		if err == nil {
 			err = p.one(ctx, b)
 		}

@@ -246,7 +246,7 @@ func (s *fileSender) resume(ctx context.Context, offset *int64) (warning string,
 }
 
 func (s *fileSender) send(ctx context.Context, batch Batch, d *delivery) (err error) {
-	d.stats, err = s.frame(nil, batch, func(lines []byte) error {
+	d.stats, err = s.frame(noHead, "", batch, func(lines []byte) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -76,8 +76,9 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
 			// A redirect would send the events and the token to another server.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		url: fmt.Sprintf("%s://%s/stream/%s/token!%s/%s/%s", s.scheme, s.host,
-			url.PathEscape(s.cfg.Domain), url.PathEscape(token), url.PathEscape(s.cfg.Hostname), tag),
+		url: fmt.Sprintf("%s://%s/stream/%s/token!%s/%s/", s.scheme, s.host,
+			url.PathEscape(s.cfg.Domain), url.PathEscape(token), url.PathEscape(s.cfg.Hostname)),
+		tag:    tag,
 		token:  token,
 		packer: newPacker(s.cfg),
 	}, nil
@@ -99,7 +100,7 @@ func (s *httpSink) Check(ctx context.Context) error {
 		return err
 	}
 	defer sender.close()
-	status, err := sender.post(ctx, nil, new(bool))
+	status, err := sender.post(ctx, CheckTable, nil, new(bool))
 	if err != nil && status != http.StatusBadRequest {
 		return fmt.Errorf("posting to %s: %w", s.host, err)
 	}
@@ -111,16 +112,17 @@ type httpSender struct {
 	sink   *httpSink
 	client *http.Client
 	tls    *clientTLS
-	url    string // contains the token
+	url    string // without the tag; contains the token
+	tag    string
 	token  string
 	packer
 	noOffset
 	noProof
 }
 
-// send compresses the batch into bodies of the present size, one after another, and starts to post them.
+// send compresses the batch into bodies of the present size, one after another, and starts to post them in order.
 func (s *httpSender) send(ctx context.Context, batch Batch, d *delivery) error {
-	parts, err := s.split(batch, s.sink.size.get())
+	parts, err := s.split(s.tag, batch, s.sink.size.get())
 	if err != nil {
 		return err
 	}
@@ -152,14 +154,14 @@ func (s *httpSender) send(ctx context.Context, batch Batch, d *delivery) error {
 	return nil
 }
 
-// post sends a body. It sets connected once it has a connection. It returns the status of the answer or 0.
-func (s *httpSender) post(ctx context.Context, body []byte, connected *bool) (int, error) {
+// post sends a body to a table. It sets connected once it has a connection. It returns the status of the answer or 0.
+func (s *httpSender) post(ctx context.Context, tag string, body []byte, connected *bool) (int, error) {
 	limited, cancel := context.WithTimeout(ctx, postTimeout)
 	defer cancel()
 	traced := httptrace.WithClientTrace(limited, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { *connected = true }, // after the TLS handshake
 	})
-	req, err := http.NewRequestWithContext(traced, http.MethodPost, s.url, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(traced, http.MethodPost, s.url+tag, bytes.NewReader(body))
 	if err != nil {
 		return 0, fmt.Errorf("making a request: %w", s.withoutToken(err))
 	}

@@ -13,7 +13,7 @@ const CheckTable = "my.app.okta.check"
 // records shows by it where: the text of its pad says at each place how many bytes come before.
 func LargestEvent(cfg Config, at time.Time) Batch {
 	batch := Batch{Members: []byte(`"@okta_check_end":true`)}
-	added, _ := (&framer{cfg: cfg}).members(batch) // cannot fail for these members
+	added, _ := (&framer{cfg: cfg}).members(batch.Members) // cannot fail for these members
 	size := cmp.Or(cfg.MaxEvent, defaultMaxEvent)
 	event := fmt.Appendf(nil, `{"@okta_check":%q,"@okta_size":%d,"pad":"`, at.UTC().Format(time.RFC3339Nano), size)
 	const end = `"}`

@@ -14,6 +14,7 @@ const (
 	// of a batch, and keeps system calls rare.
 	blockSize  = 128 << 10
 	maxMembers = 1 << 10 // of [Batch.Members], in bytes
+	maxRecord  = 2 << 10 // of [Record.JSON], in bytes; with @devo_environment a record is below every MaxEvent
 	maxTag     = 1024    // Devo's limit, in characters
 )
 
@@ -48,55 +49,104 @@ func recordHead(at time.Time, host, tag string) []byte {
 	return fmt.Appendf(nil, "<14>%s %s %s: ", at.UTC().Format("2006-01-02T15:04:05.000Z"), host, tag)
 }
 
-// framer turns batches into lines. It reuses its buffer for every batch.
-type framer struct {
-	cfg Config
-	buf []byte
+// head returns the heads of records that are sent now, by their tags.
+func (f *framer) head() func(tag string) []byte {
+	at := f.cfg.Now()
+	return func(tag string) []byte { return recordHead(at, f.cfg.Hostname, tag) }
 }
 
-// frame renders each object of the batch as one line that begins with head. It passes blocks of whole lines to flush.
-// flush may use a block until it returns. If the batch is invalid, frame fails before the first flush.
-func (f *framer) frame(head []byte, batch Batch, flush func(lines []byte) error) (Stats, error) {
-	members, err := f.members(batch)
+// framer turns batches into lines. It reuses its buffer for every batch.
+type framer struct {
+	cfg   Config
+	buf   []byte
+	stats Stats // of the batch
+}
+
+// noHead is the head of lines that have none.
+func noHead(string) []byte { return nil }
+
+// frame renders each object and record of the batch as one line that begins with the head of its tag. It passes blocks of
+// whole lines to flush. flush may use a block until it returns. If the batch is invalid, frame fails before the first flush.
+func (f *framer) frame(head func(tag string) []byte, tag string, batch Batch, flush func(lines []byte) error) (Stats, error) {
+	members, err := f.members(batch.Members)
 	if err != nil {
 		return Stats{}, err
 	}
-	for i, object := range batch.Objects {
-		if !isObject(object) {
-			return Stats{}, fmt.Errorf("element %d of the batch is not a JSON object", i)
-		}
+	if err := batch.check(); err != nil {
+		return Stats{}, err
 	}
-
-	var stats Stats
-	f.buf = f.buf[:0]
-	for i, object := range batch.Objects {
-		f.buf = append(f.buf, head...)
-		start := len(f.buf)
-		if len(object)+len(",")+len(members) > f.cfg.MaxEvent {
-			f.buf = appendCut(f.buf, object, members, f.cfg.MaxEvent)
-			stats.Cut++
-		} else {
-			f.buf = appendObject(f.buf, object, members)
-		}
-		joinOneLine(f.buf[start:])
-		stats.Bytes += int64(len(f.buf) - start)
-		f.buf = append(f.buf, '\n')
-		if len(f.buf) >= blockSize || i == len(batch.Objects)-1 {
-			if err := flush(f.buf); err != nil {
-				return Stats{}, err
-			}
-			f.buf = f.buf[:0]
-		}
+	f.buf, f.stats = f.buf[:0], Stats{}
+	err = f.records(head, batch.Before, flush)
+	own := head(tag)
+	for i := 0; i < len(batch.Objects) && err == nil; i++ {
+		err = f.line(own, batch.Objects[i], members, flush)
 	}
-	return stats, nil
+	if err == nil {
+		err = f.records(head, batch.After, flush)
+	}
+	if err == nil && len(f.buf) > 0 {
+		err = flush(f.buf)
+	}
+	if err != nil {
+		return Stats{}, err
+	}
+	return f.stats, nil
 }
 
-// members returns the JSON members to add to each object of the batch.
-func (f *framer) members(batch Batch) ([]byte, error) {
-	if len(batch.Members) > maxMembers {
-		return nil, fmt.Errorf("the batch's members have %d bytes, at most %d are allowed", len(batch.Members), maxMembers)
+// records renders each record as one line.
+func (f *framer) records(head func(tag string) []byte, records []Record, flush func(lines []byte) error) error {
+	members, err := f.members(nil)
+	for i := 0; i < len(records) && err == nil; i++ {
+		err = f.line(head(records[i].Tag), records[i].JSON, members, flush)
 	}
-	object := slices.Concat([]byte{'{'}, batch.Members, []byte{'}'})
+	return err
+}
+
+// line renders an object as one line, and flushes a full block.
+func (f *framer) line(head, object, members []byte, flush func(lines []byte) error) error {
+	f.buf = append(f.buf, head...)
+	start := len(f.buf)
+	if len(object)+len(",")+len(members) > f.cfg.MaxEvent {
+		f.buf = appendCut(f.buf, object, members, f.cfg.MaxEvent)
+		f.stats.Cut++
+	} else {
+		f.buf = appendObject(f.buf, object, members)
+	}
+	joinOneLine(f.buf[start:])
+	f.stats.Bytes += int64(len(f.buf) - start)
+	f.buf = append(f.buf, '\n')
+	if len(f.buf) < blockSize {
+		return nil
+	}
+	err := flush(f.buf)
+	f.buf = f.buf[:0]
+	return err
+}
+
+// check refuses objects and records that could break a line, and records for what is no table.
+func (b Batch) check() error {
+	for i, object := range b.Objects {
+		if !isObject(object) {
+			return fmt.Errorf("element %d of the batch is not a JSON object", i)
+		}
+	}
+	for _, r := range slices.Concat(b.Before, b.After) {
+		if err := CheckTag(r.Tag); err != nil {
+			return fmt.Errorf("a record beside the batch: %w", refused("see DEVO_TABLES", err))
+		}
+		if !isObject(r.JSON) || len(r.JSON) > maxRecord {
+			return fmt.Errorf("a record beside the batch, for %s, is not a JSON object of at most %d bytes", r.Tag, maxRecord)
+		}
+	}
+	return nil
+}
+
+// members returns the JSON members to add to each object: the batch's own and @devo_environment.
+func (f *framer) members(own []byte) ([]byte, error) {
+	if len(own) > maxMembers {
+		return nil, fmt.Errorf("the batch's members have %d bytes, at most %d are allowed", len(own), maxMembers)
+	}
+	object := slices.Concat([]byte{'{'}, own, []byte{'}'})
 	if f.cfg.Environment != "" {
 		value, _ := json.Marshal(f.cfg.Environment) // cannot fail for a string
 		object = appendObject(nil, object, fmt.Appendf(nil, `"@devo_environment":%s`, value))

@@ -21,7 +21,7 @@ var at = time.Date(2026, 11, 22, 7, 27, 0, 123_456_789, time.FixedZone("CET", 36
 func render(t testing.TB, f *framer, head []byte, batch Batch) (string, Stats, error) {
 	t.Helper()
 	var out bytes.Buffer
-	stats, err := f.frame(head, batch, func(lines []byte) error {
+	stats, err := f.frame(func(string) []byte { return head }, "", batch, func(lines []byte) error {
 		require.True(t, bytes.HasSuffix(lines, []byte("\n")), "a block ends with a whole line")
 		out.Write(lines)
 		return nil

@@ -55,7 +55,8 @@ type Target struct {
 	Proven checkpoint.Proven // from the last durable checkpoint
 }
 
-// A Batch is a group of objects that are delivered and confirmed together: a page or a part of one, in Okta's order.
+// A Batch is a group of objects that are delivered and confirmed together: a page or a part of one, in Okta's order. It may
+// have only records.
 type Batch struct {
 	// Objects are compact JSON objects, one line each. The delivery owns them until [Delivery.Wait] has returned or the
 	// stream is closed.
@@ -63,12 +64,22 @@ type Batch struct {
 	// Members are added to each object: JSON members without braces, such as
 	// `"@devo_pulling_id":1795332420123,"@okta_app_id":"0oa1"`. They may be empty.
 	Members []byte
-	More    bool // another batch follows soon
+	// Before and After are shipped before and after the objects. Over HTTPS, the server confirms all of Before first.
+	Before, After []Record
+	More          bool // another batch follows soon
+}
+
+func (b Batch) isEmpty() bool { return len(b.Objects)+len(b.Before)+len(b.After) == 0 }
+
+// A Record is a line for a table of its own. The batch's members are not added to it, but @devo_environment is.
+type Record struct {
+	Tag  string // the Devo table
+	JSON []byte // a compact JSON object of at most 2 KiB
 }
 
 // Stats counts what was shipped of a batch.
 type Stats struct {
-	Bytes int64 // of JSON that was shipped, with the added members, without framing
+	Bytes int64 // of JSON that was shipped, records and added members included, without framing
 	Cut   int64 // how many objects were larger than MaxEvent, and were shipped cut and marked
 }
 

@@ -34,10 +34,9 @@ type stdoutSender struct {
 }
 
 func (s *stdoutSender) send(ctx context.Context, batch Batch, d *delivery) (err error) {
-	head := recordHead(s.cfg.Now(), s.cfg.Hostname, s.tag)
 	s.sink.mu.Lock()
 	defer s.sink.mu.Unlock()
-	d.stats, err = s.frame(head, batch, func(records []byte) error {
+	d.stats, err = s.frame(s.head(), s.tag, batch, func(records []byte) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

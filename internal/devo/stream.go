@@ -59,7 +59,7 @@ func (s *stream) Send(ctx context.Context, batch Batch) (Delivery, error) {
 		return nil, s.failed
 	}
 	d := &delivery{stream: s, started: time.Now(), confirm: func(context.Context) error { return nil }}
-	if len(batch.Objects) > 0 {
+	if !batch.isEmpty() {
 		if err := s.send(ctx, batch, d); err != nil {
 			return nil, s.fail(d, err)
 		}

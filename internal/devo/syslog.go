@@ -191,8 +191,7 @@ func (s *syslogSender) send(ctx context.Context, batch Batch, d *delivery) error
 	}
 	stop := context.AfterFunc(ctx, c.abortWrite)
 	defer stop()
-	head := recordHead(s.sink.cfg.Now(), s.sink.cfg.Hostname, s.tag)
-	d.stats, err = s.frame(head, batch, func(records []byte) error { return c.write(ctx, records) })
+	d.stats, err = s.frame(s.head(), s.tag, batch, func(records []byte) error { return c.write(ctx, records) })
 	if err == nil {
 		// Where the FIN brings the answer, or nothing does, the FIN need not wait.
 		err = c.closeWrite(ctx, weak(expected) || s.sink.finAtOnce.Load())

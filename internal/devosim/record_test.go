@@ -119,6 +119,12 @@ func TestAnObjectIsIdentified(t *testing.T) {
 		"a user of an app by both ids": {
 			object: `{"id":"u","@okta_app_id":"a"}`, identity: devosim.IdentityOf("a", "u"),
 		},
+		"what is listed under several by all ids": {
+			object: `{"id":"g","@okta_user_id":"u","@okta_role_assignment_id":"r"}`, identity: devosim.IdentityOf("u/r", "g"),
+		},
+		"a customization by those of its brand and template": {
+			object: `{"id":"c","@okta_brand_id":"b","@okta_template":"t"}`, identity: devosim.IdentityOf("b/t", "c"),
+		},
 		"a member of a group by both ids": {
 			object: `{"@okta_group_id":"g","id":"u"}`, identity: devosim.IdentityOf("g", "u"),
 		},

@@ -27,6 +27,21 @@ func Members(object []byte) iter.Seq2[[]byte, []byte] {
 	}
 }
 
+// Elements yields the elements of an array, which share its memory. array is a text like that of [Members].
+func Elements(array []byte) iter.Seq[[]byte] {
+	return func(yield func(element []byte) bool) {
+		if len(array) == 0 || array[0] != '[' {
+			return
+		}
+		for at := 1; at < len(array); at++ {
+			from := at
+			if at = End(array, from); at == from || !yield(array[from:at]) || at >= len(array) || array[at] != ',' {
+				return
+			}
+		}
+	}
+}
+
 // End returns the end of the value that begins at a place of a text like that of [Members].
 func End(text []byte, at int) int {
 	for depth := 0; at < len(text); at++ {

@@ -27,20 +27,38 @@ type Page struct {
 	// Pull is the kind of the pull that the page belongs to.
 	Pull checkpoint.PullKind
 
-	odd    checkpoint.Oddities // of the page as a whole
-	before checkpoint.Oddities // of what came before the page, and that After forgets
-	from   checkpoint.Position // where to fetch the page again, in the same pull
-	all    []object            // of the page, with those that were already delivered
-	done   int                 // how many of all those are
-	kept   []int               // where in all each of Objects is; nil if all after done are there
-	answer *answer             // nil if the page has no objects, or was released
+	begins  bool                // the pull's first record goes before the objects
+	ends    *PullRecord         // goes after the objects; nil if none does
+	deleted []Deleted           // by the page's events, in order
+	odd     checkpoint.Oddities // of the page as a whole
+	before  checkpoint.Oddities // of what came before the page, and that After forgets
+	from    checkpoint.Position // where to fetch the page again, in the same pull
+	all     []object            // of the page, with those that were already delivered
+	done    int                 // how many of all those are
+	kept    []int               // where in all each of Objects is; nil if all after done are there
+	answer  *answer             // nil if the page has no objects, or was released
 }
+
+// Before is where the page is fetched again, in the same pull, if nothing of it was delivered.
+func (p *Page) Before() checkpoint.Position { return p.within(0) }
+
+// Ships reports whether the page has anything to deliver: objects, or records of pulls and deletions.
+func (p *Page) Ships() bool { return len(p.Objects)+len(p.deleted) > 0 || p.begins || p.ends != nil }
 
 // After is where to continue, in the same pull, after the first n of Objects were delivered.
 func (p *Page) After(n int) checkpoint.Position {
 	if n == len(p.Objects) {
 		return p.Position
 	}
+	pos := p.within(n)
+	if p.begins && n > 0 {
+		pos.Pull = announced(pos.Pull)
+	}
+	return pos
+}
+
+// within is where the rest of the page is fetched, after its first n objects.
+func (p *Page) within(n int) checkpoint.Position {
 	pos := p.from
 	if done := p.begin(n); done > 0 {
 		pos.Part = partOf(p.all, done)
@@ -149,6 +167,10 @@ func (r *Reader) newPage(a *answer, pos checkpoint.Position) *Page {
 	}
 	pull := *pos.Pull
 	pull.Events += int64(len(a.objects))
+	pull.Skipped = pull.Skipped || marks(p.all).Unreadable > 0
+	if p.begins = pull.Kind == checkpoint.PullFull && !pull.Announced && len(p.Objects) > 0; p.begins {
+		pull.Announced = true
+	}
 	pos.Listed += int64(len(a.objects))
 	pos.Pull = &pull
 	r.collection.recover(&pos)

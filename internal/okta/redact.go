@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -44,7 +45,7 @@ func (o *Org) redact(ctx context.Context, q query, a *answer) error {
 	var sizes []int // of the objects that change; nil if none does
 	for i := range a.objects {
 		e := &a.objects[i]
-		if e.fault != nil || e.dropped {
+		if e.fault != nil || e.dropped && e.deletes == nil {
 			continue
 		}
 		size := rules.Size(e.raw, broken)
@@ -100,25 +101,26 @@ func (o *Org) redactKey() (key redact.Key, err error) {
 	return key, nil
 }
 
-// drop marks the events that the operator does not want to be shipped.
-func (o *Org) drop(c Collection, events []object) {
-	if !c.Polled || len(o.cfg.DropEvents) == 0 {
+// readTypes marks the events that the operator does not want to be shipped, and those that say that something was deleted.
+func (o *Org) readTypes(c Collection, events []object) {
+	if !c.Polled {
 		return
 	}
 	for i := range events {
-		events[i].dropped = events[i].fault == nil && slices.Contains(o.cfg.DropEvents, eventType(events[i].raw))
+		e := &events[i]
+		if e.fault != nil {
+			continue
+		}
+		kind := e.kind
+		if bytes.IndexByte(kind, '\\') >= 0 {
+			kind = []byte(jsontext.Text(kind))
+		}
+		e.dropped = slices.ContainsFunc(o.cfg.DropEvents, func(dropped string) bool { return dropped == string(kind) })
+		e.deletes = deletionOf[string(kind)]
 	}
 }
 
-// eventType returns the type of an event of the System Log; empty if it has none.
-func eventType(event []byte) (kind string) {
-	for name, value := range jsontext.Members(event) {
-		if jsontext.Text(name) != "eventType" {
-			continue
-		}
-		if kind = ""; value[0] == '"' {
-			kind = jsontext.Text(value[1 : len(value)-1])
-		}
-	}
-	return kind
+// isEventType reports whether a member of this name is eventType, however the name is spelt.
+func isEventType(name []byte) bool {
+	return string(name) == "eventType" || bytes.IndexByte(name, '\\') >= 0 && jsontext.Text(name) == "eventType"
 }

@@ -25,6 +25,8 @@ type object struct {
 	// id and published are the members that identify and date the object: their JSON without the quotes. They are nil if
 	// the member is absent, not a string or longer than maxID.
 	id, published []byte
+	// kind is the member eventType, of the same form; the last one counts.
+	kind []byte
 	// fault is why the element is no JSON object; nil if it is one. It repeats no byte of the element.
 	fault error
 	// from is where the element begins in the answer, in bytes.
@@ -33,6 +35,8 @@ type object struct {
 	replaced bool
 	// dropped: the object is not shipped.
 	dropped bool
+	// deletes says of which object an event records the end; nil if of none.
+	deletes *deletion
 }
 
 // time is when an event was published; zero if that is unknown.
@@ -287,6 +291,8 @@ func (s *splitter) element() (o object, err error) {
 		}
 		text := shortString(s.data[from:s.at])
 		switch {
+		case isEventType(name):
+			o.kind = text
 		case text == nil:
 		case string(name) == "published":
 			o.published = text
@@ -300,7 +306,7 @@ func (s *splitter) element() (o object, err error) {
 	}
 	o.raw = s.data[o.from:s.at:s.at]
 	if s.spaced {
-		o.id, o.published = bytes.Clone(o.id), bytes.Clone(o.published) // their bytes move
+		o.id, o.published, o.kind = bytes.Clone(o.id), bytes.Clone(o.published), bytes.Clone(o.kind) // their bytes move
 		o.raw = compact(o.raw)
 	}
 	return o, nil

@@ -21,4 +21,5 @@ const (
 	WarnIncomplete  WarningKind = "incomplete"   // a pull ended without everything
 	WarnClock       WarningKind = "Okta's clock" // it is far from Temporal's, or was
 	WarnEmpty       WarningKind = "empty"        // a list that had objects is empty
+	WarnDeleted     WarningKind = "deleted"      // an event says that something was deleted, and not what
 )
