@@ -91,7 +91,7 @@ func TestAServiceAppCollectsEverythingWhileItsTokensEnd(t *testing.T) {
 			s.start(allServices...)
 			given := func(n int) {
 				s.t.Helper()
-				for _, scope := range oktasim.Scopes() {
+				for _, scope := range oktasim.Scopes(allServices...) {
 					s.eventually("there were tokens for "+scope, func() bool { return s.org.SignIns().Tokens[scope] >= n })
 				}
 			}

@@ -102,11 +102,14 @@ func (o *Org) SetApps(apps ...App) error {
 // Scope returns the scopes that a service's endpoint needs, with blanks between them.
 func Scope(service string) string { return collections[service].scope }
 
-// Scopes returns the scopes that the org's endpoints need.
-func Scopes() []string {
+// Scopes returns the scopes that the endpoints of some services need, of all if none is named.
+func Scopes(services ...string) []string {
+	if len(services) == 0 {
+		services = Services()
+	}
 	all := map[string]bool{}
-	for _, c := range collections {
-		for _, scope := range strings.Fields(c.scope) {
+	for _, service := range services {
+		for _, scope := range strings.Fields(Scope(service)) {
 			all[scope] = true
 		}
 	}

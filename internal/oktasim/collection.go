@@ -1,6 +1,7 @@
 package oktasim
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -96,6 +97,7 @@ var collections = map[string]*collection{}
 // lists are.
 var tokenEndpoint = &collection{name: "token", path: "/oauth2/v1/token", bucket: bucketToken}
 
+// The collections are completed here, since their own functions look them up by name.
 func init() {
 	for i := range listed {
 		c := &listed[i]
@@ -108,6 +110,12 @@ func init() {
 		default:
 			c.bucket = c.path
 		}
+		for _, limits := range plans {
+			if limits[c.bucket] == 0 {
+				limits[c.bucket] = min(limits[bucketOther], cmp.Or(c.perMinute, limits[bucketOther]))
+			}
+		}
+		routes.add(c)
 	}
 }
 

@@ -37,7 +37,7 @@ var identities = []collection{
 	{name: "client_role_apps", path: "/oauth2/v1/clients/{}/roles/{}/targets/catalog/apps", scope: "okta.roles.read", standard: 20, min: 1, max: 200, parent: "client_roles", pool: catalogApps, under: ofRole("client_roles", appRoles), otherwise: &noTargets},
 	{name: "client_role_groups", path: "/oauth2/v1/clients/{}/roles/{}/targets/groups", scope: "okta.roles.read", standard: 20, min: 1, max: 200, parent: "client_roles", pool: all("groups"), whole: true, under: ofRole("client_roles", groupRoles), otherwise: &noTargets},
 	{name: "roles", path: "/api/v1/iam/roles", perMinute: 100, scope: "okta.roles.read", standard: 20, items: "roles", bodyNext: true, prefix: "cr0"},
-	{name: "role_permissions", path: "/api/v1/iam/roles/{}/permissions", scope: "okta.roles.read", items: "permissions", bodyNext: true, parent: "roles", names: permissions},
+	{name: "role_permissions", path: "/api/v1/iam/roles/{}/permissions", scope: "okta.roles.read", items: "permissions", parent: "roles", names: permissions},
 	{name: "resource_sets", path: "/api/v1/iam/resource-sets", perMinute: 100, scope: "okta.roles.read", standard: 20, items: "resource-sets", bodyNext: true, prefix: "iam"},
 	{name: "resource_set_resources", path: "/api/v1/iam/resource-sets/{}/resources", scope: "okta.roles.read", standard: 100, min: 1, max: 100, items: "resources", bodyNext: true, parent: "resource_sets", prefix: "ire"},
 	{name: "resource_set_bindings", path: "/api/v1/iam/resource-sets/{}/bindings", scope: "okta.roles.read", standard: 20, items: "roles", bodyNext: true, parent: "resource_sets", pool: all("roles")},

@@ -2,8 +2,6 @@ package oktasim
 
 import (
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 )
 
@@ -82,72 +80,6 @@ func CutAfter(n int) Fault {
 // Delay answers so much later.
 func Delay(d time.Duration) Fault { return func(a *Answer) { a.Delay = d } }
 
-// FoldLinks sends the links as one header.
-func FoldLinks() Fault {
-	return func(a *Answer) { a.Header.Set("Link", strings.Join(a.Header.Values("Link"), ", ")) }
-}
-
-// UnquoteLinks sends rel without quotes.
-func UnquoteLinks() Fault {
-	return eachLink(func(target, rel string) string { return "<" + target + ">; rel=" + rel })
-}
-
-// NextOn names another host in the next link.
-func NextOn(host string) Fault {
-	return eachLink(func(target, rel string) string {
-		if u, err := url.Parse(target); err == nil && rel == "next" {
-			u.Host = host
-			target = u.String()
-		}
-		return link(target, rel)
-	})
-}
-
-// BlanksInNext sends the next link with raw blanks.
-func BlanksInNext() Fault {
-	return eachLink(func(target, rel string) string {
-		if rel == "next" {
-			target = strings.ReplaceAll(target, "+", " ")
-		}
-		return link(target, rel)
-	})
-}
-
-// NextTo replaces the next link, or adds one: with the page's own address a listing never ends.
-func NextTo(target string) Fault {
-	return func(a *Answer) {
-		dropNext(a)
-		a.Header.Add("Link", link(target, "next"))
-	}
-}
-
-// NextIsSelf replaces the next link by the page's own address.
-func NextIsSelf() Fault {
-	return func(a *Answer) {
-		for _, l := range a.Header.Values("Link") {
-			if target, rel := unlink(l); rel == "self" {
-				NextTo(target)(a)
-			}
-		}
-	}
-}
-
-// NoNext leaves the next link out.
-func NoNext() Fault { return dropNext }
-
-// NoLinks leaves all links out.
-func NoLinks() Fault { return func(a *Answer) { a.Header.Del("Link") } }
-
-func dropNext(a *Answer) {
-	links := a.Header.Values("Link")
-	a.Header.Del("Link")
-	for _, l := range links {
-		if _, rel := unlink(l); rel != "next" {
-			a.Header.Add("Link", l)
-		}
-	}
-}
-
 // NoLimits leaves the rate-limit headers out.
 func NoLimits() Fault {
 	return func(a *Answer) {
@@ -161,23 +93,5 @@ func NoLimits() Fault {
 func TwoResets(earlier string) Fault {
 	return func(a *Answer) {
 		a.Header[http.CanonicalHeaderKey(headerReset)] = []string{earlier, a.Header.Get(headerReset)}
-	}
-}
-
-func link(target, rel string) string { return "<" + target + `>; rel="` + rel + `"` }
-
-// unlink takes apart what link made.
-func unlink(l string) (target, rel string) {
-	target, rel, _ = strings.Cut(l, ">; rel=")
-	return strings.TrimPrefix(target, "<"), strings.Trim(rel, `"`)
-}
-
-func eachLink(rewrite func(target, rel string) string) Fault {
-	return func(a *Answer) {
-		links := a.Header.Values("Link")
-		a.Header.Del("Link")
-		for _, l := range links {
-			a.Header.Add("Link", rewrite(unlink(l)))
-		}
 	}
 }

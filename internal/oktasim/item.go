@@ -6,7 +6,9 @@ import "slices"
 type item struct {
 	*Org
 	*collection
+	// i is its number; of an app's user its place under the app, of an app's group the number of the group.
 	i int
+	// h are its random bits.
 	h uint64
 	// parent is the number of the object that it is listed under, user that of the person that it is about.
 	parent, user int

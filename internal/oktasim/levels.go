@@ -98,7 +98,7 @@ func numbered(name, beginning string, n int) (int, bool) {
 	return i, ok && err == nil && i >= 0 && i < n && strconv.Itoa(i) == digits
 }
 
-// level lists the parents that have something, once somebody asks.
+// level returns what lists the parents that have something, once somebody asks.
 func (o *Org) level(c *collection) func() []int {
 	return sync.OnceValue(func() []int {
 		if c.constants != nil {
@@ -231,12 +231,13 @@ func (o *Org) locate(c *collection, ids []string) (int, bool) {
 	return begin + j, ok
 }
 
-// pathIDs returns the ids in the path of the listing under a parent, with / between them.
+// pathIDs returns the ids in the path of the listing under a parent, with / between them. It is "" if there are none, or no
+// such parent.
 func (o *Org) pathIDs(c *collection, parent int) string {
-	if c.params() == 0 {
+	of := collections[c.parent]
+	if c.params() == 0 || parent >= o.total(of) {
 		return ""
 	}
-	of := collections[c.parent]
 	id := string(o.appendIdentity(nil, of, parent))
 	if above := o.pathIDs(of, o.parentOf(of, parent)); above != "" {
 		return above + "/" + id

@@ -156,7 +156,7 @@ func (c *collection) pageSize(q parameters) (int, *refusal) {
 	}
 }
 
-// opening is what an answer has before its objects, and closing what it has after them.
+// opening is what an answer has before its objects, and end what it has after them.
 func (c *collection) opening() string {
 	switch c.items {
 	case "":
@@ -168,7 +168,7 @@ func (c *collection) opening() string {
 	}
 }
 
-func (c *collection) closing(next string) string {
+func (c *collection) end(next string) string {
 	switch {
 	case c.items == "":
 		return "]"
@@ -176,9 +176,7 @@ func (c *collection) closing(next string) string {
 		return ""
 	case !c.bodyNext:
 		return "]}"
-	case next == "":
-		return `],"_links":{}}`
 	default:
-		return `],"_links":{"next":{"href":"` + next + `"}}}`
+		return closing(next)
 	}
 }

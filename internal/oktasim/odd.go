@@ -113,6 +113,9 @@ func (q question) full() bool { return q.found() && q.objects == q.limit }
 // spoiler spoils an answer. It may keep what it has seen: only one runs at a time.
 type spoiler func(q question, a *Answer)
 
+// spoil is the fault as a spoiler.
+func (f Fault) spoil(_ question, a *Answer) { f(a) }
+
 // SwitchOn switches oddities on, until off is called. Of several that are about one thing, the first wins.
 func (o *Org) SwitchOn(odds ...Odd) (off func(), err error) {
 	var on []*switched

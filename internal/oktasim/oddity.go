@@ -77,7 +77,7 @@ var oddities = []Oddity{
 	{Name: "no-such-method", About: "the org has no such collection: 405", of: "zones", answer: some(All(badMethod.fault(), NoLimits()))},
 	{Name: "reconciling", About: "N requests are answered with 423 E0000239", of: "idps", n: 1, answer: some(reconciling.fault())},
 
-	{Name: "empty", About: "N requests are answered with an empty list and no next link", of: "users", answer: some(emptied)},
+	{Name: "empty", About: "N requests are answered with an empty list and no next link", of: "users", answer: empty},
 
 	{Name: "token-fails", About: "N token requests are answered with 500, though a token was given", of: "token", n: 1, answer: some(Refuse(http.StatusInternalServerError, "E0000009"))},
 	{Name: "token-unreachable", About: "N token requests are answered with 503 in HTML", of: "token", n: 1, answer: some(OnTheWay(http.StatusServiceUnavailable))},
@@ -101,12 +101,12 @@ func with(value string) func([]byte) []byte {
 
 // some spoils N answers, after At that are in order.
 func some(f Fault) func(*Org, Odd) spoiler {
-	return func(_ *Org, odd Odd) spoiler { return odd.counted(odd.At, question.any, f) }
+	return func(_ *Org, odd Odd) spoiler { return odd.counted(odd.At, question.any, f.spoil) }
 }
 
 // under spoils the first N answers under the parent At.
 func under(f Fault) func(*Org, Odd) spoiler {
-	return func(_ *Org, odd Odd) spoiler { return odd.counted(0, question.any, f) }
+	return func(_ *Org, odd Odd) spoiler { return odd.counted(0, question.any, f.spoil) }
 }
 
 // above spoils the answers to requests for more than N objects.
@@ -121,7 +121,7 @@ func above(f Fault) func(*Org, Odd) spoiler {
 }
 
 // counted spoils N answers to such questions, after so many that are in order; all that follow if N is 0.
-func (o Odd) counted(inOrder int, such func(question) bool, f Fault) spoiler {
+func (o Odd) counted(inOrder int, such func(question) bool, spoil spoiler) spoiler {
 	asked := 0
 	return func(q question, a *Answer) {
 		if !such(q) {
@@ -129,7 +129,7 @@ func (o Odd) counted(inOrder int, such func(question) bool, f Fault) spoiler {
 		}
 		asked++
 		if asked > inOrder && (o.N == 0 || asked <= inOrder+o.N) {
-			f(a)
+			spoil(q, a)
 		}
 	}
 }
@@ -143,9 +143,11 @@ func commaAtTheEnd(o *Org, odd Odd) spoiler {
 	}
 }
 
-func nextIsSelf(_ *Org, odd Odd) spoiler { return odd.counted(odd.At, question.found, NextIsSelf()) }
+func nextIsSelf(_ *Org, odd Odd) spoiler {
+	return odd.counted(odd.At, question.found, func(q question, a *Answer) { NextTo(q.here)(a) })
+}
 
-func noLink(_ *Org, odd Odd) spoiler { return odd.counted(odd.At, question.full, NoLinks()) }
+func noLink(_ *Org, odd Odd) spoiler { return odd.counted(odd.At, question.full, NoLinks().spoil) }
 
 func nextInCircle(_ *Org, odd Odd) spoiler {
 	var circle []string // the addresses of its pages
@@ -192,14 +194,14 @@ func cursorExpires(_ *Org, odd Odd) spoiler {
 	}
 }
 
-// emptied leaves an empty list, and nothing after it.
-func emptied(a *Answer) {
-	if end := bytes.IndexByte(a.Body, '[') + 1; a.Body[0] == '{' {
-		a.Body = append(a.Body[:end], "]}"...)
-	} else {
-		a.Body = []byte("[]")
-	}
-	dropNext(a)
+// empty leaves an empty list, and nothing after it. An answer that is an object stays.
+func empty(_ *Org, odd Odd) spoiler {
+	return odd.counted(odd.At, question.any, func(q question, a *Answer) {
+		if q.collection.items != "." {
+			a.Body = []byte(q.collection.opening() + q.collection.end(""))
+			dropNext(a)
+		}
+	})
 }
 
 func resetInPast(o *Org, odd Odd) spoiler { return some(UsedUp(-odd.For))(o, odd) }

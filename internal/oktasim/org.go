@@ -125,11 +125,17 @@ func (o *Org) Count(service string) int {
 	if !ok {
 		return 0
 	}
-	if !o.wanes() {
-		return o.total(c)
+	count := o.total(c)
+	if !o.wanes() || c.name == "logs" {
+		return count
 	}
 	at := o.moment(o.cfg.Now())
-	return len(o.numbers(o.total(c), func(o *Org, n int) bool { return o.exists(c, n, at) }))
+	for n := range count {
+		if !o.exists(c, n, at) {
+			count--
+		}
+	}
+	return count
 }
 
 // ID returns the identity of object i of a service: uuid of a log event, client_id of a client, kid of a key, name, type or

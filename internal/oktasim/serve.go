@@ -52,7 +52,7 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n := int(o.numbered.Add(1))
 	now := o.cfg.Now()
 	shown := o.shown(now)
-	c, parentID := route(r.URL.Path)
+	c, parentID := routes.find(r.URL.Path)
 	entry := Request{N: n, Host: r.Host, Target: r.URL.RequestURI(), Agent: r.UserAgent(), Peer: r.RemoteAddr, Start: now}
 	bucket := bucketOther
 	if c != nil {
@@ -146,7 +146,7 @@ func (o *Org) finish(q question, answer *Answer) {
 	if q.next != "" {
 		next = q.follow(q.next)
 	}
-	answer.Body = append(q.body, q.collection.closing(next)...)
+	answer.Body = append(q.body, q.collection.end(next)...)
 	if o.cfg.Pretty {
 		answer.Body = indented(answer.Body)
 	}

@@ -23,8 +23,8 @@ var shapes embed.FS
 // slot appends the value of one placeholder.
 type slot func(dst []byte, it *item) []byte
 
-// reference returns what stands for the id of some object of a collection.
-func reference(to string) (slot, bool) {
+// someID returns what stands for the id of some object of a collection.
+func someID(to string) (slot, bool) {
 	c, known := collections[to]
 	return func(dst []byte, it *item) []byte { return it.appendIdentity(dst, c, it.reference(c)) }, known
 }
@@ -69,7 +69,7 @@ func compile(text []byte) (shape, error) {
 			fill, known = identitySlots[string(name)]
 		}
 		if !known {
-			fill, known = reference(string(name))
+			fill, known = someID(string(name))
 		}
 		if !known {
 			return nil, fmt.Errorf("unknown placeholder %q", name)

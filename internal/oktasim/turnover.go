@@ -6,10 +6,10 @@ import (
 )
 
 // Turns are numbered 0, 1, 2, …: in each, something is deleted, removed or added, and one log event tells of it, at which it
-// happens. The kinds take turns. A kind that has nothing left leaves its event to the log.
+// happens. The turnovers take turns. One that has nothing left leaves its event to the log.
 
-// kind is what turns of one kind do.
-type kind struct {
+// turnover is what turns of one kind do.
+type turnover struct {
 	of, event, message string
 	// adds: the object is there from then on, and was not before.
 	adds bool
@@ -31,10 +31,12 @@ const (
 	another
 )
 
-var kinds = []kind{
+// turnovers take turns in this order.
+var turnovers = []turnover{
 	{of: "group_members", event: "group.user_membership.add", message: "Add user to group membership", adds: true, targets: []target{{"User", theObject}, {"UserGroup", theParent}}},
 	{of: "group_members", event: "group.user_membership.remove", message: "Remove user from group membership", targets: []target{{"User", theObject}, {"UserGroup", theParent}}},
 	{of: "app_users", event: "application.user_membership.remove", message: "Remove user's application membership", targets: []target{{"AppUser", another}, {"AppInstance", theParent}, {"User", theObject}}},
+	{of: "app_groups", event: "group.application_assignment.remove", message: "Remove group from application", targets: []target{{"AppInstance", theParent}, {"UserGroup", theObject}}},
 	{of: "users", event: "user.lifecycle.delete.completed", message: "Okta user deleted", targets: []target{{"User", theObject}}},
 	{of: "groups", event: "group.lifecycle.delete", message: "Delete Okta group", targets: []target{{"UserGroup", theObject}}},
 	{of: "apps", event: "application.lifecycle.delete", message: "Delete application", targets: []target{{"AppInstance", theObject}}},
@@ -46,13 +48,13 @@ var kinds = []kind{
 	{of: "zones", event: "zone.delete", message: "Delete network zone", targets: []target{{"NetworkZone", theObject}}},
 }
 
-// lasting are the objects of the collections in kinds that are never deleted; of users those that are present.
+// lasting are the objects of the collections in turnovers that are never deleted; of users those that are present.
 var lasting = sparse{every: 8, at: 7}
 
-// kindOf finds the kinds by collection.
-var kindOf = func() map[string][]int {
+// turnoverOf has the places in turnovers of each collection's.
+var turnoverOf = func() map[string][]int {
 	all := map[string][]int{}
-	for i, k := range kinds {
+	for i, k := range turnovers {
 		all[k.of] = append(all[k.of], i)
 	}
 	return all
@@ -110,14 +112,14 @@ func (o *Org) tells(event int) bool {
 }
 
 // turn returns what turn t does to which object, if it does anything.
-func (o *Org) turn(t int) (k *kind, n int, ok bool) {
-	k = &kinds[t%len(kinds)]
-	n, ok = o.turned(k, t/len(kinds))
+func (o *Org) turn(t int) (k *turnover, n int, ok bool) {
+	k = &turnovers[t%len(turnovers)]
+	n, ok = o.turned(k, t/len(turnovers))
 	return k, n, ok && (k.adds || o.exists(collections[k.of], n, moment{turns: t}))
 }
 
 // turned returns the object of the m-th turn of a kind.
-func (o *Org) turned(k *kind, m int) (n int, ok bool) {
+func (o *Org) turned(k *turnover, m int) (n int, ok bool) {
 	c := collections[k.of]
 	if o.isOff(c) != nil {
 		return 0, false
@@ -149,8 +151,8 @@ func (o *Org) turned(k *kind, m int) (n int, ok bool) {
 // turnsOf returns when an object is deleted or removed, and when it is added, as numbers of turns; -1: it is not.
 func (o *Org) turnsOf(c *collection, n int) (gone, added int) {
 	gone, added = -1, -1
-	for _, i := range kindOf[c.name] {
-		k, m := &kinds[i], 0
+	for _, i := range turnoverOf[c.name] {
+		k, m := &turnovers[i], 0
 		switch {
 		case c.name == "users":
 			m = n / present.every
@@ -167,7 +169,7 @@ func (o *Org) turnsOf(c *collection, n int) (gone, added int) {
 		if same, ok := o.turned(k, m); !ok || same != n {
 			continue
 		}
-		if t := m*len(kinds) + i; k.adds {
+		if t := m*len(turnovers) + i; k.adds {
 			added = t
 		} else {
 			gone = t
@@ -181,7 +183,7 @@ func (o *Org) doomed(c *collection, n int) bool {
 	switch {
 	case c.name == "users":
 		return !present.has(n)
-	case kindOf[c.name] == nil || c.pool != nil:
+	case turnoverOf[c.name] == nil || c.pool != nil:
 		return false
 	default:
 		return !lasting.has(n)
@@ -241,7 +243,7 @@ func (o *Org) turnedAt(group, turns int) int64 {
 }
 
 // told returns the turn that a log event tells of.
-func (it *item) told() (*kind, int) {
+func (it *item) told() (*turnover, int) {
 	t, _ := it.turnOf(it.i)
 	k, n, _ := it.turn(t)
 	return k, n

@@ -17,7 +17,7 @@ import (
 func newTurningOrg(t testing.TB) (*oktasim.Org, *clock) {
 	return newOrg(t, func(c *oktasim.Config) {
 		c.Counts = everything(60)
-		c.Counts["group_members"], c.Counts["app_users"] = 6, 6
+		c.Counts["group_members"], c.Counts["app_users"], c.Counts["app_groups"] = 6, 6, 6
 		c.LiveEvery, c.TurnEvery = time.Second, 2
 	})
 }
@@ -60,7 +60,7 @@ func TestWhatIsDeletedIsGoneAndTheLogTellsOfIt(t *testing.T) {
 		}
 	}
 	require.Empty(t, org.Deletions())
-	c.Advance(10 * time.Minute)
+	c.Advance(15 * time.Minute)
 	events := told(t, org)
 	kinds := map[string]int{}
 	for _, d := range org.Deletions() {
@@ -82,7 +82,7 @@ func TestWhatIsDeletedIsGoneAndTheLogTellsOfIt(t *testing.T) {
 	}
 	for _, eventType := range []string{
 		"user.lifecycle.delete.completed", "group.lifecycle.delete", "application.lifecycle.delete", "group.user_membership.remove",
-		"application.user_membership.remove", "policy.lifecycle.delete", "policy.rule.delete", "device.lifecycle.delete", "zone.delete",
+		"application.user_membership.remove", "group.application_assignment.remove", "policy.lifecycle.delete", "policy.rule.delete", "device.lifecycle.delete", "zone.delete",
 		"system.api_token.revoke", "system.idp.lifecycle.delete",
 	} {
 		require.Positive(t, kinds[eventType], eventType)
@@ -98,7 +98,7 @@ func textsOf(objects [][]byte) (texts []string) {
 
 func TestListsAreWithoutWhatIsGoneWithItsParentToo(t *testing.T) {
 	org, c := newTurningOrg(t)
-	c.Advance(10 * time.Minute)
+	c.Advance(15 * time.Minute)
 	for _, service := range oktasim.Services() {
 		if service == "logs" {
 			continue

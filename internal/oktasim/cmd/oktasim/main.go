@@ -89,13 +89,12 @@ func command() *cobra.Command {
 	app.flags(cmd)
 	f.DurationVar(&cfg.NonceEvery, "nonce-every", 0, "how often the nonce of DPoP proofs is renewed (default 24h)")
 	f.BoolVar(&cfg.Strict, "strict", false, "refuse what Okta takes of a service app and a careful one does not send")
-	f.StringToIntVar(&cfg.Counts, "counts", map[string]int{
-		"logs": 10_000, "users": 1000, "groups": 200, "apps": 50, "clients": 50, "idps": 10, "zones": 20,
-		"app_users": 40, "app_groups": 5, "group_members": 60,
-	}, "objects of each service; of what is listed under others, for each of these")
+	f.StringToIntVar(&cfg.Counts, "counts", smallOrg, "objects of each service; of what is listed under others, for each of these")
 	f.DurationVar(&cfg.BacklogSpan, "backlog-span", 0, "time before the epoch over which the log backlog is spread (default 1920h)")
 	f.DurationVar(&cfg.LiveEvery, "live-every", 0, "time between two live log events (default none)")
-	f.DurationVar(&cfg.ChangeEvery, "change-every", 0, "time between two changes of users and groups (default none)")
+	f.DurationVar(&cfg.ChangeEvery, "change-every", 0, "time between two changes of users, groups and devices (default none)")
+	f.IntVar(&cfg.TurnEvery, "turn-every", 0, "live log events for each that tells of something deleted, removed or added (default none)")
+	f.StringSliceVar(&cfg.Off, "off", nil, "features that the org has not got: services, and types of policies such as policies/ENTITY_RISK")
 	f.IntVar(&cfg.EventBytes, "event-bytes", 0, "compact size of a log event (default 2000)")
 	f.BoolVar(&cfg.Pretty, "pretty", false, "answer with insignificant white space")
 	f.StringVar(&cfg.Plan, "plan", "", "published rate limits: free, one-app, enterprise, workforce (default enterprise)")

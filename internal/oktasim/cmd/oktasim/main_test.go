@@ -77,6 +77,26 @@ func TestWhatIsNotInOrderIsSwitchedOnByName(t *testing.T) {
 	require.Regexp(t, `^\[{.*},null,{.*}\]$`, fetch(t, url+"/api/v1/users?limit=3"))
 }
 
+func TestTheDefaultOrgHasEveryService(t *testing.T) {
+	for _, service := range oktasim.Services() {
+		_, counted := smallOrg[service]
+		require.True(t, counted || service == "threat_configuration" || service == "bot_protection", service)
+	}
+}
+
+func TestFeaturesAreOffByName(t *testing.T) {
+	url, stop := run(t, "--token", "t", "--off", "devices,policies/ENTITY_RISK", "--live-every", "1s", "--turn-every", "2")
+	defer stop()
+	require.Contains(t, fetch(t, url+"/api/v1/policies?type=PASSWORD"), `"type":"PASSWORD"`)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/api/v1/policies?type=ENTITY_RISK", nil)
+	require.NoError(t, err)
+	r.Header.Set("Authorization", "SSWS t")
+	w, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	require.NoError(t, w.Body.Close())
+	require.Equal(t, http.StatusBadRequest, w.StatusCode)
+}
+
 func TestTheHelpListsEveryOddity(t *testing.T) {
 	for _, o := range oktasim.Oddities() {
 		require.Contains(t, command().Long, o.Name)
@@ -105,6 +125,8 @@ func TestWhatCannotBeUsedIsSaid(t *testing.T) {
 		"no epoch":         {"--token", "t", "--state", broken},
 		"no such":          {"--token", "t", "--state", "/no/such/directory/state"},
 		"gadgets":          {"--token", "t", "--counts", "gadgets=1"},
+		"ENTITY":           {"--token", "t", "--off", "policies/ENTITY"},
+		"live log events":  {"--token", "t", "--turn-every", "2"},
 		"--odd":            {"--token", "t", "--odd", "null=users/x"},
 		"client-id":        {"--client-secret", "s"},
 		"--client-keys":    {"--client-id", "a", "--client-keys", broken},
