@@ -119,6 +119,9 @@ func TestAnObjectIsIdentified(t *testing.T) {
 		"a user of an app by both ids": {
 			object: `{"id":"u","@okta_app_id":"a"}`, identity: devosim.IdentityOf("a", "u"),
 		},
+		"a deletion by its event too": {
+			object: `{"id":"u","@okta_group_id":"g","@okta_event":"e"}`, identity: devosim.IdentityOf("eg", "u"), event: true,
+		},
 		"a member of a group by both ids": {
 			object: `{"@okta_group_id":"g","id":"u"}`, identity: devosim.IdentityOf("g", "u"),
 		},
