@@ -97,7 +97,7 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	if s.svc, ok = okta.Lookup(in.Service); !ok {
 		return workflows.SliceResult{}, s.fail(workflows.Problem{
 			Class:   workflows.ClassUnknownService,
-			Message: fmt.Sprintf("no service is named %s; there are %s", workflows.Quoted(in.Service), strings.Join(okta.ServiceNames(), ", ")),
+			Message: fmt.Sprintf("no service is named %s; %s", workflows.Quoted(in.Service), okta.Suggestion(in.Service)),
 		})
 	}
 	if s.tenant, ok = c.tenants[in.Tenant]; !ok {

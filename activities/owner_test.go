@@ -93,7 +93,7 @@ func TestHoweverManyBackfillsHangLiveCollectionGoesOn(t *testing.T) {
 	// Each has an org of its own: within one, backfills wait for each other's answers.
 	tenants := map[string]activities.Tenant{}
 	for n := range activities.MaxBackfills + 1 {
-		tenants[fmt.Sprint("acme", n)] = activities.Tenant{Org: b.org(server.URL, nil), Sink: newBench(t, 1), Tables: map[string]string{"apps": "auth.okta.users"}}
+		tenants[fmt.Sprint("acme", n)] = activities.Tenant{Org: b.org(server.URL, nil), Sink: newBench(t, 1)}
 	}
 	collector := b.collector(tenants)
 	collector.SendHeartbeatsTo(b, b.lasts, b.cancel)

@@ -120,7 +120,10 @@ func what(batch devo.Batch) string {
 
 // Open, Send and so on are Devo.
 func (b *bench) Open(_ context.Context, target devo.Target) (devo.Stream, error) {
-	require.Contains(b.t, []string{"auth.okta.users", "auth.okta.system"}, target.Tag)
+	_, service, err := workflows.ParseWorkflowID(target.Name)
+	require.NoError(b.t, err)
+	of, _ := okta.Lookup(service)
+	require.Equal(b.t, of.Table, target.Tag)
 	b.target = target
 	b.note("open")
 	return b, nil
@@ -933,12 +936,10 @@ func TestWhatTheWorkerDoesNotKnow(t *testing.T) {
 	class, _ := failed(t, err)
 	require.Equal(t, workflows.ClassUnknownTenant, class)
 	require.ErrorContains(t, err, "only for acme")
-	_, err = newBench(t, 1).runInput(workflows.SliceInput{Tenant: "acme", Service: "devices"})
+	_, err = newBench(t, 1).runInput(workflows.SliceInput{Tenant: "acme", Service: "device"})
 	class, _ = failed(t, err)
 	require.Equal(t, workflows.ClassUnknownService, class)
-	for _, name := range okta.ServiceNames() {
-		require.ErrorContains(t, err, name)
-	}
+	require.ErrorContains(t, err, okta.Suggestion("device"))
 }
 
 func TestMessagesAreBounded(t *testing.T) {

@@ -211,12 +211,17 @@ func checkTenant(ctx context.Context, t config.Tenant, send bool) []result {
 		c.check(ctx, "okta sign-in", func(ctx context.Context, r *result) error { return checkKey(ctx, app, r) })
 	}
 	org, err := okta.New(t.Okta)
+	var survey *okta.Survey
+	if err == nil {
+		survey = org.Survey()
+		defer survey.Close()
+	}
 	for _, service := range t.Services {
 		c.check(ctx, "okta "+service, func(ctx context.Context, r *result) error {
 			if err != nil {
 				return err
 			}
-			checked, err := org.Check(ctx, service)
+			checked, err := survey.Check(ctx, service)
 			r.Empty, r.Limits, r.Grants = checked.Empty, checked.Limits, checked.Grants
 			if r.Empty && err == nil {
 				r.Warning = emptyList

@@ -1,8 +1,8 @@
 // Command starter starts, watches and controls the collector's workflows.
 //
-// It talks to Temporal, which the TEMPORAL_* variables and profiles name. Only start and check need the collector's own
-// settings. It exits with 0 if all is well, with 1 after a failure or if a service needs attention, with 2 if it was
-// called wrongly, and with 130 if it was interrupted.
+// It talks to Temporal, which the TEMPORAL_* variables and profiles name. Only start, check and services read the
+// collector's own settings. It exits with 0 if all is well, with 1 after a failure or if a service needs attention, with
+// 2 if it was called wrongly, and with 130 if it was interrupted.
 package main
 
 import (
@@ -75,7 +75,7 @@ func newRoot(connect connector) *cobra.Command {
 as okta/default/users, on those of --tenant, or on all; start acts on those in the settings. pause,
 resume, stop and status also accept the ids of backfills, which status shows. Commands that change
 something print a line for each id: the result, or FAILED: and the reason. The TEMPORAL_* variables
-name Temporal; start and check read the same settings as the worker. docs/operating.md has more.`,
+name Temporal; start, check and services read the same settings as the worker. docs/operating.md has more.`,
 		Version:       buildinfo.Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -86,7 +86,7 @@ name Temporal; start and check read the same settings as the worker. docs/operat
 		newSignal(connect, workflows.SignalPause, "Stop collecting within one page; the position is kept", checkIDs(true), noInput),
 		newResume(connect),
 		newSignal(connect, workflows.SignalPoll, "Do not wait for the next poll", checkIDs(false), noInput),
-		newBackfill(connect), newStop(connect), newCheck(connect), newSetup(connect),
+		newBackfill(connect), newStop(connect), newCheck(connect), newServices(), newSetup(connect),
 	)
 	return root
 }

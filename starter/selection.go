@@ -97,10 +97,10 @@ func isBackfill(id string) bool {
 	return err == nil && strings.HasSuffix(id, "/backfill/full")
 }
 
-// checkService refuses a name that is no service, and says which ones there are.
+// checkService refuses a name that is no service.
 func checkService(service string) error {
 	if _, ok := okta.Lookup(service); !ok {
-		return fmt.Errorf("no service is named %q; there are %s", service, strings.Join(okta.ServiceNames(), ", "))
+		return fmt.Errorf("no service is named %q; %s", service, okta.Suggestion(service))
 	}
 	return nil
 }

@@ -169,6 +169,8 @@ func (s *starting) one(ctx context.Context, id string) (done string, err error) 
 		done = "running already"
 	case started.Collected():
 		done = fmt.Sprintf("started after %s events", humanize.Comma(started.In.State.Checkpoint.Totals.Events))
+	case started.In.Delay > 0:
+		done = fmt.Sprintf("starts from the beginning in %v", started.In.Delay)
 	default:
 		done = "started from the beginning"
 	}

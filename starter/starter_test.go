@@ -597,6 +597,26 @@ func TestStopThatIsInterruptedSaysThatItWasToldToEndAllTheSame(t *testing.T) {
 	require.Equal(t, users+"  FAILED: not waited for; it stops as soon as a worker runs\n", stdout)
 }
 
+func TestFirstPullsOfServicesBeyondTheDefaultTakeTurns(t *testing.T) {
+	o := newAcme(t)
+	ids := []string{logs, "okta/acme/devices", users, "okta/acme/policies", "okta/acme/roles"}
+	delays := map[string]time.Duration{}
+	for _, id := range ids {
+		o.hasNever(id)
+	}
+	o.On("ExecuteWorkflow", mock.Anything, mock.Anything, workflows.CollectName, mock.Anything).Run(func(args mock.Arguments) {
+		delays[args.Get(1).(client.StartWorkflowOptions).ID] = args.Get(3).(workflows.CollectInput).Delay
+	}).Return(startedRun(), nil)
+	code, stdout, stderr := o.call(append([]string{"start"}, ids...)...)
+
+	require.Zero(t, code, stderr)
+	require.Equal(t, map[string]time.Duration{
+		logs: 0, users: 0, "okta/acme/devices": 0, "okta/acme/policies": 2 * time.Second, "okta/acme/roles": 4 * time.Second,
+	}, delays)
+	require.Contains(t, stdout, "okta/acme/devices   started from the beginning\n")
+	require.Contains(t, stdout, "okta/acme/roles     starts from the beginning in 4s\n")
+}
+
 func TestStopOfABackfillSaysHowToFetchTheRest(t *testing.T) {
 	o := newTemporal(t)
 	o.endsWhenCancelled(dayID, enums.WORKFLOW_EXECUTION_STATUS_CANCELED)
@@ -622,7 +642,7 @@ func TestStopOfWhatWasNeverThereFails(t *testing.T) {
 		o.hasNever("okta/acme/user")
 		code, stdout, _ := o.call("stop", "okta/acme/user")
 		require.Equal(t, 1, code)
-		require.Contains(t, stdout, `FAILED: no service is named "user"; there are logs, users,`)
+		require.Contains(t, stdout, `FAILED: no service is named "user"; did you mean users`)
 	})
 	t.Run("a tenant", func(t *testing.T) {
 		o := newTemporal(t)
@@ -860,7 +880,7 @@ func TestStatusOfWhatWasNeverStartedExitsWith1(t *testing.T) {
 }
 
 func TestWhatCannotRunIsShownWithTheServicesThatCan(t *testing.T) {
-	const nosuch, hint = "okta/acme/nosuch", `no service is named "nosuch"; there are logs, users,`
+	const nosuch, hint = "okta/acme/nosuch", `no service is named "nosuch"; bin/starter services lists all`
 	o := newTemporal(t)
 	o.hasNever(nosuch)
 	code, stdout, _ := o.call("status", nosuch)

@@ -88,6 +88,7 @@ var reasons = map[workflows.WaitReason]string{
 	workflows.WaitYield:   "live collection first",
 	workflows.WaitBackoff: "tries again",
 	workflows.WaitPaused:  "the signal resume goes on",
+	workflows.WaitTurn:    "its first pull comes after others",
 }
 
 // waits says why a collector waits, and until when; empty if it does not.
@@ -106,6 +107,8 @@ func (r row) waits() string {
 		return "tries again " + at
 	case workflows.WaitBlocked:
 		return "blocked, tries again " + at
+	case workflows.WaitTurn:
+		return "the first pull begins " + at
 	case workflows.WaitPoll, workflows.WaitNotInOrg:
 		return r.activity() + ", begins again " + at
 	}

@@ -158,6 +158,16 @@ func TestRecordHistories(t *testing.T) {
 			})
 			s.record("tenant", id)
 		},
+		"takes_its_turn": func(s *stack, _ *atomic.Value) {
+			s.temporal("workflow", "terminate", "--workflow-id", s.id("logs"))
+			s.temporal("workflow", "start", "--type", workflows.CollectName, "--task-queue", s.env["COLLECTOR_TASK_QUEUE"], "--workflow-id", s.id("logs"),
+				"--input", fmt.Sprintf(`{"tenant":%q,"service":"logs","delay":%d}`, s.tenant, 3*time.Second))
+			s.eventually("it waits for its turn", func() bool {
+				status, err := s.status("logs")
+				return err == nil && status.Reason == workflows.WaitTurn
+			})
+			s.caughtUp("logs")
+		},
 		"rate_limited": func(s *stack, failing *atomic.Value) {
 			failing.Store(oktasim.Fault(func(a *oktasim.Answer) {
 				a.Status = http.StatusTooManyRequests

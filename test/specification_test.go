@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,34 +26,86 @@ func TestObjectsAreWhatOktasSpecificationSays(t *testing.T) {
 	}
 	doc, err := openapi3.NewLoader().LoadFromFile(specification)
 	require.NoError(t, err)
-	counts := map[string]int{"app_users": 7, "app_groups": 3, "group_members": 5}
-	for _, service := range []string{"logs", "users", "groups", "apps", "clients", "idps", "zones"} {
-		counts[service] = 300
+	endpoints := map[string]*openapi3.Operation{}
+	for path, item := range doc.Paths.Map() {
+		endpoints[parameters.ReplaceAllString(path, "{}")] = item.Get
 	}
+	counts := map[string]int{"logs": 300}
+	for _, service := range oktasim.Services() {
+		if counts[service] = 5; !strings.Contains(oktasim.Path(service), "{}") {
+			counts[service] = 300
+		}
+	}
+	counts["policies"] = 20
 	epoch := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	org, err := oktasim.New(oktasim.Config{
 		Seed: 7, Token: "00-simulated-token", Epoch: epoch, Counts: counts, Unlimited: true, Now: func() time.Time { return epoch },
 	})
 	require.NoError(t, err)
-	for service, endpoint := range map[string]string{
-		"logs": "/api/v1/logs", "users": "/api/v1/users", "groups": "/api/v1/groups", "apps": "/api/v1/apps",
-		"clients": "/oauth2/v1/clients", "idps": "/api/v1/idps", "zones": "/api/v1/zones",
-		"app_users": "/api/v1/apps/{appId}/users", "app_groups": "/api/v1/apps/{appId}/groups",
-		"group_members": "/api/v1/groups/{groupId}/users",
-	} {
+	for _, service := range oktasim.Services() {
 		t.Run(service, func(t *testing.T) {
-			require.Contains(t, *doc.Paths.Value(endpoint).Get.Security, openapi3.SecurityRequirement{"oauth2": {oktasim.Scope(service)}})
-			answer := doc.Paths.Value(endpoint).Get.Responses.Status(200).Value
-			schema := answer.Content.Get("application/json").Schema.Value.Items.Value
+			endpoint := endpoints[oktasim.Path(service)]
+			require.NotNil(t, endpoint, oktasim.Path(service))
+			require.Contains(t, *endpoint.Security, openapi3.SecurityRequirement{"oauth2": strings.Fields(oktasim.Scope(service))})
+			schema := ofObjects(endpoint.Responses.Status(200).Value.Content.Get("application/json").Schema.Value)
+			require.Positive(t, org.Count(service))
 			for i, object := range org.All(service) {
 				var value any
-				require.NoError(t, json.Unmarshal(object, &value))
+				require.NoError(t, json.Unmarshal(secrets.ReplaceAll(object, []byte(uuid)), &value))
 				// Recorded answers contain nulls that the specification does not allow.
 				value = withoutNulls(value)
+				for member := range differs[service] {
+					drop(value, strings.Split(member, "."))
+				}
 				require.NoError(t, specific(t, doc, schema, value).VisitJSON(value), "%s %d: %s", service, i, object)
 			}
 		})
 	}
+}
+
+var (
+	parameters = regexp.MustCompile(`{[^}]*}`)
+	// secrets are those of simulated objects. Okta's are UUIDs where the specification says so.
+	secrets = regexp.MustCompile(`not-a-secret-[0-9]+`)
+)
+
+// differs has the members of each service in which the specification refuses what Okta answers with, and why.
+var differs = map[string]map[string]string{
+	"role_permissions": {"conditions": "the specification's own examples have arrays where its schema demands objects"},
+	"api_tokens":       {"tokenWindow": "the pattern of the schema refuses its own example P30D"},
+	"devices":          {"_links": "the schema has no PATCH, which its own examples have"},
+	"user_devices":     {"device._links": "the schema has no PATCH, which its own examples have"},
+	"policy_rules":     {"actions.idp.providers": "the schema has no type OKTA, which its own examples have"},
+	"idp_users":        {"profile": "the schema demands objects where its own examples have strings"},
+}
+
+// drop takes a member out of an object.
+func drop(value any, member []string) {
+	object, ok := value.(map[string]any)
+	switch {
+	case !ok:
+	case len(member) == 1:
+		delete(object, member[0])
+	default:
+		drop(object[member[0]], member[1:])
+	}
+}
+
+const uuid = "11111111-2222-4333-8444-555555555555"
+
+// ofObjects returns the schema of the objects of an answer: it is their array, has it, or is the only one.
+func ofObjects(answer *openapi3.Schema) *openapi3.Schema {
+	if answer.Items != nil {
+		return answer.Items.Value
+	}
+	if len(answer.Properties) <= 2 {
+		for name, member := range answer.Properties {
+			if name != "_links" && member.Value.Items != nil {
+				return member.Value.Items.Value
+			}
+		}
+	}
+	return answer
 }
 
 // specific returns the schema that an object's discriminator names: that of an app's sign-on mode or a zone's type.

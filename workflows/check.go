@@ -76,7 +76,7 @@ func checkedSince(d *checkpoint.Dropped, since *time.Time) *time.Time {
 
 // canBe reports whether a reason can be in a state.
 func (r WaitReason) canBe() bool {
-	return slices.Contains([]WaitReason{"", WaitPoll, WaitRateLimit, WaitYield, WaitBackoff, WaitBlocked, WaitNotInOrg}, r)
+	return slices.Contains([]WaitReason{"", WaitPoll, WaitRateLimit, WaitYield, WaitBackoff, WaitBlocked, WaitNotInOrg, WaitTurn}, r)
 }
 
 // Checked returns the input of a slice without what cannot be, and names what was dropped.

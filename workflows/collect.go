@@ -39,6 +39,9 @@ func Collect(ctx workflow.Context, in CollectInput) (*State, error) {
 	if err != nil {
 		return nil, err
 	}
+	if in.State == nil && in.Delay > 0 {
+		c.wakeAfter(ctx, in.Delay, WaitTurn)
+	}
 	c.signals.on(ctx, SignalPoll, "do not wait for the next poll", ignoringInput(c.onPoll))
 	c.signals.on(ctx, SignalBackfill, describeBackfill(in.Service), func(receive func(any) bool) { c.onBackfill(ctx, receive) })
 	if err := workflow.SetUpdateHandlerWithOptions(ctx, UpdateBackfill, c.startBackfill, workflow.UpdateHandlerOptions{
@@ -199,7 +202,8 @@ func (c *collector) onResume(ctx workflow.Context, receive func(any) bool) {
 
 func (c *collector) onPoll() {
 	c.polled = c.polled || c.running
-	if c.state.WakeReason == WaitPoll || c.state.WakeReason == WaitNotInOrg {
+	switch c.state.WakeReason {
+	case WaitPoll, WaitNotInOrg, WaitTurn:
 		c.wake()
 	}
 }
@@ -245,6 +249,7 @@ func (c *collector) slice(ctx workflow.Context) error {
 		// checkpoint.
 		RetryPolicy: &temporal.RetryPolicy{MaximumAttempts: 1},
 		Summary:     summary(c.collecting()),
+		Priority:    c.priority(),
 	}))
 	defer cancel()
 	c.running = true
@@ -279,6 +284,24 @@ func (c *collector) slice(ctx workflow.Context) error {
 	}
 	c.onResult(ctx, result)
 	return nil
+}
+
+// Priorities of slices that wait for a worker: the smaller, the earlier. Services other than the System Log have Temporal's
+// default, 3. Temporal's server ignores priorities if it does not know them.
+const (
+	priorityLogs     = 1
+	priorityBackfill = 5
+)
+
+// priority says which slices a worker gets first when more are due than it runs at once.
+func (c *collector) priority() temporal.Priority {
+	switch {
+	case c.backfill != nil:
+		return temporal.Priority{PriorityKey: priorityBackfill}
+	case HasRange(c.service):
+		return temporal.Priority{PriorityKey: priorityLogs}
+	}
+	return temporal.Priority{}
 }
 
 // continueAsNew returns the error that starts the next run. run has handled all messages in the same workflow task.

@@ -72,6 +72,9 @@ type CollectInput struct {
 	Since *time.Time `json:"since,omitempty"`
 	// State is the result of an earlier run of the same service, which this run continues.
 	State *State `json:"state,omitempty"`
+	// Delay is how long a first run waits before its first slice, in nanoseconds, so that many services which are started
+	// together do not all begin in the same second. A run that continues a State does not wait.
+	Delay time.Duration `json:"delay,omitempty"`
 }
 
 // ResumeInput is the input of [SignalResume].

@@ -97,6 +97,8 @@ const (
 	WaitPaused    WaitReason = "paused"       // until the signal resume; only in a [Status]
 	// WaitNotInOrg: the org does not have what the service collects; it is looked for again daily.
 	WaitNotInOrg WaitReason = "not in this org"
+	// WaitTurn: the first pulls of services that were started together are spread; as in [CollectInput.Delay].
+	WaitTurn WaitReason = "first pull"
 )
 
 // CollectorState is the state in a [Status].

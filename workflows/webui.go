@@ -33,6 +33,8 @@ func (c *collector) waiting() string {
 		return "tries again " + at + because
 	case WaitNotInOrg:
 		return "not in this org, looks again " + at + because
+	case WaitTurn:
+		return "the first pull begins " + at + ", after those of other services"
 	case WaitPoll:
 		if c.backfill != nil {
 			return "the pull was incomplete and begins again " + at

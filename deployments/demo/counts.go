@@ -26,18 +26,35 @@ func (n counts) of(c status.Collector) (collected int64, arrived devosim.TagStat
 	return c.Checkpoint.Totals.Events - n.before[c.ID], n.devo.Tags[service.Table]
 }
 
-// line shows both counts of each service.
+// line shows both counts of each service that is collected by default, and the sum of all others.
 func (n counts) line() string {
 	var services []string
+	var collectedOfOthers int64
+	var arrivedOfOthers devosim.TagStats
+	count := 0
 	for _, c := range n.services {
 		collected, arrived := n.of(c)
-		said := fmt.Sprintf("%s %s/%s", c.Service, humanize.Comma(arrived.Distinct), humanize.Comma(collected))
-		if arrived.Repeated > 0 {
-			said += fmt.Sprintf(" (%s repeated)", humanize.Comma(arrived.Repeated))
+		if service, _ := okta.Lookup(c.Service); service.In(okta.GroupDefault) {
+			services = append(services, said(c.Service, collected, arrived))
+			continue
 		}
-		services = append(services, said)
+		count++
+		collectedOfOthers += collected
+		arrivedOfOthers.Distinct, arrivedOfOthers.Repeated = arrivedOfOthers.Distinct+arrived.Distinct, arrivedOfOthers.Repeated+arrived.Repeated
+	}
+	if count > 0 {
+		services = append(services, said(fmt.Sprintf("%d others", count), collectedOfOthers, arrivedOfOthers))
 	}
 	return "Arrived in Devo/collected, in this run: " + strings.Join(services, ", ")
+}
+
+// said shows what arrived and what was collected.
+func said(what string, collected int64, arrived devosim.TagStats) string {
+	text := fmt.Sprintf("%s %s/%s", what, humanize.Comma(arrived.Distinct), humanize.Comma(collected))
+	if arrived.Repeated > 0 {
+		text += fmt.Sprintf(" (%s repeated)", humanize.Comma(arrived.Repeated))
+	}
+	return text
 }
 
 // disagreement returns an error if events are missing or malformed in Devo after the worker has stopped.

@@ -39,6 +39,16 @@ func TestTheStatusShowsBothSidesOfEachService(t *testing.T) {
 	require.Equal(t, "Arrived in Devo/collected, in this run: logs 25,000/25,000 (1,000 repeated), users 800/600", example().line())
 }
 
+func TestTheStatusShowsTheSumOfServicesBeyondTheDefault(t *testing.T) {
+	n := example()
+	n.services = append(n.services, collected("roles", 5), collected("devices", 1_200))
+	n.devo.Tags["my.app.okta.roles"] = devosim.TagStats{Distinct: 5, Repeated: 2}
+	n.devo.Tags["my.app.okta.devices"] = devosim.TagStats{Distinct: 1_000}
+	n.devo.Tags["my.app.okta.pulls"] = devosim.TagStats{Distinct: 60} // of no service
+	require.Equal(t, "Arrived in Devo/collected, in this run: logs 25,000/25,000 (1,000 repeated), users 800/600, 2 others 1,005/1,205 (2 repeated)", n.line())
+	require.ErrorContains(t, n.disagreement(), "devices: 1200 collected, 1000 arrived")
+}
+
 func TestNothingMayBeMissingInTheEnd(t *testing.T) {
 	for name, test := range map[string]struct {
 		arrived int64

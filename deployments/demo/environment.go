@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"okta-collector/internal/okta"
 )
 
 // clientID is the service app of the simulated org.
@@ -33,6 +35,7 @@ func (d *demo) sharedVariables() []string {
 		"OKTA_URL=http://" + address(d.ports.okta),
 		"OKTA_CLIENT_ID=" + clientID,
 		"OKTA_PRIVATE_KEY_FILE=" + d.dir.key(),
+		"OKTA_SERVICES=" + okta.GroupDefault + "," + okta.GroupIdentity,
 		"DEVO_URL=tls://" + address(d.ports.devo),
 		"DEVO_CHAIN_FILE=" + d.dir.file("certificates/chain.pem"),
 		"DEVO_CERT_FILE=" + d.dir.file("certificates/client.pem"),
@@ -64,8 +67,13 @@ func (d *demo) workerVariables() []string {
 }
 
 // bigOrg has the number of objects of each service in the simulated org; of per-object listings, of those under each
-// object. The log events exceed the budget of a minute, so that the demo waits for a rate limit.
-const bigOrg = "logs=30000,users=1000,groups=1000,apps=400,clients=300,idps=100,zones=100,app_users=20,app_groups=5,group_members=20"
+// object. The log events exceed the budget of a minute, so that the demo waits for a rate limit. There are few groups and
+// clients, because a request is sent for the roles of each.
+const bigOrg = "logs=30000,users=1000,groups=60,apps=400,clients=20,idps=100,zones=100,app_users=20,app_groups=5,group_members=20," +
+	"group_rules=20,group_owners=2,role_assignees=20,user_roles=2,user_role_apps=2,user_role_groups=2," +
+	"group_roles=1,group_role_apps=2,group_role_groups=2,client_roles=1,client_role_apps=2,client_role_groups=2," +
+	"roles=5,role_permissions=4,resource_sets=4,resource_set_resources=3,resource_set_bindings=2,resource_set_members=3," +
+	"api_tokens=30,devices=500,authenticators=6,authenticator_methods=2,policies=3,policy_rules=2"
 
 // ports are the ports of all programs; 0 is any free one.
 type ports struct{ temporal, ui, metrics, okta, devo int }

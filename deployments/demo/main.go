@@ -1,5 +1,5 @@
 // Command demo shows the collector at work on one machine, without an account anywhere: an embedded Temporal with its Web
-// UI, a simulated Okta org, a stand-in for Devo, a real worker, and the seven services from the one into the other over TLS.
+// UI, a simulated Okta org, a stand-in for Devo, a real worker, and some thirty services from the one into the other over TLS.
 //
 // It starts the programs in its own directory, so that everything but the two stand-ins is what runs in production. What
 // it keeps is in one directory: the next run goes on where this one stopped.

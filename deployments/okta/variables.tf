@@ -14,9 +14,9 @@ variable "label" {
 }
 
 variable "services" {
-  description = "The services to collect, as in OKTA_SERVICES. Each scope that they need is granted, and no other."
+  description = "The services and groups to collect, as in OKTA_SERVICES. Each scope that they need is granted, and no other."
   type        = set(string)
-  default     = ["logs", "users", "groups", "apps", "clients", "idps", "zones"]
+  default     = ["default"]
   validation {
     condition     = length(var.services) > 0
     error_message = "Name at least one service."

@@ -20,7 +20,9 @@ type Aside struct {
 
 // Row counts parents that were put aside in a row. It is where the first of them was listed, and what there was then.
 type Row struct {
-	Parents int     `json:"parents"`
+	Parents int `json:"parents"`
+	// Off counts those of them whose listing answered that a feature is off.
+	Off     int     `json:"off,omitempty"`
 	Levels  []Level `json:"levels"`
 	Cursor  string  `json:"cursor,omitempty"`
 	Part    Part    `json:"part,omitzero"`
@@ -29,15 +31,18 @@ type Row struct {
 	Missing int     `json:"missing"`
 }
 
-// PutAside returns p after the listing under a parent was put aside. It returns false if that is one too many in a row:
-// then p is where the first of them was listed, and they are not aside.
-func (p Position) PutAside(a Aside) (Position, bool) {
+// PutAside returns p after the listing under a parent was put aside. off: it answered that a feature is off. PutAside returns
+// false if that is one too many in a row: then p is where the first of them was listed, and they are not aside.
+func (p Position) PutAside(a Aside, off bool) (Position, bool) {
 	row := Row{Levels: p.Levels, Cursor: p.Cursor, Part: p.Part, Listed: p.Listed, Aside: len(p.Aside), Missing: p.Pull.Missing}
 	if p.Row != nil {
 		row = *p.Row
 	}
-	pull := *p.Pull
+	if off {
+		row.Off++
+	}
 	if row.Parents++; row.Parents == MaxRow {
+		pull := *p.Pull
 		pull.Missing = row.Missing
 		p.Pull, p.Aside, p.Row = &pull, p.Aside[:min(row.Aside, len(p.Aside))], nil
 		if row.Aside == 0 {
@@ -47,19 +52,40 @@ func (p Position) PutAside(a Aside) (Position, bool) {
 		p.Levels, p.Cursor, p.Part, p.Listed, p.Refused = row.Levels, row.Cursor, row.Part, row.Listed, 0
 		return p, false
 	}
-	if len(p.Aside) < maxAside {
-		p.Aside = append(slices.Clip(p.Aside), a)
-	} else {
-		pull.Missing++
-	}
-	p.Pull, p.Row = &pull, &row
-	return p, true
+	p.Row = &row
+	return p.KeepAside(a), true
 }
 
-// AfterSuccess returns p after an answer about a listing under a parent: the parents before it did not fail in a row with
-// those after it.
+// KeepAside returns p after the listing under a parent was put aside, without counting how many were in a row. If there is
+// no room, the parent is missing.
+func (p Position) KeepAside(a Aside) Position {
+	if len(p.Aside) < maxAside {
+		p.Aside = append(slices.Clip(p.Aside), a)
+		return p
+	}
+	pull := *p.Pull
+	pull.Missing++
+	p.Pull = &pull
+	return p
+}
+
+// AfterSuccess returns p after an answer of a listing of the collection itself: the parents before it did not fail in a row
+// with those after it.
 func (p Position) AfterSuccess() Position {
-	p.Row = nil
+	if p.Row = nil; !p.Pull.Listed {
+		pull := *p.Pull
+		pull.Reached, pull.Listed = true, true
+		p.Pull = &pull
+	}
+	return p
+}
+
+// AfterNothing returns p after an answer that there is nothing below a parent. It is a success, but says nothing about a
+// feature that is off for what is listed further below.
+func (p Position) AfterNothing() Position {
+	if p.Row != nil && p.Row.Off < p.Row.Parents {
+		p.Row = nil
+	}
 	if !p.Pull.Reached {
 		pull := *p.Pull
 		pull.Reached = true

@@ -172,7 +172,7 @@ func (a Aside) canBe() bool {
 
 func (r *Row) canBe() bool {
 	return r == nil || canList(r.Levels, r.Cursor, r.Part, r.Listed) && r.Parents > 0 && r.Parents < MaxRow &&
-		r.Aside >= 0 && r.Aside <= maxAside && times(r.Missing)
+		r.Off >= 0 && r.Off <= r.Parents && r.Aside >= 0 && r.Aside <= maxAside && times(r.Missing)
 }
 
 // isCursor reports whether a text can be a cursor as far as its length says. Package okta refuses any other one.

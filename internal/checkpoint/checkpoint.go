@@ -241,8 +241,10 @@ type Pull struct {
 	// of them that were tried again: the ids with the collection's name.
 	Missing   int      `json:"missing,omitempty"`
 	MissingOf []string `json:"missingOf,omitempty"`
-	// Reached: a listing under a parent has succeeded.
+	// Reached: a listing under a parent has succeeded. Listed: one of the collection itself has, and not only one of a level
+	// that has nothing to list under.
 	Reached bool `json:"reached,omitempty"`
+	Listed  bool `json:"listed,omitempty"`
 	// Announced: the record that a full pull begins with was shipped.
 	Announced bool `json:"announced,omitempty"`
 	// Skipped: an element could not be read, or a parent has no usable id. The pull is not complete.

@@ -70,6 +70,31 @@ type Plan struct {
 // Target is one service of one tenant.
 type Target struct{ Tenant, Service string }
 
+// Services are what the settings say about the services of one tenant. They need no addresses and no credentials.
+type Services struct {
+	// Tenant is the tenant's name.
+	Tenant string
+	// Chosen are the names of the services in OKTA_SERVICES, in the catalog's order.
+	Chosen []string
+	// Intervals says how often each service is pulled, chosen or not. Nothing else in it is set.
+	Intervals okta.Config
+}
+
+// LoadServices reads and checks only what says which services of each tenant are pulled, and how often. Its error is
+// [Problems].
+func LoadServices() ([]Services, error) {
+	var found Problems
+	_, tenants := read(&found)
+	var all []Services
+	for _, t := range tenants {
+		all = append(all, Services{Tenant: t.name, Chosen: t.services(), Intervals: t.intervals()})
+	}
+	if len(found) > 0 {
+		return nil, found
+	}
+	return all, nil
+}
+
 // Load reads and checks all settings. Its error is [Problems]. The warnings name variables that look like settings but
 // are not, and settings that nothing uses. Load can return warnings together with an error.
 func Load() (Config, []string, error) {

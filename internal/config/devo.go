@@ -106,8 +106,8 @@ func (t tenant) tables() map[string]string {
 		service, tag = strings.TrimSpace(service), strings.TrimSpace(tag)
 		switch {
 		case tables[service] == "":
-			t.wrong("DEVO_TABLES", "has %s, which is not a service; want service=table,... with services of %s, or with %s",
-				secret.Shown(service), strings.Join(okta.ServiceNames(), ", "), strings.Join(slices.Sorted(maps.Keys(okta.RecordTables)), " and "))
+			t.wrong("DEVO_TABLES", "has %s, which is not a service; want service=table,... with services, %s; %s",
+				secret.Shown(service), strings.Join(slices.Sorted(maps.Keys(okta.RecordTables)), " or "), okta.Suggestion(service))
 		case given[service]:
 			t.wrong("DEVO_TABLES", "has %s twice", service)
 		case devo.CheckTag(tag) != nil:

@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"os"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,20 +27,22 @@ func (t tenant) okta() okta.Config {
 	if err != nil || !(share > 0 && share <= 1) { // negated, so that NaN is refused too
 		t.wrong("OKTA_RATE_SHARE", "is %s; want a number above 0 and at most 1, such as 0.5", secret.Shown(t.RateShare))
 	}
-	authorizer, app := t.signIn()
+	cfg := t.intervals()
+	cfg.URL, cfg.RateShare = org, share
+	cfg.Authorizer, cfg.ServiceApp = t.signIn()
+	cfg.LogsHistory = t.duration("OKTA_LOGS_HISTORY", t.LogsHistory, checkpoint.MaxHistory)
+	cfg.Redact, cfg.RedactKey, cfg.DropEvents = t.redact(), t.redactKey(), t.dropEvents()
+	return cfg
+}
+
+// intervals returns the settings that say how often an org is asked.
+func (t tenant) intervals() okta.Config {
 	return okta.Config{
 		Tenant:        t.name,
-		URL:           org,
-		Authorizer:    authorizer,
-		ServiceApp:    app,
-		RateShare:     share,
-		LogsHistory:   t.duration("OKTA_LOGS_HISTORY", t.LogsHistory, checkpoint.MaxHistory),
 		PollLogs:      t.duration("OKTA_POLL_LOGS", t.PollLogs, 24*time.Hour),
 		PollResources: t.duration("OKTA_POLL_RESOURCES", t.PollResources, 7*24*time.Hour),
+		Poll:          t.poll(),
 		FullSync:      t.duration("OKTA_FULL_SYNC", t.FullSync, 30*24*time.Hour),
-		Redact:        t.redact(),
-		RedactKey:     t.redactKey(),
-		DropEvents:    t.dropEvents(),
 	}
 }
 
@@ -95,24 +96,4 @@ func (t tenant) oktaToken() secret.Secret {
 		t.wrong(setting, "cannot be used: %v", err)
 	}
 	return token
-}
-
-// services returns the names in OKTA_SERVICES, in the catalog's order.
-func (t tenant) services() []string {
-	all := okta.ServiceNames()
-	names, err := splitList(t.Services)
-	switch {
-	case err != nil:
-		t.wrong("OKTA_SERVICES", "%v", err)
-	case slices.Equal(names, []string{"all"}):
-		return all
-	case len(names) == 0:
-		t.wrong("OKTA_SERVICES", "names no service; want some of %s, or all", strings.Join(all, ", "))
-	}
-	for _, name := range names {
-		if !slices.Contains(all, name) {
-			t.wrong("OKTA_SERVICES", "has %s, which is not a service; want some of %s, or all", secret.Shown(name), strings.Join(all, ", "))
-		}
-	}
-	return slices.DeleteFunc(all, func(service string) bool { return !slices.Contains(names, service) })
 }

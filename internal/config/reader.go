@@ -93,8 +93,8 @@ func ParseDuration(text string) (time.Duration, error) {
 	return time.Duration(d), nil
 }
 
-// maxItems bounds a list. There are ten services, and a worker runs a hundred slices at once.
-const maxItems = 100
+// maxItems bounds a list. There are about ninety services.
+const maxItems = 200
 
 // splitList splits a text at its commas. It drops blanks around items, and empty items. It fails if there are more than
 // maxItems.

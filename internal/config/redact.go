@@ -58,7 +58,7 @@ func redaction(item string) (service string, rule redact.Rule, err error) {
 	collection, known := okta.Lookup(service)
 	switch {
 	case !known:
-		return "", rule, fmt.Errorf("which is about no service; want service:member with one of %s", strings.Join(okta.ServiceNames(), ", "))
+		return "", rule, fmt.Errorf("which is about no service; want service:member; %s", okta.Suggestion(service))
 	case told && how != "hash":
 		return "", rule, errors.New("which is followed by = and not by =hash; want the member alone to remove it, or with =hash")
 	case len(rule.Path) > maxMember || !memberPath.MatchString(rule.Path):

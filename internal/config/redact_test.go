@@ -30,7 +30,7 @@ func TestWhatDoesNotLeaveIsReadForEachTenant(t *testing.T) {
 }
 
 func TestWhatCannotBeRedactedOrDroppedIsRefusedAtStart(t *testing.T) {
-	const services = "service:member with one of logs, users"
+	const services = "about no service; want service:member"
 	for _, test := range []struct{ setting, value, want string }{
 		{"OKTA_REDACT", "user:profile.mobilePhone", services},
 		{"OKTA_REDACT", "profile.mobilePhone", services},

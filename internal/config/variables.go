@@ -43,11 +43,12 @@ type ownVariables struct {
 
 // sharedVariables are the settings that a tenant inherits from the variable without its prefix.
 type sharedVariables struct {
-	Services      string `envconfig:"OKTA_SERVICES" default:"logs,users,groups,apps,clients,idps,zones" desc:"what 'starter start' starts, or all"`
+	Services      string `envconfig:"OKTA_SERVICES" default:"default" desc:"services and groups (default, identity, all) to start; -name leaves out"`
 	RateShare     string `envconfig:"OKTA_RATE_SHARE" default:"0.5" desc:"share of the limits that Okta shows this token, not of the org's; above 0, at most 1"`
 	LogsHistory   string `envconfig:"OKTA_LOGS_HISTORY" default:"24h" desc:"how far back the first run of logs goes; at most 90d"`
 	PollLogs      string `envconfig:"OKTA_POLL_LOGS" default:"10s" desc:"pause between polls of the System Log"`
 	PollResources string `envconfig:"OKTA_POLL_RESOURCES" default:"15m" desc:"time between pulls of users, groups, ..."`
+	Poll          string `envconfig:"OKTA_POLL" desc:"time between pulls of single services: devices=1h,policies=6h,..."`
 	FullSync      string `envconfig:"OKTA_FULL_SYNC" default:"24h" desc:"time between full pulls of what is pulled by changes or listed under other objects"`
 
 	Redact        string `envconfig:"OKTA_REDACT" desc:"members to remove or to hash: users:profile.mobilePhone,logs:client.ipAddress=hash,..."`

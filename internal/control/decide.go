@@ -27,6 +27,8 @@ type Control struct {
 	// Attributes: the namespace has the search attributes. It becomes false if a part of Temporal does not know them yet; the
 	// workflows set them later.
 	Attributes bool
+	// turns counts the services started whose first pulls take turns, by tenant.
+	turns map[string]int
 }
 
 // HandOver tells the tenant's workflow how a collector has ended, and its last known position, unless it knows. A collector

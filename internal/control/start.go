@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"okta-collector/internal/okta"
 	"okta-collector/internal/status"
 	"okta-collector/internal/temporalclient"
 	"okta-collector/workflows"
@@ -68,6 +69,10 @@ func (c *Control) Start(ctx context.Context, id string, how How) (s Started, err
 	default:
 		s.In.State = s.Last.Last
 	}
+	takesTurn := s.In.State == nil && takesTurn(s.In.Service)
+	if takesTurn {
+		s.In.Delay = time.Duration(c.turns[s.In.Tenant]) * firstPullsApart
+	}
 	if !how.Since.IsZero() && workflows.HasRange(s.In.Service) && !s.Collected() {
 		s.In.Since = &how.Since
 	}
@@ -80,10 +85,27 @@ func (c *Control) Start(ctx context.Context, id string, how How) (s Started, err
 	if err != nil {
 		return s, err
 	}
+	if takesTurn {
+		if c.turns == nil {
+			c.turns = map[string]int{}
+		}
+		c.turns[s.In.Tenant]++
+	}
 	s.Last.TaskQueue = c.TaskQueue
 	return s, untold(c.tell(ctx, s.Last, workflows.Decision{
 		Service: s.Last.Service, Decision: workflows.Started, At: decided, Run: run, State: s.In.State,
 	}))
+}
+
+// firstPullsApart is the time between the first pulls of two services that are started one after the other.
+const firstPullsApart = 2 * time.Second
+
+// takesTurn reports whether the first pull of a service waits for those that were started before it. Services that are
+// collected by default do not wait, the System Log among them. There may be dozens of others, and if they all began at once
+// they would fill the worker.
+func takesTurn(service string) bool {
+	collection, _ := okta.Lookup(service)
+	return !collection.In(okta.GroupDefault)
 }
 
 // untold wraps the error of a service that runs, and of which the tenant's workflow was not told.

@@ -1,6 +1,7 @@
 package devosim
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -15,8 +16,8 @@ import (
 type Identity [16]byte
 
 // IdentityOf returns the identity of the object that has id as its uuid, client_id or
-// id. For an object of a listing under an app or a group, parent is the id of that
-// app or group; otherwise it is empty.
+// id. For an object of a listing under an app, a group or the like, parent is the id of
+// that; under several, their ids with slashes between, outermost first; otherwise it is empty.
 func IdentityOf(parent, id string) Identity {
 	return identityOf([]byte(parent), []byte(id))
 }
@@ -142,14 +143,23 @@ func (r *reader) addedMember(name, value []byte) error {
 		r.pull = pull
 	case "@okta_event":
 		r.event = text(value)
-	case "@okta_app_id", "@okta_group_id":
-		r.parent = text(value)
 	case unreadable:
 		if err := json.Unmarshal(value, &r.unreadable); err != nil || r.unreadable == nil {
 			return fmt.Errorf("%s is no string", unreadable)
 		}
 	}
+	if isParent(name) {
+		if r.parent != nil {
+			r.parent = append(slices.Clone(r.parent), '/')
+		}
+		r.parent = append(r.parent[:len(r.parent):len(r.parent)], text(value)...)
+	}
 	return nil
+}
+
+// isParent reports whether an added member is the id of an object that others are listed under.
+func isParent(name []byte) bool {
+	return bytes.HasPrefix(name, []byte("@okta_")) && bytes.HasSuffix(name, []byte("_id")) || string(name) == "@okta_template"
 }
 
 // text returns what is between the quotes of a JSON string, nil if value is none.

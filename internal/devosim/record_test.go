@@ -122,6 +122,12 @@ func TestAnObjectIsIdentified(t *testing.T) {
 		"a deletion by its event too": {
 			object: `{"id":"u","@okta_group_id":"g","@okta_event":"e"}`, identity: devosim.IdentityOf("eg", "u"), event: true,
 		},
+		"what is listed under several by all ids": {
+			object: `{"id":"g","@okta_user_id":"u","@okta_role_assignment_id":"r"}`, identity: devosim.IdentityOf("u/r", "g"),
+		},
+		"a customization by those of its brand and template": {
+			object: `{"id":"c","@okta_brand_id":"b","@okta_template":"t"}`, identity: devosim.IdentityOf("b/t", "c"),
+		},
 		"a member of a group by both ids": {
 			object: `{"@okta_group_id":"g","id":"u"}`, identity: devosim.IdentityOf("g", "u"),
 		},

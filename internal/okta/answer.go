@@ -59,6 +59,9 @@ func (o *Org) read(ctx context.Context, a *answer, q query, resp *http.Response)
 		return err
 	}
 	a.readLinks(q, resp.Header, links)
+	if q.service.Name != c.Name {
+		return nil // only the ids are needed
+	}
 	o.readTypes(c, a.objects)
 	if err := o.redact(ctx, q, a); err != nil {
 		return err
@@ -101,8 +104,6 @@ func (a *answer) readLinks(q query, h http.Header, member []byte) {
 		a.next, a.self, err = linkCursors(h)
 	case BodyLink:
 		a.next, a.self, err = bodyCursors(member)
-	case NoNext:
-		return
 	}
 	if a.next != "" {
 		if err = checkFollows(q.first, a.next, c.Polled); err != nil {

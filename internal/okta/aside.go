@@ -27,6 +27,9 @@ func (r *Reader) failedUnder(ctx context.Context, pos checkpoint.Position, above
 	if !ok || len(above.ids) == 0 {
 		return r.failed(ctx, pos, err)
 	}
+	if e.off && pos.Cursor == "" && r.isUnderConstant(above) {
+		return r.passConstant(pos, above, e)
+	}
 	if e.Class == CursorRefused && pos.Refused < maxRefused {
 		repeated := pos.Listed + int64(pos.Part.Objects)
 		refused := pos.Refused + 1
@@ -53,6 +56,8 @@ func (r *Reader) failedLevel(ctx context.Context, pos checkpoint.Position, above
 		at := pos.Levels[i]
 		pos.Levels[i] = checkpoint.Level{ID: at.ID, Done: at.Done, Refused: at.Refused + 1, Seeking: at.ID != "" || at.Done != ""}
 		return moved(pos, Warning{WarnCursor, fmt.Sprintf("%s: the listing of %s begins again, and goes on behind what is done", e, c.Name)}), nil
+	case ok && e.off && pos.Levels[i].Cursor == "" && r.isUnderConstant(above):
+		return r.passConstant(pos, above, e)
 	case ok && i > 0 && r.isOfParent(e, pos, c.smallest(size)):
 		return r.putAside(pos, above, pos.Levels[i].Cursor, e)
 	}
@@ -70,48 +75,91 @@ func (r *Reader) isOfParent(e *Error, pos checkpoint.Position, smallest bool) bo
 		e.like != "" && pos.Failing.Again(e.like).Times >= patience && (smallest || !pos.Retrying)
 }
 
+// isUnderConstant reports whether the innermost of these parents is a constant.
+func (r *Reader) isUnderConstant(above parents) bool {
+	n := len(above.ids)
+	return n > 0 && r.collection.Under[n-1].Of == ""
+}
+
+// passConstant returns a page without objects, whose position is behind a constant that is not in the org, such as a policy
+// type whose feature is off: nothing is listed under it, and nothing is missing. If none of the constants is in the org, the
+// service is not.
+func (r *Reader) passConstant(pos checkpoint.Position, above parents, e *Error) (*Page, error) {
+	pos = begun(pos, e.date)
+	p := &Page{Position: pos, Pull: pos.Pull.Kind, from: pos}
+	r.advance(p, above.pages, e.date)
+	if p.CaughtUp && !pos.Pull.Reached {
+		return &Page{Position: pos.BetweenPulls(), Pull: pos.Pull.Kind}, e.notInOrg(r.collection)
+	}
+	return p, nil
+}
+
 // putAside returns a page without objects, whose position is behind the parent that failed with e. The parent is tried
 // again at the end of the pull. If too many parents in a row have failed, or the whole pull has listed nothing, that is
-// the fault of the service: then putAside also returns an error, and the position is where the first of them is listed.
+// the fault of the service: then putAside also returns an error, and the position is where the first of them is listed. If
+// all of them have answered that the feature is off, the service is not in the org.
+//
+// A feature that is off for one parent, and not for another one before it in the pull, says nothing about the service.
 func (r *Reader) putAside(pos checkpoint.Position, above parents, cursor string, e *Error) (*Page, error) {
 	date := e.date
 	if date.IsZero() {
 		date = dateOf(nil, r.now()) // Okta has not answered
 	}
 	pos = begun(pos, date)
-	parent := r.collection.Under[len(above.ids)-1].Of + "/" + strings.Join(above.ids, "/")
+	parent := r.collection.Under[len(above.ids)-1].name() + "/" + strings.Join(above.ids, "/")
 	if pos.Retrying {
-		from, pull := pos, *pos.Pull
-		pull.Missing++
-		if len(pull.MissingOf) < maxNamed {
-			pull.MissingOf = append(slices.Clip(pull.MissingOf), parent)
-		}
-		pos.Pull = &pull
-		p := &Page{Position: pos, Pull: pull.Kind, from: from}
-		p.warn(WarnAside, "%s failed again at the end of the pull, and is left to the next one: %s", parent, e)
-		r.advance(p, above.pages, date)
-		if p.CaughtUp && !pull.Reached {
-			p.CaughtUp, p.begins, p.ends, p.odd = false, false, nil, checkpoint.Oddities{}
-			p.Position = pos.BetweenPulls()
-			return p, e.ofService("no listing under any of " + r.collection.Under[0].Of + " has succeeded")
-		}
-		return p, nil
+		return r.failedAgain(pos, above, parent, date, e)
 	}
 	aside := checkpoint.Aside{Under: above.ids, Cursor: cursor, Part: pos.Part, Listed: pos.Listed}
 	if len(cursor) > checkpoint.MaxAsideCursor {
 		aside.Cursor, aside.Part, aside.Listed = "", checkpoint.Part{}, 0
 	}
-	next, ok := pos.PutAside(aside)
-	p := &Page{Position: next, Pull: pos.Pull.Kind, from: pos}
-	if !ok {
+	p, kept := &Page{Pull: pos.Pull.Kind, from: pos}, true
+	if e.off && pos.Pull.Listed {
+		p.Position = pos.KeepAside(aside)
+		p.odd.Aside++
+	} else {
+		p.Position, kept = pos.PutAside(aside, e.off)
+	}
+	if kept {
+		if aside.Cursor != cursor {
+			p.odd.Repeated = pos.Listed + int64(pos.Part.Objects)
+		}
+		p.warn(WarnAside, "%s is put aside until the end of the pull: %s", parent, e)
+		r.advance(p, above.pages, date)
+	}
+	// The feature is off for five parents, or for all there are.
+	off := e.off && !pos.Pull.Listed && (pos.Row == nil || pos.Row.Off == pos.Row.Parents)
+	switch {
+	case off && (!kept || p.Position.Retrying):
+		return &Page{Position: pos.BetweenPulls(), Pull: pos.Pull.Kind}, e.notInOrg(r.collection)
+	case !kept:
 		return p, e.ofService(fmt.Sprintf("the listings under %d of %s in a row have failed, and begin again with the first of them",
-			checkpoint.MaxRow, r.collection.Under[0].Of))
+			checkpoint.MaxRow, r.collection.Under[0].name()))
 	}
-	if aside.Cursor != cursor {
-		p.odd.Repeated = pos.Listed + int64(pos.Part.Objects)
+	return p, nil
+}
+
+// failedAgain returns a page without objects, whose position is behind a parent that has failed for the second time in the
+// pull. It is missing in the pull.
+func (r *Reader) failedAgain(pos checkpoint.Position, above parents, parent string, date date, e *Error) (*Page, error) {
+	pull := *pos.Pull
+	pull.Missing++
+	if len(pull.MissingOf) < maxNamed {
+		pull.MissingOf = append(slices.Clip(pull.MissingOf), parent)
 	}
-	p.warn(WarnAside, "%s is put aside until the end of the pull: %s", parent, e)
+	p := &Page{Position: pos, Pull: pull.Kind, from: pos}
+	p.Position.Pull = &pull
+	p.warn(WarnAside, "%s failed again at the end of the pull, and is left to the next one: %s", parent, e)
 	r.advance(p, above.pages, date)
+	if p.CaughtUp && e.off && !pull.Listed {
+		return &Page{Position: pos.BetweenPulls(), Pull: pull.Kind}, e.notInOrg(r.collection)
+	}
+	if p.CaughtUp && !pull.Reached {
+		p.CaughtUp, p.begins, p.ends, p.odd = false, false, nil, checkpoint.Oddities{}
+		p.Position = pos.BetweenPulls()
+		return p, e.ofService("no listing under any of " + r.collection.Under[0].name() + " has succeeded")
+	}
 	return p, nil
 }
 
@@ -126,10 +174,10 @@ func (e *Error) ofService(why string) error {
 	return &service
 }
 
-// reached records that a listing under a parent has succeeded.
-func (p *Page) reached() {
-	if p.Position.Row != nil {
-		p.before.Aside = int64(p.Position.Row.Parents)
+// reached moves the position on after an answer about a parent that is no failure.
+func (p *Page) reached(next checkpoint.Position) {
+	if row := p.Position.Row; row != nil && next.Row == nil {
+		p.before.Aside = int64(row.Parents)
 	}
-	p.Position = p.Position.AfterSuccess()
+	p.Position = next
 }

@@ -76,6 +76,7 @@ func TestAParentWhoseListingFailsStopsNoOther(t *testing.T) {
 
 					sim.SetFaults(nil)
 					third := pulled{position: second.position}
+					third.position.LastFull = time.Time{} // the next full pull
 					third.untilCaughtUp(t, r)
 					same(t, everything(org, name), third.json())
 					require.False(t, third.position.Incomplete)

@@ -68,7 +68,7 @@ func TestAPositionWithTheLongestCursorsFitsIntoAHeartbeat(t *testing.T) {
 	// As many parents put aside as it keeps, each with the longest cursor that is kept.
 	for range 64 {
 		pos.Row = nil
-		next, ok := pos.PutAside(checkpoint.Aside{Under: []string{strings.Repeat("x", 256)}, Cursor: cursor[:384]})
+		next, ok := pos.PutAside(checkpoint.Aside{Under: []string{strings.Repeat("x", 256)}, Cursor: cursor[:384]}, false)
 		require.True(t, ok)
 		pos = next
 	}

@@ -41,9 +41,6 @@ var (
 	underChangedGroup = []Level{{
 		Of: "groups", Param: "id", Member: "@okta_group_id", Changed: changedSince("filter", "lastMembershipUpdated"),
 	}}
-
-	// userSecrets are the secrets of a user. Okta documents them as members of requests only.
-	userSecrets = []string{"credentials.password.value", "credentials.password.hash", "credentials.recovery_question.answer"}
 )
 
 // catalog has the paths, limits and filters of Okta's Management API 2026.06.
@@ -70,34 +67,33 @@ var first = Catalog{
 	{
 		Name: "apps", Path: "/api/v1/apps", Limit: 200, MinLimit: 1,
 		Table: "auth.okta.apps", Scopes: []string{"okta.apps.read"},
-		Secret: []string{"credentials.oauthClient.client_secret", "credentials.password.value", "credentials.password.hash"},
+		Secret: appSecrets,
 	},
 	{
 		Name: "clients", Path: "/oauth2/v1/clients", Limit: 200, MinLimit: 1,
-		Table: "auth.okta.clients", Scopes: []string{"okta.clients.read"}, Secret: []string{"client_secret"},
+		Table: "auth.okta.clients", Scopes: []string{"okta.clients.read"}, Secret: clientSecrets,
 	},
 	{
 		Name: "idps", Path: "/api/v1/idps", Limit: 200, MinLimit: 1,
-		Table: "auth.okta.idps", Scopes: []string{"okta.idps.read"},
-		Secret: []string{
-			"protocol.credentials.client.client_secret", // Okta was seen to answer with it in clear
-			"protocol.credentials.signing.privateKey", "protocol.credentials.bearer.apiKey",
-		},
+		Table: "auth.okta.idps", Scopes: []string{"okta.idps.read"}, Secret: idpSecrets,
 	},
 	{
 		Name: "zones", Path: "/api/v1/zones", Limit: 200, MinLimit: 1,
 		Table: "auth.okta.zones", Scopes: []string{"okta.networkZones.read"},
 	},
 	{
-		Name: "app_users", Path: "/api/v1/apps/{id}/users", Limit: 500, MinLimit: 1, Under: underApp, Window: "/api/v1/apps",
+		Name: "app_users", Path: "/api/v1/apps/{id}/users", Limit: 500, MinLimit: 1,
+		Under: underApp, Window: "/api/v1/apps",
 		Table: "my.app.okta.app_users", Scopes: []string{"okta.apps.read"}, Secret: []string{"credentials.password.value"},
 	},
 	{
-		Name: "app_groups", Path: "/api/v1/apps/{id}/groups", Limit: 200, MinLimit: 20, Under: underApp, Window: "/api/v1/apps",
+		Name: "app_groups", Path: "/api/v1/apps/{id}/groups", Limit: 200, MinLimit: 20,
+		Under: underApp, Window: "/api/v1/apps",
 		Table: "my.app.okta.app_groups", Scopes: []string{"okta.apps.read"},
 	},
 	{
-		Name: "group_members", Path: "/api/v1/groups/{id}/users", Limit: 200, MinLimit: 1, Under: underChangedGroup, Window: "/api/v1/groups",
+		Name: "group_members", Path: "/api/v1/groups/{id}/users", Limit: 200, MinLimit: 1,
+		Under: underChangedGroup, Window: "/api/v1/groups",
 		Table: "my.app.okta.group_members", Scopes: []string{"okta.groups.read"}, Secret: userSecrets,
 	},
 }

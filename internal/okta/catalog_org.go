@@ -9,14 +9,20 @@ import (
 const hourly = time.Hour
 
 var (
-	authServer = Level{Of: "auth_servers", Param: "server", Member: "@okta_auth_server_id"}
-	brand      = Level{Of: "brands", Param: "brand", Member: "@okta_brand_id"}
+	underAuthServer = []Level{{Of: "auth_servers", Param: "server", Member: "@okta_auth_server_id"}}
+	underBrand      = []Level{{Of: "brands", Param: "brand", Member: "@okta_brand_id"}}
+	underPrincipal  = []Level{{Values: []string{"SSWS_TOKEN", "OAUTH_CLIENT"}, Param: "type"}}
+
+	// under two levels
+	underAuthServerPolicy = append(underAuthServer[:1:1], Level{Of: "auth_server_policies", Param: "policy", Member: "@okta_policy_id"})
+	underTemplate         = append(underBrand[:1:1], Level{Of: "email_templates", Param: "template", Member: "@okta_template"})
 )
 
 // configuration are the collections that say how an org is set up.
 var configuration = Catalog{
 	{
-		Name: "policy_mappings", Path: "/api/v1/policies/{policy}/mappings", Under: underPolicy, Window: "/api/v1/policies",
+		Name: "policy_mappings", Path: "/api/v1/policies/{policy}/mappings",
+		Under: underPolicy, Window: "/api/v1/policies",
 		Table: "my.app.okta.policy_mappings", Scopes: []string{"okta.policies.read"},
 	},
 	{
@@ -24,19 +30,23 @@ var configuration = Catalog{
 		Table: "my.app.okta.auth_servers", Scopes: []string{"okta.authorizationServers.read"}, Every: hourly,
 	},
 	{
-		Name: "auth_server_scopes", Path: "/api/v1/authorizationServers/{server}/scopes", Under: []Level{authServer}, Window: "/api/v1/authorizationServers",
+		Name: "auth_server_scopes", Path: "/api/v1/authorizationServers/{server}/scopes",
+		Under: underAuthServer, Window: "/api/v1/authorizationServers",
 		Table: "my.app.okta.auth_server_scopes", Scopes: []string{"okta.authorizationServers.read"},
 	},
 	{
-		Name: "auth_server_claims", Path: "/api/v1/authorizationServers/{server}/claims", Under: []Level{authServer}, Window: "/api/v1/authorizationServers",
+		Name: "auth_server_claims", Path: "/api/v1/authorizationServers/{server}/claims",
+		Under: underAuthServer, Window: "/api/v1/authorizationServers",
 		Table: "my.app.okta.auth_server_claims", Scopes: []string{"okta.authorizationServers.read"},
 	},
 	{
-		Name: "auth_server_policies", Path: "/api/v1/authorizationServers/{server}/policies", Under: []Level{authServer}, Window: "/api/v1/authorizationServers",
+		Name: "auth_server_policies", Path: "/api/v1/authorizationServers/{server}/policies",
+		Under: underAuthServer, Window: "/api/v1/authorizationServers",
 		Table: "my.app.okta.auth_server_policies", Scopes: []string{"okta.authorizationServers.read"},
 	},
 	{
-		Name: "auth_server_policy_rules", Path: "/api/v1/authorizationServers/{server}/policies/{policy}/rules", Under: []Level{authServer, {Of: "auth_server_policies", Param: "policy", Member: "@okta_policy_id"}}, Window: "/api/v1/authorizationServers",
+		Name: "auth_server_policy_rules", Path: "/api/v1/authorizationServers/{server}/policies/{policy}/rules",
+		Under: underAuthServerPolicy, Window: "/api/v1/authorizationServers",
 		Table: "my.app.okta.auth_server_policy_rules", Scopes: []string{"okta.authorizationServers.read"},
 	},
 	{
@@ -48,12 +58,14 @@ var configuration = Catalog{
 		Table: "my.app.okta.brands", Scopes: []string{"okta.brands.read"}, Every: hourly,
 	},
 	{
-		Name: "email_templates", Path: "/api/v1/brands/{brand}/templates/email", Limit: 200, MinLimit: 1, Under: []Level{brand}, Window: "/api/v1/brands",
+		Name: "email_templates", Path: "/api/v1/brands/{brand}/templates/email", Limit: 200, MinLimit: 1,
+		Under: underBrand, Window: "/api/v1/brands",
 		Table: "my.app.okta.email_templates", Scopes: []string{"okta.templates.read"},
 		Key: "name",
 	},
 	{
-		Name: "email_customizations", Path: "/api/v1/brands/{brand}/templates/email/{template}/customizations", Limit: 200, MinLimit: 1, Under: []Level{brand, {Of: "email_templates", Param: "template", Member: "@okta_template"}}, Window: "/api/v1/brands",
+		Name: "email_customizations", Path: "/api/v1/brands/{brand}/templates/email/{template}/customizations", Limit: 200, MinLimit: 1,
+		Under: underTemplate, Window: "/api/v1/brands",
 		Table: "my.app.okta.email_customizations", Scopes: []string{"okta.templates.read"},
 	},
 	{
@@ -69,21 +81,22 @@ var configuration = Catalog{
 		Name: "email_servers", Path: "/api/v1/email-servers",
 		Table: "my.app.okta.email_servers", Scopes: []string{"okta.emailServers.read"}, Every: hourly,
 		Items: "email-servers", Next: BodyLink,
-		Secret: []string{"password"},
+		Secret: []string{"password", "clientSecret", "privateKey"},
 	},
 	{
 		Name: "event_hooks", Path: "/api/v1/eventHooks",
 		Table: "my.app.okta.event_hooks", Scopes: []string{"okta.eventHooks.read"}, Every: hourly,
-		Secret: []string{"channel.config.authScheme.value"},
+		Secret: hookSecrets,
 	},
 	{
 		Name: "inline_hooks", Path: "/api/v1/inlineHooks",
 		Table: "my.app.okta.inline_hooks", Scopes: []string{"okta.inlineHooks.read"}, Every: hourly,
-		Secret: []string{"channel.config.authScheme.value", "channel.config.clientSecret"},
+		Secret: hookSecrets,
 	},
 	{
 		Name: "hook_keys", Path: "/api/v1/hook-keys",
 		Table: "my.app.okta.hook_keys", Scopes: []string{"okta.inlineHooks.read"}, Every: hourly,
+		Secret: privateKey("_embedded."),
 	},
 	{
 		Name: "features", Path: "/api/v1/features",
@@ -141,13 +154,15 @@ var configuration = Catalog{
 	{
 		Name: "push_providers", Path: "/api/v1/push-providers",
 		Table: "my.app.okta.push_providers", Scopes: []string{"okta.pushProviders.read"}, Every: hourly,
+		Secret: []string{"configuration.tokenSigningKey", "configuration.serviceAccountJson"},
 	},
 	{
 		Name: "security_events_providers", Path: "/api/v1/security-events-providers",
 		Table: "my.app.okta.security_events_providers", Scopes: []string{"okta.securityEventsProviders.read"}, Every: hourly,
 	},
 	{
-		Name: "rate_limits", Path: "/api/v1/principal-rate-limits", Limit: 50, MinLimit: 1, Under: []Level{{Values: []string{"SSWS_TOKEN", "OAUTH_CLIENT"}, Param: "type"}},
+		Name: "rate_limits", Path: "/api/v1/principal-rate-limits", Limit: 50, MinLimit: 1,
+		Under: underPrincipal,
 		Table: "my.app.okta.rate_limits", Scopes: []string{"okta.principalRateLimits.read"}, Every: hourly,
 		Query: url.Values{"filter": {`principalType eq "{type}"`}},
 	},
@@ -163,14 +178,17 @@ var configuration = Catalog{
 	{
 		Name: "api_services", Path: "/integrations/api/v1/api-services",
 		Table: "my.app.okta.api_services", Scopes: []string{"okta.oauthIntegrations.read"}, Every: hourly,
+		Secret: []string{"properties"}, // whatever the integration asks the administrator for
 	},
 	{
 		Name: "service_accounts", Path: "/privileged-access/api/v1/service-accounts", Limit: 200, MinLimit: 1,
 		Table: "my.app.okta.service_accounts", Scopes: []string{"okta.serviceAccounts.read"}, Every: hourly,
+		Secret: []string{"password"},
 	},
 	{
 		Name: "okta_service_accounts", Path: "/privileged-access/api/v1/okta-service-accounts", Limit: 200, MinLimit: 1,
 		Table: "my.app.okta.okta_service_accounts", Scopes: []string{"okta.serviceAccounts.okta.read"}, Every: hourly,
+		Secret: []string{"password"},
 	},
 	{
 		Name: "threat_configuration", Path: "/api/v1/threats/configuration",

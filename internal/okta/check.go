@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"okta-collector/internal/checkpoint"
-	"okta-collector/internal/ledger"
 )
 
 // Checked is what a check of a service found out.
@@ -57,15 +56,33 @@ type EndpointLimit struct {
 	PerMinute int `json:"perMinute"`
 }
 
-// Check sends one cheap request for a service, and one for each of its parent levels. Its error is about an unknown
-// service, or an [Error] that names the missing permission.
-func (o *Org) Check(ctx context.Context, service string) (checked Checked, err error) {
+// firstPage is the answer to a cheap request for a list.
+type firstPage struct {
+	ids     []string
+	objects int
+	limit   EndpointLimit
+	err     error
+}
+
+// Check checks one service as [Survey.Check] does.
+func (o *Org) Check(ctx context.Context, service string) (Checked, error) {
+	s := o.Survey()
+	defer s.Close()
+	return s.Check(ctx, service)
+}
+
+// errUnknownService is about a name that the catalog does not have.
+func errUnknownService(name string) error { return fmt.Errorf("no service is named %q", name) }
+
+// Check sends one cheap request for a service, and one for each of its parent levels that was not asked for yet. Its error is
+// about an unknown service, or an [Error] that names the missing permission.
+func (s *Survey) Check(ctx context.Context, service string) (checked Checked, err error) {
+	o := s.r.org
 	c, ok := o.cfg.Catalog.Lookup(service)
 	if !ok {
-		return checked, fmt.Errorf("no service is named %q", service)
+		return checked, errUnknownService(service)
 	}
-	r := &Reader{org: o, now: time.Now, member: o.budget.Join(ledger.LiveList)}
-	defer r.Close()
+	s.r.collection = c
 	pull := checkpoint.Pull{Since: time.Now().Add(-time.Hour)}
 	var under []string
 	for _, level := range slices.Concat(c.Under, []Level{{Of: service}}) {
@@ -74,26 +91,46 @@ func (o *Org) Check(ctx context.Context, service string) (checked Checked, err e
 			continue
 		}
 		listed, _ := o.cfg.Catalog.Lookup(level.Of)
-		a, err := r.fetch(ctx, listed, under, listed.firstCursor(under, listed.MinLimit, r.selection(listed, pull)), "")
-		checked.grant(o.cfg.Authorizer, listed.Scopes)
-		if err != nil {
-			return checked, err
+		cursor := listed.firstCursor(under, listed.MinLimit, s.r.selection(listed, pull))
+		key := fmt.Sprint(cursor, level.Where)
+		got, asked := s.firsts[key]
+		if !asked {
+			got = s.first(ctx, listed, level, under, cursor)
+			if ctx.Err() == nil {
+				s.firsts[key] = got
+			}
 		}
-		shown, allowed := r.member.Limit(listed.Path)
-		checked.Limits = append(checked.Limits, EndpointLimit{listed.Path, shown, allowed})
+		checked.grant(o.cfg.Authorizer, listed.Scopes)
+		if e, ok := errors.AsType[*Error](got.err); ok && e.off {
+			return checked, e.notInOrg(c)
+		}
+		if got.err != nil {
+			return checked, got.err
+		}
+		checked.Limits = append(checked.Limits, got.limit)
 		if len(checked.Limits) == 1 {
-			checked.Empty = len(a.objects) == 0 && !listed.Polled
+			checked.Empty = got.objects == 0 && !listed.Polled
 		}
 		if _, app := o.cfg.Authorizer.(*serviceApp); app && checked.Empty && listed.Name == "users" {
-			a.release()
 			return checked, &Error{Class: Person, Status: http.StatusOK, Path: listed.Path, err: errNoUsers, Advice: o.cfg.Authorizer.Advice(http.StatusForbidden, listed.Scopes)}
 		}
-		ids, _ := ids(a.objects)
-		a.release()
-		if len(ids) == 0 {
+		if len(got.ids) == 0 {
 			return checked, nil // there is no object to list under
 		}
-		under = append(under, ids[0])
+		under = append(under, got.ids[0])
 	}
 	return checked, nil
+}
+
+// first asks for the first page of a list of c, whose objects the level selects.
+func (s *Survey) first(ctx context.Context, c Collection, level Level, under []string, cursor string) (f firstPage) {
+	a, err := s.r.fetch(ctx, c, under, cursor, "")
+	if err != nil {
+		return firstPage{err: err}
+	}
+	defer a.release()
+	shown, allowed := s.r.member.Limit(c.Path)
+	f.limit, f.objects = EndpointLimit{c.Path, shown, allowed}, len(a.objects)
+	f.ids, _ = level.ids(a.objects)
+	return f
 }

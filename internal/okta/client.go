@@ -137,9 +137,10 @@ func newTransport() *http.Transport {
 
 // query is a request for one page.
 type query struct {
-	collection Collection
-	under      []string // the ids of the parents in its path
-	first      string   // the cursor of the listing's first page
+	service    Collection // for which it is sent
+	collection Collection // what it lists: service, or a parent level of it
+	under      []string   // the ids of the parents in its path
+	first      string     // the cursor of the listing's first page
 	cursor     string
 	stored     bool             // Okta gave the cursor
 	smallest   bool             // no smaller page can be asked for
@@ -150,8 +151,8 @@ type query struct {
 }
 
 // get fetches one page. It sends the request once more if the authorizer asks for that, or if the connection ended before
-// an answer came. A listing under an object that was deleted meanwhile is an empty page. Every error is an *Error or the
-// cause of ctx.
+// an answer came. A listing under an object that was deleted meanwhile is an empty page, and so is one under an object that
+// cannot have any. Every error is an *Error or the cause of ctx.
 func (o *Org) get(ctx context.Context, q query) (*answer, error) {
 	err := checkFollows(q.first, q.cursor, q.collection.Polled)
 	if i := slices.IndexFunc(q.under, func(id string) bool { return !usableID(id) }); i >= 0 {
@@ -168,8 +169,8 @@ func (o *Org) get(ctx context.Context, q query) (*answer, error) {
 			e.Class = Passing // the first refusal had another reason, and the signature has changed since
 		}
 	}
-	if e, ok := errors.AsType[*Error](err); ok && e.Class == gone {
-		return &answer{cursor: q.cursor, date: e.date, gone: true}, nil
+	if e, ok := errors.AsType[*Error](err); ok && (e.Class == gone || e.Class == none) {
+		return &answer{cursor: q.cursor, date: e.date, gone: e.Class == gone}, nil
 	}
 	return a, err
 }
@@ -188,6 +189,8 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 		switch {
 		case remedy != "":
 			e = &Error{Path: path, Advice: remedy, err: err}
+		case errors.Is(err, errNeverAsked) && len(q.under) > 0:
+			e = &Error{Class: ofParent, Path: path, err: err} // its id makes it one
 		case !ok:
 			e = &Error{Class: Person, Path: path, err: err}
 		}
@@ -264,7 +267,7 @@ func (o *Org) refusal(q query, path string, resp *http.Response, ticket *budget.
 	if resp.StatusCode != http.StatusTooManyRequests {
 		ticket.Answered(limits)
 		// Without the feature, another signature would not help.
-		return e, e.Class != NotInOrg && o.cfg.Authorizer.Refused(resp)
+		return e, !e.off && o.cfg.Authorizer.Refused(resp)
 	}
 	e.Wait = ticket.Refused(limits)
 	if limits.Concurrency() {
@@ -360,11 +363,16 @@ func (o *Org) requestID(h http.Header) string {
 	return id
 }
 
-// request builds the signed request for a cursor.
+var errNeverAsked = errors.New("is never done: this endpoint answers with secrets, or acts")
+
+// request builds the signed request for a cursor. All requests to the API are made here.
 func (o *Org) request(ctx context.Context, cursor string, scopes []string) (*http.Request, error) {
 	req, err := o.sdk.CloneRequestExecutor().NewRequest(http.MethodGet, cursor, nil)
 	if err != nil || req.URL.Host != o.host {
 		return nil, errors.New("the cursor does not belong to this org") // the SDK's error is dropped: it can repeat the cursor
+	}
+	if isRefused(req.URL.EscapedPath()) {
+		return nil, errNeverAsked
 	}
 	req.Header.Del("Authorization")
 	return req, o.cfg.Authorizer.Authorize(ctx, req, scopes)

@@ -53,9 +53,9 @@ type Collection struct {
 	// Identity: the group `identity` of OKTA_SERVICES has the collection.
 	Identity bool
 	// Every is the time from the start of one pull to the start of the next one, unless OKTA_POLL says otherwise. Default:
-	// OKTA_POLL_RESOURCES, or OKTA_FULL_SYNC for listings per object.
+	// OKTA_POLL_RESOURCES, or OKTA_FULL_SYNC for listings per object that are not pulled by changes.
 	Every time.Duration
-	// None are the error codes of a 400 which only says that a parent has no such objects.
+	// None are the error codes of a 400 that only says that a parent has no such objects.
 	None []string
 	// TimesOut marks lists whose plain 500 usually means that the query took too long.
 	TimesOut bool
@@ -69,8 +69,6 @@ const (
 	LinkHeader Next = iota
 	// BodyLink is the member _links.next.href of the answer.
 	BodyLink
-	// NoNext: the first answer has everything, whatever its headers say.
-	NoNext
 )
 
 // Level is one parent level of a collection: the objects of another collection, or constants.
@@ -81,8 +79,9 @@ type Level struct {
 	Values []string
 	// Where selects objects of Of; the others have nothing below them.
 	Where Where
-	// Changed returns the part of the query that selects the objects of Of under which something changed after since. Nil: Okta
-	// has no such filter.
+	// Changed returns the part of the query that selects the objects of Of under which something changed after since. The
+	// collection is then pulled by changes: each object so found is listed whole. Only the innermost level may have it. Nil:
+	// Okta has no such filter.
 	Changed func(since time.Time) url.Values
 	// Param is the name in braces, in Path and Query, that the object's id replaces.
 	Param string
@@ -90,10 +89,18 @@ type Level struct {
 	Member string
 }
 
+// name is what messages call the level.
+func (l Level) name() string { return cmp.Or(l.Of, l.Param) }
+
 // Where selects the objects in which the member Member has one of Values. Its zero value selects all.
 type Where struct {
 	Member string
 	Values []string
+}
+
+// selects reports whether an object is selected. Nobody knows the members of an unreadable one: it is selected.
+func (w Where) selects(o object) bool {
+	return w.Member == "" || o.fault != nil || slices.Contains(w.Values, member(o.raw, w.Member))
 }
 
 // window names the rate-limit window of the collection.
@@ -102,6 +109,11 @@ func (c Collection) window() string { return cmp.Or(c.Window, c.Path) }
 // perObject reports whether the collection is listed once for each object of another one.
 func (c Collection) perObject() bool {
 	return slices.ContainsFunc(c.Under, func(l Level) bool { return l.Of != "" })
+}
+
+// byChanges reports whether the collection is pulled by changes between its full pulls.
+func (c Collection) byChanges() bool {
+	return c.Changed != nil || len(c.Under) > 0 && c.Under[len(c.Under)-1].Changed != nil
 }
 
 // firstCursor returns the path and query of the first page of a listing. under are the ids of the parent levels,

@@ -1,6 +1,7 @@
 package okta
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 
@@ -29,7 +30,8 @@ type Config struct {
 	PollLogs time.Duration
 	// PollResources is the time from the start of one pull of a resource to the start of the next.
 	PollResources time.Duration
-	// Poll is the time from the start of one pull to the start of the next, by the name of a collection: what OKTA_POLL says.
+	// Poll is the time from the start of one pull to the start of the next, by the name of a collection. It goes before all
+	// others.
 	Poll map[string]time.Duration
 	// FullSync is the time between full pulls of collections that are pulled by changes, and between pulls of collections
 	// that are listed for each object of another one.
@@ -54,4 +56,17 @@ type Config struct {
 	Catalog Catalog
 	// Transport sends the requests; default: one with timeouts and the proxy from the environment.
 	Transport http.RoundTripper
+}
+
+// Interval is the time from the start of one pull of a collection to the start of the next, or the pause between polls of
+// the System Log.
+func (cfg Config) Interval(c Collection) time.Duration {
+	every := cfg.PollResources
+	switch {
+	case c.Polled:
+		every = cfg.PollLogs
+	case c.perObject() && !c.byChanges():
+		every = cfg.FullSync
+	}
+	return cmp.Or(cfg.Poll[c.Name], c.Every, every)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -33,6 +34,8 @@ const (
 	NotInOrg
 	// gone: the parent object of the list was deleted meanwhile.
 	gone
+	// none: the parent object of the list cannot have any such objects.
+	none
 	// ofParent: the answer is about the parent object of the list, and other parents may be listed.
 	ofParent
 	// tooMuch: the list timed out, or the page is too large. A smaller page may help.
@@ -63,6 +66,8 @@ type Error struct {
 	proof bool
 	// scope: the token lacks the scope, because the app's grant was withdrawn after the token was given.
 	scope bool
+	// off: the endpoint is not there, because a feature is off in this org, or for this parent object.
+	off bool
 	// like names a failure that may come from a page that is too large. Two alike in a row are taken for one.
 	like string
 	err  error
@@ -152,6 +157,7 @@ func (o *Org) adviceOn(e *Error, c Collection) string {
 func (o *Org) classify(e *Error, q query) {
 	c, status := q.collection, e.Status
 	denied := status == http.StatusUnauthorized || status == http.StatusForbidden
+	e.off = !e.proof && isOff(e, q)
 	switch {
 	case status == http.StatusTooManyRequests:
 		e.Class = RateLimited
@@ -159,20 +165,20 @@ func (o *Org) classify(e *Error, q query) {
 		e.Class, e.Advice = Passing, adviceProof
 	case status == http.StatusBadRequest && q.stored && !e.html:
 		e.Class = CursorRefused
+	case status == http.StatusBadRequest && slices.Contains(c.None, e.Code):
+		e.Class = none
 	case status == http.StatusNotFound && e.Code == "E0000007" && c.perObject():
 		e.Class = gone
+	case e.off && len(c.Under) > 0:
+		e.Class = ofParent
+	case e.off:
+		*e = *e.notInOrg(q.service)
 	case status >= 400 && status < 500 && status != http.StatusUnauthorized && status != http.StatusProxyAuthRequired &&
 		status != http.StatusRequestTimeout && len(c.Under) > 0:
 		e.Class = ofParent
 		if denied && !e.html {
 			e.Advice = o.adviceOn(e, c)
 		}
-	case denied && e.Code == "E0000015", status == http.StatusBadRequest && e.Code == missingFeature && !c.Polled:
-		e.Class = NotInOrg
-		e.Advice = "a feature that it needs is not enabled in this org: have it enabled, or leave " + c.Name + " out of OKTA_SERVICES"
-	case (status == http.StatusNotFound && e.Code != "" || (status == http.StatusMethodNotAllowed || status == http.StatusGone) && !e.html) && !c.Polled:
-		e.Class = NotInOrg
-		e.Advice = "leave " + c.Name + " out of OKTA_SERVICES, or check OKTA_URL if other services say the same"
 	case denied && e.Code == invalidSession:
 		e.Class, e.err = Passing, errors.New("is Okta's own error, and says nothing about permissions")
 	case e.html && (denied || status == http.StatusBadRequest), status == http.StatusLocked:
@@ -200,6 +206,32 @@ func (o *Org) classify(e *Error, q query) {
 	}
 }
 
+// isOff reports whether an answer says that the endpoint is not there. The System Log always is.
+func isOff(e *Error, q query) bool {
+	switch e.Status {
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return e.Code == notEnabled
+	case http.StatusBadRequest:
+		return e.Code == missingFeature && !q.stored && !q.collection.Polled
+	case http.StatusNotFound:
+		return e.Code != "" && !q.collection.Polled
+	case http.StatusMethodNotAllowed, http.StatusGone:
+		return !e.html && !q.collection.Polled
+	}
+	return false
+}
+
+// notInOrg returns the error as one of a service that the org does not have.
+func (e *Error) notInOrg(service Collection) *Error {
+	of := *e
+	of.Class = NotInOrg
+	of.Advice = "leave " + service.Name + " out of OKTA_SERVICES, or check OKTA_URL if other services say the same"
+	if e.Code == notEnabled || e.Code == missingFeature {
+		of.Advice = "a feature that it needs is not enabled in this org: have it enabled, or leave " + service.Name + " out of OKTA_SERVICES"
+	}
+	return &of
+}
+
 const (
 	adviceProxy    = "the proxy on the way to Okta wants other credentials: check HTTPS_PROXY"
 	adviceProof    = "if Okta goes on to refuse proofs, see whether a proxy rewrites requests; the service app also works without DPoP"
@@ -207,6 +239,8 @@ const (
 )
 
 const (
+	// notEnabled is the code of a 401 or 403 whose feature is not enabled in the org. It says nothing about the token.
+	notEnabled = "E0000015"
 	// missingFeature is the code of "Missing Required Feature Flag".
 	missingFeature = "E0000002"
 	// invalidSession is the code of a 403 "Invalid session", which Okta was seen to send to a token that was good.

@@ -385,6 +385,9 @@ func TestThePathOfAnOrgsURLIsNoPartOfIt(t *testing.T) {
 
 func TestA400OfAFreshRequestNeedsAPerson(t *testing.T) {
 	for _, svc := range okta.Services() {
+		if len(svc.Under) > 0 && svc.Under[0].Of == "" {
+			continue // it may be about the constant
+		}
 		sim, c := newSim(t, nil)
 		org, _ := newOrg(t, sim)
 		sim.SetFaults(func(*http.Request, int) oktasim.Fault { return oktasim.Refuse(400, "E0000001") })

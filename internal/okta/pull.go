@@ -22,7 +22,7 @@ func (r *Reader) nextPull(pos checkpoint.Position) *checkpoint.Pull {
 	switch {
 	case r.collection.Polled:
 		return r.nextLogPull(pos)
-	case r.backfill != nil, r.collection.Changed == nil, pos.LastFull.IsZero(), r.fullDue(pos):
+	case r.backfill != nil, !r.collection.byChanges(), pos.LastFull.IsZero(), r.fullDue(pos):
 		return &checkpoint.Pull{Kind: checkpoint.PullFull}
 	default:
 		return &checkpoint.Pull{Kind: checkpoint.PullChanges, Since: pos.ChangedSince.Add(-changesOverlap)}
@@ -32,11 +32,11 @@ func (r *Reader) nextPull(pos checkpoint.Position) *checkpoint.Pull {
 // fullDue reports whether a full pull is due. It computes the present as the beginning of the last pull plus the pause,
 // so that it depends only on Okta's clock.
 func (r *Reader) fullDue(pos checkpoint.Position) bool {
-	present := pos.ChangedSince.Add(r.org.cfg.PollResources)
+	present := pos.ChangedSince.Add(r.org.cfg.Interval(r.collection))
 	return present.Sub(pos.LastFull) >= r.org.cfg.FullSync
 }
 
-// selection is the part of the query that selects the objects of a pull.
+// selection is the part of the query that selects the objects of a pull, of the reader's own collection.
 func (r *Reader) selection(c Collection, pull checkpoint.Pull) url.Values {
 	switch {
 	case c.Polled:
@@ -46,6 +46,14 @@ func (r *Reader) selection(c Collection, pull checkpoint.Pull) url.Values {
 	default:
 		return c.Full
 	}
+}
+
+// parents is the part of the query that selects the objects of a level under which a pull lists.
+func (l Level) parents(of Collection, pull checkpoint.Pull) url.Values {
+	if pull.Kind == checkpoint.PullChanges && l.Changed != nil {
+		return l.Changed(pull.Since)
+	}
+	return of.Full
 }
 
 // begun returns pos in the pull that an answer with this date belongs to. The first answer begins the pull and gives it
@@ -91,17 +99,16 @@ func (r *Reader) endPull(p *Page, date date) {
 		r.warnOfIncomplete(p, pull, empty, pos.FullObjects)
 	}
 	pos.Incomplete = incomplete
-	every := r.org.cfg.PollResources
-	if !p.Again {
+	every := r.org.cfg.Interval(r.collection)
+	if p.Again {
+		every = min(every, r.org.cfg.PollResources)
+	} else {
 		pos.ChangedSince = pull.Began
 		if pull.Guessed {
 			pos.ChangedSince = pull.Began.Add(-guessedOverlap)
 		}
 		if pull.Kind == checkpoint.PullFull {
 			pos.LastFull, pos.FullObjects = pull.Began, pull.Events
-		}
-		if r.collection.perObject() {
-			every = r.org.cfg.FullSync
 		}
 	}
 	p.Position = pos.BetweenPulls()

@@ -141,7 +141,7 @@ func (r *Reader) fetch(ctx context.Context, c Collection, under []string, first,
 	stored := cursor != ""
 	cursor = cmp.Or(cursor, first)
 	r.answer, err = r.org.get(ctx, query{
-		collection: c, under: under, first: first, cursor: cursor, stored: stored, smallest: c.smallest(limitOf(cursor, c.Limit)),
+		service: r.collection, collection: c, under: under, first: first, cursor: cursor, stored: stored, smallest: c.smallest(limitOf(cursor, c.Limit)),
 		now: r.now, member: r.member, sent: &r.sent,
 	})
 	return r.answer, err

@@ -38,6 +38,17 @@ func lists(list string) http.Handler {
 	})
 }
 
+// listOf is an answer that lists objects of a collection.
+func listOf(c okta.Collection, objects ...string) string {
+	switch c.Items {
+	case "":
+		return "[" + strings.Join(objects, ",") + "]"
+	case ".":
+		return objects[len(objects)-1]
+	}
+	return fmt.Sprintf(`{%q:[%s]}`, c.Items, strings.Join(objects, ","))
+}
+
 const hidden = "S3CRET-of-an-org"
 
 // nested is a value at a path.
@@ -53,11 +64,11 @@ func TestNoSecretOfTheCatalogLeaves(t *testing.T) {
 	secrets := 0
 	for _, c := range okta.Services() {
 		c.Under = nil
-		c.Path = strings.ReplaceAll(c.Path, "{id}", "0oa1")
+		c.Path = inBraces.ReplaceAllString(c.Path, "1")
 		for _, path := range c.Secret {
 			secrets++
 			object := nested(path, `"`+hidden+`"`)
-			org := orgOf(t, lists(`[{"id":"1"},`+object+`]`), func(*okta.Config) {})
+			org := orgOf(t, lists(listOf(c, `{"id":"1"}`, object)), func(*okta.Config) {})
 			p := pull(t, org.Reader(c, okta.Begin{}, time.Now), checkpoint.Position{})
 			require.Equal(t, []string{`{"id":"1"}`, nested(path, `"[redacted]"`)[:len(object)-len(hidden)+len("[redacted]")-1] + `,"@okta_redacted":["` + path + `"]}`}, p.json())
 			position, err := json.Marshal(p.positions)

@@ -31,23 +31,23 @@ var shapes = okta.Catalog{
 		{Of: "sets", Param: "set", Member: "@okta_set_id"}, {Of: "bindings", Param: "role"},
 		{Values: []string{"direct", "inherited"}, Param: "kind", Member: "@okta_kind"},
 	}},
-	{Name: "policies", Path: "/policies", Query: map[string][]string{"type": {"{type}"}}, Next: okta.NoNext, Under: []okta.Level{
+	{Name: "policies", Path: "/policies", Query: map[string][]string{"type": {"{type}"}}, Under: []okta.Level{
 		{Values: []string{"PASSWORD", "MFA & MORE", "EMPTY"}, Param: "type", Member: "@okta_policy_type"},
 	}},
-	{Name: "rules", Path: "/policies/{policy}/rules", Next: okta.NoNext, Under: []okta.Level{
+	{Name: "rules", Path: "/policies/{policy}/rules", Under: []okta.Level{
 		{Values: []string{"PASSWORD", "MFA & MORE", "EMPTY"}, Param: "type"}, {Of: "policies", Param: "policy", Member: "@okta_policy_id"},
 	}},
 	{Name: "templates", Path: "/templates", Limit: 2, MinLimit: 1, Key: "name"},
 	{Name: "customizations", Path: "/templates/{name}/customizations", Limit: 2, MinLimit: 1, Under: []okta.Level{
 		{Of: "templates", Param: "name", Member: "@okta_template"},
 	}},
-	{Name: "threats", Path: "/threats/configuration", Items: ".", Next: okta.NoNext},
+	{Name: "threats", Path: "/threats/configuration", Items: "."},
 }
 
 // deleted stands where an object was: the pages after it begin where they did.
 const deleted = ""
 
-// shapeServer answers the lists of shapes: objects by path and type, in pages of two where the list has pages.
+// shapeServer answers the lists of shapes: objects by path and type, in pages of two.
 type shapeServer map[string][]string
 
 func newShapeServer() shapeServer {
@@ -97,7 +97,7 @@ func newShapeServer() shapeServer {
 
 func (s shapeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	list, paged := r.URL.Path, !strings.HasPrefix(r.URL.Path, "/policies")
+	list := r.URL.Path
 	if q.Has("type") {
 		list += "?" + q.Get("type")
 	}
@@ -111,12 +111,10 @@ func (s shapeServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	from, _ := strconv.Atoi(q.Get("after"))
 	page := slices.Clone(all[min(from, len(all)):])
 	next := ""
-	if paged && len(page) > 2 {
+	if len(page) > 2 {
 		page = page[:2]
-		next = "https://acme-admin.okta.test" + r.URL.EscapedPath() + "?after=" + strconv.Itoa(from+2)
-	}
-	if !paged {
-		w.Header().Add("Link", `<https://acme.test/policies?after=3>; rel="next"`) // not to be followed
+		q.Set("after", strconv.Itoa(from+2))
+		next = "https://acme-admin.okta.test" + r.URL.EscapedPath() + "?" + q.Encode()
 	}
 	page = slices.DeleteFunc(page, func(o string) bool { return o == deleted })
 	objects := "[" + strings.Join(page, ", ") + "]"

@@ -95,7 +95,7 @@ func (r *Reader) polledPage(ctx context.Context, pos checkpoint.Position) (*Page
 
 // idlePause is the pause after so many polls in a row that found nothing.
 func (r *Reader) idlePause(idle int) time.Duration {
-	return r.org.cfg.PollLogs * time.Duration(min(1<<min(idle, 4), maxIdleFactor))
+	return r.org.cfg.Interval(r.collection) * time.Duration(min(1<<min(idle, 4), maxIdleFactor))
 }
 
 // maxVisited is how many of the last pages of the System Log are remembered, to notice a circle before any of its events

@@ -73,7 +73,7 @@ func (r *Reader) canPull(p *checkpoint.Pull) bool {
 	case checkpoint.PullRange:
 		return r.collection.Polled && r.backfill != nil && !p.Since.Before(r.backfill.Since) && !p.Until.After(r.backfill.Until)
 	case checkpoint.PullChanges:
-		return r.collection.Changed != nil && r.backfill == nil
+		return r.collection.byChanges() && r.backfill == nil
 	default:
 		return !r.collection.Polled
 	}

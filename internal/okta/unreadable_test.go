@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +42,10 @@ func elements(all []string) http.Handler {
 		to := min(from+limitOf(r), len(all))
 		w.Header().Add("Link", fmt.Sprintf(`<http://acme.test%s>; rel="self"`, r.URL.RequestURI()))
 		if to < len(all) || r.URL.Path == "/api/v1/logs" {
-			w.Header().Add("Link", fmt.Sprintf(`<http://acme.test%s?after=%d&limit=%d>; rel="next"`, r.URL.Path, to, limitOf(r)))
+			q := r.URL.Query()
+			q.Set("after", strconv.Itoa(to))
+			q.Set("limit", strconv.Itoa(limitOf(r)))
+			w.Header().Add("Link", fmt.Sprintf(`<http://acme.test%s?%s>; rel="next"`, r.URL.Path, q.Encode()))
 		}
 		fmt.Fprint(w, "["+strings.Join(all[from:to], ",")+"]")
 	})

@@ -47,11 +47,13 @@ func (r *Reader) walk(ctx context.Context, pos checkpoint.Position) (*Page, erro
 			p.Members = fmt.Appendf(p.Members, `,%q:%s`, member, quoted)
 		}
 	}
-	if a.gone {
+	switch {
+	case len(above.ids) == 0:
+	case a.gone:
 		p.odd.Gone++
-	}
-	if len(above.ids) > 0 {
-		p.reached()
+		p.reached(p.Position.AfterNothing())
+	default:
+		p.reached(p.Position.AfterSuccess())
 	}
 	if r.ends(p, r.collection, &p.Position.Guard, a) {
 		p.endParent(r.collection, above.ids)
@@ -125,9 +127,9 @@ func (r *Reader) levelPage(pos checkpoint.Position, i int) *levelPage {
 // whose position is at an object of the level.
 func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, above parents) (*Page, error) {
 	i := len(above.ids)
-	c, _ := r.org.cfg.Catalog.Lookup(r.collection.Under[i].Of) // a test checks that the catalog has it
-	at := pos.Levels[i]
-	first := c.firstCursor(above.ids, c.Limit, c.Full)
+	level, at := r.collection.Under[i], pos.Levels[i]
+	c, _ := r.org.cfg.Catalog.Lookup(level.Of) // a test checks that the catalog has it
+	first := c.firstCursor(above.ids, c.Limit, level.parents(c, *pos.Pull))
 	cursor := cmp.Or(at.Cursor, first)
 	a, err := r.fetch(ctx, c, above.ids, first, at.Cursor)
 	if err != nil {
@@ -144,7 +146,7 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, above 
 	}
 	page := &levelPage{pull: p.Position.Pull.ID, cursor: cursor, next: a.next, guard: at.Guard}
 	var noID int
-	if page.ids, noID = ids(a.objects); noID > 0 {
+	if page.ids, noID = level.ids(a.objects); noID > 0 {
 		p.odd.Missing += int64(noID)
 		if pos.Pull.Kind == checkpoint.PullFull {
 			p.Position.Pull = skipped(pos.Pull)
@@ -160,7 +162,7 @@ func (r *Reader) fetchLevel(ctx context.Context, pos checkpoint.Position, above 
 	}
 	r.org.levels.Store(levelKey{r.name, i}, page)
 	if i > 0 && len(page.ids) == 0 { // with an object, what is under it is the success or the failure
-		p.reached()
+		p.reached(p.Position.AfterNothing())
 	}
 	switch {
 	case at.Seeking:
@@ -198,13 +200,14 @@ func (r *Reader) seek(p *Page, i int, page *levelPage, above parents, date date)
 	}
 }
 
-// ids returns the ids of a page's objects, without duplicates: after a duplicate, advance would go back to the first.
-// noID counts the objects without a usable id.
-func ids(objects []object) (ids []string, noID int) {
+// ids returns the ids of a page's objects that the level selects, without duplicates: after a duplicate, advance would go
+// back to the first. noID counts those without a usable id.
+func (l Level) ids(objects []object) (ids []string, noID int) {
 	seen := map[string]bool{}
 	for _, o := range objects {
 		id := jsontext.Text(o.id)
 		switch {
+		case !l.Where.selects(o):
 		case !usableID(id):
 			noID++
 		case !seen[id]:

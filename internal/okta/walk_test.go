@@ -260,7 +260,7 @@ func TestAnOrgWithoutParentsIsCaughtUp(t *testing.T) {
 	for _, name := range []string{"app_users", "app_groups", "group_members"} {
 		p := pull(t, org.Reader(service(t, name), okta.Begin{}, c.Now), checkpoint.Position{})
 		require.Empty(t, p.objects)
-		require.Equal(t, 24*time.Hour, p.wait)
+		require.Equal(t, settings().Interval(service(t, name)), p.wait)
 		require.Equal(t, epoch, p.position.LastFull)
 	}
 }

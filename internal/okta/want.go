@@ -26,7 +26,7 @@ func (r *Reader) wants(pos checkpoint.Position) (requests int, polls bool) {
 		return perMinute(pause), pause <= time.Minute
 	}
 	pages := r.pagesLeft(pos)
-	if every := max(r.org.cfg.PollResources, time.Second); every <= time.Minute {
+	if every := max(r.org.cfg.Interval(r.collection), time.Second); every <= time.Minute {
 		return pages * perMinute(every), true
 	}
 	return pages, false
@@ -55,8 +55,14 @@ func (r *Reader) pagesLeft(pos checkpoint.Position) int {
 func (r *Reader) pagesBelow(pos checkpoint.Position) int {
 	parents := r.parentsLeft(pos)
 	size := int64(max(r.size(pos), 1))
-	if parents == 0 || pos.Cursor != "" || pos.LastFull.IsZero() && pos.Pull.Events > size {
+	changes := pos.Pull.Kind == checkpoint.PullChanges
+	switch {
+	case changes && len(pos.Levels) == 0:
+		return 1 // usually nothing has changed
+	case parents == 0, pos.Cursor != "", pos.LastFull.IsZero() && pos.Pull.Events > size:
 		return 0
+	case changes:
+		return parents
 	}
 	return parents + int(max(0, pos.FullObjects-pos.Pull.Events)/size)
 }

@@ -99,14 +99,16 @@ func (o *Org) SetApps(apps ...App) error {
 	return nil
 }
 
-// Scope returns the scope that a service's endpoint needs.
+// Scope returns the scopes that a service's endpoint needs, with blanks between them.
 func Scope(service string) string { return collections[service].scope }
 
 // Scopes returns the scopes that the org's endpoints need.
 func Scopes() []string {
 	all := map[string]bool{}
 	for _, c := range collections {
-		all[c.scope] = true
+		for _, scope := range strings.Fields(c.scope) {
+			all[scope] = true
+		}
 	}
 	return slices.Sorted(maps.Keys(all))
 }

@@ -1,8 +1,11 @@
 package oktasim
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
-// Changes are numbered 1, 2, 3, …; the c-th comes ChangeEvery × c after Epoch, to the user and the group
+// Changes are numbered 1, 2, 3, …; the c-th comes ChangeEvery × c after Epoch, to the user, the group and the device
 // whose turn it is. Each is updated in its profile or, for every other group or so, in its membership.
 
 // changes says how many there were until now.
@@ -40,24 +43,57 @@ func (o *Org) settled(h uint64) int64 {
 	return o.cfg.Epoch.Add(-ago).UnixMilli()
 }
 
-// userUpdated is lastUpdated of user i after r changes.
-func (o *Org) userUpdated(i, r int) int64 {
+// userUpdated is lastUpdated of user i after r changes, and deviceUpdated that of a device.
+func (o *Org) userUpdated(i, r int) int64   { return o.updated(collections["users"], i, r) }
+func (o *Org) deviceUpdated(i, r int) int64 { return o.updated(collections["devices"], i, r) }
+
+func (o *Org) updated(c *collection, i, r int) int64 {
 	if r > 0 {
-		return o.changedAt(i, o.counts["users"], r)
+		return o.changedAt(i, o.counts[c.name], r)
 	}
-	return o.settled(o.hash(collections["users"].salt, i))
+	return o.settled(o.hash(c.salt, i))
 }
 
-// groupUpdated is lastUpdated or lastMembershipUpdated of group i after r changes.
-func (o *Org) groupUpdated(i, r int, membership bool) int64 {
+// groupUpdated is lastUpdated of group i after r changes, and membershipUpdated is lastMembershipUpdated.
+func (o *Org) groupUpdated(i, r int) int64 {
+	return o.lastChange(i, r, false, o.settled(o.hash(collections["groups"].salt, i)))
+}
+
+func (o *Org) membershipUpdated(i, r, turns int) int64 {
+	before := o.settled(mix(o.hash(collections["groups"].salt, i)))
+	return max(o.lastChange(i, r, true, before), o.turnedAt(i, turns))
+}
+
+// lastChange is the last of the first r changes of group i that was one of its membership or not, or the time before.
+func (o *Org) lastChange(i, r int, membership bool, before int64) int64 {
 	for ; r > 0; r-- {
 		if o.membership(i, r) == membership {
 			return o.changedAt(i, o.counts["groups"], r)
 		}
 	}
-	h := o.hash(collections["groups"].salt, i)
-	if membership {
-		h = mix(h)
+	return before
+}
+
+// moment is what has happened in the org until a time: how many changes, and how many turns.
+type moment struct{ changes, turns int }
+
+func (o *Org) moment(now time.Time) moment { return moment{o.changes(now), o.turns(now)} }
+
+// moments are those in which object n got the forms that it has had until a moment, the oldest first.
+func (o *Org) moments(c *collection, n int, until moment) []moment {
+	times := []int64{o.cfg.Epoch.UnixMilli()}
+	if it := o.itemAt(c, n, until); c.whole || it.revision > 0 || it.name == "groups" {
+		for r := range it.revision {
+			times = append(times, o.changedAt(it.i, o.counts[it.name], r+1))
+		}
+		if it.name == "groups" {
+			times = append(times, o.membershipTurns(it.i, until.turns)...)
+		}
 	}
-	return o.settled(h)
+	slices.Sort(times)
+	var all []moment
+	for _, ms := range slices.Compact(times) {
+		all = append(all, o.moment(time.UnixMilli(ms)))
+	}
+	return all
 }

@@ -21,7 +21,7 @@ const (
 )
 
 // Config describes an org. Two orgs of the same Seed, Epoch, Counts, BacklogSpan, LiveEvery,
-// ChangeEvery, EventBytes and Punctual are the same org, byte for byte.
+// ChangeEvery, TurnEvery, EventBytes and Punctual are the same org, byte for byte.
 type Config struct {
 	// Seed decides the content of every object.
 	Seed uint64
@@ -41,9 +41,10 @@ type Config struct {
 	// Epoch is when the org begins to live: the backlog of log events was persisted before it,
 	// live events and changes come after it. Default: when New is called. It is cut to milliseconds.
 	Epoch time.Time
-	// Counts says how many objects there are of each service: of logs those in the backlog; of
-	// app_users, app_groups and group_members those under one parent. One parent in eight has none
-	// all the same, and no parent has more than there are users (not deprovisioned) or groups.
+	// Counts says how many objects there are of each service: of logs those in the backlog; of what is listed under parents
+	// those under one parent; of policies and rate_limits those of one type. One parent in eight has none all the same, unless
+	// the objects say which parents have them, such as those of role_assignees. No parent has more than there are users (not
+	// deprovisioned), groups or names for them.
 	Counts map[string]int
 	// BacklogSpan is the time before Epoch over which the backlog was persisted, at most 90 days.
 	// Default: 80 days, which leaves ten until Okta begins to forget it.
@@ -53,6 +54,10 @@ type Config struct {
 	// ChangeEvery is the time between two changes after Epoch, each to one user and one group; 0:
 	// nothing changes.
 	ChangeEvery time.Duration
+	// TurnEvery is how many live log events there are for each that tells of a turn: that something was deleted, or that a user was
+	// removed from an app or a group, or added to one. 0: nothing of the kind happens. Of the users, the deprovisioned ones are
+	// deleted; of the groups, apps, devices, policies and so on each eighth, one after the other, as long as there are any.
+	TurnEvery int
 	// EventBytes is the mean compact size of a log event, give or take a tenth. Default: 2,000. It is
 	// never much below 1,850, whatever is asked.
 	EventBytes int
@@ -61,6 +66,10 @@ type Config struct {
 	SinceIsPublished bool
 	// Punctual persists every log event in the millisecond in which it is published.
 	Punctual bool
+	// Off are the features that the org has not got: the names of services, and types of policies as policies/ENTITY_RISK. Okta
+	// says so in different manners, and each has that of its kind. The oddities feature-flag, no-such-endpoint, not-enabled and
+	// no-such-method give any service another one.
+	Off []string
 	// Pretty answers with insignificant white space.
 	Pretty bool
 	// Odd are the oddities that are switched on from the beginning.
@@ -128,9 +137,9 @@ func (c Config) withDefaults() (Config, error) {
 	if _, ok := plans[c.Plan]; !ok {
 		errs = append(errs, fmt.Errorf("unknown plan %q; there are %v", c.Plan, slices.Sorted(maps.Keys(plans))))
 	}
-	for name, listed := range collections {
-		if limits, ok := plans[c.Plan]; ok && limits[listed.bucket] == 0 {
-			errs = append(errs, fmt.Errorf("plan %s has no limit for %s, the bucket of %s", c.Plan, listed.bucket, name))
+	for _, name := range c.Off {
+		if !canBeOff(name) {
+			errs = append(errs, fmt.Errorf("there is no service or policy type %q to be off", name))
 		}
 	}
 	for _, bucket := range slices.Sorted(maps.Keys(c.Limits)) {
@@ -143,6 +152,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.BacklogSpan < time.Second || c.BacklogSpan > maxBacklogSpan {
 		errs = append(errs, fmt.Errorf("a backlog over %v is not within 1s and %v", c.BacklogSpan, maxBacklogSpan))
+	}
+	if c.TurnEvery < 0 || c.TurnEvery > 0 && c.LiveEvery == 0 {
+		errs = append(errs, errors.New("nothing can be deleted without live log events that tell of it"))
 	}
 	if c.LiveEvery < 0 || c.ChangeEvery < 0 || c.NonceEvery < 0 || c.Concurrency < 1 {
 		errs = append(errs, errors.New("a duration or the concurrency is out of range"))

@@ -8,33 +8,39 @@ import (
 
 // attribute is what a filter can ask about objects of a collection: a time in epoch milliseconds or a text.
 type attribute struct {
-	time func(o *Org, i, changes int) int64
+	time func(o *Org, i int, at moment) int64
 	text func(o *Org, i int) string
 }
 
-// attributes of the collections that have a filter parameter.
+// attributes of the collections that have a parameter to select by.
 var attributes = map[string]map[string]attribute{
 	"users": {
 		"id":     {text: func(o *Org, i int) string { return o.ID("users", i) }},
 		"status": {text: (*Org).userStatus},
-		"lastUpdated": {time: func(o *Org, i, changes int) int64 {
-			return o.userUpdated(i, revision(i, o.counts["users"], changes))
+		"lastUpdated": {time: func(o *Org, i int, at moment) int64 {
+			return o.userUpdated(i, revision(i, o.counts["users"], at.changes))
+		}},
+	},
+	"devices": {
+		"id": {text: func(o *Org, i int) string { return o.ID("devices", i) }},
+		"lastUpdated": {time: func(o *Org, i int, at moment) int64 {
+			return o.deviceUpdated(i, revision(i, o.counts["devices"], at.changes))
 		}},
 	},
 	"groups": {
 		"id":   {text: func(o *Org, i int) string { return o.ID("groups", i) }},
 		"type": {text: (*Org).groupType},
-		"lastUpdated": {time: func(o *Org, i, changes int) int64 {
-			return o.groupUpdated(i, revision(i, o.counts["groups"], changes), false)
+		"lastUpdated": {time: func(o *Org, i int, at moment) int64 {
+			return o.groupUpdated(i, revision(i, o.counts["groups"], at.changes))
 		}},
-		"lastMembershipUpdated": {time: func(o *Org, i, changes int) int64 {
-			return o.groupUpdated(i, revision(i, o.counts["groups"], changes), true)
+		"lastMembershipUpdated": {time: func(o *Org, i int, at moment) int64 {
+			return o.membershipUpdated(i, revision(i, o.counts["groups"], at.changes), at.turns)
 		}},
 	},
 }
 
-// predicate says whether object i passes a filter, as the org is after so many changes.
-type predicate func(o *Org, i, changes int) bool
+// predicate says whether object i passes a filter, as the org is at a moment.
+type predicate func(o *Org, i int, at moment) bool
 
 var errFilter = errors.New("filter is not understood")
 
@@ -98,7 +104,7 @@ func (p *filterParser) any(depth int) (predicate, error) {
 		var right predicate
 		before := left
 		right, err = p.all(depth)
-		left = func(o *Org, i, changes int) bool { return before(o, i, changes) || right(o, i, changes) }
+		left = func(o *Org, i int, at moment) bool { return before(o, i, at) || right(o, i, at) }
 	}
 	return left, err
 }
@@ -111,7 +117,7 @@ func (p *filterParser) all(depth int) (predicate, error) {
 		var right predicate
 		before := left
 		right, err = p.one(depth)
-		left = func(o *Org, i, changes int) bool { return before(o, i, changes) && right(o, i, changes) }
+		left = func(o *Org, i int, at moment) bool { return before(o, i, at) && right(o, i, at) }
 	}
 	return left, err
 }
@@ -139,7 +145,7 @@ func (p *filterParser) one(depth int) (predicate, error) {
 		if operator != "eq" {
 			return nil, errFilter
 		}
-		return func(o *Org, i, _ int) bool { return a.text(o, i) == value }, nil
+		return func(o *Org, i int, _ moment) bool { return a.text(o, i) == value }, nil
 	}
 	when, err := time.Parse(time.RFC3339, value)
 	if err != nil {
@@ -149,7 +155,7 @@ func (p *filterParser) one(depth int) (predicate, error) {
 	if !known {
 		return nil, errFilter
 	}
-	return func(o *Org, i, changes int) bool { return holds(a.time(o, i, changes), when.UnixMilli()) }, nil
+	return func(o *Org, i int, at moment) bool { return holds(a.time(o, i, at), when.UnixMilli()) }, nil
 }
 
 var comparisons = map[string]func(a, b int64) bool{

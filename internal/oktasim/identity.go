@@ -44,7 +44,14 @@ func (o *Org) appendID(dst []byte, c *collection, i int) []byte {
 	return append(dst, idSuffix...)
 }
 
-// indexOfID finds the object of a top-level collection by its id.
+// indexOf finds an object by its id or UUID.
+func (o *Org) indexOf(c *collection, id string) (int, bool) {
+	if c.prefix == uuidPrefix {
+		return o.indexOfUUID(c, id)
+	}
+	return o.indexOfID(c, id)
+}
+
 func (o *Org) indexOfID(c *collection, id string) (int, bool) {
 	if len(id) != idLength {
 		return 0, false
@@ -58,7 +65,7 @@ func (o *Org) indexOfID(c *collection, id string) (int, bool) {
 		}
 		i = i*62 + d
 	}
-	if i >= o.counts[c.name] || string(o.appendID(nil, c, i)) != id {
+	if i >= o.total(c) || string(o.appendID(nil, c, i)) != id {
 		return 0, false
 	}
 	return i, true
@@ -66,13 +73,14 @@ func (o *Org) indexOfID(c *collection, id string) (int, bool) {
 
 // A uuid has the form of a version 1 UUID; its last 12 digits hide the index.
 const (
+	// uuidPrefix stands for the prefix of ids that are UUIDs.
+	uuidPrefix = "uuid"
 	uuidLength = 36
 	nodeMask   = 1<<48 - 1
 )
 
-func (o *Org) appendUUID(dst []byte, i int) []byte {
-	salt := collections["logs"].salt
-	h := o.hash(salt, i)
+func (o *Org) appendUUID(dst []byte, c *collection, i int) []byte {
+	h := o.hash(c.salt, i)
 	node := (uint64(i) ^ mix(o.cfg.Seed)) & nodeMask
 	raw := [16]byte{
 		byte(h >> 56), byte(h >> 48), byte(h >> 40), byte(h >> 32), byte(h >> 24), byte(h >> 16),
@@ -87,7 +95,7 @@ func (o *Org) appendUUID(dst []byte, i int) []byte {
 	return dst
 }
 
-func (o *Org) indexOfUUID(uuid string) (int, bool) {
+func (o *Org) indexOfUUID(c *collection, uuid string) (int, bool) {
 	if len(uuid) != uuidLength {
 		return 0, false
 	}
@@ -100,7 +108,7 @@ func (o *Org) indexOfUUID(uuid string) (int, bool) {
 		node = node<<8 | uint64(b)
 	}
 	i := int((node ^ mix(o.cfg.Seed)) & nodeMask)
-	if i >= o.Count("logs") || string(o.appendUUID(nil, i)) != uuid {
+	if i >= o.total(c) || string(o.appendUUID(nil, c, i)) != uuid {
 		return 0, false
 	}
 	return i, true

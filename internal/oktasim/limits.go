@@ -1,6 +1,7 @@
 package oktasim
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"sync"
@@ -11,20 +12,30 @@ import (
 const window = 60 * time.Second
 
 // plans are the published default limits a minute of each bucket. Endpoints that are published together as "other"
-// have the same limit, each in a bucket of its own.
-var plans = map[string]map[string]int{
-	"free":       plan(20, 100, 100, 20, 25, 100),
-	"one-app":    plan(50, 600, 600, 100, 100, 600),
-	"enterprise": plan(50, 600, 600, 100, 100, 600),
-	"workforce":  plan(120, 600, 500, 100, 100, 1200),
+// have the same limit, each in a bucket of its own, unless another one was recorded.
+var plans map[string]map[string]int
+
+func init() {
+	plans = map[string]map[string]int{
+		"free":       plan(20, 100, 100, 20, 25, 100),
+		"one-app":    plan(50, 600, 600, 100, 100, 600),
+		"enterprise": plan(50, 600, 600, 100, 100, 600),
+		"workforce":  plan(120, 600, 500, 100, 100, 1200),
+	}
 }
 
 func plan(logs, users, groups, apps, clients, other int) map[string]int {
-	return map[string]int{
+	limits := map[string]int{
 		bucketLogs: logs, bucketUsers: users, bucketGroups: groups, bucketApps: apps, bucketClients: clients,
 		bucketIdPs: other, bucketZones: other, bucketOther: other,
 		bucketToken: 150, // seen; not published
 	}
+	for _, c := range listed {
+		if _, known := limits[c.bucket]; !known {
+			limits[c.bucket] = min(other, cmp.Or(c.perMinute, other))
+		}
+	}
+	return limits
 }
 
 // unlimited is the limit of every bucket of an org without limits.

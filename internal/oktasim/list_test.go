@@ -188,7 +188,7 @@ func TestListQueriesThatOktaRefuses(t *testing.T) {
 		"/api/v1/apps//users":                                                    {404, "E0000008"},
 		"/api/v1/apps/a/b/users":                                                 {404, "E0000008"},
 		"/api/v1/users/":                                                         {404, "E0000008"},
-		"/api/v1/devices":                                                        {404, "E0000008"},
+		"/api/v1/gadgets":                                                        {404, "E0000008"},
 		"/":                                                                      {404, "E0000008"},
 		"/api/v1/users?filter=":                                                  {400, "E0000031"},
 		"/api/v1/users?filter=" + url.QueryEscape(`x eq "y"`):                    {400, "E0000031"},

@@ -184,14 +184,14 @@ func (o *Org) searchLogs(q parameters, limit int, dst []byte, now time.Time, sin
 
 func (o *Org) renderLogs(dst []byte, indices func(yield func(int) bool)) page {
 	c := collections["logs"]
-	found := page{body: append(dst, '[')}
+	found := page{body: append(dst, c.opening()...)}
 	for i := range indices {
 		if found.objects > 0 {
 			found.body = append(found.body, ',')
 		}
-		found.body = o.render(found.body, c, o.item(c, 0, i, 0))
+		it := o.item(c, 0, i, moment{})
+		found.body = o.render(found.body, &it)
 		found.objects++
 	}
-	found.body = append(found.body, ']')
 	return found
 }

@@ -76,7 +76,7 @@ func (o Odd) whole() (Odd, *Oddity, error) {
 	switch {
 	case !known:
 		return o, nil, fmt.Errorf("oddity %s: unknown collection %q", o.Name, o.Of)
-	case oddity.parent && c.parent == "":
+	case oddity.parent && c.params() == 0:
 		return o, nil, fmt.Errorf("oddity %s: %s are not listed under parents", o.Name, o.Of)
 	case o.At < 0 || o.N < 0 || o.For < 0:
 		return o, nil, fmt.Errorf("oddity %s: a number is negative", o.Name)
@@ -152,7 +152,7 @@ func (o *Org) spoil(q question, a *Answer) {
 		if a.Status != http.StatusOK {
 			return
 		}
-		if s.Of == q.collection.name && (!s.parent || q.parentID == o.ID(q.collection.parent, s.At)) {
+		if s.Of == q.collection.name && (!s.parent || q.parentID == o.pathIDs(q.collection, s.At)) {
 			s.spoil(q, a)
 		}
 	}
@@ -162,10 +162,25 @@ func (o *Org) spoil(q question, a *Answer) {
 func (o *Org) objectSpoiler(s *switched) spoiler {
 	return func(q question, a *Answer) {
 		if q.parentID == o.ParentID(s.Of, s.At) {
-			object := o.onPage(o.appendObject(nil, s.Of, s.At, q.now))
-			a.Body = bytes.Replace(a.Body, object, s.object(object), 1)
+			for _, object := range o.sendable(s.Of, s.At, q.now) {
+				a.Body = bytes.Replace(a.Body, object, s.object(object), 1)
+			}
 		}
 	}
+}
+
+// sendable returns the texts that an object can have on a page: one, or one for each order of its members.
+func (o *Org) sendable(service string, i int, now time.Time) [][]byte {
+	c := collections[service]
+	if i >= o.total(c) {
+		return nil
+	}
+	it := o.itemAt(c, i, o.moment(now))
+	all := make([][]byte, c.orders())
+	for it.order = range all {
+		all[it.order] = o.onPage(o.render(nil, &it))
+	}
+	return all
 }
 
 // onPage returns an object's text as a page has it.

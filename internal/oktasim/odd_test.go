@@ -446,7 +446,7 @@ func parsed(t *testing.T, text string) oktasim.Odd {
 }
 
 func TestOdditiesThatCannotBeAreRefused(t *testing.T) {
-	for _, text := range []string{"", "nul", "null=devices", "null=users/x", "null=users/-1", "no-link:-1", "no-link:soon", "parent-gone=users"} {
+	for _, text := range []string{"", "nul", "null=gadgets", "null=users/x", "null=users/-1", "no-link:-1", "no-link:soon", "parent-gone=users"} {
 		_, err := oktasim.ParseOdd(text)
 		require.Error(t, err, text)
 	}

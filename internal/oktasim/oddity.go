@@ -136,7 +136,8 @@ func (o Odd) counted(inOrder int, such func(question) bool, f Fault) spoiler {
 
 func commaAtTheEnd(o *Org, odd Odd) spoiler {
 	return func(q question, a *Answer) {
-		if q.parentID == o.ParentID(odd.Of, odd.At) && bytes.Contains(a.Body, o.onPage(o.appendObject(nil, odd.Of, odd.At, q.now))) {
+		has := func(object []byte) bool { return bytes.Contains(a.Body, object) }
+		if q.parentID == o.ParentID(odd.Of, odd.At) && slices.ContainsFunc(o.sendable(odd.Of, odd.At, q.now), has) {
 			a.Body = slices.Insert(a.Body, bytes.LastIndexByte(a.Body, ']'), ',')
 		}
 	}
@@ -193,7 +194,11 @@ func cursorExpires(_ *Org, odd Odd) spoiler {
 
 // emptied leaves an empty list, and nothing after it.
 func emptied(a *Answer) {
-	a.Body = []byte("[]")
+	if end := bytes.IndexByte(a.Body, '[') + 1; a.Body[0] == '{' {
+		a.Body = append(a.Body[:end], "]}"...)
+	} else {
+		a.Body = []byte("[]")
+	}
 	dropNext(a)
 }
 

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,8 +23,14 @@ type Org struct {
 	timeline timeline
 	// counts are the numbers of objects: of logs those in the backlog, of what has parents those under each.
 	counts map[string]int
+	// parents are, of each collection that has parents, those that have something.
+	parents map[string]func() []int
+	// samlApps are the apps that users sign in to with SAML.
+	samlApps func() []int
+	// off are the features that the org has not got.
+	off map[string]bool
 	// catalogues are the shapes of the objects.
-	catalogues map[string]catalogue
+	catalogues map[form]catalogue
 	limiter    *limiter
 	requests   requestLog
 	signIn     signIn
@@ -51,26 +58,24 @@ func New(cfg Config) (*Org, error) {
 		return nil, fmt.Errorf("simulated org: %w", err)
 	}
 	o := &Org{
-		cfg: cfg, signIn: newSignIn(cfg, apps), timeline: newTimeline(cfg), counts: map[string]int{}, catalogues: map[string]catalogue{},
+		cfg: cfg, signIn: newSignIn(cfg, apps), timeline: newTimeline(cfg), counts: map[string]int{}, parents: map[string]func() []int{}, off: map[string]bool{},
 		limiter: newLimiter(cfg), token: cfg.Token, faults: cfg.Faults,
 		pages: sync.Pool{New: func() any { return new([]byte) }},
 	}
+	o.samlApps = sync.OnceValue(func() []int { return o.numbers(o.counts["apps"], ofApp("saml")) })
 	for name := range collections {
 		o.counts[name] = cfg.Counts[name]
 	}
-	people := present.among(o.counts["users"])
-	o.counts["app_users"] = min(o.counts["app_users"], people)
-	o.counts["group_members"] = min(o.counts["group_members"], people)
-	o.counts["app_groups"] = min(o.counts["app_groups"], o.counts["groups"])
-
-	for _, shape := range []string{"users", "groups", "directory_groups", "apps", "clients", "idps", "zones", "app_users", "app_groups"} {
-		if o.catalogues[shape], err = o.loadCatalogue(shape, nil); err != nil {
-			return nil, fmt.Errorf("simulated org: %w", err)
-		}
-	}
-	sizes := []int{cfg.EventBytes * 93 / 100, cfg.EventBytes, cfg.EventBytes * 107 / 100}
-	if o.catalogues["logs"], err = o.loadCatalogue("logs", sizes); err != nil {
+	if o.catalogues, err = o.loadCatalogues(); err != nil {
 		return nil, fmt.Errorf("simulated org: %w", err)
+	}
+	for _, name := range cfg.Off {
+		o.off[name] = true
+	}
+	for i := range listed {
+		c := &listed[i]
+		o.counts[c.name] = o.limited(c)
+		o.parents[c.name] = o.level(c)
 	}
 	if _, err := o.SwitchOn(cfg.Odd...); err != nil {
 		return nil, fmt.Errorf("simulated org: %w", err)
@@ -95,69 +100,71 @@ func (o *Org) SetFaults(faults func(r *http.Request, n int) Fault) {
 // Epoch returns when the org began to live.
 func (o *Org) Epoch() time.Time { return o.cfg.Epoch }
 
+// limited returns how many objects there can be, which is less than what is wanted if there is not so much to refer to.
+func (o *Org) limited(c *collection) int {
+	wanted := o.cfg.Counts[c.name]
+	switch {
+	case c.items == ".":
+		return 1
+	case c.names != nil:
+		return min(wanted, len(c.names))
+	case c.pool != nil:
+		return min(wanted, c.pool.size(o))
+	case isRoles(c):
+		return min(wanted, len(roleTypes))
+	default:
+		return wanted
+	}
+}
+
 // Count says how many objects of a service there are now: of logs with the live events so far, of what is
-// listed under parents those of all parents together. An unknown service has none.
+// listed under parents those of all parents together. An unknown service has none. Their numbers begin at 0; in an org in which
+// something is deleted or off there are gaps, which [Org.All] leaves out.
 func (o *Org) Count(service string) int {
 	c, ok := collections[service]
-	switch {
-	case !ok:
+	if !ok {
 		return 0
-	case service == "logs":
-		return o.timeline.count(o.cfg.Now())
-	case c.parent != "":
-		return inhabited.among(o.counts[c.parent]) * o.counts[service]
-	default:
-		return o.counts[service]
 	}
+	if !o.wanes() {
+		return o.total(c)
+	}
+	at := o.moment(o.cfg.Now())
+	return len(o.numbers(o.total(c), func(o *Org, n int) bool { return o.exists(c, n, at) }))
 }
 
-// ID returns the identity of object i of a service: uuid of a log event, client_id of a client, id of
-// anything else, which for what is listed under parents is unique only together with [Org.ParentID].
+// ID returns the identity of object i of a service: uuid of a log event, client_id of a client, kid of a key, name, type or
+// label of what has no id, and id of anything else. For what is listed under parents it is unique only together with
+// [Org.ParentID]. An endpoint that answers with one object has none.
 func (o *Org) ID(service string, i int) string {
 	c, ok := collections[service]
-	if !ok || i < 0 {
+	if !ok || i < 0 || c.nested() && i >= o.total(c) {
 		return ""
 	}
-	if service == "logs" {
-		return string(o.appendUUID(nil, i))
-	}
-	if c.parent != "" {
-		if o.counts[service] == 0 {
-			return ""
-		}
-		kind, target := o.child(c, o.parentOf(c, i), i%o.counts[service])
-		return string(o.appendID(nil, kind, target))
-	}
-	return string(o.appendID(nil, c, i))
+	return string(o.appendIdentity(nil, c, i))
 }
 
-// ParentID returns the id of the app or group that object i of a service is listed under, or "".
+// ParentID returns the ids in the path that object i of a service is listed by, the outermost first, with / between them:
+// that of its app or group, say. It is "" if there is none.
 func (o *Org) ParentID(service string, i int) string {
 	c, ok := collections[service]
-	if !ok || c.parent == "" || i < 0 || o.counts[service] == 0 {
+	if !ok || c.params() == 0 || i < 0 || i >= o.total(c) {
 		return ""
 	}
-	return string(o.appendID(nil, collections[c.parent], o.parentOf(c, i)))
+	return o.pathIDs(c, o.parentOf(c, i))
 }
 
 // Find is the inverse of [Org.ID] and [Org.ParentID]: it returns the number of the object with this
 // identity, if there is such an object.
 func (o *Org) Find(service, parentID, id string) (int, bool) {
 	c, ok := collections[service]
-	switch {
-	case !ok:
-		return 0, false
-	case service == "logs":
-		return o.indexOfUUID(id)
-	case c.parent == "":
-		return o.indexOfID(c, id)
-	}
-	parent, ok := o.indexOfID(collections[c.parent], parentID)
-	if !ok || !inhabited.has(parent) {
+	if !ok {
 		return 0, false
 	}
-	j, ok := o.childRank(c, parent, id)
-	return inhabited.rank(parent)*o.counts[service] + j, ok
+	ids := []string{id}
+	if parentID != "" {
+		ids = append(strings.Split(parentID, "/"), id)
+	}
+	return o.locate(c, ids)
 }
 
 // Object returns object i of a service as it is now, compact. It is nil if there is no such object.
@@ -165,29 +172,29 @@ func (o *Org) Object(service string, i int) []byte { return o.AppendObject(nil, 
 
 // AppendObject appends what [Org.Object] returns.
 func (o *Org) AppendObject(dst []byte, service string, i int) []byte {
-	if i < 0 || i >= o.Count(service) {
+	c, ok := collections[service]
+	at := o.moment(o.cfg.Now())
+	if !ok || i < 0 || i >= o.total(c) || !o.exists(c, i, at) {
 		return dst
 	}
-	return o.appendObject(dst, service, i, o.cfg.Now())
+	it := o.itemAt(c, i, at)
+	return o.render(dst, &it)
 }
 
-func (o *Org) appendObject(dst []byte, service string, i int, now time.Time) []byte {
-	c, it := o.itemAt(service, i, o.changes(now))
-	return o.render(dst, c, it)
-}
-
-// Revisions returns every form that object i of a service has had so far, the oldest first; what a
-// collector shipped of a user or group that changes is one of them.
+// Revisions returns every form that object i of a service has had so far, the oldest first; what a collector shipped of an
+// object that changes, or was deleted, is one of them. If the order of its members differs from answer to answer, each order
+// is a form.
 func (o *Org) Revisions(service string, i int) [][]byte {
-	if i < 0 || i >= o.Count(service) {
+	c, ok := collections[service]
+	if !ok || i < 0 || i >= o.total(c) {
 		return nil
 	}
-	c, now := o.itemAt(service, i, o.changes(o.cfg.Now()))
 	var all [][]byte
-	for r := 0; r <= now.revision; r++ {
-		it := now
-		it.revision = r
-		all = append(all, o.render(nil, c, it))
+	for _, at := range o.moments(c, i, o.moment(o.cfg.Now())) {
+		it := o.itemAt(c, i, at)
+		for it.order = range c.orders() {
+			all = append(all, o.render(nil, &it))
+		}
 	}
 	return all
 }
@@ -195,97 +202,15 @@ func (o *Org) Revisions(service string, i int) [][]byte {
 // All iterates over the objects of a service that there are when it begins, by number. The bytes are valid until the next one.
 func (o *Org) All(service string) iter.Seq2[int, []byte] {
 	return func(yield func(int, []byte) bool) {
+		c, ok := collections[service]
+		if !ok {
+			return
+		}
 		var buf []byte
-		for i := range o.Count(service) {
-			buf = o.AppendObject(buf[:0], service, i)
-			if !yield(i, buf) {
+		for i := range o.total(c) {
+			if buf = o.AppendObject(buf[:0], service, i); len(buf) > 0 && !yield(i, buf) {
 				return
 			}
 		}
 	}
-}
-
-// itemAt prepares object i of a service, numbered over all parents, as it is after so many changes.
-func (o *Org) itemAt(service string, i, changes int) (*collection, item) {
-	c := collections[service]
-	if c.parent == "" {
-		return c, o.item(c, 0, i, changes)
-	}
-	return c, o.item(c, o.parentOf(c, i), i%o.counts[service], changes)
-}
-
-// item prepares the i-th object of a collection, under a parent if it has one.
-func (o *Org) item(c *collection, parent, i, changes int) item {
-	it := item{Org: o, i: i, parent: parent, h: o.hash(c.salt, i)}
-	switch c.name {
-	case "logs":
-		it.user = it.some("users", 2)
-	case "users":
-		it.user = i
-		it.revision = revision(i, o.counts["users"], changes)
-	case "groups":
-		it.revision = revision(i, o.counts["groups"], changes)
-	case "group_members":
-		_, it.user = o.child(c, parent, i)
-		it.h = o.userHash(it.user)
-		it.i = it.user
-		it.revision = revision(it.user, o.counts["users"], changes)
-	case "app_users":
-		it.h = mix(o.hash(c.salt, parent) + uint64(i))
-		_, it.user = o.child(c, parent, i)
-	case "app_groups":
-		it.h = mix(o.hash(c.salt, parent) + uint64(i))
-		_, it.i = o.child(c, parent, i)
-	}
-	return it
-}
-
-func (o *Org) render(dst []byte, c *collection, it item) []byte {
-	shape := c.name
-	switch {
-	case c.name == "group_members":
-		shape = "users"
-	case c.name == "groups" && o.groupType(it.i) == "APP_GROUP":
-		shape = "directory_groups"
-	}
-	return o.catalogues[shape].pick(it.h).append(dst, &it)
-}
-
-// parentOf returns the index of the parent of child i, numbered over all parents.
-func (o *Org) parentOf(c *collection, i int) int {
-	return inhabited.nth(i / o.counts[c.name])
-}
-
-// child returns the object that the j-th entry under a parent stands for: users or groups, from a place
-// that differs between parents. Deprovisioned users are in no group and no app.
-func (o *Org) child(c *collection, parent, j int) (*collection, int) {
-	start := o.hash(c.salt, parent)
-	if c.name == "app_groups" {
-		n := o.counts["groups"]
-		return collections["groups"], (int(start%uint64(n)) + j) % n
-	}
-	n := present.among(o.counts["users"])
-	return collections["users"], present.nth((int(start%uint64(n)) + j) % n)
-}
-
-// childRank is the inverse of child.
-func (o *Org) childRank(c *collection, parent int, id string) (int, bool) {
-	start := o.hash(c.salt, parent)
-	of := collections["users"]
-	if c.name == "app_groups" {
-		of = collections["groups"]
-	}
-	i, ok := o.indexOfID(of, id)
-	if !ok {
-		return 0, false
-	}
-	n := o.counts["groups"]
-	if of.name == "users" {
-		if !present.has(i) {
-			return 0, false
-		}
-		i, n = present.rank(i), present.among(o.counts["users"])
-	}
-	j := (i - int(start%uint64(n)) + n) % n
-	return j, j < o.counts[c.name]
 }

@@ -172,9 +172,9 @@ func TestWhatDoesNotExistIsNotFound(t *testing.T) {
 		require.Nil(t, org.Object(s, org.Count(s)))
 		require.Nil(t, org.Object(s, -1))
 	}
-	require.Zero(t, org.Count("devices"))
-	require.Nil(t, org.Object("devices", 0))
-	require.Nil(t, org.Revisions("devices", 0))
+	require.Zero(t, org.Count("gadgets"))
+	require.Nil(t, org.Object("gadgets", 0))
+	require.Nil(t, org.Revisions("gadgets", 0))
 }
 
 func TestObjectsAreOfTheSizeThatOktasAre(t *testing.T) {
@@ -225,10 +225,10 @@ func TestSomeObjectsAreUnpleasant(t *testing.T) {
 
 func TestAWrongConfigurationIsRefusedWithAllThatIsWrong(t *testing.T) {
 	_, err := oktasim.New(oktasim.Config{
-		Counts: map[string]int{"devices": 1, "users": -1}, Plan: "gold", Limits: map[string]int{"/x": 1, "/api/v1/logs": 0},
+		Counts: map[string]int{"gadgets": 1, "users": -1}, Plan: "gold", Limits: map[string]int{"/x": 1, "/api/v1/logs": 0},
 		BacklogSpan: 1000 * 24 * time.Hour, LiveEvery: -1, EventBytes: -1,
 	})
-	for _, part := range []string{"token", "devices", "users", "gold", `"/x"`, "/api/v1/logs", "24000h", "duration", "bytes"} {
+	for _, part := range []string{"token", "gadgets", "users", "gold", `"/x"`, "/api/v1/logs", "24000h", "duration", "bytes"} {
 		require.ErrorContains(t, err, part)
 	}
 }

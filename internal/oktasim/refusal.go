@@ -13,6 +13,8 @@ type refusal struct {
 	// oauth is the code of an error of the token endpoint, in place of code; bare: the answer has no body.
 	oauth string
 	bare  bool
+	// unlimited: the answer has no rate-limit headers.
+	unlimited bool
 	// authenticate and nonce are the headers WWW-Authenticate and DPoP-Nonce.
 	authenticate, nonce string
 	// reason is what [SignIns] counts it under.
@@ -45,6 +47,12 @@ func notModelled(parameter string) refusal {
 	return refusal{status: badSearch.status, code: badSearch.code, summary: "Invalid search criteria: " + parameter}
 }
 
+// withoutLimits is the refusal without rate-limit headers.
+func (r refusal) withoutLimits() refusal {
+	r.unlimited = true
+	return r
+}
+
 // fault answers with the refusal.
 func (r refusal) fault() Fault {
 	return func(a *Answer) {
@@ -56,6 +64,9 @@ func (r refusal) fault() Fault {
 // into makes the refusal the answer.
 func (r refusal) into(a *Answer, errorID string) {
 	a.Status, a.Body = r.status, r.body(errorID)
+	if r.unlimited {
+		NoLimits()(a)
+	}
 	for name, value := range map[string]string{"WWW-Authenticate": r.authenticate, "DPoP-Nonce": r.nonce} {
 		if value != "" {
 			a.Header.Set(name, value)

@@ -23,7 +23,7 @@ const concurrencyReset = window
 
 // page is what a list endpoint found.
 type page struct {
-	// body is the JSON array.
+	// body is the JSON, without what follows the objects.
 	body []byte
 	// objects is how many there are in it.
 	objects int
@@ -37,7 +37,7 @@ type page struct {
 
 // emptyPage is what an app without an admin role gets of a list.
 func emptyPage(r *http.Request, c *collection) page {
-	found := page{body: []byte("[]")}
+	found := page{body: []byte(c.opening())}
 	if c.name == "logs" && !r.URL.Query().Has("until") {
 		found.next = self
 	}
@@ -102,7 +102,7 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !admitted:
 		why = &overLimit
 	default:
-		found, why = o.answer(c, parentID, r, (*buf)[:0], now)
+		found, why = o.answer(asked{c, parentID, n, now}, r, (*buf)[:0])
 		*buf = found.body
 	}
 	if !admitted {
@@ -110,12 +110,14 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer.send(w, r)
 		return
 	}
+	if why == nil && app.NoRole {
+		if found = emptyPage(r, c); c.items == "." {
+			why = &noPermission
+		}
+	}
 	if why != nil {
 		refuse(*why)
 	} else {
-		if app.NoRole {
-			found = emptyPage(r, c)
-		}
 		entry.Objects = found.objects
 		answer.Status, answer.Body = http.StatusOK, found.body
 		q := question{Request: r, collection: c, parentID: parentID, here: origin(r) + r.URL.RequestURI(), page: found, now: now}
@@ -138,14 +140,22 @@ func (q question) follow(query string) string {
 	return origin(q.Request) + q.URL.EscapedPath() + "?" + query
 }
 
-// finish gives a list its white space and its links.
+// finish gives a list its end, its white space and its links.
 func (o *Org) finish(q question, answer *Answer) {
+	next := ""
+	if q.next != "" {
+		next = q.follow(q.next)
+	}
+	answer.Body = append(q.body, q.collection.closing(next)...)
 	if o.cfg.Pretty {
-		answer.Body = indented(q.body)
+		answer.Body = indented(answer.Body)
+	}
+	if q.collection.items != "" {
+		return
 	}
 	answer.Header.Add("Link", link(q.here, "self"))
-	if q.next != "" {
-		answer.Header.Add("Link", link(q.follow(q.next), "next"))
+	if next != "" {
+		answer.Header.Add("Link", link(next, "next"))
 	}
 }
 
@@ -159,32 +169,23 @@ func (o *Org) fault(r *http.Request, n int) Fault {
 	return decide(r, n)
 }
 
-// route finds the endpoint of a path, and the parent's id in it.
-func route(path string) (*collection, string) {
-	if path == tokenEndpoint.path {
-		return tokenEndpoint, ""
-	}
-	for _, c := range collections {
-		before, after, nested := strings.Cut(c.path, "{id}")
-		if !nested {
-			if path == c.path {
-				return c, ""
-			}
-			continue
-		}
-		if id, ok := strings.CutPrefix(path, before); ok {
-			if id, ok = strings.CutSuffix(id, after); ok && id != "" && !strings.Contains(id, "/") {
-				return c, id
-			}
-		}
-	}
-	return nil, ""
+// asked is what a request is about.
+type asked struct {
+	*collection
+	// parentID has the ids in the path, with / between them.
+	parentID string
+	// n is the request's number.
+	n   int
+	now time.Time
 }
 
 // answer finds the page that was asked for, appending its body to dst.
-func (o *Org) answer(c *collection, parentID string, r *http.Request, dst []byte, now time.Time) (page, *refusal) {
-	if c == nil {
+func (o *Org) answer(a asked, r *http.Request, dst []byte) (page, *refusal) {
+	if a.collection == nil {
 		return page{}, &noSuchPath
+	}
+	if why := o.isOff(a.collection); why != nil {
+		return page{}, why
 	}
 	if r.Method != http.MethodGet {
 		return page{}, &badMethod
@@ -193,15 +194,15 @@ func (o *Org) answer(c *collection, parentID string, r *http.Request, dst []byte
 	if why != nil {
 		return page{}, why
 	}
-	limit, why := q.limit(c)
+	limit, why := a.pageSize(q)
 	if why != nil {
 		return page{}, why
 	}
 	var found page
-	if c.name == "logs" {
-		found, why = o.listLogs(q, limit, dst, now)
+	if a.name == "logs" {
+		found, why = o.listLogs(q, limit, dst, a.now)
 	} else {
-		found, why = o.list(c, parentID, q, limit, dst, now)
+		found, why = o.list(a, q, limit, dst)
 	}
 	found.limit = limit
 	return found, why
@@ -241,11 +242,7 @@ next:
 }
 
 func (q parameters) limit(c *collection) (int, *refusal) {
-	text, given := q["limit"]
-	if !given {
-		return c.standard, nil
-	}
-	n, err := strconv.Atoi(text)
+	n, err := strconv.Atoi(q["limit"])
 	switch {
 	case err != nil:
 		return 0, &typeMismatch

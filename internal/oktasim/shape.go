@@ -6,29 +6,28 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strings"
+	"sync"
 )
 
 // shapes are the kinds of objects, a file each, in JSON. <<name>> inside a string stands for a value
-// without anything to escape, "<<#name>>" for a whole value of any type.
+// without anything to escape, "<<#name>>" for a whole value of any type. The name of a collection stands for the id of one
+// of its objects.
 //
 //go:embed shapes/*.json
 var shapes embed.FS
 
-// item is one object on its way to be rendered.
-type item struct {
-	*Org
-	i int
-	h uint64
-	// parent is the index of the object that it is listed under, user the index of the person that it is about.
-	parent, user int
-	// revision is how often it was changed.
-	revision int
-}
-
 // slot appends the value of one placeholder.
 type slot func(dst []byte, it *item) []byte
+
+// reference returns what stands for the id of some object of a collection.
+func reference(to string) (slot, bool) {
+	c, known := collections[to]
+	return func(dst []byte, it *item) []byte { return it.appendIdentity(dst, c, it.reference(c)) }, known
+}
 
 // shape is a compiled JSON text: constant pieces with slots after them.
 type shape []struct {
@@ -67,6 +66,12 @@ func compile(text []byte) (shape, error) {
 		}
 		fill, known := slots[string(name)]
 		if !known {
+			fill, known = identitySlots[string(name)]
+		}
+		if !known {
+			fill, known = reference(string(name))
+		}
+		if !known {
 			return nil, fmt.Errorf("unknown placeholder %q", name)
 		}
 		s = append(s, struct {
@@ -78,8 +83,11 @@ func compile(text []byte) (shape, error) {
 }
 
 // catalogue holds the compiled shapes of a service: those that most objects have, and the same with
-// members that are legal and unpleasant.
-type catalogue struct{ plain, unpleasant []shape }
+// members that are legal and unpleasant. kinds are the names that the shapes have after the service's.
+type catalogue struct {
+	plain, unpleasant []shape
+	kinds             []string
+}
 
 // One object in unpleasantEvery has an unpleasant shape.
 const unpleasantEvery = 24
@@ -92,6 +100,14 @@ func (c catalogue) pick(h uint64) shape {
 	return set[(h>>24)%uint64(len(set))]
 }
 
+// kind returns that of the shape which pick returns.
+func (c catalogue) kind(h uint64) string {
+	if h%unpleasantEvery == 0 {
+		return c.kinds[(h>>24)%uint64(len(c.unpleasant))/uint64(len(unpleasant))]
+	}
+	return c.kinds[(h>>24)%uint64(len(c.plain))]
+}
+
 // unpleasant are members that Okta could send and a collector must carry unharmed.
 var unpleasant = []string{
 	`"id2":{"uuid":"not-this","id":"not-this","client_id":"not-this","published":null},"ID":"nor-this","Id":null`,
@@ -101,48 +117,83 @@ var unpleasant = []string{
 	`"x_trap":"],\"uuid\":\"x\"},{ [ { \\\"","x_spaces":"  two  \t","a:b":"c,d","same":1,"Same":1,"same ":1`,
 }
 
-// loadCatalogue compiles the shapes of one name: the files that begin with it. A <<padding>> in them is
-// filled until an object has about each of the given sizes.
-func (o *Org) loadCatalogue(shape string, sizes []int) (catalogue, error) {
-	var c catalogue
-	files, err := shapes.ReadDir("shapes")
+// catalogues holds the shapes of all collections but logs.
+var catalogues = sync.OnceValues(func() (map[form]catalogue, error) {
+	all := map[form]catalogue{}
+	err := eachShape(func(name, kind string, text []byte) error {
+		if name == "logs" {
+			return nil
+		}
+		orders := 1
+		if c, listed := collections[name]; listed {
+			orders = c.orders()
+		}
+		for order := range orders {
+			c := all[form{name, order}]
+			if err := c.add(kind, text, order); err != nil {
+				return err
+			}
+			all[form{name, order}] = c
+		}
+		return nil
+	})
+	return all, err
+})
+
+// loadCatalogues returns the shapes of all collections. Those of logs have a <<padding>>, which is filled until an event has
+// about the size that was asked for.
+func (o *Org) loadCatalogues() (map[form]catalogue, error) {
+	others, err := catalogues()
 	if err != nil {
-		return c, err
+		return nil, err
 	}
-	for _, f := range files {
-		if name, _, _ := strings.Cut(f.Name(), "."); name != shape {
-			continue
+	all := maps.Clone(others)
+	var events catalogue
+	err = eachShape(func(name, kind string, text []byte) error {
+		if name != "logs" {
+			return nil
 		}
-		file := path.Join("shapes", f.Name())
-		pretty, err := shapes.ReadFile(file)
-		if err != nil {
-			return c, err
+		var err error
+		for _, percent := range []int{93, 100, 107} {
+			err = errors.Join(err, events.add(kind, o.pad(text, o.cfg.EventBytes*percent/100), 0))
 		}
-		var text bytes.Buffer
-		if err := json.Compact(&text, pretty); err != nil {
-			return c, fmt.Errorf("%s: %w", file, err)
-		}
-		if len(sizes) == 0 {
-			err = c.add(text.Bytes())
-		}
-		for _, size := range sizes {
-			err = errors.Join(err, c.add(o.pad(text.Bytes(), size)))
-		}
-		if err != nil {
-			return c, fmt.Errorf("%s: %w", file, err)
-		}
-	}
-	if len(c.plain) == 0 {
-		return c, fmt.Errorf("no shapes of %s", shape)
-	}
-	return c, nil
+		return err
+	})
+	all[form{shape: "logs"}] = events
+	return all, err
 }
 
-func (c *catalogue) add(text []byte) error {
-	plain, err := compile(text)
+// eachShape calls add with each of the files, compact. A file is named after a service and, if it has several, a kind.
+func eachShape(add func(name, kind string, text []byte) error) error {
+	files, err := shapes.ReadDir("shapes")
 	if err != nil {
 		return err
 	}
+	for _, f := range files {
+		file := path.Join("shapes", f.Name())
+		pretty, err := shapes.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		var text bytes.Buffer
+		name, kind, _ := strings.Cut(strings.TrimSuffix(f.Name(), ".json"), ".")
+		if err := json.Compact(&text, pretty); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		if err := add(name, kind, text.Bytes()); err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	return nil
+}
+
+// add compiles a text, with its members in one of three orders.
+func (c *catalogue) add(kind string, text []byte, order int) error {
+	plain, err := compile(reordered(text, order))
+	if err != nil {
+		return err
+	}
+	c.kinds = append(c.kinds, kind)
 	c.plain = append(c.plain, plain)
 	for i, members := range unpleasant {
 		var mixed string
@@ -151,13 +202,32 @@ func (c *catalogue) add(text []byte) error {
 		} else {
 			mixed = string(text[:len(text)-1]) + "," + members + "}"
 		}
-		s, err := compile([]byte(mixed))
+		s, err := compile(reordered([]byte(mixed), order))
 		if err != nil {
 			return err
 		}
 		c.unpleasant = append(c.unpleasant, s)
 	}
 	return nil
+}
+
+// reordered moves the first third of an object's members to its end as often as order says.
+func reordered(text []byte, order int) []byte {
+	if order == 0 {
+		return text
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	var members [][]byte
+	var value json.RawMessage
+	for _, err := d.Token(); err == nil && d.More(); {
+		begin := d.InputOffset()
+		if _, err = d.Token(); err == nil {
+			err = d.Decode(&value)
+		}
+		members = append(members, bytes.TrimPrefix(text[begin:d.InputOffset()], []byte(",")))
+	}
+	third := order * len(members) / 3
+	return slices.Concat([]byte("{"), bytes.Join(slices.Concat(members[third:], members[:third]), []byte(",")), []byte("}"))
 }
 
 // pad fills the <<padding>> of a text, so that it renders to about so many bytes. What it is filled with
@@ -187,7 +257,7 @@ func (o *Org) rendered(text []byte) int {
 	const samples = 64
 	var all []byte
 	for i := range samples {
-		it := o.item(collections["logs"], 0, i, 0)
+		it := o.item(collections["logs"], 0, i, moment{})
 		all = s.append(all, &it)
 	}
 	return len(all) / samples

@@ -160,7 +160,9 @@ func (o *Org) bearer(r *http.Request, token string, refused denial, now time.Tim
 		why := refused.as(badToken, "use_dpop_nonce", "Resource server requires nonce in DPoP proof.")
 		why.nonce = s.challenge(p.key, now)
 		return App{}, why
-	case refused.scope != "" && !(slices.Contains(g.scopes, refused.scope) && slices.Contains(app.Scopes, refused.scope)):
+	case slices.ContainsFunc(strings.Fields(refused.scope), func(needed string) bool {
+		return !slices.Contains(g.scopes, needed) || !slices.Contains(app.Scopes, needed)
+	}):
 		return App{}, refused.as(noPermission, "insufficient_scope", "The access token provided does not contain the required scopes.")
 	}
 	return app, nil

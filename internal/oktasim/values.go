@@ -101,6 +101,8 @@ func (it *item) before(dst []byte, days int) []byte {
 	return appendTime(dst, it.settled(it.h)-int64((it.h>>20)%1000)-int64(days)*day.Milliseconds())
 }
 
+func appendNumber(dst []byte, n int) []byte { return strconv.AppendInt(dst, int64(n), 10) }
+
 func constant(choose func(it *item) string) slot {
 	return func(dst []byte, it *item) []byte { return append(dst, choose(it)...) }
 }
@@ -108,8 +110,8 @@ func constant(choose func(it *item) string) slot {
 // slots are the placeholders that shapes may have.
 var slots = map[string]slot{
 	// Of any object.
-	"number":  func(dst []byte, it *item) []byte { return strconv.AppendInt(dst, int64(it.i), 10) },
-	"#number": func(dst []byte, it *item) []byte { return strconv.AppendInt(dst, int64(it.i), 10) },
+	"number":  func(dst []byte, it *item) []byte { return appendNumber(dst, it.i) },
+	"#number": func(dst []byte, it *item) []byte { return appendNumber(dst, it.i) },
 	"label":   constant(func(it *item) string { return pick(labels, it.h, 32) }),
 	"active": constant(func(it *item) string {
 		if it.h>>12&7 == 0 {
@@ -134,7 +136,7 @@ var slots = map[string]slot{
 	"first":      constant(func(it *item) string { return given(it.userHash(it.user)).shown }),
 	"last":       constant(func(it *item) string { return family(it.userHash(it.user)).shown }),
 	"department": constant(func(it *item) string { return pick(departments, it.h, 36) }),
-	"revision":   func(dst []byte, it *item) []byte { return strconv.AppendInt(dst, int64(it.revision), 10) },
+	"revision":   func(dst []byte, it *item) []byte { return appendNumber(dst, it.revision) },
 	"userStatus": constant(func(it *item) string { return it.userStatus(it.user) }),
 	"userUpdated": func(dst []byte, it *item) []byte {
 		return appendTime(dst, it.Org.userUpdated(it.user, it.revision))
@@ -160,14 +162,14 @@ var slots = map[string]slot{
 	"groupId":   func(dst []byte, it *item) []byte { return it.appendIDOf(dst, "groups", it.i) },
 	"groupType": constant(func(it *item) string { return it.groupType(it.i) }),
 	"groupUpdated": func(dst []byte, it *item) []byte {
-		return appendTime(dst, it.Org.groupUpdated(it.i, it.revision, false))
+		return appendTime(dst, it.Org.groupUpdated(it.i, it.revision))
 	},
 	"membershipUpdated": func(dst []byte, it *item) []byte {
-		return appendTime(dst, it.Org.groupUpdated(it.i, it.revision, true))
+		return appendTime(dst, it.Org.membershipUpdated(it.i, it.revision, it.turns))
 	},
 
 	// Of a log event.
-	"uuid":        func(dst []byte, it *item) []byte { return it.appendUUID(dst, it.i) },
+	"uuid":        func(dst []byte, it *item) []byte { return it.appendIdentity(dst, it.collection, it.i) },
 	"published":   func(dst []byte, it *item) []byte { return appendTime(dst, it.timeline.published(it.i, it.h)) },
 	"#geo":        constant(func(it *item) string { return pick(places, it.h, 14) }),
 	"#agent":      constant(func(it *item) string { return pick(agents, it.h, 17) }),
@@ -180,7 +182,7 @@ var slots = map[string]slot{
 	"policyId":    func(dst []byte, it *item) []byte { return appendOther(dst, "00p", it.h%7) },
 	"ruleId":      func(dst []byte, it *item) []byte { return appendOther(dst, "0pr", it.h%11) },
 	"factorId":    func(dst []byte, it *item) []byte { return appendOther(dst, "pfd", mix(it.h+6)) },
-	"typeId":      func(dst []byte, it *item) []byte { return appendOther(dst, "oty", it.cfg.Seed) },
+	"typeId":      func(dst []byte, it *item) []byte { return it.appendIDOf(dst, "user_types", 0) },
 	"someGroupId": func(dst []byte, it *item) []byte { return it.appendIDOf(dst, "groups", it.some("groups", 9)) },
 	"someUserId":  func(dst []byte, it *item) []byte { return it.appendIDOf(dst, "users", it.some("users", 11)) },
 	"someLogin":   func(dst []byte, it *item) []byte { return it.appendLogin(dst, it.some("users", 11)) },

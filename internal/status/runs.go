@@ -84,11 +84,11 @@ func (r *Reader) last(ctx context.Context, c *Collector, state workflows.State, 
 }
 
 // restartable returns a final state as a new start continues it: when the next poll was due. It inherits no pause, block
-// or backoff.
+// or backoff, and waits for no turn.
 func restartable(state workflows.State) *workflows.State {
 	state.Paused, state.Blocked, state.Failures = false, false, 0
 	switch state.WakeReason {
-	case workflows.WaitBlocked, workflows.WaitBackoff, workflows.WaitNotInOrg:
+	case workflows.WaitBlocked, workflows.WaitBackoff, workflows.WaitNotInOrg, workflows.WaitTurn:
 		state.WakeAt, state.WakeReason = time.Time{}, ""
 	}
 	return &state
@@ -166,7 +166,13 @@ func (r *Reader) checkpoint(event *history.HistoryEvent, s *workflows.State) boo
 	switch event.GetEventType() {
 	case enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
 		var in workflows.CollectInput
-		if !r.decode(event.GetWorkflowExecutionStartedEventAttributes().GetInput(), &in) || in.State == nil {
+		switch {
+		case !r.decode(event.GetWorkflowExecutionStartedEventAttributes().GetInput(), &in):
+			return false
+		case in.State == nil && in.Delay > 0:
+			s.WakeReason = workflows.WaitTurn
+			return false
+		case in.State == nil:
 			return false
 		}
 		s.Checkpoint, s.WakeReason = in.State.Checkpoint, in.State.WakeReason

@@ -224,6 +224,7 @@ func TestWithoutAWorkerTheReasonIsWhatTheLastSliceEndedWith(t *testing.T) {
 		workflows.WaitBackoff:   sliceFailed(payloads(t, workflows.Failure{})),
 		workflows.WaitNotInOrg:  sliceFailed(payloads(t, workflows.Failure{Problem: workflows.Problem{Class: workflows.ClassNotInOrg}})),
 		workflows.WaitBlocked:   started(t, workflows.CollectInput{State: &workflows.State{WakeReason: workflows.WaitBlocked}}),
+		workflows.WaitTurn:      started(t, workflows.CollectInput{Delay: time.Minute}),
 	} {
 		require.Equal(t, want, unanswered(t, running(), timer(), last).Reason)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,13 +21,16 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"okta-collector/internal/checkpoint"
+	"okta-collector/internal/okta"
 	"okta-collector/internal/oktasim"
 	"okta-collector/workflows"
 )
 
 const (
-	// warmUp: then the polls of an idle System Log are as far apart as they get.
+	// warmUp: then the polls of an idle System Log are as far apart as they get, and the first pulls of a few services are over.
 	warmUp = 3 * time.Minute
+	// warmUpOfMany: then the first pulls of dozens of services are over, which begin two seconds apart.
+	warmUpOfMany = 8 * time.Minute
 	// day is what actions are counted for.
 	day = 24 * time.Hour
 	// eventsADay are those of a busy org, and changesADay how often one user and one group change there.
@@ -41,6 +45,8 @@ type situation struct {
 	settings       []string
 	// faster is how many times more often than by default the services are pulled, so that little time shows much.
 	faster float64
+	// warmUp is the time before anything is counted; default [warmUp].
+	warmUp time.Duration
 	// begin starts what is counted; nil starts all services.
 	begin func(context.Context, *counting) error
 	// done waits until everything that is counted has happened. If done is nil, the actions of a span of time are counted,
@@ -72,9 +78,39 @@ var situations = []situation{
 		org: oktasim.Config{Counts: few}, settings: []string{"OKTA_POLL_RESOURCES=1m"}},
 	{name: "their daily pull of 100 apps and groups", namespace: "dailypull", services: strings.TrimPrefix(sharing, "logs,"),
 		org: oktasim.Config{Counts: hundred}, done: pulled("app_users", "app_groups", "group_members")},
+	// What is pulled once a day is in the pull of all only.
+	{name: "identity, idle", namespace: "idleidentity", services: "identity", faster: 15, warmUp: warmUpOfMany,
+		org: oktasim.Config{Counts: few}, settings: fifteenTimesAsOften("identity")},
+	{name: "all without logs, idle", namespace: "idleall", services: "all,-logs", faster: 15, warmUp: warmUpOfMany,
+		org: oktasim.Config{Counts: few}, settings: fifteenTimesAsOften("all")},
+	{name: "one pull of all", namespace: "pullofall", services: "all,-logs",
+		org: oktasim.Config{Counts: hundred}, done: pulled(without("logs", "all")...)},
 	{name: "a backfill of a million events", namespace: "backfill", services: "logs",
 		org:   oktasim.Config{Counts: map[string]int{"logs": 1_000_000}, Limits: map[string]int{"/api/v1/logs": backfillLimit}},
 		begin: beginBackfill, done: backfilled},
+}
+
+// without are the names of the services of a group but one.
+func without(service, group string) (names []string) {
+	for _, c := range okta.Services().Choose(group) {
+		if c.Name != service {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// fifteenTimesAsOften are settings that have the services of a group pulled fifteen times as often as by default, but for those
+// that are pulled once a day.
+func fifteenTimesAsOften(group string) []string {
+	usual := okta.Config{PollResources: 15 * time.Minute, FullSync: day}
+	var polls []string
+	for _, c := range okta.Services().Choose(group) {
+		if every := usual.Interval(c); !c.Polled && every != usual.PollResources && every < day {
+			polls = append(polls, fmt.Sprintf("%s=%s", c.Name, model.Duration(every/15)))
+		}
+	}
+	return []string{"OKTA_POLL_RESOURCES=1m", "OKTA_POLL=" + strings.Join(polls, ",")}
 }
 
 // backfillLimit is more than Okta's own limit of the System Log, so that a million events take minutes and not an hour.
@@ -93,7 +129,7 @@ func actionsCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().DurationVar(&span, "for", 5*time.Minute, "how long actions are counted, after three minutes without")
+	cmd.Flags().DurationVar(&span, "for", 5*time.Minute, "how long actions are counted, after some minutes without")
 	cmd.Flags().StringVar(&only, "only", "", "count those situations alone whose name contains this")
 	return cmd
 }
@@ -103,6 +139,7 @@ type counting struct {
 	*stage
 	situation
 	tenant string
+	sim    *oktasim.Org
 	worker *process
 	env    []string
 	client client.Client // in its namespace
@@ -135,7 +172,7 @@ func (s *stage) countActions(ctx context.Context, out io.Writer, span time.Durat
 			return err
 		}
 		defer sim.Close()
-		c := &counting{stage: s, situation: situation, tenant: s.newTenant()}
+		c := &counting{stage: s, situation: situation, tenant: s.newTenant(), sim: sim.Org}
 		c.env = append(append(tenantSettings(c.tenant, sim.URL), toDevo...), situation.settings...)
 		c.env = append(c.env, "TEMPORAL_NAMESPACE="+situation.namespace, "OKTA_SERVICES="+situation.services)
 		if c.worker, c.env, err = s.startWorker(ctx, c.env, []string{c.tenant}, asItIs); err != nil {
@@ -177,7 +214,7 @@ func (c *counting) count(ctx context.Context, span time.Duration) (string, error
 	}
 	if c.done != nil {
 		err = c.done(ctx, c)
-	} else if err = pass(ctx, warmUp); err == nil {
+	} else if err = pass(ctx, cmp.Or(c.warmUp, warmUp)); err == nil {
 		if before, err = c.spent(ctx); err == nil {
 			err = pass(ctx, span)
 		}
@@ -200,11 +237,12 @@ func (c *counting) count(ctx context.Context, span time.Duration) (string, error
 		return "", fmt.Errorf("%s: Temporal has counted nothing", c.name)
 	}
 	cpu := (after.cpu - before.cpu).Seconds()
-	what := fmt.Sprintf("%-40s %6.0f actions in all, and %.0f CPU seconds of the worker", c.name, actions, cpu)
+	requests := float64(after.requests - before.requests)
+	what := fmt.Sprintf("%-40s %6.0f actions and %.0f requests in all, and %.0f CPU seconds of the worker", c.name, actions, requests, cpu)
 	if c.done == nil {
 		spans := float64(day) / float64(span) / c.faster // in a day
-		what = fmt.Sprintf("%-40s %6.0f actions in %s: %s a day, and %.0f CPU seconds of the worker", c.name, actions, span,
-			humanize.Comma(int64(actions*spans)), cpu*spans)
+		what = fmt.Sprintf("%-40s %6.0f actions in %s: %s and %s requests a day, and %.0f CPU seconds of the worker", c.name, actions, span,
+			humanize.Comma(int64(actions*spans)), humanize.Comma(int64(requests*spans)), cpu*spans)
 	}
 	return fmt.Sprintf("%s\n    %s\n", what, strings.Join(kinds, ", ")), nil
 }
@@ -266,8 +304,9 @@ func backfilled(ctx context.Context, c *counting) error {
 
 // spent is what a situation has cost.
 type spent struct {
-	actions map[string]float64 // by their kind
-	cpu     time.Duration      // of its worker
+	actions  map[string]float64 // by their kind
+	requests int                // to the org, as far as it remembers them
+	cpu      time.Duration      // of its worker
 }
 
 // spent is what the situation has cost by now.
@@ -277,7 +316,7 @@ func (c *counting) spent(ctx context.Context) (spent, error) {
 		return spent{}, err
 	}
 	used, err := usageOf(c.worker.pid)
-	return spent{actions, used.CPU}, err
+	return spent{actions, len(c.sim.Requests()), used.CPU}, err
 }
 
 // asItIs runs a program as it is.

@@ -10,10 +10,14 @@ import (
 	"testing"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/tryfunc"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/stretchr/testify/require"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
+	"github.com/zclconf/go-cty/cty/function"
+	"github.com/zclconf/go-cty/cty/function/stdlib"
 
 	"okta-collector/internal/okta"
 )
@@ -54,20 +58,61 @@ func texts(value cty.Value) (all []string) {
 	return all
 }
 
-func TestTheModuleGrantsTheScopesOfTheCatalog(t *testing.T) {
-	scopes := map[string][]string{}
-	for service, value := range constant(t, module(t)["locals"], "scopes").AsValueMap() {
-		scopes[service] = texts(value)
+// functions are those of Terraform that the module uses.
+var functions = map[string]function.Function{
+	"flatten": stdlib.FlattenFunc, "keys": stdlib.KeysFunc, "length": stdlib.LengthFunc, "setsubtract": stdlib.SetSubtractFunc,
+	"substr": stdlib.SubstrFunc, "trimprefix": stdlib.TrimPrefixFunc, "try": tryfunc.TryFunc,
+	"toset": function.New(&function.Spec{
+		Params: []function.Parameter{{Type: cty.DynamicPseudoType}},
+		Type:   function.StaticReturnType(cty.Set(cty.String)),
+		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
+			return convert.Convert(args[0], cty.Set(cty.String))
+		},
+	}),
+}
+
+// granted are the scopes that the module grants if its variable services is this.
+func granted(t *testing.T, services ...string) []string {
+	t.Helper()
+	blocks := module(t)
+	local := map[string]cty.Value{}
+	evaluate := func(expression hcl.Expression) cty.Value {
+		values := make([]cty.Value, len(services))
+		for i, s := range services {
+			values[i] = cty.StringVal(s)
+		}
+		value, problems := expression.Value(&hcl.EvalContext{Functions: functions, Variables: map[string]cty.Value{
+			"local": cty.ObjectVal(local), "var": cty.ObjectVal(map[string]cty.Value{"services": cty.SetVal(values)}),
+		}})
+		require.False(t, problems.HasErrors(), "%v", problems)
+		return value
 	}
-	catalog := map[string][]string{}
-	for _, c := range okta.Services() {
-		catalog[c.Name] = c.Scopes
+	for _, name := range []string{"scopes", "groups", "left_out", "named", "services"} { // each after those that it needs
+		local[name] = evaluate(blocks["locals"].Attributes[name].Expr)
 	}
-	require.Equal(t, catalog, scopes)
+	return texts(evaluate(blocks["resource.okta_app_oauth_api_scope.collector"].Attributes["scopes"].Expr))
+}
+
+func TestTheModuleGrantsTheScopesOfTheServicesAndGroupsThatAreNamed(t *testing.T) {
+	catalog := okta.Services()
+	for _, c := range catalog {
+		require.ElementsMatch(t, okta.Catalog{c}.Scopes(), granted(t, c.Name), c.Name)
+	}
+	for _, group := range okta.Groups() {
+		require.ElementsMatch(t, catalog.Choose(group).Scopes(), granted(t, group), group)
+	}
+	for _, test := range []struct{ services, want []string }{
+		{[]string{"default", "devices"}, append(catalog.Choose("default").Scopes(), "okta.devices.read")},
+		{[]string{"zones", "devices", "-devices"}, []string{"okta.networkZones.read"}},
+		{[]string{"-users", "-groups"}, []string{"okta.apps.read", "okta.clients.read", "okta.idps.read", "okta.logs.read", "okta.networkZones.read"}},
+		{[]string{"default", "-default", "zones", "devices"}, []string{"okta.devices.read"}},
+	} {
+		require.ElementsMatch(t, test.want, granted(t, test.services...), "%v", test.services)
+	}
 }
 
 func TestTheModuleIsForTheDefaultServicesUnlessToldOtherwise(t *testing.T) {
-	require.Equal(t, okta.DefaultServices, texts(constant(t, module(t)["variable.services"], "default")))
+	require.Equal(t, []string{okta.GroupDefault}, texts(constant(t, module(t)["variable.services"], "default")))
 }
 
 func TestTheModuleMakesAServiceAppWithoutASecret(t *testing.T) {
@@ -98,14 +143,19 @@ func read(t *testing.T, file string) []byte {
 	return data
 }
 
-func TestTheDocumentedScopesAreThoseOfTheCatalog(t *testing.T) {
-	rows := regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| ((?:`okta\\.[A-Za-z.]+` ?)+)\\| ").FindAllStringSubmatch(string(read(t, "../../docs/okta.md")), -1)
+func TestTheDocumentedServicesAreThoseOfTheCatalog(t *testing.T) {
+	rows := regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| (`[a-z]+`|by name) \\| ((?:`okta\\.[A-Za-z.]+` ?)+)\\|").
+		FindAllStringSubmatch(string(read(t, "../../docs/collections.md")), -1)
 	var documented, catalog [][]string
 	for _, row := range rows {
-		documented = append(documented, append([]string{row[1]}, strings.Fields(strings.ReplaceAll(row[2], "`", ""))...))
+		documented = append(documented, append([]string{row[1], strings.Trim(row[2], "`")}, strings.Fields(strings.ReplaceAll(row[3], "`", ""))...))
 	}
 	for _, c := range okta.Services() {
-		catalog = append(catalog, append([]string{c.Name}, slices.Clone(c.Scopes)...))
+		group := "by name"
+		if i := slices.IndexFunc(okta.Groups(), c.In); i >= 0 {
+			group = okta.Groups()[i]
+		}
+		catalog = append(catalog, append([]string{c.Name, group}, okta.Catalog{c}.Scopes()...))
 	}
 	require.Equal(t, catalog, documented)
 }

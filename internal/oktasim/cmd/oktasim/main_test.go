@@ -104,7 +104,7 @@ func TestWhatCannotBeUsedIsSaid(t *testing.T) {
 		"--epoch":          {"--token", "t", "--epoch", "now"},
 		"no epoch":         {"--token", "t", "--state", broken},
 		"no such":          {"--token", "t", "--state", "/no/such/directory/state"},
-		"devices":          {"--token", "t", "--counts", "devices=1"},
+		"gadgets":          {"--token", "t", "--counts", "gadgets=1"},
 		"--odd":            {"--token", "t", "--odd", "null=users/x"},
 		"client-id":        {"--client-secret", "s"},
 		"--client-keys":    {"--client-id", "a", "--client-keys", broken},

@@ -1,0 +1,48 @@
+package oktasim
+
+// principalTypes are the values of `filter` without which rate limits are not listed.
+var principalTypes = &constants{parameter: "filter", before: `principalType eq "`, after: `"`, values: []string{"SSWS_TOKEN", "OAUTH_CLIENT"}}
+
+// configuration says how an org is set up.
+var configuration = []collection{
+	{name: "policy_mappings", path: "/api/v1/policies/{}/mappings", scope: "okta.policies.read", parent: "policies", prefix: "pma"},
+	{name: "auth_servers", path: "/api/v1/authorizationServers", perMinute: 500, scope: "okta.authorizationServers.read", standard: 200, min: 1, max: 200, prefix: "aus", off: &notEnabled},
+	{name: "auth_server_scopes", path: "/api/v1/authorizationServers/{}/scopes", scope: "okta.authorizationServers.read", parent: "auth_servers", prefix: "scp"},
+	{name: "auth_server_claims", path: "/api/v1/authorizationServers/{}/claims", scope: "okta.authorizationServers.read", parent: "auth_servers", prefix: "ocl"},
+	{name: "auth_server_policies", path: "/api/v1/authorizationServers/{}/policies", scope: "okta.authorizationServers.read", parent: "auth_servers", prefix: "00p"},
+	{name: "auth_server_policy_rules", path: "/api/v1/authorizationServers/{}/policies/{}/rules", scope: "okta.authorizationServers.read", parent: "auth_server_policies", prefix: "0pr"},
+	{name: "behaviors", path: "/api/v1/behaviors", perMinute: 500, scope: "okta.behaviors.read", standard: 10, prefix: "bhv", cursor: "Behavior ", off: &notEnabled},
+	{name: "brands", path: "/api/v1/brands", perMinute: 100, scope: "okta.brands.read", standard: 20, min: 1, max: 200, prefix: "bnd"},
+	{name: "email_templates", path: "/api/v1/brands/{}/templates/email", bucket: "/api/v1/brands/templates/email", perMinute: 600, scope: "okta.templates.read", standard: 10, min: 1, max: 200, parent: "brands", names: templates},
+	{name: "email_customizations", path: "/api/v1/brands/{}/templates/email/{}/customizations", scope: "okta.templates.read", standard: 10, min: 1, max: 200, parent: "email_templates", prefix: "oel"},
+	{name: "domains", path: "/api/v1/domains", perMinute: 100, scope: "okta.domains.read", items: "domains", bodyNext: true, prefix: "OcD", off: &notEnabled},
+	{name: "email_domains", path: "/api/v1/email-domains", scope: "okta.emailDomains.read", prefix: "OeD", off: &pathNotOfOrg},
+	{name: "email_servers", path: "/api/v1/email-servers", scope: "okta.emailServers.read", items: "email-servers", bodyNext: true, prefix: "ces", off: &pathNotOfOrg},
+	{name: "event_hooks", path: "/api/v1/eventHooks", perMinute: 1000, scope: "okta.eventHooks.read", prefix: "who"},
+	{name: "inline_hooks", path: "/api/v1/inlineHooks", perMinute: 1000, scope: "okta.inlineHooks.read", prefix: "cal"},
+	{name: "hook_keys", path: "/api/v1/hook-keys", scope: "okta.inlineHooks.read", prefix: "HKY", off: &pathNotOfOrg},
+	{name: "features", path: "/api/v1/features", perMinute: 1000, scope: "okta.features.read", prefix: "ftr"},
+	{name: "log_streams", path: "/api/v1/logStreams", perMinute: 300, scope: "okta.logStreams.read", standard: 20, min: 1, max: 200, prefix: "0oa", off: &notEnabled},
+	{name: "mappings", path: "/api/v1/mappings", perMinute: 500, scope: "okta.profileMappings.read", standard: 20, min: 1, max: 200, prefix: "prm"},
+	{name: "user_types", path: "/api/v1/meta/types/user", perMinute: 500, scope: "okta.userTypes.read", prefix: "oty"},
+	{name: "linked_objects", path: "/api/v1/meta/schemas/user/linkedObjects", perMinute: 1000, scope: "okta.linkedObjects.read", names: relations},
+	{name: "ui_schemas", path: "/api/v1/meta/uischemas", perMinute: 50, scope: "okta.uischemas.read", prefix: "uis", off: &notAllowed},
+	{name: "trusted_origins", path: "/api/v1/trustedOrigins", perMinute: 1000, scope: "okta.trustedOrigins.read", standard: 20, min: 1, max: 200, prefix: "tos"},
+	{name: "realms", path: "/api/v1/realms", perMinute: 500, scope: "okta.realms.read", standard: 10, min: 1, max: 200, prefix: "guo", off: &notEnabled},
+	{name: "realm_assignments", path: "/api/v1/realm-assignments", scope: "okta.realmAssignments.read", standard: 20, min: 1, max: 200, prefix: "rul", off: &notEnabled},
+	{name: "agent_pools", path: "/api/v1/agentPools", perMinute: 10, scope: "okta.agentPools.read", prefix: "0oa", off: &notAllowed},
+	{name: "device_assurances", path: "/api/v1/device-assurances", perMinute: 50, scope: "okta.deviceAssurance.read", prefix: "dae", unordered: true, off: &notEnabled},
+	{name: "device_integrations", path: "/api/v1/device-integrations", scope: "okta.deviceIntegrations.read", prefix: "div", off: &pathNotOfOrg},
+	{name: "device_posture_checks", path: "/api/v1/device-posture-checks", scope: "okta.devicePostureChecks.read", prefix: "dch", off: &pathNotOfOrg},
+	{name: "push_providers", path: "/api/v1/push-providers", perMinute: 50, scope: "okta.pushProviders.read", prefix: "ppc", off: &notEnabled},
+	{name: "security_events_providers", path: "/api/v1/security-events-providers", scope: "okta.securityEventsProviders.read", prefix: "sse", off: &notEnabled},
+	{name: "rate_limits", path: "/api/v1/principal-rate-limits", perMinute: 100, scope: "okta.principalRateLimits.read", min: 1, max: 50, constants: principalTypes, prefix: "prl", off: &flagMissing},
+	{name: "captchas", path: "/api/v1/captchas", perMinute: 500, scope: "okta.captchas.read", prefix: "abc", off: &notAllowed},
+	{name: "sms_templates", path: "/api/v1/templates/sms", perMinute: 1000, scope: "okta.templates.read", prefix: "cst", off: &flagMissing},
+	{name: "api_services", path: "/integrations/api/v1/api-services", perMinute: 1000, scope: "okta.oauthIntegrations.read", prefix: "0oa"},
+	{name: "service_accounts", path: "/privileged-access/api/v1/service-accounts", scope: "okta.serviceAccounts.read", standard: 20, min: 1, max: 200, prefix: uuidPrefix, off: &pathNotOfOrg},
+	{name: "okta_service_accounts", path: "/privileged-access/api/v1/okta-service-accounts", scope: "okta.serviceAccounts.okta.read", standard: 20, min: 1, max: 200, prefix: uuidPrefix, off: &pathNotOfOrg},
+	{name: "threat_configuration", path: "/api/v1/threats/configuration", perMinute: 100, scope: "okta.threatInsights.read", items: "."},
+	{name: "bot_protection", path: "/api/v1/bot-protection/configuration", perMinute: 100, scope: "okta.botProtection.read", items: ".", off: &pathNotOfOrg},
+	{name: "org_contacts", path: "/api/v1/org/contacts", perMinute: 100, scope: "okta.orgs.read", names: contacts},
+}
