@@ -37,7 +37,7 @@ func TestACollectThatIsStartedWithACraftedStateCutsNoFile(t *testing.T) {
 	s.start("users")
 	s.caughtUp("users")
 	delivered := content(t, file)
-	require.Equal(t, 500, strings.Count(delivered, "\n"))
+	require.Equal(t, 502, strings.Count(delivered, "\n"), "objects, and the records of the pull")
 	status, err := s.status("users")
 	require.NoError(t, err)
 

@@ -201,6 +201,12 @@ func TestSettingsAreRead(t *testing.T) {
 		{"DEVO_REPORT", "on", func(c config.Config) any { return c.Tenants[0].Report }, true},
 		{"DEVO_MAX_EVENT", "64KiB", func(c config.Config) any { return c.Tenants[0].Devo.MaxEvent }, 64 << 10},
 		{"DEVO_MAX_EVENT", "65536", func(c config.Config) any { return c.Tenants[0].Devo.MaxEvent }, 64 << 10},
+		{"DEVO_TABLES", "pulls=my.app.acme.pulls,deleted=my.app.acme.gone", func(c config.Config) any {
+			return c.Tenants[0].Tables["pulls"] + " " + c.Tenants[0].Tables["deleted"]
+		}, "my.app.acme.pulls my.app.acme.gone"},
+		{"DEVO_TABLES", "", func(c config.Config) any {
+			return c.Tenants[0].Tables["pulls"] + " " + c.Tenants[0].Tables["deleted"]
+		}, "my.app.okta.pulls my.app.okta.deleted"},
 		{"DEVO_TABLES", "app_users = my.app.acme.users, logs=auth.okta.test", func(c config.Config) any { return c.Tenants[0].Tables["app_users"] }, "my.app.acme.users"},
 	} {
 		t.Run(test.name+"="+test.value, func(t *testing.T) {

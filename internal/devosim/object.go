@@ -45,9 +45,10 @@ type Object struct {
 	JSON []byte
 	// Identity is made of the uuid, else the client_id, else the id, and of the parent's
 	// id if it was added. An object without any is identified by its Sum, and a record that
-	// stands for something unreadable by the text of that.
+	// stands for something unreadable by the text of that. What an event says was deleted is
+	// identified by the event too.
 	Identity Identity
-	// Event marks an object with a uuid: it happened once, and is delivered once. All
+	// Event marks an object with a uuid, or a deletion: it happened once, and is delivered once. All
 	// others are delivered once in each pull.
 	Event bool
 	// Pull is @devo_pulling_id in milliseconds since the epoch, 0 if there is none.
@@ -75,8 +76,10 @@ func ParseObject(object []byte) (Object, error) {
 	} else {
 		_, _ = r.sum.WriteString("{}")
 	}
-	o := Object{JSON: object, Event: r.uuid != nil, Pull: r.pull, Sum: r.sum.Sum64()}
+	o := Object{JSON: object, Event: r.uuid != nil || r.event != nil, Pull: r.pull, Sum: r.sum.Sum64()}
 	switch {
+	case r.event != nil:
+		o.Identity = identityOf(append(slices.Clone(r.event), r.parent...), r.id)
 	case r.uuid != nil:
 		o.Identity = identityOf(r.parent, r.uuid)
 	case r.clientID != nil:
@@ -94,7 +97,7 @@ func ParseObject(object []byte) (Object, error) {
 // reader picks from the members of an object what identifies it.
 type reader struct {
 	uuid, clientID, id []byte
-	parent             []byte
+	parent, event      []byte
 	unreadable         *string
 	pull               int64
 	added              [][]byte // names that begin with @
@@ -138,6 +141,8 @@ func (r *reader) addedMember(name, value []byte) error {
 			return fmt.Errorf("@devo_pulling_id is %.40q, want milliseconds since the epoch", value)
 		}
 		r.pull = pull
+	case "@okta_event":
+		r.event = text(value)
 	case unreadable:
 		if err := json.Unmarshal(value, &r.unreadable); err != nil || r.unreadable == nil {
 			return fmt.Errorf("%s is no string", unreadable)

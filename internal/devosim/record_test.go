@@ -119,6 +119,9 @@ func TestAnObjectIsIdentified(t *testing.T) {
 		"a user of an app by both ids": {
 			object: `{"id":"u","@okta_app_id":"a"}`, identity: devosim.IdentityOf("a", "u"),
 		},
+		"a deletion by its event too": {
+			object: `{"id":"u","@okta_group_id":"g","@okta_event":"e"}`, identity: devosim.IdentityOf("eg", "u"), event: true,
+		},
 		"what is listed under several by all ids": {
 			object: `{"id":"g","@okta_user_id":"u","@okta_role_assignment_id":"r"}`, identity: devosim.IdentityOf("u/r", "g"),
 		},

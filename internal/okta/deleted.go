@@ -84,6 +84,15 @@ var deletionOf = func() map[string]*deletion {
 	return all
 }()
 
+// DeletionEvents returns the types of the events that say that something was deleted, with the service that lists it.
+func DeletionEvents() map[string]string {
+	all := make(map[string]string, len(deletions))
+	for _, d := range deletions {
+		all[d.event] = d.of
+	}
+	return all
+}
+
 const (
 	// maxDeleted bounds the deleted objects of one event, maxDeletedOnPage those of a page. Okta's events name one or a few.
 	maxDeleted       = 64

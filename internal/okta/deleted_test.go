@@ -11,6 +11,7 @@ import (
 
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/okta"
+	"okta-collector/internal/oktasim"
 	"okta-collector/internal/redact"
 )
 
@@ -257,4 +258,37 @@ func FuzzDeletedObjects(f *testing.F) {
 		}
 		page.Release()
 	})
+}
+
+func TestEachObjectThatAnOrgDeletesIsReadOnce(t *testing.T) {
+	sim, c := newSim(t, func(c *oktasim.Config) {
+		c.Counts = map[string]int{}
+		for _, name := range oktasim.Services() {
+			c.Counts[name] = 60
+		}
+		c.Counts["group_members"], c.Counts["app_users"] = 6, 6
+		c.LiveEvery, c.TurnEvery = time.Second, 2
+	})
+	c.Advance(10 * time.Minute)
+	org, _ := newOrg(t, sim)
+	r := org.Reader(service(t, "logs"), okta.Begin{Since: epoch}, c.Now)
+	defer r.Close()
+	got := map[string]int{}
+	for pos := (checkpoint.Position{}); ; {
+		page, err := r.Next(t.Context(), pos)
+		require.NoError(t, err)
+		for _, d := range page.Deleted(0, len(page.Objects)) {
+			got[d.Event+" "+d.Service+" "+d.ID]++
+		}
+		pos = page.Position
+		if page.CaughtUp {
+			break
+		}
+	}
+	want := map[string]int{}
+	for _, d := range sim.Deletions() {
+		want[d.Event+" "+d.Service+" "+sim.ID(d.Service, d.Number)]++
+	}
+	require.NotEmpty(t, want)
+	require.Equal(t, want, got)
 }

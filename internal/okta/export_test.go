@@ -9,15 +9,6 @@ var (
 	IsRefused = isRefused
 )
 
-// DeletionEvents are the types of the events that say that something was deleted, with the collection of the object.
-func DeletionEvents() map[string]string {
-	all := map[string]string{}
-	for _, d := range deletions {
-		all[d.event] = d.of
-	}
-	return all
-}
-
 // DeletionParents are the types of targets that are parents, by the levels of the collection.
 func DeletionParents() map[string][]string {
 	all := map[string][]string{}
