@@ -7,7 +7,7 @@ var (
 	noOAuthClient  = refusal{status: http.StatusBadRequest, code: "E0000001", summary: "Api validation failed: the app is no OAuth 2.0 client"}
 )
 
-// details cost a request for each app, identity provider or user.
+// details are the collections that cost a request for each app, identity provider or user.
 var details = []collection{
 	{name: "app_grants", path: "/api/v1/apps/{}/grants", scope: "okta.appGrants.read", parent: "apps", prefix: "oag"},
 	{name: "app_keys", path: "/api/v1/apps/{}/credentials/keys", scope: "okta.apps.read", parent: "apps", prefix: "kid"},

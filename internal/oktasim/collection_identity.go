@@ -14,6 +14,8 @@ var (
 	groupRoles = []string{"USER_ADMIN", "HELP_DESK_ADMIN", "GROUP_MEMBERSHIP_ADMIN"}
 )
 
+// noTargets is the answer for the targets of a role that has none. The others are how Okta says that an org has not got a
+// feature.
 var (
 	noTargets    = refusal{status: http.StatusBadRequest, code: "E0000001", summary: "Api validation failed: the role does not support targets"}
 	pathNotOfOrg = noSuchPath.withoutLimits()
@@ -22,7 +24,8 @@ var (
 	notEnabled   = refusal{status: http.StatusUnauthorized, code: "E0000015", summary: "You do not have permission to access the feature you are requesting"}.withoutLimits()
 )
 
-// identities say who may do what. What is above a row's columns is the same as in internal/okta, which has its own.
+// identities are the collections that say who may do what. They repeat nothing of the catalog in internal/okta, so that a
+// mistake there is not made here too.
 var identities = []collection{
 	{name: "group_rules", path: "/api/v1/groups/rules", bucket: bucketGroups, scope: "okta.groups.read", standard: 50, min: 1, max: 200, prefix: "0pr"},
 	{name: "group_owners", path: "/api/v1/groups/{}/owners", scope: "okta.groups.read", parent: "groups", pool: people},

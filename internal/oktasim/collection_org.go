@@ -3,7 +3,7 @@ package oktasim
 // principalTypes are the values of `filter` without which rate limits are not listed.
 var principalTypes = &constants{parameter: "filter", before: `principalType eq "`, after: `"`, values: []string{"SSWS_TOKEN", "OAUTH_CLIENT"}}
 
-// configuration says how an org is set up.
+// configuration are the collections that say how an org is set up.
 var configuration = []collection{
 	{name: "policy_mappings", path: "/api/v1/policies/{}/mappings", scope: "okta.policies.read", parent: "policies", prefix: "pma"},
 	{name: "auth_servers", path: "/api/v1/authorizationServers", perMinute: 500, scope: "okta.authorizationServers.read", standard: 200, min: 1, max: 200, prefix: "aus", off: &notEnabled},
