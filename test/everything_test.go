@@ -1,0 +1,175 @@
+package test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"okta-collector/internal/okta"
+	"okta-collector/internal/oktasim"
+)
+
+// wholeOrg has something of everything that the catalog lists.
+func wholeOrg() map[string]int {
+	counts := map[string]int{
+		"logs": 2000, "users": 500, "groups": 100, "apps": 60, "clients": 30, "idps": 5, "zones": 10,
+		"app_users": 20, "app_groups": 5, "group_members": 12, "policies": 20, "auth_servers": 5, "brands": 10,
+		"role_assignees": 40,
+	}
+	for _, c := range okta.Services() {
+		if counts[c.Name] == 0 {
+			counts[c.Name] = 2
+		}
+	}
+	return counts
+}
+
+// TestEverythingThatAnOrgHasArrivesExactlyOnce collects the whole catalog into files, with two kills at any moment.
+func TestEverythingThatAnOrgHasArrivesExactlyOnce(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, oktasim.Config{Seed: 80, Counts: wholeOrg(), Unlimited: true, Faults: slowly(5 * time.Millisecond)})
+	s.setOkta("SERVICES", strings.Join(append([]string{okta.GroupAll}, perUser()...), ","))
+	s.setOkta("POLL_RESOURCES", "24h")
+	s.setOkta("POLL", everyDay())
+	s.env["DEVO_URL"] = "file://" + s.dir + "/out"
+	s.startWorker()
+	s.startAll()
+	for _, service := range []string{"user_roles", "user_factors"} {
+		s.eventually(service+" are being collected", func() bool { return len(s.lines(service)) > 20 })
+		s.worker.kill()
+		s.startWorker()
+	}
+	s.caughtUp(okta.ServiceNames()...)
+	for _, c := range okta.Services() {
+		s.wholeInFile(c)
+	}
+}
+
+// startAll starts the services of the settings, and none waits for its turn.
+func (s *stack) startAll() {
+	s.t.Helper()
+	for _, command := range []string{"start", "poll"} {
+		out, code := s.starter(command)
+		require.Zero(s.t, code, out)
+	}
+}
+
+// perUser are the services that are chosen by name alone.
+func perUser() (names []string) {
+	for _, c := range okta.Services() {
+		if c.PerUser() {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// everyDay is an OKTA_POLL with which no list is pulled twice in a test.
+func everyDay() string {
+	var settings []string
+	for _, c := range okta.Services() {
+		if c.Every != 0 {
+			settings = append(settings, c.Name+"=24h")
+		}
+	}
+	return strings.Join(settings, ",")
+}
+
+// lines are those of a service's file.
+func (s *stack) lines(service string) []string {
+	data, err := os.ReadFile(filepath.Join(s.dir, "out", "okta", s.tenant, service+".jsonl"))
+	if err != nil {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
+}
+
+// pullLine is what a file has of a pull beside its objects.
+type pullLine struct {
+	What     string `json:"@okta_pull"`
+	Table    string `json:"@okta_table"`
+	Service  string
+	Pull     int64 `json:"@devo_pulling_id"`
+	Objects  int
+	Complete bool
+}
+
+// wholeInFile compares a service's file with what the org has: each object once, byte for byte, with the ids of its
+// parents, between the two records of its pull.
+func (s *stack) wholeInFile(c okta.Collection) {
+	s.t.Helper()
+	want := map[string]int{}
+	for i, object := range s.org.All(c.Name) {
+		want[s.org.ParentID(c.Name, i)+" "+compared(c, oktasim.Redacted(object))]++
+	}
+	var pulls []pullLine
+	lines := s.lines(c.Name)
+	for n, line := range lines {
+		if strings.HasPrefix(line, `{"@okta_pull":`) {
+			var p pullLine
+			require.NoError(s.t, json.Unmarshal([]byte(line), &p))
+			require.Contains(s.t, []int{0, len(lines) - 1}, n, "%s: the records of a pull are around its objects", c.Name)
+			pulls = append(pulls, p)
+			continue
+		}
+		object, members, found := strings.Cut(line, `,"@`)
+		require.True(s.t, found, line)
+		key := parents(s.t, c, members) + " " + compared(c, []byte(object+"}"))
+		if want[key]--; want[key] < 0 {
+			s.t.Fatalf("%s: an object arrived that Okta does not have, or twice: %s", c.Name, line)
+		}
+	}
+	for key, n := range want {
+		if n != 0 {
+			s.t.Fatalf("%s: %d objects are missing, such as %s", c.Name, n, key)
+		}
+	}
+	if c.Polled {
+		require.Empty(s.t, pulls)
+		return
+	}
+	require.Len(s.t, pulls, 2, c.Name)
+	id := pulls[0].Pull
+	require.Equal(s.t, []pullLine{
+		{What: "begin", Table: c.Table, Service: c.Name, Pull: id},
+		{What: "end", Table: c.Table, Service: c.Name, Pull: id, Objects: s.org.Count(c.Name), Complete: true},
+	}, pulls)
+}
+
+// parents are the ids that a record has of the parents of its object, as [oktasim.Org.ParentID] has them. rest is what
+// follows the `@` of the first member that was added to it.
+func parents(t *testing.T, c okta.Collection, rest string) string {
+	var added map[string]any
+	require.NoError(t, json.Unmarshal([]byte(`{"@`+rest), &added))
+	var ids []string
+	for _, level := range c.Under {
+		if level.Member != "" {
+			require.Contains(t, added, level.Member)
+			ids = append(ids, fmt.Sprint(added[level.Member]))
+		}
+	}
+	return strings.Join(ids, "/")
+}
+
+// compared is an object as it is compared: byte for byte, unless Okta sends its members in an order that changes.
+func compared(c okta.Collection, object []byte) string {
+	if !slices.Contains([]string{"devices", "device_assurances"}, c.Name) {
+		return string(object)
+	}
+	var value any
+	decoder := json.NewDecoder(bytes.NewReader(object))
+	decoder.UseNumber()
+	if decoder.Decode(&value) != nil {
+		return string(object)
+	}
+	sorted, _ := json.Marshal(value) // cannot fail for what was decoded
+	return string(sorted)
+}

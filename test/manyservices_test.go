@@ -1,0 +1,68 @@
+package test
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"okta-collector/internal/okta"
+	"okta-collector/internal/oktasim"
+)
+
+// TestThirtyServicesKeepToTheShareOfEachWindow runs two workers. The services of some of the org's windows want more than
+// they get: what is listed for each app, group, and administrator. Others have a window of their own.
+func TestThirtyServicesKeepToTheShareOfEachWindow(t *testing.T) {
+	t.Parallel()
+	counts := wholeOrg()
+	counts["groups"], counts["apps"] = 400, 200
+	s := newStack(t, oktasim.Config{Seed: 81, Counts: counts, Limits: map[string]int{
+		"/api/v1/apps": 20, "/api/v1/groups": 24, "/api/v1/users": 16, "/api/v1/iam/resource-sets": 8, "/api/v1/policies": 12,
+	}})
+	services := append([]string{
+		"logs", "users", "groups", "apps", "app_users", "app_groups", "app_grants", "app_keys", "app_tokens", "group_members", "idps", "idp_users",
+	}, names(okta.Services().Choose(okta.GroupIdentity))...)
+	require.GreaterOrEqual(t, len(services), 30)
+	s.setOkta("SERVICES", strings.Join(services, ","))
+	s.startWorker()
+	second := maps.Clone(s.env)
+	second["COLLECTOR_LISTEN"] = freeAddress(t)
+	other := s.launch(second)
+	t.Cleanup(func() { other.kill() })
+	out, code := s.starter("start")
+	require.Zero(t, code, out)
+
+	busy := []string{"/api/v1/apps", "/api/v1/groups"}
+	s.eventually("a third window of each begins", func() bool {
+		begun := map[string]int{}
+		for _, w := range s.org.Windows() {
+			begun[w.Bucket]++
+		}
+		return begun[busy[0]] >= 4 && begun[busy[1]] >= 4
+	})
+	var shown []string
+	whole := map[string][]int{}
+	for _, w := range s.org.Windows() {
+		shown = append(shown, fmt.Sprintf("%s from %s: %d of %d, %d refused", w.Bucket, w.Start.Format(time.TimeOnly), w.Admitted, w.Limit, w.Refused))
+		require.Zero(t, w.Refused, "429 from %s", w.Bucket)
+		require.LessOrEqual(t, w.Admitted, w.Limit/2, "%s: more than the share", w.Bucket)
+		whole[w.Bucket] = append(whole[w.Bucket], w.Admitted)
+	}
+	t.Log(strings.Join(shown, "\n"))
+	for _, bucket := range busy {
+		// The first window is the one in which the services join, and the last one is not over.
+		for _, admitted := range whole[bucket][1 : len(whole[bucket])-1] {
+			require.Positive(t, admitted, bucket)
+		}
+	}
+}
+
+func names(of okta.Catalog) (names []string) {
+	for _, c := range of {
+		names = append(names, c.Name)
+	}
+	return names
+}
