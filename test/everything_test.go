@@ -92,51 +92,80 @@ func (s *stack) lines(service string) []string {
 	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
 }
 
-// pullLine is what a file has of a pull beside its objects.
+// pullLine is a record of my.app.okta.pulls.
 type pullLine struct {
 	What     string `json:"@okta_pull"`
 	Table    string `json:"@okta_table"`
 	Service  string
-	Pull     int64 `json:"@devo_pulling_id"`
+	Pull     int64  `json:"@devo_pulling_id"`
+	Group    string `json:"@okta_group_id"`
 	Objects  int
 	Complete bool
 }
 
-// wholeInFile compares a service's file with what the org has: each object once, byte for byte, with the ids of its
-// parents, between the two records of its pull.
+// pullOf is the record that a line is, if it is one.
+func pullOf(t *testing.T, line string) (p pullLine, ok bool) {
+	t.Helper()
+	if !strings.HasPrefix(line, `{"@okta_pull":`) {
+		return p, false
+	}
+	require.NoError(t, json.Unmarshal([]byte(line), &p))
+	return p, true
+}
+
+// wholeInFile compares a service's file with what the org has: each object once between the two records of its pull.
 func (s *stack) wholeInFile(c okta.Collection) {
 	s.t.Helper()
-	want := map[string]int{}
-	for i, object := range s.org.All(c.Name) {
-		want[s.org.ParentID(c.Name, i)+" "+compared(c, oktasim.Redacted(object))]++
-	}
+	var objects []string
 	var pulls []pullLine
 	lines := s.lines(c.Name)
 	for n, line := range lines {
-		if strings.HasPrefix(line, `{"@okta_pull":`) {
-			var p pullLine
-			require.NoError(s.t, json.Unmarshal([]byte(line), &p))
+		if p, ok := pullOf(s.t, line); ok {
 			require.Contains(s.t, []int{0, len(lines) - 1}, n, "%s: the records of a pull are around its objects", c.Name)
 			pulls = append(pulls, p)
 			continue
 		}
+		objects = append(objects, line)
+	}
+	require.Zero(s.t, s.whole(c, objects), "%s: objects came twice", c.Name)
+	s.addsUp(c, pulls)
+}
+
+// whole compares what was shipped of a service with what the org has: each object, byte for byte, with the ids of its
+// parents. It returns how many came again.
+func (s *stack) whole(c okta.Collection, objects []string) (again int) {
+	s.t.Helper()
+	wanted, got := map[string]int{}, map[string]int{}
+	for i, object := range s.org.All(c.Name) {
+		wanted[s.org.ParentID(c.Name, i)+" "+compared(c, oktasim.Redacted(object))]++
+	}
+	for _, line := range objects {
 		object, members, found := strings.Cut(line, `,"@`)
 		require.True(s.t, found, line)
 		key := parents(s.t, c, members) + " " + compared(c, []byte(object+"}"))
-		if want[key]--; want[key] < 0 {
-			s.t.Fatalf("%s: an object arrived that Okta does not have, or twice: %s", c.Name, line)
+		if wanted[key] == 0 {
+			s.t.Fatalf("%s: an object arrived that Okta does not have: %s", c.Name, line)
+		}
+		if got[key]++; got[key] > wanted[key] {
+			again++
 		}
 	}
-	for key, n := range want {
-		if n != 0 {
-			s.t.Fatalf("%s: %d objects are missing, such as %s", c.Name, n, key)
+	for key, n := range wanted {
+		if got[key] < n {
+			s.t.Fatalf("%s: of %d objects, %d are missing: %s", c.Name, n, n-got[key], key)
 		}
 	}
+	return again
+}
+
+// addsUp compares the records of a service's only pull with what the org has.
+func (s *stack) addsUp(c okta.Collection, pulls []pullLine) {
+	s.t.Helper()
 	if c.Polled {
 		require.Empty(s.t, pulls)
 		return
 	}
-	require.Len(s.t, pulls, 2, c.Name)
+	require.NotEmpty(s.t, pulls, c.Name)
 	id := pulls[0].Pull
 	require.Equal(s.t, []pullLine{
 		{What: "begin", Table: c.Table, Service: c.Name, Pull: id},
