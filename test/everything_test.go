@@ -89,7 +89,17 @@ func (s *stack) lines(service string) []string {
 	if err != nil {
 		return nil
 	}
-	return strings.Split(strings.TrimSuffix(string(data), "\n"), "\n")
+	return wholeLines(string(data))
+}
+
+// wholeLines are the lines of a text, without one that is still being written.
+func wholeLines(text string) (lines []string) {
+	for line := range strings.Lines(text) {
+		if line, whole := strings.CutSuffix(line, "\n"); whole {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 // pullLine is a record of my.app.okta.pulls.
