@@ -39,19 +39,11 @@ func secretOrg() map[string]int {
 func TestEverythingArrivesOverTLSUnderItsTableWithoutSecrets(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, oktasim.Config{Seed: 82, Counts: secretOrg(), Unlimited: true, Faults: slowly(5 * time.Millisecond)})
-	s.setOkta("SERVICES", strings.Join(append([]string{okta.GroupAll}, perUser()...), ","))
-	s.setOkta("POLL_RESOURCES", "24h")
-	s.setOkta("POLL", everyDay())
+	s.oncePerDay()
 	s.env["COLLECTOR_LOG_LEVEL"] = "debug"
 	arrived := s.keepTables()
 	s.startWorker()
-	s.startAll()
-	for _, service := range []string{"user_roles", "user_factors"} {
-		s.wait(tables[service], 20)
-		s.worker.kill()
-		s.startWorker()
-	}
-	s.caughtUp(okta.ServiceNames()...)
+	s.collectThroughKills(func(service string) int { return s.shipped(tables[service]) })
 
 	pulls := map[string][]pullLine{}
 	for _, line := range arrived.of(okta.RecordTables[okta.PullsTable]) {
