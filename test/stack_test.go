@@ -18,11 +18,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 
 	"okta-collector/internal/devosim"
+	"okta-collector/internal/okta"
 	"okta-collector/internal/oktasim"
 	"okta-collector/test/loopback"
 	"okta-collector/test/product"
@@ -152,10 +154,15 @@ func (s *stack) cleanUp() {
 	if s.worker != nil {
 		s.worker.kill()
 	}
-	for _, service := range allServices {
-		_ = s.client.TerminateWorkflow(context.Background(), s.id(service), "", "the test is over")
+	running, err := s.client.ListWorkflow(context.Background(), &workflowservice.ListWorkflowExecutionsRequest{
+		Query: fmt.Sprintf(`ExecutionStatus = "Running" AND (WorkflowId = %q OR WorkflowId STARTS_WITH %q)`, workflows.TenantID(s.tenant), s.id("")),
+	})
+	if err != nil {
+		return // some tests end their Temporal themselves
 	}
-	_ = s.client.TerminateWorkflow(context.Background(), workflows.TenantID(s.tenant), "", "the test is over")
+	for _, w := range running.GetExecutions() {
+		_ = s.client.TerminateWorkflow(context.Background(), w.GetExecution().GetWorkflowId(), "", "the test is over")
+	}
 }
 
 var allServices = []string{"logs", "users", "groups", "apps", "clients", "idps", "zones", "app_users", "app_groups", "group_members"}
@@ -357,11 +364,14 @@ func (s *stack) wait(tag string, records int) {
 	s.eventually(fmt.Sprintf("%d records of %s", records, tag), func() bool { return s.shipped(tag) >= records })
 }
 
-var tables = map[string]string{
-	"logs": "auth.okta.system", "users": "auth.okta.users", "groups": "auth.okta.groups", "apps": "auth.okta.apps",
-	"clients": "auth.okta.clients", "idps": "auth.okta.idps", "zones": "auth.okta.zones", "app_users": "my.app.okta.app_users",
-	"app_groups": "my.app.okta.app_groups", "group_members": "my.app.okta.group_members",
-}
+// tables are those of the services in Devo.
+var tables = func() map[string]string {
+	all := map[string]string{}
+	for _, c := range okta.Services() {
+		all[c.Name] = c.Table
+	}
+	return all
+}()
 
 // complete compares everything that arrived of a service with what the org has: every object, byte
 // for byte, none that the org does not have. It returns how many deliveries were repeated.

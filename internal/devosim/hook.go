@@ -28,6 +28,8 @@ type Arrival struct {
 	// Tag is that of the records, and Records how many of them were counted under it so far.
 	Tag     string
 	Records int64
+	// JSON is the object of a record of a syslog connection. It is valid until the hook returns.
+	JSON []byte
 	// Posted is how many records a request has.
 	Posted int
 	// At is when they arrived.
@@ -47,7 +49,7 @@ func (s *Server) SetHooks(h Hooks) { s.hooks.Store(&h) }
 
 func (s *Server) arrived(conn net.Conn, r Record) {
 	if hook := s.hooks.Load().Record; hook != nil {
-		hook(Arrival{Peer: conn.RemoteAddr().String(), Tag: r.Tag, Records: s.counts.records(r.Tag), At: time.Now()})
+		hook(Arrival{Peer: conn.RemoteAddr().String(), Tag: r.Tag, Records: s.counts.records(r.Tag), JSON: r.Object.JSON, At: time.Now()})
 	}
 }
 

@@ -1,6 +1,7 @@
 package devosim_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"testing"
@@ -15,12 +16,16 @@ func TestARecordsHookIsCalledBeforeTheNextOneIsCounted(t *testing.T) {
 	s := start(t, devosim.Config{})
 	c := dialTLS(t, s)
 	seen := make(chan devosim.Arrival)
-	s.SetHooks(devosim.Hooks{Record: func(a devosim.Arrival) { seen <- a }})
+	s.SetHooks(devosim.Hooks{Record: func(a devosim.Arrival) {
+		a.JSON = bytes.Clone(a.JSON)
+		seen <- a
+	}})
 	c.send(record(tag, event("1")) + record(tag, event("2")) + record(tag, event("2")))
-	for n := range int64(3) {
-		require.Eventually(t, func() bool { return s.Stats()[tag].Records == n+1 }, patience, time.Millisecond)
+	for n, uuid := range []string{"1", "2", "2"} {
+		records := int64(n) + 1
+		require.Eventually(t, func() bool { return s.Stats()[tag].Records == records }, patience, time.Millisecond)
 		a := <-seen
-		require.Equal(t, devosim.Arrival{Peer: c.LocalAddr().String(), Tag: tag, Records: n + 1, At: a.At}, a)
+		require.Equal(t, devosim.Arrival{Peer: c.LocalAddr().String(), Tag: tag, Records: records, JSON: []byte(event(uuid)), At: a.At}, a)
 	}
 	c.endAndWait()
 }
