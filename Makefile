@@ -9,14 +9,21 @@ GOVULNCHECK    = golang.org/x/vuln/cmd/govulncheck@v1.9.0
 VULNDB         = https://vuln.go.dev
 VULNDB_MODULE  = golang.org/x/vulndb
 
-# Of what is built: tag and commit. Without .git it has to be given.
+# Of what is built: tag and commit. Without .git the version has to be given.
 VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 KNOWN_VERSION  = $(or $(VERSION),$(error there is no .git to name the version: give VERSION=v1.2.3))
+COMMIT        ?= $(shell git rev-parse HEAD 2>/dev/null)
 
-BUILD          = CGO_ENABLED=0 go build -trimpath -ldflags "-X okta-collector/internal/buildinfo.version=$(KNOWN_VERSION)" -o bin/
+# Go's name of the product. It is written in go.mod; make module changes it there and in every import.
+MODULE         = $(shell go list -m)
+BUILDINFO      = $(MODULE)/internal/buildinfo
+BUILD          = CGO_ENABLED=0 go build -trimpath -ldflags "-X $(BUILDINFO).version=$(KNOWN_VERSION) -X $(BUILDINFO).commit=$(COMMIT)" -o
 
-# Of make image. Its tag is the version, so that there is one to roll back to.
+# Of make image. Its tag is the version, so that there is one to roll back to. PLATFORMS=linux/amd64,linux/arm64 builds
+# for both.
 IMAGE          = okta-collector
+PLATFORMS      =
+IMAGE_ARGS     = --build-arg VERSION=$(KNOWN_VERSION) --build-arg COMMIT=$(COMMIT) --file deployments/Dockerfile
 
 # There are two modules: the product's, with its unit tests, and test/, with the end-to-end tests, make bench and make chaos.
 # make test runs everything anew: some tests build the programs that they run, and go test's cache does not know of that.
@@ -34,13 +41,22 @@ help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: bin/temporal ## bin/worker, bin/starter and bin/temporal
-	$(BUILD) ./worker ./starter
+	$(BUILD) bin/worker ./cmd/okta-collector-worker
+	$(BUILD) bin/starter ./cmd/okta-collector
 
-image: ## the container image IMAGE, with the version as its tag; it needs docker
-	docker build --build-arg VERSION=$(KNOWN_VERSION) --file deployments/Dockerfile --tag $(IMAGE):$(KNOWN_VERSION) .
+# buildah leaves HEALTHCHECK out of an image of OCI's format.
+image: ## the container image IMAGE, with the version as its tag; it needs docker or buildah
+	@if docker info >/dev/null 2>&1; then \
+		set -x; docker build $(IMAGE_ARGS) $(if $(PLATFORMS),--platform $(PLATFORMS)) --tag $(IMAGE):$(KNOWN_VERSION) .; \
+	elif command -v buildah >/dev/null; then \
+		set -x; buildah build --format docker --ignorefile deployments/Dockerfile.dockerignore $(BUILDAH_ARGS) $(IMAGE_ARGS) \
+			$(if $(PLATFORMS),--platform $(PLATFORMS) --manifest,--tag) $(IMAGE):$(KNOWN_VERSION) .; \
+	else \
+		echo "make image needs docker, with its daemon running, or buildah" >&2; exit 1; \
+	fi
 
 demo: build ## everything on this machine: a simulated org, Temporal, a worker, a Devo stand-in
-	$(BUILD) ./internal/oktasim/cmd/oktasim ./deployments/demo
+	$(BUILD) bin/ ./internal/oktasim/cmd/oktasim ./deployments/demo
 	@bin/demo
 
 run: build ## the worker against a real org, with an embedded Temporal unless TEMPORAL_ADDRESS is set

@@ -90,7 +90,7 @@ func (s *stage) startOrgs(ctx context.Context, out io.Writer, orgs, eventBytes i
 		err = errors.Join(err, group.remove())
 	}()
 	began := time.Now()
-	if _, err := s.output(ctx, program{name: "starter", path: s.path("starter"), args: []string{"start"}, env: env}); err != nil {
+	if _, err := s.output(ctx, program{name: "starter", path: s.path("okta-collector"), args: []string{"start"}, env: env}); err != nil {
 		return m, err
 	}
 	err = worker.until(ctx, longest, func(context.Context) error {
