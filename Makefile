@@ -25,7 +25,10 @@ IMAGE          = okta-collector
 PLATFORMS      =
 IMAGE_ARGS     = --build-arg VERSION=$(KNOWN_VERSION) --build-arg COMMIT=$(COMMIT) --file deployments/Dockerfile
 
-# There are two modules: the product's, with its unit tests, and test/, with the end-to-end tests, make bench and make chaos.
+# There are three modules: the product's, with its unit tests; test/, with the end-to-end tests, make bench and make
+# chaos; and deployments/packaging, with make release and the tests of what is deployed.
+PACKAGING      = deployments/packaging
+
 # make test runs everything anew: some tests build the programs that they run, and go test's cache does not know of that.
 # TESTED fails where a module's go test ran no test: that prints no ok, or one that says so, and is content.
 SHELL          = bash
@@ -35,7 +38,7 @@ TESTED         = awk '{ print; fflush() } /^ok / && !/\[no tests to run\]/ { ran
 MINUTES        = 20
 SEED           = 1
 
-.PHONY: help build image demo run check test test-windows race lint audit vulndb pin bench chaos clean
+.PHONY: help build module image release demo run check test test-windows test-image test-fips race lint audit vulndb pin bench chaos clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,12 +47,13 @@ build: bin/temporal ## bin/worker, bin/starter and bin/temporal
 	$(BUILD) bin/worker ./cmd/okta-collector-worker
 	$(BUILD) bin/starter ./cmd/okta-collector
 
-# buildah leaves HEALTHCHECK out of an image of OCI's format.
+# buildah leaves HEALTHCHECK out of an image of OCI's format. Debian 12's does not know BUILDPLATFORM.
 image: ## the container image IMAGE, with the version as its tag; it needs docker or buildah
 	@if docker info >/dev/null 2>&1; then \
 		set -x; docker build $(IMAGE_ARGS) $(if $(PLATFORMS),--platform $(PLATFORMS)) --tag $(IMAGE):$(KNOWN_VERSION) .; \
 	elif command -v buildah >/dev/null; then \
-		set -x; buildah build --format docker --ignorefile deployments/Dockerfile.dockerignore $(BUILDAH_ARGS) $(IMAGE_ARGS) \
+		set -x; buildah build --format docker --ignorefile deployments/Dockerfile.dockerignore --build-arg BUILDPLATFORM=linux/$$(go env GOHOSTARCH) \
+			$(BUILDAH_ARGS) $(IMAGE_ARGS) \
 			$(if $(PLATFORMS),--platform $(PLATFORMS) --manifest,--tag) $(IMAGE):$(KNOWN_VERSION) .; \
 	else \
 		echo "make image needs docker, with its daemon running, or buildah" >&2; exit 1; \
@@ -68,9 +72,16 @@ check: lint ## the linters and the unit tests, in less than a minute
 test: bin/temporal ## all tests, the end-to-end ones included
 	@set -o pipefail; go test -count 1 -parallel 8 -timeout 30m ./... | $(TESTED)
 	@set -o pipefail; go test -C test -count 1 -parallel 8 -timeout 30m ./... | $(TESTED)
+	@set -o pipefail; go test -C $(PACKAGING) -count 1 -timeout 30m ./... | $(TESTED)
 
 test-windows: bin/temporal ## three workers, killed now and then, share ten of Okta's windows of a minute; make test does it for three
 	go test -C test -count 1 -timeout 30m -v -run TestSeveralWorkersTogether -windows 10
+
+test-image: bin/temporal ## builds the image for both architectures with buildah, and runs it against the stand-ins
+	go test -C test -count 1 -timeout 30m -v -run TestTheImage -image
+
+test-fips: ## the unit tests with Go's FIPS 140-3 module on
+	@set -o pipefail; GODEBUG=fips140=on go test -short ./... | $(TESTED)
 
 race: ## the unit tests with the race detector; it needs gcc
 	@set -o pipefail; CGO_ENABLED=1 go test -short -race ./... | $(TESTED)
@@ -79,15 +90,18 @@ lint: ## gofmt, vet, staticcheck, workflowcheck
 	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo "gofmt would change: $$files"; exit 1; }
 	go vet ./...
 	go vet -C test ./...
+	go vet -C $(PACKAGING) ./...
 	go run $(STATICCHECK) ./...
 	cd test && go run $(STATICCHECK) ./...
+	cd $(PACKAGING) && go run $(STATICCHECK) ./...
 	go run $(WORKFLOWCHECK) ./workflows
 
 audit: ## known vulnerabilities in Go and in the modules, where their database can be reached; go mod verify
 	go mod verify
 	@echo go -C test mod verify # the product is a directory beside it, which has no hash
+	@go -C $(PACKAGING) mod verify
 	@! go -C test mod verify 2>&1 | grep -vE '^(okta-collector v0.0.0: missing ziphash|go: downloading|all modules verified)'
-	@for module in . test; do \
+	@for module in . test $(PACKAGING); do \
 		out=$$(go -C $$module run $(GOVULNCHECK) -db $(VULNDB) ./... 2>&1); code=$$?; echo "$$out"; \
 		if [ $$code -ne 0 ] && grep -q 'govulncheck: fetching vulnerabilities' <<<"$$out"; then \
 			echo "NOT SCANNED, module $$module: the database $(VULNDB) cannot be reached. Where Go's module proxy can be:"; \
@@ -101,7 +115,7 @@ vulndb: ## the database for make audit in .vulndb, of the newest version that Go
 	rm -rf .vulndb; go run $(VULNDB_MODULE)/cmd/indexdb@$${dir##*@} -vulns "$$dir/data/osv" -out .vulndb; echo "$${dir##*@}"
 
 pin: ## the digests of the images' tags, to be written beside them; it needs docker and a registry
-	@for image in $$(grep -ohE '(golang|temporalio/temporal):[0-9.]+' deployments/Dockerfile deployments/compose.yaml | sort -u); do \
+	@for image in $$(sed -nE 's/.*_IMAGE(=|:-)([a-z/-]+:v?[0-9.]+).*/\2/p' deployments/Dockerfile deployments/compose*.yaml | sort -u); do \
 		digest=$$(docker buildx imagetools inspect --format '{{.Manifest.Digest}}' "$$image") && echo "$$image@$$digest" || exit 1; \
 	done
 
