@@ -1,4 +1,4 @@
-# Every target does its own set-up. It needs Go, make and, for all tests, Debian's rsyslog, rsyslog-gnutls and prometheus.
+# Every target does its own set-up. It needs Go, make and, for all tests, what .ci/run installs from Debian.
 
 TEMPORAL_CLI   = github.com/temporalio/cli/cmd/temporal@v1.5.1
 STATICCHECK    = honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -13,6 +13,7 @@ VULNDB_MODULE  = golang.org/x/vulndb
 VERSION       ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 KNOWN_VERSION  = $(or $(VERSION),$(error there is no .git to name the version: give VERSION=v1.2.3))
 COMMIT        ?= $(shell git rev-parse HEAD 2>/dev/null)
+COMMIT_TIME   ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
 
 # Go's name of the product. It is written in go.mod; make module changes it there and in every import.
 MODULE         = $(shell go list -m)
@@ -24,6 +25,9 @@ BUILD          = CGO_ENABLED=0 go build -trimpath -ldflags "-X $(BUILDINFO).vers
 IMAGE          = okta-collector
 PLATFORMS      =
 IMAGE_ARGS     = --build-arg VERSION=$(KNOWN_VERSION) --build-arg COMMIT=$(COMMIT) --file deployments/Dockerfile
+
+# Of make release.
+DIST           = dist
 
 # There are three modules: the product's, with its unit tests; test/, with the end-to-end tests, make bench and make
 # chaos; and deployments/packaging, with make release and the tests of what is deployed.
@@ -38,7 +42,7 @@ TESTED         = awk '{ print; fflush() } /^ok / && !/\[no tests to run\]/ { ran
 MINUTES        = 20
 SEED           = 1
 
-.PHONY: help build module image release demo run check test test-windows test-image test-fips race lint audit vulndb pin bench chaos clean
+.PHONY: help build module image release demo run check test test-windows deploying test-image test-release test-fips race lint audit vulndb pin bench chaos clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +50,11 @@ help: ## what there is
 build: bin/temporal ## bin/worker, bin/starter and bin/temporal
 	$(BUILD) bin/worker ./cmd/okta-collector-worker
 	$(BUILD) bin/starter ./cmd/okta-collector
+
+module: ## changes Go's name of the product, for an address of your own: MODULE=git.example.com/team/okta-collector
+	@old=$$(go list -m); test "$$old" != "$(MODULE)" || { echo "give MODULE, another one than $$old"; exit 1; }; \
+	find . -name '*.go' -exec sed -i -E "s#^(\s*(import )?([A-Za-z_.]+ )?\")$$old/#\1$(MODULE)/#" {} +; \
+	sed -i -E "s#^((module|replace)?\s*)$$old([ /]|\$$)#\1$(MODULE)\3#" go.mod test/go.mod $(PACKAGING)/go.mod
 
 # buildah leaves HEALTHCHECK out of an image of OCI's format. Debian 12's does not know BUILDPLATFORM.
 image: ## the container image IMAGE, with the version as its tag; it needs docker or buildah
@@ -58,6 +67,9 @@ image: ## the container image IMAGE, with the version as its tag; it needs docke
 	else \
 		echo "make image needs docker, with its daemon running, or buildah" >&2; exit 1; \
 	fi
+
+release: ## archives, Debian packages, SBOMs and checksums in DIST, for a tagged commit
+	go run -C $(PACKAGING) . -root $(CURDIR) -out $(CURDIR)/$(DIST) -version "$(KNOWN_VERSION)" -commit "$(COMMIT)" -time "$(COMMIT_TIME)"
 
 demo: build ## everything on this machine: a simulated org, Temporal, a worker, a Devo stand-in
 	$(BUILD) bin/ ./internal/oktasim/cmd/oktasim ./deployments/demo
@@ -80,6 +92,12 @@ test-windows: bin/temporal ## three workers, killed now and then, share ten of O
 test-image: bin/temporal ## builds the image for both architectures with buildah, and runs it against the stand-ins
 	go test -C test -count 1 -timeout 30m -v -run TestTheImage -image
 
+deploying: bin/temporal ## runs the commands of docs/deploying.md that can run here, and names the others
+	@set -o pipefail; go test -C test -count 1 -timeout 30m -v -run TestTheCommandsOfDeploying . | grep -v '^=== '
+
+test-release: ## builds a release twice, in two directories, and installs the programs as go install does
+	go test -C $(PACKAGING) -count 1 -timeout 30m -v -run Release -release
+
 test-fips: ## the unit tests with Go's FIPS 140-3 module on
 	@set -o pipefail; GODEBUG=fips140=on go test -short ./... | $(TESTED)
 
@@ -100,7 +118,7 @@ audit: ## known vulnerabilities in Go and in the modules, where their database c
 	go mod verify
 	@echo go -C test mod verify # the product is a directory beside it, which has no hash
 	@go -C $(PACKAGING) mod verify
-	@! go -C test mod verify 2>&1 | grep -vE '^(okta-collector v0.0.0: missing ziphash|go: downloading|all modules verified)'
+	@! go -C test mod verify 2>&1 | grep -vE '^(\S+ v0.0.0: missing ziphash|go: downloading|all modules verified)'
 	@for module in . test $(PACKAGING); do \
 		out=$$(go -C $$module run $(GOVULNCHECK) -db $(VULNDB) ./... 2>&1); code=$$?; echo "$$out"; \
 		if [ $$code -ne 0 ] && grep -q 'govulncheck: fetching vulnerabilities' <<<"$$out"; then \
@@ -126,7 +144,7 @@ chaos: bin/temporal ## everything goes wrong for MINUTES, as SEED decides, and n
 	go run -C test ./chaos --for $(MINUTES)m --seed $(SEED)
 
 clean: ## what was built and what the demo keeps; not .run, where make run keeps the positions of real orgs
-	rm -rf bin .demo
+	rm -rf bin dist .demo
 
 # The official CLI with its server and Web UI; takes about three minutes to build, once.
 bin/temporal:

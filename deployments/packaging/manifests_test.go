@@ -1,4 +1,4 @@
-package packaging_test
+package main_test
 
 import (
 	"bufio"
@@ -39,8 +39,8 @@ type externalSecret struct {
 	} `json:"spec"`
 }
 
-// release is what a cluster would get of the chart.
-type release struct {
+// installed is what a cluster would get of the chart.
+type installed struct {
 	deployment *apps.Deployment
 	settings   *core.ConfigMap
 	dashboard  *core.ConfigMap
@@ -76,7 +76,7 @@ func render(values chartutil.Values) (map[string]string, error) {
 }
 
 // install decodes every rendered manifest strictly into the type of its kind.
-func install(t *testing.T, values chartutil.Values) (r release) {
+func install(t *testing.T, values chartutil.Values) (r installed) {
 	t.Helper()
 	files, err := render(values)
 	require.NoError(t, err)
@@ -98,7 +98,7 @@ func install(t *testing.T, values chartutil.Values) (r release) {
 	return r
 }
 
-func (r *release) decode(t *testing.T, name string, document []byte) {
+func (r *installed) decode(t *testing.T, name string, document []byte) {
 	t.Helper()
 	var kind struct {
 		meta.TypeMeta `json:",inline"`
