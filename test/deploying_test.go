@@ -88,6 +88,7 @@ func TestTheCommandsOfDeployingAreShell(t *testing.T) {
 // with a home directory of its own. The addresses of Okta, Devo and Temporal are those of stand-ins. A block that cannot
 // run here is skipped by its name.
 func TestTheCommandsOfDeployingWork(t *testing.T) {
+	t.Parallel()
 	all := deployingBlocks(t)
 	var titles []string
 	for _, b := range all {

@@ -12,7 +12,7 @@ import (
 	"okta-collector/internal/oktasim"
 )
 
-// container is the memory of the worker's container in deployments/kubernetes, in bytes.
+// container is the memory of the worker's container in deployments/helm, in bytes.
 const container = 256 << 20
 
 // longest is how long orgs may take to start. It is no expectation.
