@@ -1,6 +1,8 @@
 # Every target does its own set-up. It needs Go, make and, for all tests, what .ci/run installs from Debian.
 
 TEMPORAL_CLI   = github.com/temporalio/cli/cmd/temporal@v1.5.1
+TEMPORAL       = go.temporal.io/server/cmd
+TEMPORAL_AT    = v1.32.1
 STATICCHECK    = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 WORKFLOWCHECK  = go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 GOVULNCHECK    = golang.org/x/vuln/cmd/govulncheck@v1.9.0
@@ -42,7 +44,7 @@ TESTED         = awk '{ print; fflush() } /^ok / && !/\[no tests to run\]/ { ran
 MINUTES        = 20
 SEED           = 1
 
-.PHONY: help build module image release demo run check test test-windows deploying test-image test-release test-fips race lint audit vulndb pin bench chaos clean
+.PHONY: help build module image release demo run check test test-windows deploying test-cluster test-image test-release test-fips race lint audit vulndb pin bench chaos clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +96,9 @@ test-image: bin/temporal ## builds the image for both architectures with buildah
 
 deploying: bin/temporal ## runs the commands of docs/deploying.md that can run here, and names the others
 	@set -o pipefail; go test -C test -count 1 -timeout 30m -v -run TestTheCommandsOfDeploying . | grep -v '^=== '
+
+test-cluster: bin/temporal bin/cluster/server ## kills workers, PostgreSQL and the roles of a Temporal on it; it needs Debian's postgresql
+	go test -C test -count 1 -timeout 30m -v -run TestInACluster -cluster
 
 test-release: ## builds a release twice, in two directories, and installs the programs as go install does
 	go test -C $(PACKAGING) -count 1 -timeout 30m -v -run Release -release
@@ -149,3 +154,7 @@ clean: ## what was built and what the demo keeps; not .run, where make run keeps
 # The official CLI with its server and Web UI; takes about three minutes to build, once.
 bin/temporal:
 	GOBIN=$(CURDIR)/bin go install $(TEMPORAL_CLI)
+
+# Temporal's server, for each role a process, and its schema tool; takes about five minutes to build, once.
+bin/cluster/server:
+	GOBIN=$(CURDIR)/bin/cluster go install $(TEMPORAL)/tools/sql@$(TEMPORAL_AT) $(TEMPORAL)/server@$(TEMPORAL_AT)

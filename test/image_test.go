@@ -71,7 +71,7 @@ func (b *buildah) base() string {
 	}
 	container := b.run("buildah", "from", "scratch")
 	b.run("buildah", "copy", container, root, "/")
-	b.run("buildah", "copy", container, runtime.GOROOT(), "/usr/local/go")
+	b.run("buildah", "copy", container, b.run("go", "env", "GOROOT"), "/usr/local/go")
 	b.run("buildah", "config", "--env", "PATH=/usr/local/go/bin:/bin", "--env", "HOME=/root", "--env", "GOTOOLCHAIN=local",
 		"--env", "GOPROXY=file:///modules", "--env", "GOSUMDB=off", container)
 	b.run("buildah", "commit", container, "localhost/go")

@@ -235,7 +235,7 @@ func TestGoInstallsAReleaseOfARepositoryWithAnAddress(t *testing.T) {
 	root := source(t)
 	command(t, root, nil, "make", "module", "MODULE="+name)
 	for _, dir := range []string{".", "test", "deployments/packaging"} {
-		command(t, filepath.Join(root, dir), nil, "go", "vet", "-vettool=/bin/true", "./...") // everything is found
+		command(t, filepath.Join(root, dir), nil, "go", "list", "-deps", "-test", "./...") // every import is found
 	}
 
 	proxy := filepath.Join(t.TempDir(), name, "@v")
@@ -243,6 +243,7 @@ func TestGoInstallsAReleaseOfARepositoryWithAnAddress(t *testing.T) {
 	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(proxy, "v1.2.3.mod"), mod, 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(proxy, "list"), []byte("v1.2.3\n"), 0o644))
 	require.NoError(t, os.WriteFile(filepath.Join(proxy, "v1.2.3.info"), []byte(`{"Version":"v1.2.3"}`), 0o644))
 	archive, err := os.Create(filepath.Join(proxy, "v1.2.3.zip"))
 	require.NoError(t, err)
