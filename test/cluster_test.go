@@ -34,7 +34,7 @@ type temporalCluster struct {
 	dir, bin string
 	address  string // of the frontend
 	database string // PostgreSQL's port
-	running  map[string]*exec.Cmd
+	running  map[string]*process
 }
 
 func newCluster(t *testing.T) *temporalCluster {
@@ -49,7 +49,7 @@ func newCluster(t *testing.T) *temporalCluster {
 	bin, err := filepath.Abs("../bin/cluster")
 	require.NoError(t, err)
 	require.FileExists(t, filepath.Join(bin, "server"), "make bin/cluster/server builds it")
-	c := &temporalCluster{t: t, dir: t.TempDir(), bin: bin, running: map[string]*exec.Cmd{}}
+	c := &temporalCluster{t: t, dir: t.TempDir(), bin: bin, running: map[string]*process{}}
 	c.startPostgreSQL(filepath.Dir(found[len(found)-1]))
 	c.makeSchema()
 	c.configure()
@@ -60,27 +60,22 @@ func newCluster(t *testing.T) *temporalCluster {
 }
 
 // begin starts a process, which ends with the test, under a name.
-func (c *temporalCluster) begin(name string, cmd *exec.Cmd) {
+func (c *temporalCluster) begin(name string, cmd *exec.Cmd) *process {
 	c.t.Helper()
-	out, err := os.OpenFile(filepath.Join(c.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	require.NoError(c.t, err)
-	defer out.Close()
-	cmd.Stdout, cmd.Stderr = out, out
+	p := &process{cmd: cmd, out: &output{}, done: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = p.out, p.out
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	require.NoError(c.t, cmd.Start())
-	if _, again := c.running[name]; !again {
-		c.t.Cleanup(func() { c.kill(name) })
-	}
-	c.running[name] = cmd
-}
-
-// kill ends a process at once.
-func (c *temporalCluster) kill(name string) {
-	_ = c.running[name].Process.Kill()
-	_ = c.running[name].Wait()
+	go func() {
+		p.err = cmd.Wait()
+		close(p.done)
+	}()
+	c.t.Cleanup(p.kill)
+	c.running[name] = p
+	return p
 }
 
 // asPostgres makes a command run as somebody other than root, which PostgreSQL demands.
@@ -105,35 +100,29 @@ func (c *temporalCluster) startPostgreSQL(bin string) {
 	c.t.Helper()
 	require.NoError(c.t, os.Mkdir(c.data(), 0o700))
 	for parent := c.dir; parent != os.TempDir() && parent != "/"; parent = filepath.Dir(parent) {
-		require.NoError(c.t, os.Chmod(parent, 0o755)) //nolint:gosec // PostgreSQL's user has to get through
+		require.NoError(c.t, os.Chmod(parent, 0o755)) // PostgreSQL's user has to get through
 	}
 	out, err := c.asPostgres(exec.CommandContext(c.t.Context(), filepath.Join(bin, "initdb"), "--auth=trust", "--username=temporal", "--no-sync", c.data())).CombinedOutput()
 	require.NoError(c.t, err, string(out))
 	_, c.database, _ = strings.Cut(freeAddress(c.t), ":")
 	c.postgreSQL(bin)
+}
+
+// postgreSQL starts PostgreSQL, and waits until it answers. It starts it again if it ends: after a kill, until the processes
+// of the one before have ended too.
+func (c *temporalCluster) postgreSQL(bin string) {
+	var p *process
 	c.eventually("PostgreSQL answers", func() bool {
+		if p == nil || p.ended() {
+			p = c.begin("postgresql", c.asPostgres(exec.Command(filepath.Join(bin, "postgres"), "-D", c.data(), "-h", "127.0.0.1", "-p", c.database, "-k", c.data(), "-c", "max_connections=300")))
+		}
 		return exec.CommandContext(c.t.Context(), filepath.Join(bin, "pg_isready"), "--host=127.0.0.1", "--port="+c.database).Run() == nil
 	})
 }
 
-func (c *temporalCluster) postgreSQL(bin string) {
-	c.begin("postgresql", c.asPostgres(exec.Command(filepath.Join(bin, "postgres"), "-D", c.data(), "-h", "127.0.0.1", "-p", c.database, "-k", c.data(), "-c", "max_connections=300")))
-}
-
-// restartPostgreSQL kills every process of PostgreSQL and starts it again.
 func (c *temporalCluster) restartPostgreSQL() {
-	bin := filepath.Dir(c.running["postgresql"].Path)
-	c.kill("postgresql")
-	// Its other processes end when they see that the first one has.
-	c.eventually("PostgreSQL starts again", func() bool {
-		c.postgreSQL(bin)
-		ready := exec.CommandContext(c.t.Context(), filepath.Join(bin, "pg_isready"), "--host=127.0.0.1", "--port="+c.database, "--timeout=10")
-		if ready.Run() == nil {
-			return true
-		}
-		c.kill("postgresql")
-		return false
-	})
+	c.running["postgresql"].kill()
+	c.postgreSQL(filepath.Dir(c.running["postgresql"].cmd.Path))
 }
 
 func (c *temporalCluster) makeSchema() {
@@ -198,7 +187,7 @@ func (c *temporalCluster) start(role string) {
 }
 
 func (c *temporalCluster) restart(role string) {
-	c.kill(role)
+	c.running[role].kill()
 	c.start(role)
 }
 

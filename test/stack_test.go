@@ -254,6 +254,16 @@ func (p *process) kill() {
 	<-p.done
 }
 
+// ended says whether the process has ended.
+func (p *process) ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // terminate asks the process to stop and returns its exit code, which is 0 if it has stopped in its own time.
 func (p *process) terminate(t *testing.T) (code int) {
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
