@@ -1,8 +1,8 @@
 # Every target does its own set-up. It needs Go, make and, for all tests, what .ci/run installs from Debian.
 
 TEMPORAL_CLI   = github.com/temporalio/cli/cmd/temporal@v1.5.1
-TEMPORAL       = go.temporal.io/server/cmd
-TEMPORAL_AT    = v1.32.1
+TEMPORAL_SERVER = go.temporal.io/server/cmd/server@v1.32.1
+TEMPORAL_SCHEMA = go.temporal.io/server/cmd/tools/sql@v1.32.1
 STATICCHECK    = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 WORKFLOWCHECK  = go.temporal.io/sdk/contrib/tools/workflowcheck@v0.6.0
 GOVULNCHECK    = golang.org/x/vuln/cmd/govulncheck@v1.9.0
@@ -157,4 +157,4 @@ bin/temporal:
 
 # Temporal's server, for each role a process, and its schema tool; takes about five minutes to build, once.
 bin/cluster/server:
-	GOBIN=$(CURDIR)/bin/cluster go install $(TEMPORAL)/tools/sql@$(TEMPORAL_AT) $(TEMPORAL)/server@$(TEMPORAL_AT)
+	GOBIN=$(CURDIR)/bin/cluster go install $(TEMPORAL_SCHEMA) $(TEMPORAL_SERVER)

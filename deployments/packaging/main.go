@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -49,8 +50,9 @@ func main() {
 }
 
 func (r release) build(ctx context.Context) error {
-	if !semver.IsValid(r.version) || semver.Canonical(r.version) != r.version {
-		return fmt.Errorf("%q is no version of a release: tag the commit, as in git tag v0.1.0, or give VERSION=v0.1.0", r.version)
+	// Canonical leaves out a build's metadata, and is empty for what is no version.
+	if r.version == "" || semver.Canonical(r.version) != r.version || strings.HasSuffix(r.version, "-dirty") {
+		return fmt.Errorf("%q is no version of a release: commit everything and tag the commit, as in git tag v0.1.0, or give VERSION=v0.1.0", r.version)
 	}
 	if err := os.Mkdir(r.out, 0o755); err != nil {
 		return fmt.Errorf("a release is built into a directory of its own: %w", err)

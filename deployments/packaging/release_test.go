@@ -179,7 +179,7 @@ func requireSame(t *testing.T, first, second string) {
 }
 
 func TestOnlyAVersionIsReleased(t *testing.T) {
-	for _, version := range []string{"", "1.2.3", "v1.2", "b01e3cc-dirty", "v1.2.3+dirty"} {
+	for _, version := range []string{"", "1.2.3", "v1.2", "b01e3cc-dirty", "v1.2.3+dirty", "v1.2.3-dirty"} {
 		r := of(t, "../..")
 		r.version = version
 		require.ErrorContains(t, r.build(t.Context()), "tag the commit", version)
