@@ -30,6 +30,9 @@ func makefile(t *testing.T, args ...string) (string, error) {
 	require.NoError(t, err)
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "Makefile"), content, 0o600))
+	module, err := os.ReadFile("../go.mod")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), module, 0o600))
 	make := exec.Command("make", append([]string{"--directory", dir, "--dry-run", "--old-file", "bin/temporal"}, args...)...)
 	make.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+filepath.Dir(dir))
 	out, err := make.CombinedOutput()
@@ -40,23 +43,27 @@ func TestWithoutARepositoryTheProgramsAreBuiltWithTheVersionGiven(t *testing.T) 
 	if testing.Short() {
 		t.Skip("it builds the programs")
 	}
-	made, err := makefile(t, "build", "VERSION=v1.2.3-4-gabcdef0")
+	made, err := makefile(t, "build", "VERSION=v1.2.3-4-gabcdef0", "COMMIT=abcdef0")
 	require.NoError(t, err, made)
-	for name, build := range map[string]string{
-		"make":       regexp.MustCompile(`(?m)^.*go build.*$`).FindString(made),
-		"Dockerfile": imageBuild(t),
+	builds := strings.Join(regexp.MustCompile(`(?m)^.*go build.*$`).FindAllString(made, -1), " && ")
+	for name, test := range map[string]struct {
+		build, into string
+		programs    []string
+	}{
+		"make":       {builds, " bin/", []string{"worker", "starter"}},
+		"Dockerfile": {imageBuild(t), " /out/", []string{"okta-collector-worker", "okta-collector"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir() + "/"
-			shell := exec.Command("sh", "-c", regexp.MustCompile(`-o \S+`).ReplaceAllString(build, "-o "+dir))
+			shell := exec.Command("sh", "-c", strings.ReplaceAll(test.build, test.into, " "+dir))
 			shell.Dir = ".."
-			shell.Env = append(os.Environ(), "VERSION=v1.2.3-4-gabcdef0", "TARGETOS=", "TARGETARCH=", "GOFLAGS=-buildvcs=false")
+			shell.Env = append(os.Environ(), "VERSION=v1.2.3-4-gabcdef0", "COMMIT=abcdef0", "TARGETOS=", "TARGETARCH=", "GOFLAGS=-buildvcs=false")
 			out, err := shell.CombinedOutput()
 			require.NoError(t, err, string(out))
-			for _, program := range []string{"worker", "starter"} {
+			for _, program := range test.programs {
 				out, err := exec.Command(dir+program, "--version").CombinedOutput()
 				require.NoError(t, err, string(out))
-				require.Contains(t, string(out), "v1.2.3-4-gabcdef0")
+				require.Contains(t, string(out), "v1.2.3-4-gabcdef0 (commit abcdef0, go")
 			}
 		})
 	}

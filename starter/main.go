@@ -1,9 +1,9 @@
-// Command starter starts, watches and controls the collector's workflows.
+// Package starter is the program that starts, watches and controls the collector's workflows.
 //
 // It talks to Temporal, which the TEMPORAL_* variables and profiles name. Only start, check and services read the
 // collector's own settings. It exits with 0 if all is well, with 1 after a failure or if a service needs attention, with
 // 2 if it was called wrongly, and with 130 if it was interrupted.
-package main
+package starter
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -31,10 +32,14 @@ const (
 	exitInterrupted = 130 // as shells do
 )
 
-func main() {
+// Main runs the program with the process's arguments, and ends the process. The program's help and errors name it as it
+// was called: starter, or okta-collector where it is installed.
+func Main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(execute(ctx, newRoot(connect)))
+	root := newRoot(connect)
+	root.Use = filepath.Base(os.Args[0])
+	os.Exit(execute(ctx, root))
 }
 
 // execute runs the command, and returns its exit code.
@@ -76,7 +81,7 @@ as okta/default/users, on those of --tenant, or on all; start acts on those in t
 resume, stop and status also accept the ids of backfills, which status shows. Commands that change
 something print a line for each id: the result, or FAILED: and the reason. The TEMPORAL_* variables
 name Temporal; start, check and services read the same settings as the worker. docs/operating.md has more.`,
-		Version:       buildinfo.Version(),
+		Version:       buildinfo.Details(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}

@@ -50,7 +50,7 @@ func TestOddWorkflowsInTheNamespaceStopNoCommand(t *testing.T) {
 	begin("okta/acme/apps", "OrderWorkflow", "nobody")
 
 	shown := func() (ids map[string]map[string]any) {
-		cmd := exec.Command(filepath.Join(environment.dir, "starter"), "status", "-o", "json")
+		cmd := exec.Command(filepath.Join(environment.dir, "okta-collector"), "status", "-o", "json")
 		cmd.Env = environ(s.env)
 		out, _ := cmd.Output() // it fails, because these need attention
 		var rows []map[string]any

@@ -247,7 +247,7 @@ func TestEveryBadSettingIsNamedInOneMessage(t *testing.T) {
 	s.env["DEVO_CERT_FILE"] = filepath.Join(s.dir, "absent.pem")
 	s.env["COLLECTOR_LOG_LEVEL"] = "loud"
 	s.env["OKTA_RATE_SHRAE"] = "0.4"
-	out, code := s.command(filepath.Join(environment.dir, "worker"))
+	out, code := s.command(filepath.Join(environment.dir, "okta-collector-worker"))
 	require.Equal(t, 2, code)
 	prefix := strings.ToUpper(s.tenant) + "_"
 	for _, want := range []string{prefix + "OKTA_URL", prefix + "OKTA_RATE_SHARE", "DEVO_CERT_FILE", "COLLECTOR_LOG_LEVEL", "OKTA_RATE_SHRAE", "OKTA_RATE_SHARE"} {

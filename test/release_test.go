@@ -32,11 +32,11 @@ func badRelease(t *testing.T) string {
 	overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{file: filepath.Join(dir, "collect.go")}})
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "overlay.json"), overlay, 0o600))
-	build := exec.Command("go", "build", "-trimpath", "-overlay", filepath.Join(dir, "overlay.json"), "-o", dir+"/", "./worker")
+	build := exec.Command("go", "build", "-trimpath", "-overlay", filepath.Join(dir, "overlay.json"), "-o", dir+"/", "./cmd/okta-collector-worker")
 	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
-	return filepath.Join(dir, "worker")
+	return filepath.Join(dir, "okta-collector-worker")
 }
 
 // TestABadReleaseIsNamedAndTheWayBackLosesNothing replaces a worker by one that cannot replay, and rolls back. Of the
@@ -97,7 +97,7 @@ func TestABadReleaseIsNamedAndTheWayBackLosesNothing(t *testing.T) {
 // rows are what `starter status` knows of the tenant, by id.
 func (s *stack) rows() map[string]statusRow {
 	s.t.Helper()
-	out, _ := s.command(filepath.Join(environment.dir, "starter"), "status", "--tenant", s.tenant, "-o", "json")
+	out, _ := s.command(filepath.Join(environment.dir, "okta-collector"), "status", "--tenant", s.tenant, "-o", "json")
 	var list []statusRow
 	require.NoError(s.t, json.NewDecoder(strings.NewReader(out)).Decode(&list), out)
 	rows := map[string]statusRow{}

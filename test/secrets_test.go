@@ -308,7 +308,7 @@ func TestNothingNeedsRoot(t *testing.T) {
 		return os.Chown(path, nobody, nobody)
 	}))
 	worker := filepath.Join(s.dir, "worker")
-	require.NoError(t, os.Link(filepath.Join(environment.dir, "worker"), worker))
+	require.NoError(t, os.Link(filepath.Join(environment.dir, "okta-collector-worker"), worker))
 	p := &process{cmd: exec.Command(worker), out: &output{}, done: make(chan struct{})}
 	p.cmd.Env, p.cmd.Dir = environ(s.env), s.dir
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
@@ -380,7 +380,7 @@ func (s *stack) argumentsOfStarter(args ...string) string {
 	var asked atomic.Bool
 	release := s.holdOkta(func(*http.Request) bool { asked.Store(true); return true })
 	defer s.org.SetFaults(nil)
-	cmd := exec.Command(filepath.Join(environment.dir, "starter"), args...)
+	cmd := exec.Command(filepath.Join(environment.dir, "okta-collector"), args...)
 	cmd.Env = environ(s.env)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(s.t, cmd.Start())

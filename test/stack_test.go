@@ -67,7 +67,7 @@ func TestMain(m *testing.M) {
 // setUp builds the programs and starts Temporal, once.
 var setUp = sync.OnceFunc(func() {
 	environment.err = func() error {
-		root, err := product.Build(context.Background(), environment.dir, "./worker", "./starter")
+		root, err := product.Build(context.Background(), environment.dir, "./cmd/okta-collector-worker", "./cmd/okta-collector")
 		if err != nil {
 			return err
 		}
@@ -221,7 +221,7 @@ func (s *stack) launchBuild(program string, env map[string]string) *process {
 }
 
 // workerProgram is the worker as it is.
-func workerProgram() string { return filepath.Join(environment.dir, "worker") }
+func workerProgram() string { return filepath.Join(environment.dir, "okta-collector-worker") }
 
 // begin starts a worker of a build with an environment of its own.
 func (s *stack) begin(program string, env map[string]string) *process {
@@ -261,6 +261,16 @@ func (p *process) kill() {
 	<-p.done
 }
 
+// ended says whether the process has ended.
+func (p *process) ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // terminate asks the process to stop and returns its exit code, which is 0 if it has stopped in its own time.
 func (p *process) terminate(t *testing.T) (code int) {
 	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
@@ -274,7 +284,7 @@ func (p *process) terminate(t *testing.T) (code int) {
 
 // starter runs bin/starter and returns what it printed and its exit code.
 func (s *stack) starter(args ...string) (string, int) {
-	return s.command(filepath.Join(environment.dir, "starter"), args...)
+	return s.command(filepath.Join(environment.dir, "okta-collector"), args...)
 }
 
 // temporal runs the official CLI.

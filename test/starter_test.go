@@ -33,7 +33,7 @@ func (s *stack) reports(ids ...string) (all []starterReport) {
 		ids = []string{"--tenant", s.tenant}
 	}
 	s.eventually("the status is shown", func() bool {
-		cmd := exec.Command(filepath.Join(environment.dir, "starter"), append([]string{"status", "-o", "json"}, ids...)...)
+		cmd := exec.Command(filepath.Join(environment.dir, "okta-collector"), append([]string{"status", "-o", "json"}, ids...)...)
 		cmd.Env = environ(s.env)
 		out, _ := cmd.Output() // it fails also when what it shows needs attention
 		all = nil
@@ -44,7 +44,7 @@ func (s *stack) reports(ids ...string) (all []starterReport) {
 
 // beside runs bin/starter beside the test.
 func (s *stack) beside(args ...string) *process {
-	p := &process{cmd: exec.Command(filepath.Join(environment.dir, "starter"), args...), out: &output{}, done: make(chan struct{})}
+	p := &process{cmd: exec.Command(filepath.Join(environment.dir, "okta-collector"), args...), out: &output{}, done: make(chan struct{})}
 	p.cmd.Env = environ(s.env)
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -1,4 +1,4 @@
-package main
+package worker
 
 import (
 	"context"
@@ -98,18 +98,33 @@ type phase struct {
 
 // ServeHTTP implements http.Handler.
 func (r *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	ctx, cancel := context.WithTimeout(req.Context(), askTimeout)
+	if problem := r.problem(req.Context()); problem != "" {
+		unavailable(w, problem)
+		return
+	}
+	fmt.Fprintln(w, printable.Text(r.reached()))
+}
+
+// problem returns why the worker does not work or does not reach Temporal; empty if it does.
+func (r *readiness) problem(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	p := r.Load()
 	if p.temporal == nil {
-		unavailable(w, p.reason)
-	} else if _, err := p.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
-		unavailable(w, "Temporal cannot be reached: "+temporalclient.Explain(err).Error())
-	} else if err := r.contact.failure(); err != nil {
-		unavailable(w, err.Error())
-	} else {
-		fmt.Fprintln(w, printable.Text(strings.Join(append([]string{"ok"}, r.unreached()...), "\n")))
+		return p.reason
 	}
+	if _, err := p.temporal.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
+		return "Temporal cannot be reached: " + temporalclient.Explain(err).Error()
+	}
+	if err := r.contact.failure(); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// reached returns ok, and below it each Okta or Devo that the worker does not reach.
+func (r *readiness) reached() string {
+	return strings.Join(append([]string{"ok"}, r.unreached()...), "\n")
 }
 
 // unavailable answers 503 with a reason, which may be an error from anywhere.
@@ -126,13 +141,24 @@ type liveness struct {
 
 // ServeHTTP implements http.Handler.
 func (l *liveness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	if silence := l.ready.contact.silence(); silence >= maxSilence {
-		if problem := l.problem(req.Context()); problem != "" {
-			unavailable(w, fmt.Sprintf("Temporal has not answered for %v; a restart may help. Last problem: %s", silence.Round(time.Second), problem))
-			return
-		}
+	if failure := l.failure(req.Context()); failure != "" {
+		unavailable(w, failure)
+		return
 	}
 	fmt.Fprintln(w, "ok")
+}
+
+// failure returns why a restart may help; empty if it would not.
+func (l *liveness) failure(ctx context.Context) string {
+	silence := l.ready.contact.silence()
+	if silence < maxSilence {
+		return ""
+	}
+	problem := l.problem(ctx)
+	if problem == "" {
+		return ""
+	}
+	return fmt.Sprintf("Temporal has not answered for %v; a restart may help. Last problem: %s", silence.Round(time.Second), problem)
 }
 
 // problem asks Temporal once more, and returns why it does not answer; empty if it does.

@@ -1,9 +1,9 @@
-// Command worker runs the collector's workflows and activities until it is told to stop.
+// Package worker is the program that runs the collector's workflows and activities until it is told to stop.
 //
 // Its settings are environment variables, which --help lists. Temporal's own TEMPORAL_* variables and profiles configure
 // the connection to Temporal. It exits with 0 after SIGTERM or SIGINT, with 1 after a failure, and with 2 if an argument
 // or a setting is wrong.
-package main
+package worker
 
 import (
 	"context"
@@ -28,7 +28,8 @@ const (
 	exitUsage  = 2
 )
 
-func main() {
+// Main runs the program with the process's arguments, and ends the process.
+func Main() {
 	os.Exit(command(os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -50,7 +51,7 @@ func command(args []string, stdout, logFile *os.File) int {
 		fmt.Fprintf(stderr, "worker: takes no arguments, but got %q; its settings are environment variables, see worker --help\n", flags.Arg(0))
 		return exitUsage
 	case *version:
-		fmt.Fprintln(stdout, "okta-collector worker", buildinfo.Version())
+		fmt.Fprintln(stdout, "okta-collector worker", buildinfo.Details())
 		return 0
 	case *health:
 		if err := askHealth(context.Background()); err != nil {

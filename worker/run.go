@@ -1,4 +1,4 @@
-package main
+package worker
 
 import (
 	"context"
@@ -63,9 +63,11 @@ func run(ctx context.Context, cfg config.Config, options client.Options, log *za
 	running := &services{tenants: names}
 	strangers := &strangers{}
 	registry.MustRegister(running, strangers)
-	server := newServer(cfg.Listen, registry, ready, &liveness{ready, options.Namespace}, log)
+	live := &liveness{ready, options.Namespace}
+	server := newServer(cfg.Listen, registry, ready, live, log)
 	defer server.Close()
 	notServed := serve(ctx, server, log)
+	go notifySystemd(ctx, ready, live, log)
 
 	options.Logger = sdkLogger{log.Sugar()}
 	dialLog := log.With(zap.String("address", secret.ShownName(options.HostPort)), zap.String("namespace", secret.ShownName(options.Namespace)))

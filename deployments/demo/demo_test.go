@@ -37,9 +37,12 @@ func build(t *testing.T) (bin string) {
 	}
 	bin = t.TempDir()
 	require.NoError(t, os.Symlink(temporal, filepath.Join(bin, "temporal")))
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin+"/",
-		"okta-collector/worker", "okta-collector/starter", "okta-collector/internal/oktasim/cmd/oktasim").CombinedOutput()
-	require.NoError(t, err, string(out))
+	for name, program := range map[string]string{
+		"worker": "cmd/okta-collector-worker", "starter": "cmd/okta-collector", "oktasim": "internal/oktasim/cmd/oktasim",
+	} {
+		out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(bin, name), "../../"+program).CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
 	return bin
 }
 

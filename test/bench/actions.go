@@ -156,7 +156,7 @@ func (c *counting) count(ctx context.Context, span time.Duration) (string, error
 
 // starter runs bin/starter with the situation's settings.
 func (c *counting) starter(ctx context.Context, args ...string) error {
-	_, err := c.output(ctx, program{name: "starter-" + c.namespace, path: c.path("starter"), args: args, env: c.env})
+	_, err := c.output(ctx, program{name: "starter-" + c.namespace, path: c.path("okta-collector"), args: args, env: c.env})
 	return err
 }
 

@@ -44,7 +44,7 @@ func (s *stage) collect(ctx context.Context, tenant string, o *org, settings ...
 		return m, err
 	}
 	id := workflows.WorkflowID(tenant, "logs")
-	if _, err := s.output(ctx, program{name: "starter", path: s.path("starter"), args: []string{"start", id}, env: env}); err != nil {
+	if _, err := s.output(ctx, program{name: "starter", path: s.path("okta-collector"), args: []string{"start", id}, env: env}); err != nil {
 		return m, err
 	}
 	if m.Took, m.History, err = s.caughtUp(ctx, id); err != nil {

@@ -12,7 +12,7 @@ import (
 	"okta-collector/internal/oktasim"
 )
 
-// container is the memory of the worker's container in deployments/kubernetes, in bytes.
+// container is the memory of the worker's container in deployments/helm, in bytes.
 const container = 256 << 20
 
 // longest is how long orgs may take to start. It is no expectation.
@@ -90,7 +90,7 @@ func (s *stage) startOrgs(ctx context.Context, out io.Writer, orgs, eventBytes i
 		err = errors.Join(err, group.remove())
 	}()
 	began := time.Now()
-	if _, err := s.output(ctx, program{name: "starter", path: s.path("starter"), args: []string{"start"}, env: env}); err != nil {
+	if _, err := s.output(ctx, program{name: "starter", path: s.path("okta-collector"), args: []string{"start"}, env: env}); err != nil {
 		return m, err
 	}
 	err = worker.until(ctx, longest, func(context.Context) error {

@@ -37,7 +37,7 @@ type stage struct {
 }
 
 // built are the packages of the programs that are measured and stood in for.
-var built = []string{"./worker", "./starter", "./internal/oktasim/cmd/oktasim", "./internal/devosim/cmd/devosim"}
+var built = []string{"./cmd/okta-collector-worker", "./cmd/okta-collector", "./internal/oktasim/cmd/oktasim", "./internal/devosim/cmd/devosim"}
 
 // newStage builds the programs, as make build does, and starts Temporal, which ends with ctx.
 func newStage(ctx context.Context, dir string) (*stage, error) {

@@ -26,7 +26,7 @@ func (s *stage) startWorker(ctx context.Context, env, tenants []string, how func
 		"TEMPORAL_ADDRESS=" + s.address, "COLLECTOR_LISTEN=" + listen,
 		"COLLECTOR_TENANTS=" + strings.Join(tenants, ","), "COLLECTOR_TASK_QUEUE=" + tenants[0],
 	}, env...)
-	worker, err := s.start(ctx, how(program{name: "worker-" + tenants[0], path: s.path("worker"), env: env}))
+	worker, err := s.start(ctx, how(program{name: "worker-" + tenants[0], path: s.path("okta-collector-worker"), env: env}))
 	if err != nil {
 		return nil, nil, err
 	}

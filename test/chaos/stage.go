@@ -85,7 +85,7 @@ type worker struct {
 // newStage builds the programs and starts everything. It has to be closed, also after an error.
 func newStage(ctx context.Context, dir string) (*stage, error) {
 	s := &stage{dir: dir, opened: time.Now(), answers: newSpoilers(), excuses: newExcuses()}
-	root, err := product.Build(ctx, filepath.Join(dir, "bin"), "./worker", "./starter")
+	root, err := product.Build(ctx, filepath.Join(dir, "bin"), "./cmd/okta-collector-worker", "./cmd/okta-collector")
 	if err != nil {
 		return s, err
 	}
@@ -182,7 +182,7 @@ func (s *stage) newWorker(n int) (*worker, error) {
 	for _, t := range []string{tenant, tenantOverHTTP} {
 		w.env = append(w.env, setting(t, "OKTA_URL", w.okta.over("https")), setting(t, "OKTA_API_TOKEN", token))
 	}
-	w.program = keepRunning(s.dir, name, filepath.Join(s.dir, "bin", "worker"), w.env)
+	w.program = keepRunning(s.dir, name, filepath.Join(s.dir, "bin", "okta-collector-worker"), w.env)
 	return w, nil
 }
 
@@ -222,7 +222,7 @@ func (s *stage) startServices(ctx context.Context) error {
 
 // starter runs bin/starter.
 func (s *stage) starter(ctx context.Context, args ...string) error {
-	starter := exec.CommandContext(ctx, filepath.Join(s.dir, "bin", "starter"), args...)
+	starter := exec.CommandContext(ctx, filepath.Join(s.dir, "bin", "okta-collector"), args...)
 	starter.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir}, s.workers[0].env...)
 	if out, err := starter.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w\n%s", err, out)

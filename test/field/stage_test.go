@@ -61,7 +61,7 @@ func TestMain(m *testing.M) {
 // setUp builds the programs and starts Temporal, once.
 var setUp = sync.OnceFunc(func() {
 	environment.err = func() error {
-		root, err := product.Build(context.Background(), environment.dir, "./worker", "./starter")
+		root, err := product.Build(context.Background(), environment.dir, "./cmd/okta-collector-worker", "./cmd/okta-collector")
 		if err != nil {
 			return err
 		}
@@ -136,7 +136,7 @@ func (s *stage) program(name string, args ...string) *exec.Cmd {
 func (s *stage) startWorker() {
 	out, err := os.Create(filepath.Join(s.dir, "worker.log"))
 	require.NoError(s.t, err)
-	worker := s.program("worker")
+	worker := s.program("okta-collector-worker")
 	worker.Stdout, worker.Stderr = out, out
 	worker.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	require.NoError(s.t, worker.Start())
@@ -152,7 +152,7 @@ func (s *stage) startWorker() {
 
 // starter runs bin/starter. Some of its exit codes say that somebody should look: that is not this test's to judge.
 func (s *stage) starter(args ...string) string {
-	out, err := s.program("starter", args...).Output()
+	out, err := s.program("okta-collector", args...).Output()
 	if _, exited := err.(*exec.ExitError); !exited {
 		require.NoError(s.t, err)
 	}

@@ -65,12 +65,12 @@ func run(ctx context.Context, p plan) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	root, err := product.Build(ctx, dir, "./worker", "./starter")
+	root, err := product.Build(ctx, dir, "./cmd/okta-collector-worker", "./cmd/okta-collector")
 	if err != nil {
 		return err
 	}
 	if p.worker == "" {
-		p.worker = filepath.Join(dir, "worker")
+		p.worker = filepath.Join(dir, "okta-collector-worker")
 	}
 	temporal, err := testsuite.StartDevServer(ctx, testsuite.DevServerOptions{
 		ExistingPath: filepath.Join(root, "bin", "temporal"), DBFilename: filepath.Join(dir, "temporal.db"), LogLevel: "error",
@@ -126,7 +126,7 @@ func run(ctx context.Context, p plan) error {
 	if err := ready(ctx, behind["COLLECTOR_LISTEN"]); err != nil {
 		return err
 	}
-	starter := exec.CommandContext(ctx, filepath.Join(dir, "starter"), "start")
+	starter := exec.CommandContext(ctx, filepath.Join(dir, "okta-collector"), "start")
 	starter.Env = environ(env)
 	if out, err := starter.CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, out)

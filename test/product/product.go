@@ -6,17 +6,18 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 )
 
 // Build builds packages of the product, named from its root, into a directory, and returns the root.
 // The build runs there, so that the product's own go.mod chooses the dependencies and not the tests'.
 func Build(ctx context.Context, dir string, packages ...string) (root string, err error) {
-	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "okta-collector").Output()
+	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if err != nil {
 		return "", fmt.Errorf("finding the product's module: %w", err)
 	}
-	root = strings.TrimSpace(string(out))
+	root = filepath.Dir(filepath.Dir(strings.TrimSpace(string(out)))) // of test/go.mod
 	build := exec.CommandContext(ctx, "go", append([]string{"build", "-trimpath", "-o", dir + "/"}, packages...)...)
 	build.Dir, build.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
