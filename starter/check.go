@@ -47,26 +47,19 @@ ok, error where it is not, warning, remedy, note, found, notInOrg, empty, limits
 	asJSON := outputFlag(cmd)
 	send := cmd.Flags().Bool("send", false, "send one record of DEVO_MAX_EVENT to the table my.app.okta.check")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, warnings, err := config.Load()
-		warn(cmd, warnings...)
+		cfg, err := loadTenants(cmd)
 		if err != nil {
-			return usage(err)
-		}
-		wanted := tenantFlag(cmd)
-		if wanted != "" && !slices.ContainsFunc(cfg.Tenants, func(t config.Tenant) bool { return t.Name == wanted }) {
-			return usagef("tenant %q is not in COLLECTOR_TENANTS", wanted)
+			return err
 		}
 		owner := sync.OnceValue(func() string { return namespaceOf(cmd.Context(), connect) })
 		results := checkTemporal(cmd.Context(), connect, cfg.TaskQueue)
 		for _, tenant := range cfg.Tenants {
-			if wanted == "" || tenant.Name == wanted {
-				if strings.HasPrefix(tenant.Devo.URL, "file:") {
-					tenant.Devo.Owner = owner()
-				}
-				results = append(results, checkTenant(cmd.Context(), tenant, *send)...)
+			if strings.HasPrefix(tenant.Devo.URL, "file:") {
+				tenant.Devo.Owner = owner()
 			}
+			results = append(results, checkTenant(cmd.Context(), tenant, *send)...)
 		}
-		results = append(results, risky(append(cfg.Risks, temporalclient.Risks()...), wanted)...)
+		results = append(results, risky(append(cfg.Risks, temporalclient.Risks()...), tenantFlag(cmd))...)
 		out, failed := cmd.OutOrStdout(), 0
 		for _, r := range results {
 			if !r.OK {
@@ -80,6 +73,22 @@ ok, error where it is not, warning, remedy, note, found, notInOrg, empty, limits
 		return err
 	}
 	return cmd
+}
+
+// loadTenants reads all settings, and warns of what is odd in them. If --tenant is given, it keeps that tenant only.
+func loadTenants(cmd *cobra.Command) (config.Config, error) {
+	cfg, warnings, err := config.Load()
+	warn(cmd, warnings...)
+	if err != nil {
+		return cfg, usage(err)
+	}
+	if wanted := tenantFlag(cmd); wanted != "" {
+		cfg.Tenants = slices.DeleteFunc(cfg.Tenants, func(t config.Tenant) bool { return t.Name != wanted })
+		if len(cfg.Tenants) == 0 {
+			return cfg, usagef("tenant %q is not in COLLECTOR_TENANTS", wanted)
+		}
+	}
+	return cfg, nil
 }
 
 // risky returns a warning for each setting that is a risk, of the process and of one tenant or of all.

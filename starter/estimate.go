@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -53,21 +52,13 @@ const (
 // showEstimate asks the orgs of the settings, and prints what the services named would cost them; without names, those of
 // OKTA_SERVICES.
 func showEstimate(cmd *cobra.Command, names []string, asJSON bool) error {
-	cfg, warnings, err := config.Load()
-	warn(cmd, warnings...)
+	cfg, err := loadTenants(cmd)
 	if err != nil {
-		return usage(err)
-	}
-	wanted := tenantFlag(cmd)
-	if wanted != "" && !slices.ContainsFunc(cfg.Tenants, func(t config.Tenant) bool { return t.Name == wanted }) {
-		return usagef("tenant %q is not in COLLECTOR_TENANTS", wanted)
+		return err
 	}
 	said := func(format string, args ...any) { fmt.Fprintf(cmd.ErrOrStderr(), "starter: "+format+"\n", args...) }
 	all, failed := []estimated{}, 0
 	for _, t := range cfg.Tenants {
-		if wanted != "" && t.Name != wanted {
-			continue
-		}
 		of, err := estimateTenant(cmd.Context(), t, named(names, t.Services), said)
 		if err != nil {
 			return err

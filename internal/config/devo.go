@@ -106,8 +106,9 @@ func (t tenant) tables() map[string]string {
 		service, tag = strings.TrimSpace(service), strings.TrimSpace(tag)
 		switch {
 		case tables[service] == "":
+			records := slices.Sorted(maps.Keys(okta.RecordTables))
 			t.wrong("DEVO_TABLES", "has %s, which is not a service; want service=table,... with services, %s; %s",
-				secret.Shown(service), strings.Join(slices.Sorted(maps.Keys(okta.RecordTables)), " or "), okta.Suggestion(service))
+				secret.Shown(service), strings.Join(records, " or "), okta.Suggestion(service, records...))
 		case given[service]:
 			t.wrong("DEVO_TABLES", "has %s twice", service)
 		case devo.CheckTag(tag) != nil:

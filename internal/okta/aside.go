@@ -99,7 +99,8 @@ func (r *Reader) passConstant(pos checkpoint.Position, above parents, e *Error) 
 // the fault of the service: then putAside also returns an error, and the position is where the first of them is listed. If
 // all of them have answered that the feature is off, the service is not in the org.
 //
-// A feature that is off for one parent, and not for another one before it in the pull, says nothing about the service.
+// A feature that is off for one parent, and not for another one before it in the pull, says nothing about the service. Nor
+// do the few parents of a pull of changes, since a full pull has listed others.
 func (r *Reader) putAside(pos checkpoint.Position, above parents, cursor string, e *Error) (*Page, error) {
 	date := e.date
 	if date.IsZero() {
@@ -129,7 +130,7 @@ func (r *Reader) putAside(pos checkpoint.Position, above parents, cursor string,
 		r.advance(p, above.pages, date)
 	}
 	// The feature is off for five parents, or for all there are.
-	off := e.off && !pos.Pull.Listed && (pos.Row == nil || pos.Row.Off == pos.Row.Parents)
+	off := e.off && !pos.Pull.Listed && pos.Pull.Kind == checkpoint.PullFull && (pos.Row == nil || pos.Row.Off == pos.Row.Parents)
 	switch {
 	case off && (!kept || p.Position.Retrying):
 		return &Page{Position: pos.BetweenPulls(), Pull: pos.Pull.Kind}, e.notInOrg(r.collection)
@@ -152,10 +153,12 @@ func (r *Reader) failedAgain(pos checkpoint.Position, above parents, parent stri
 	p.Position.Pull = &pull
 	p.warn(WarnAside, "%s failed again at the end of the pull, and is left to the next one: %s", parent, e)
 	r.advance(p, above.pages, date)
-	if p.CaughtUp && e.off && !pull.Listed {
+	switch {
+	case !p.CaughtUp, pull.Kind == checkpoint.PullChanges:
+		return p, nil
+	case e.off && !pull.Listed:
 		return &Page{Position: pos.BetweenPulls(), Pull: pull.Kind}, e.notInOrg(r.collection)
-	}
-	if p.CaughtUp && !pull.Reached {
+	case !pull.Reached:
 		p.CaughtUp, p.begins, p.ends, p.odd = false, false, nil, checkpoint.Oddities{}
 		p.Position = pos.BetweenPulls()
 		return p, e.ofService("no listing under any of " + r.collection.Under[0].name() + " has succeeded")

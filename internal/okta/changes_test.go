@@ -147,6 +147,33 @@ func TestAPullOfChangedGroupsGoesOnFromEveryPosition(t *testing.T) {
 	}
 }
 
+func TestAChangedGroupThatCannotBeListedStopsNoOtherPull(t *testing.T) {
+	for _, answer := range append([]string{"403 E0000006", "400 E0000001"}, off...) {
+		t.Run(answer, func(t *testing.T) {
+			sim := newMembership(3, 1)
+			sim.changed[1] = epoch.Add(-time.Minute)
+			org, _ := newOrg(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/api/v1/groups/00g1/users" {
+					answers{r.URL.Path: answer}.ServeHTTP(w, r)
+					return
+				}
+				sim.ServeHTTP(w, r)
+			}))
+			r := org.Reader(service(t, "group_members"), okta.Begin{}, sim.Now)
+			last := checkpoint.Position{ChangedSince: epoch.Add(-15 * time.Minute), LastFull: epoch.Add(-time.Hour), FullObjects: 3}
+			first := pull(t, r, last)
+			require.EqualValues(t, 1, first.oddities.Missing)
+			require.Equal(t, last.ChangedSince, first.position.ChangedSince, "it is tried once more")
+			second := pull(t, r, first.position)
+			require.Equal(t, epoch, second.position.ChangedSince, "and left to the next full pull")
+
+			sim.now = epoch.Add(15 * time.Minute)
+			sim.changed[2] = sim.now.Add(-time.Minute)
+			same(t, sim.expected(2), pull(t, r, second.position).withMembers(t))
+		})
+	}
+}
+
 func TestARefusedCursorOfTheChangedGroupsGoesOnBehindWhatIsDone(t *testing.T) {
 	sim := newMembership(450, 1)
 	for group := range sim.changed {

@@ -129,23 +129,23 @@ func (p *Page) Deleted(from, to int) []Deleted {
 
 // readDeleted reads which objects the page's events say were deleted.
 func (p *Page) readDeleted() {
-	unclear := 0 // events that name no object
+	lacking := 0 // events of which not every object is known
 	for i, e := range p.all[p.done:] {
 		if e.deletes == nil || !succeeded(e.raw) {
 			continue
 		}
 		found := e.deletes.in(e.raw)
-		for j := range found {
-			found[j].at = p.done + i
+		room := min(maxDeleted, maxDeletedOnPage-len(p.deleted))
+		if len(found) == 0 || len(found) > room {
+			lacking++
 		}
-		if len(found) == 0 || len(p.deleted)+len(found) > maxDeletedOnPage {
-			unclear++
-			continue
+		for _, d := range found[:min(len(found), room)] {
+			d.at = p.done + i
+			p.deleted = append(p.deleted, d)
 		}
-		p.deleted = append(p.deleted, found...)
 	}
-	if unclear > 0 {
-		p.warn(WarnDeleted, "%d events on a page say that something was deleted, and not of which id: the table of deletions lacks it", unclear)
+	if lacking > 0 {
+		p.warn(WarnDeleted, "%d events on a page say that something was deleted, and name no id or too many: the table of deletions lacks it", lacking)
 	}
 }
 
@@ -155,7 +155,8 @@ func succeeded(event []byte) bool {
 	return result == "" || result == "null" || result == `"SUCCESS"`
 }
 
-// in returns the objects that an event says were deleted, at most maxDeleted: each with each of the parents.
+// in returns the objects that an event says were deleted, each with each of the parents. Of more than maxDeleted, it returns
+// one more than that.
 func (d *deletion) in(event []byte) (all []Deleted) {
 	collection, _ := catalog.Lookup(d.of) // a test checks that the catalog has it
 	targets := rawMember(event, "target")
@@ -175,16 +176,17 @@ func (d *deletion) in(event []byte) (all []Deleted) {
 	uuid, published := plainMember(event, "uuid", maxStamp), plainMember(event, "published", maxStamp)
 	for _, id := range idsOf(targets, d.object) {
 		for _, under := range parents {
-			if len(all) == maxDeleted {
+			all = append(all, Deleted{Service: d.of, ID: id, Parents: under, Event: uuid, Published: published})
+			if len(all) > maxDeleted {
 				return all
 			}
-			all = append(all, Deleted{Service: d.of, ID: id, Parents: under, Event: uuid, Published: published})
 		}
 	}
 	return all
 }
 
-// idsOf returns the usable ids of the targets of a type, at most maxDeleted, without duplicates.
+// idsOf returns the usable ids of the targets of a type, without duplicates. Of more than maxDeleted, it returns one more than
+// that.
 func idsOf(targets []byte, kind string) (ids []string) {
 	n := 0
 	for target := range jsontext.Elements(targets) {
@@ -193,7 +195,7 @@ func idsOf(targets []byte, kind string) (ids []string) {
 			continue
 		}
 		id := plainMember(target, "id", maxID)
-		if id != "" && len(ids) < maxDeleted && !slices.Contains(ids, id) {
+		if id != "" && len(ids) <= maxDeleted && !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 	}

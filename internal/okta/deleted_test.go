@@ -165,19 +165,25 @@ func TestOddTargetsAreSkippedWithAWarning(t *testing.T) {
 
 func TestThousandsOfTargetsCostBoundedMemory(t *testing.T) {
 	var targets []string
+	users := []string{targetOf("UserGroup", "00g1")}
 	for i := range 5000 {
+		users = append(users, targetOf("User", fmt.Sprintf("00u%d", i)))
 		targets = append(targets, targetOf("User", fmt.Sprintf("00u%d", i)), targetOf("UserGroup", fmt.Sprintf("00g%d", i)))
 	}
 	event := eventOf("group.user_membership.remove", success, targets...)
-	all, _ := deletedBy(t, asTheyAre, event)
+	all, page := deletedBy(t, asTheyAre, event)
 	require.Len(t, all, 64)
+	require.Equal(t, okta.WarnDeleted, page.Warnings[0].Kind, "the others have no record")
+	all, page = deletedBy(t, asTheyAre, eventOf("group.user_membership.remove", success, users[:65]...))
+	require.Len(t, all, 64)
+	require.Empty(t, page.Warnings, "all have one")
 
 	var events []string
 	few := eventOf("group.user_membership.remove", success, targets[:128]...)
 	for range 400 {
 		events = append(events, few)
 	}
-	all, page := deletedBy(t, asTheyAre, events...)
+	all, page = deletedBy(t, asTheyAre, events...)
 	require.LessOrEqual(t, len(all), 10_000)
 	require.Equal(t, okta.WarnDeleted, page.Warnings[0].Kind)
 }
