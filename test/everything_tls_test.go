@@ -43,7 +43,7 @@ func TestEverythingArrivesOverTLSUnderItsTableWithoutSecrets(t *testing.T) {
 	s.env["COLLECTOR_LOG_LEVEL"] = "debug"
 	arrived := s.keepTables()
 	s.startWorker()
-	s.collectThroughKills(func(service string) int { return s.shipped(tables[service]) })
+	s.collectThroughTwoKills(func(service string) int { return s.shipped(tables[service]) })
 
 	pulls := map[string][]pullLine{}
 	for _, line := range arrived.of(okta.RecordTables[okta.PullsTable]) {

@@ -221,19 +221,19 @@ func TestATenantThatTheWorkerDoesNotKnowKeepsItsPosition(t *testing.T) {
 	require.EqualValues(t, 2, s.inState("users", workflows.StateWaiting).Checkpoint.Totals.Pulls)
 }
 
-func TestAnUnknownServiceFailsAtOnceWithTheNamesThatExist(t *testing.T) {
+func TestAnUnknownServiceFailsAtOnceWithTheNameThatWasMeant(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, oktasim.Config{Seed: 14})
 	s.startWorker()
-	s.startByCLI("devices")
-	err := s.client.GetWorkflow(t.Context(), s.id("devices"), "").Get(t.Context(), nil)
-	require.ErrorContains(t, err, "logs, users, groups, apps, clients, idps, zones, app_users, app_groups, group_members")
+	s.startByCLI("device")
+	err := s.client.GetWorkflow(t.Context(), s.id("device"), "").Get(t.Context(), nil)
+	require.ErrorContains(t, err, "did you mean devices")
 
 	// Nobody misses it.
-	out, code := s.starter("status", s.id("devices"))
+	out, code := s.starter("status", s.id("device"))
 	require.Zero(t, code, out)
 	require.Contains(t, out, "nothing was ever collected under this id")
-	out, code = s.starter("stop", s.id("devices"))
+	out, code = s.starter("stop", s.id("device"))
 	require.Zero(t, code, out)
 	require.Contains(t, out, "not running; failed: ")
 }

@@ -158,7 +158,8 @@ func tellsDevo(t *testing.T, devoURL func(*stack) string) (lost int) {
 	for d := range s.devo.Delivered(tables["users"]) {
 		require.Equal(t, p.PullID, d.Pull, "the events' own @devo_pulling_id")
 	}
-	require.Equal(t, s.devo.Stats()[tables["users"]].Bytes, p.Bytes)
+	stats := s.devo.Stats()
+	require.Equal(t, stats[tables["users"]].Bytes+stats["my.app.okta.pulls"].Bytes, p.Bytes, "with the records that the pull begins and ends with")
 
 	var events, pages int64
 	for _, p := range about(records, "pull", "logs") {

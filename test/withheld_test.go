@@ -57,9 +57,9 @@ func TestWithheldScopesAndFeaturesThatAreOffStopTheirServicesAlone(t *testing.T)
 			s.startWorker()
 			blocked := map[string]string{} // by the scope that it lacks
 			var missing okta.Catalog
-			s.inParts(names(play.services), func(part []string) {
-				for _, service := range part {
-					c, _ := okta.Lookup(service)
+			s.inTwoParts(play.services, func(part okta.Catalog) {
+				for _, c := range part {
+					service := c.Name
 					if i := slices.IndexFunc(play.withheld, func(scope string) bool { return slices.Contains(okta.Catalog{c}.Scopes(), scope) }); i >= 0 {
 						blocked[service] = play.withheld[i]
 						s.blocked(service, play.withheld[i])

@@ -159,7 +159,7 @@ func (r *reader) addedMember(name, value []byte) error {
 
 // isParent reports whether an added member is the id of an object that others are listed under.
 func isParent(name []byte) bool {
-	return bytes.HasPrefix(name, []byte("@okta_")) && bytes.HasSuffix(name, []byte("_id")) || string(name) == "@okta_template"
+	return bytes.HasPrefix(name, []byte("@okta_")) && bytes.HasSuffix(name[len("@okta_"):], []byte("_id")) || string(name) == "@okta_template"
 }
 
 // text returns what is between the quotes of a JSON string, nil if value is none.

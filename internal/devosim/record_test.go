@@ -155,7 +155,7 @@ func TestAnObjectIsIdentified(t *testing.T) {
 
 func TestARecordOfSomethingUnreadableIsIdentifiedByItsText(t *testing.T) {
 	text := "{\"a\":\"\x01\"}"
-	o, err := devosim.ParseObject([]byte(`{"@okta_unreadable":"{\"a\":\"\u0001\"}","@okta_size":11,"@devo_pulling_id":7,"@okta_app_id":"a"}`))
+	o, err := devosim.ParseObject([]byte(`{"@okta_unreadable":"{\"a\":\"\u0001\"}","@okta_id":"x","@okta_size":11,"@devo_pulling_id":7,"@okta_app_id":"a"}`))
 	require.NoError(t, err)
 	require.Equal(t, devosim.UnreadableIdentityOf("a", text), o.Identity)
 	require.NotEqual(t, devosim.UnreadableIdentityOf("", text), o.Identity)
