@@ -85,7 +85,7 @@ check: lint ## the linters and the unit tests, in less than a minute
 
 test: bin/temporal ## all tests, the end-to-end ones included
 	@set -o pipefail; go test -count 1 -parallel 8 -timeout 30m ./... | $(TESTED)
-	@set -o pipefail; go test -C test -count 1 -parallel 8 -timeout 30m ./... | $(TESTED)
+	@set -o pipefail; go test -C test -count 1 -parallel 10 -timeout 30m ./... | $(TESTED)
 	@set -o pipefail; go test -C $(PACKAGING) -count 1 -timeout 30m ./... | $(TESTED)
 
 test-windows: bin/temporal ## three workers, killed now and then, share ten of Okta's windows of a minute; make test does it for three
