@@ -277,7 +277,12 @@ func TestInAClusterNothingIsLostOrRepeatedIntoFiles(t *testing.T) {
 			content, err := os.ReadFile(file(s, service))
 			require.NoError(t, err)
 			var got []string
+			pulls := map[string]int{}
 			for line := range strings.Lines(string(content)) {
+				if p, ok := pullOf(t, line); ok {
+					pulls[p.What]++
+					continue
+				}
 				object, _, found := strings.Cut(line, `,"@devo_pulling_id":`)
 				require.True(t, found)
 				got = append(got, object+"}")
@@ -286,6 +291,9 @@ func TestInAClusterNothingIsLostOrRepeatedIntoFiles(t *testing.T) {
 			slices.Sort(got)
 			require.Len(t, got, len(want), "%s/%s", s.tenant, service)
 			require.True(t, slices.Equal(want, got), "%s/%s: each object once, as Okta sent it", s.tenant, service)
+			if service != "logs" {
+				require.Equal(t, map[string]int{"begin": 1, "end": 1}, pulls, "%s/%s: one pull", s.tenant, service)
+			}
 		}
 	}
 }
