@@ -3,7 +3,6 @@ package starter
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -83,16 +82,11 @@ func servicesOf(tenant string) (config.Services, error) {
 }
 
 // named returns the collections that names and groups stand for, in the catalog's order; without any, those of default names.
-func named(names, without []string) (chosen okta.Catalog) {
+func named(names, without []string) okta.Catalog {
 	if len(names) == 0 {
 		names = without
 	}
-	for _, c := range okta.Services() {
-		if slices.ContainsFunc(names, func(name string) bool { return c.Name == name || c.In(name) }) {
-			chosen = append(chosen, c)
-		}
-	}
-	return chosen
+	return okta.Services().Choose(names...)
 }
 
 func showScopes(out io.Writer, scopes []string, asJSON bool) error {

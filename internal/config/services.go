@@ -22,33 +22,28 @@ func (t tenant) services() (chosen []string) {
 		t.wrong("OKTA_SERVICES", "names no service; want services or groups of them: %s", strings.Join(okta.Groups(), ", "))
 	}
 	catalog := okta.Services()
-	var wanted, unwanted okta.Catalog
-	anyWanted := false
+	var wanted, unwanted []string
 	for _, item := range items {
 		name, leftOut := strings.CutPrefix(item, "-")
-		found := catalog.Choose(name)
-		switch {
-		case found == nil:
+		if catalog.Choose(name) == nil {
 			t.wrong("OKTA_SERVICES", "has %s, which is neither a service nor a group; %s", secret.Shown(name), okta.Suggestion(name, okta.Groups()...))
-		case leftOut:
-			unwanted = append(unwanted, found...)
-		default:
-			wanted = append(wanted, found...)
 		}
-		anyWanted = anyWanted || !leftOut
-	}
-	if !anyWanted {
-		wanted = catalog.Choose(okta.GroupDefault)
-	}
-	for _, c := range catalog {
-		if _, left := unwanted.Lookup(c.Name); left {
-			continue
+		if leftOut {
+			unwanted = append(unwanted, name)
+		} else {
+			wanted = append(wanted, name)
 		}
-		if _, chose := wanted.Lookup(c.Name); chose {
+	}
+	if len(wanted) == 0 {
+		wanted = []string{okta.GroupDefault}
+	}
+	all, left := catalog.Choose(wanted...), catalog.Choose(unwanted...)
+	for _, c := range all {
+		if _, out := left.Lookup(c.Name); !out {
 			chosen = append(chosen, c.Name)
 		}
 	}
-	if len(chosen) == 0 && len(wanted) > 0 {
+	if len(chosen) == 0 && len(all) > 0 {
 		t.wrong("OKTA_SERVICES", "leaves out all that it names; want at least one service")
 	}
 	return chosen

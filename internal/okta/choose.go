@@ -33,10 +33,11 @@ func (c Collection) In(group string) bool {
 // PerUser reports whether a pull costs a request or more for each user of the org.
 func (c Collection) PerUser() bool { return len(c.Under) > 0 && c.Under[0].Of == "users" }
 
-// Choose returns the collections of a group, or the collection with this name; none if there is neither.
-func (c Catalog) Choose(name string) (chosen Catalog) {
+// Choose returns the collections that are named, by their own name or by a group's, in the catalog's order. Other names choose
+// nothing.
+func (c Catalog) Choose(names ...string) (chosen Catalog) {
 	for _, collection := range c {
-		if collection.Name == name || collection.In(name) {
+		if slices.ContainsFunc(names, func(name string) bool { return collection.Name == name || collection.In(name) }) {
 			chosen = append(chosen, collection)
 		}
 	}
