@@ -95,6 +95,9 @@ func (f *framer) frame(head func(tag string) []byte, tag string, batch Batch, fl
 
 // records renders each record as one line.
 func (f *framer) records(head func(tag string) []byte, records []Record, flush func(lines []byte) error) error {
+	if len(records) == 0 {
+		return nil
+	}
 	members, err := f.members(nil)
 	for i := 0; i < len(records) && err == nil; i++ {
 		err = f.line(head(records[i].Tag), records[i].JSON, members, flush)

@@ -33,7 +33,7 @@ const (
 	onlyTarget = ""
 )
 
-// deletions are from Okta's catalog of event types, 2026.08. docs/queries.md says which deletions no event tells.
+// deletions are from Okta's catalog of event types, 2026.08. docs/queries.md names the deletions that have no record.
 var deletions = []deletion{
 	{event: "user.lifecycle.delete.completed", of: "users", object: userTarget},
 	{event: "group.lifecycle.delete", of: "groups", object: groupTarget},
@@ -229,7 +229,7 @@ func member(object []byte, name string) string {
 // rawMember returns the value of a member of an object; nil if there is none. The last one of a name counts.
 func rawMember(object []byte, name string) (value []byte) {
 	for n, v := range jsontext.Members(object) {
-		if string(n) == name || slices.Contains(n, '\\') && jsontext.Text(n) == name {
+		if isNamed(n, name) {
 			value = v
 		}
 	}

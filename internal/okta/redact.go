@@ -120,7 +120,7 @@ func (o *Org) readTypes(c Collection, events []object) {
 	}
 }
 
-// isEventType reports whether a member of this name is eventType, however the name is spelt.
-func isEventType(name []byte) bool {
-	return string(name) == "eventType" || bytes.IndexByte(name, '\\') >= 0 && jsontext.Text(name) == "eventType"
+// isNamed reports whether the name of a member, which may have escapes, is name.
+func isNamed(member []byte, name string) bool {
+	return string(member) == name || bytes.IndexByte(member, '\\') >= 0 && jsontext.Text(member) == name
 }

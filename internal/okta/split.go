@@ -25,7 +25,7 @@ type object struct {
 	// id and published are the members that identify and date the object: their JSON without the quotes. They are nil if
 	// the member is absent, not a string or longer than maxID.
 	id, published []byte
-	// kind is the member eventType, of the same form; the last one counts.
+	// kind is the type of an event, the member eventType: its JSON without the quotes, like id. Of several members, it is the last.
 	kind []byte
 	// fault is why the element is no JSON object; nil if it is one. It repeats no byte of the element.
 	fault error
@@ -35,7 +35,7 @@ type object struct {
 	replaced bool
 	// dropped: the object is not shipped.
 	dropped bool
-	// deletes says of which object an event records the end; nil if of none.
+	// deletes is the deletion that an event of this type tells; nil if it tells none.
 	deletes *deletion
 }
 
@@ -291,7 +291,7 @@ func (s *splitter) element() (o object, err error) {
 		}
 		text := shortString(s.data[from:s.at])
 		switch {
-		case isEventType(name):
+		case isNamed(name, "eventType"):
 			o.kind = text
 		case text == nil:
 		case string(name) == "published":
