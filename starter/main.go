@@ -32,8 +32,8 @@ const (
 	exitInterrupted = 130 // as shells do
 )
 
-// Main runs the program with the process's arguments, and ends the process. The program's help and errors name it as it
-// was called: starter, or okta-collector where it is installed.
+// Main runs the program with the process's arguments, and ends the process. The help and the errors have the name by which
+// the program was called: starter, or okta-collector if it is installed.
 func Main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once

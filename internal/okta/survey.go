@@ -131,8 +131,8 @@ func (s *Survey) ask(ctx context.Context, c Collection, selects Level) (l list) 
 	return l
 }
 
-// count asks for the pages of one list, at most as many as are given, and notes in l what it sees. A page that is left counts
-// as a request, so that the list takes one more at least.
+// count asks for at most this many pages of one list, and notes in l what it sees. If the list has more pages, count adds one
+// request for them, and the estimate is a lower bound.
 func (s *Survey) count(ctx context.Context, c Collection, selects Level, under []string, pages int, l *list) (objects, requests int, err error) {
 	size := c.Limit
 	if c.Polled {

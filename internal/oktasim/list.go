@@ -122,7 +122,7 @@ func (o *Org) listedFor(a asked, q parameters) (int, *refusal) {
 	return parent, nil
 }
 
-// missingParameter refuses a request without a parameter that is required, or with a value that there is not.
+// missingParameter refuses a request that lacks a required parameter, or gives it an unknown value.
 func missingParameter(name string) *refusal {
 	return &refusal{status: http.StatusBadRequest, code: "E0000001", summary: "Api validation failed: " + name}
 }

@@ -29,7 +29,7 @@ var roleTypes = []string{
 	"APP_ADMIN", "USER_ADMIN", "HELP_DESK_ADMIN", "CUSTOM", "READ_ONLY_ADMIN", "GROUP_MEMBERSHIP_ADMIN", "SUPER_ADMIN", "ORG_ADMIN",
 }
 
-// isRoles says whether a collection's objects are role assignments.
+// isRoles reports whether a collection's objects are role assignments.
 func isRoles(c *collection) bool {
 	return c.name == "user_roles" || c.name == "group_roles" || c.name == "client_roles"
 }
