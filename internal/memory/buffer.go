@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"math/bits"
-	"sync"
 )
 
 // Buffer has the bytes of one page. One goroutine uses it, and must release it.
@@ -29,7 +28,7 @@ func (b *Buffer) ReadFrom(ctx context.Context, r io.Reader, announced int64, lim
 			return err
 		}
 	}
-	b.bytes = b.owner.bound.free.take(b.granted)
+	b.bytes = b.owner.bound.take(b.granted)
 	for {
 		if len(b.bytes) == cap(b.bytes) {
 			if err := b.grow(ctx, limit); err != nil {
@@ -60,15 +59,15 @@ func (b *Buffer) More(ctx context.Context, bytes int) ([]byte, error) {
 	if err := b.resize(ctx, b.granted+bytes); err != nil {
 		return nil, err
 	}
-	b.more = b.owner.bound.free.take(bytes)
+	b.more = b.owner.bound.take(bytes)
 	return b.more, nil
 }
 
 // Release gives the bytes back. A second call does nothing.
 func (b *Buffer) Release() {
 	bound := b.owner.bound
-	bound.free.put(b.bytes)
-	bound.free.put(b.more)
+	bound.put(b.bytes)
+	bound.put(b.more)
 	b.bytes, b.more = nil, nil
 	bound.mu.Lock()
 	defer bound.mu.Unlock()
@@ -92,8 +91,8 @@ func (b *Buffer) grow(ctx context.Context, limit int) error {
 	if err := b.resize(ctx, size); err != nil {
 		return err
 	}
-	larger := append(b.owner.bound.free.take(b.granted), b.bytes...)
-	b.owner.bound.free.put(b.bytes)
+	larger := append(b.owner.bound.take(b.granted), b.bytes...)
+	b.owner.bound.put(b.bytes)
 	b.bytes = larger
 	return nil
 }
@@ -123,25 +122,4 @@ func rounded(bytes int) int {
 	bytes = max(bytes, minSize)
 	step := 1 << (bits.Len(uint(bytes-1)) - 3)
 	return (bytes + step - 1) / step * step
-}
-
-// free keeps released buffers for the next pages, by size. Otherwise each page would be garbage for a while, beside those
-// under way. The garbage collector empties it.
-type free struct{ sizes sync.Map } // of *sync.Pool of []byte
-
-// take returns an empty buffer of a size.
-func (f *free) take(size int) []byte {
-	if pool, ok := f.sizes.Load(size); ok {
-		if b, ok := pool.(*sync.Pool).Get().(*[]byte); ok {
-			return (*b)[:0]
-		}
-	}
-	return make([]byte, 0, size)
-}
-
-func (f *free) put(b []byte) {
-	if b != nil {
-		pool, _ := f.sizes.LoadOrStore(cap(b), new(sync.Pool))
-		pool.(*sync.Pool).Put(&b)
-	}
 }

@@ -15,9 +15,9 @@ import (
 // more only for a page that turns out larger. A Bound is safe for concurrent use.
 type Bound struct {
 	limit int
-	free  free
 
 	mu      sync.Mutex
+	free    free
 	used    int
 	held    int       // buffers that have bytes
 	owners  []*Owner  // the next one to be served first

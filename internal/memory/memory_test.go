@@ -248,8 +248,12 @@ func TestTheHungerOfOneOwnerDoesNotStarveAnother(t *testing.T) {
 		bound := memory.New(128 * mib)
 		hungry, modest := bound.Join(), bound.Join()
 		end := make(chan struct{})
+		defer close(end) // also after a failure: the bubble ends when nobody waits
+		var pages []*memory.Buffer
 		for range 10 {
-			b := acquire(t, hungry, mib/2)
+			pages = append(pages, acquire(t, hungry, mib/2)) // before the first one grows
+		}
+		for _, b := range pages {
 			go func() {
 				defer b.Release()
 				_ = b.ReadFrom(t.Context(), &slow{63 * mib, end}, -1, 64*mib)
@@ -262,7 +266,6 @@ func TestTheHungerOfOneOwnerDoesNotStarveAnother(t *testing.T) {
 			require.NoError(t, read(b, 3*mib))
 			b.Release()
 		}
-		close(end)
 	})
 }
 
