@@ -70,7 +70,8 @@ type Claim func(ctx context.Context, c ledger.Claim) (ledger.Grant, error)
 type Member struct {
 	budget   *Budget
 	priority ledger.Priority
-	claim    Claim // nil: always alone
+	claim    Claim        // nil: always alone
+	save     func() error // nil: nothing is saved
 
 	mu        sync.Mutex
 	left      bool               // no more requests are sent
@@ -106,6 +107,11 @@ func (b *Budget) Join(p ledger.Priority) *Member {
 
 // Claims says how the member claims requests. It must be called before the first Acquire.
 func (m *Member) Claims(claim Claim) { m.claim = claim }
+
+// Saves says how the member makes a checkpoint durable that has its Windows; save calls Saved. Where the member is alone, Acquire
+// calls it before more requests are sent than the last durable checkpoint allows for. It must be called before the first
+// Acquire.
+func (m *Member) Saves(save func() error) { m.save = save }
 
 // Want says how many requests to an endpoint the next claim is for; 0: as many as there are. Of windows in which that endpoint
 // does not count, few are claimed. polls: the service asks again within a minute, although it got all that it wanted.
@@ -187,15 +193,23 @@ func (m *Member) isAlone(home string) bool {
 func (m *Member) Acquire(ctx context.Context, asked Endpoint) (*Ticket, error) {
 	for ctx.Err() == nil {
 		t, claims, err := m.take(asked)
-		if t != nil || err != nil {
-			return t, err
+		switch {
+		case t != nil:
+			return t, nil
+		case errors.Is(err, errUnsaved):
+			err = m.save()
+		case err == nil:
+			err = m.ask(ctx, asked, claims)
 		}
-		if err := m.ask(ctx, asked, claims); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
 	return nil, context.Cause(ctx)
 }
+
+// errUnsaved: a checkpoint has to be durable before the request is sent.
+var errUnsaved = errors.New("the last durable checkpoint does not allow for another request")
 
 // take reserves a request if one may be sent now. If it returns neither a ticket nor an error, the member has to claim.
 func (m *Member) take(asked Endpoint) (*Ticket, ledger.Claim, error) {
@@ -206,6 +220,8 @@ func (m *Member) take(asked Endpoint) (*Ticket, ledger.Claim, error) {
 	w.roll()
 	alone := m.isAlone(w.home)
 	switch {
+	case alone && w.allows() && m.save != nil && !w.isSaved():
+		return nil, ledger.Claim{}, errUnsaved
 	case alone && w.allows(), !alone && w.granted > w.used() && w.allows():
 		e.sent++
 		e.inFlight++

@@ -23,7 +23,7 @@ func (m *Member) Windows(at time.Time) (all []checkpoint.Window) {
 			continue
 		}
 		saved := checkpoint.Window{
-			Name: w.name, Limit: w.limit, Remaining: w.remaining, Used: w.used(), Reset: w.reset, Granted: w.granted, Open: !m.left,
+			Name: w.name, Limit: w.limit, Remaining: w.remaining, Used: w.used(), Reset: w.reset, Granted: w.granted, Open: !m.left || w.open,
 			Ends: at.Add(w.ends.Sub(m.budget.now())).Round(time.Millisecond).UTC(), Endpoint: w.endpoint,
 		}
 		if w.home != w.name {
@@ -36,9 +36,19 @@ func (m *Member) Windows(at time.Time) (all []checkpoint.Window) {
 		case w.allows():
 			saved.Used = min(saved.Used+checkpoint.Ahead(w.limit), w.allowed())
 		}
+		w.counted = saved.Used
 		all = append(all, saved)
 	}
 	return all
+}
+
+// Saved says that the checkpoint with the newest Windows is durable.
+func (m *Member) Saved() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, w := range m.windows {
+		w.saved = w.counted
+	}
 }
 
 // Alone returns the homes on which the member needs no claims, for its checkpoint. at is as for Windows.
@@ -77,7 +87,10 @@ func (m *Member) Restore(windows []checkpoint.Window, alone []checkpoint.Alone, 
 		}
 		w.limit, w.remaining, w.reset = saved.Limit, saved.Remaining, saved.Reset
 		w.ends = now.Add(min(left, maxWait))
-		w.previous = saved.Used
+		w.previous, w.saved = saved.Used, saved.Used
+		if !saved.Open { // a slice that is lost before its first checkpoint counts so many more
+			w.saved += checkpoint.Ahead(saved.Limit)
+		}
 		if w.open = saved.Open; w.open {
 			w.restored = saved.Used + saved.Remaining
 		}

@@ -26,6 +26,7 @@ type tenant struct {
 	ledger   ledger.Ledger
 	services map[string]*service
 	claims   map[string][]time.Time // by member
+	ending   sync.WaitGroup         // the slices of terminated runs
 	// delay is how long a claim takes at most on its way to the ledger, and an answer on its way back.
 	delay time.Duration
 }
@@ -53,6 +54,11 @@ type service struct {
 	// stop ends the slice now and then after it has claimed, as a worker does that is told to stop. forget begins anew now and
 	// then, without the checkpoint. mute loses the answer to a request now and then.
 	stop, forget, mute func() bool
+	// terminate ends the run now and then in the midst of a slice. The next run begins with what the slice began with, and the
+	// slice goes on until its worker notices.
+	terminate func() bool
+	// late leaves the checkpoint after an answer to be made durable later: when Acquire asks for it at the latest.
+	late func() bool
 
 	mu       sync.Mutex
 	durable  checkpoint.Checkpoint
@@ -139,12 +145,20 @@ func (s *service) slice(b *budget.Budget, until time.Time) (wait time.Duration) 
 			s.tenant.mu.Unlock()
 		}
 	}
+	from := s.durable
 	n := 0
 	m := b.Join(s.priority)
 	m.Claims(s.claim(context.Background(), s.slices, &n))
 	m.Want(s.at.Path, s.want, s.polls > 0)
 	m.Restore(s.durable.Windows, s.durable.Alone, time.Now())
-	save := func() { s.durable.Windows, s.durable.Alone = m.Windows(time.Now()), m.Alone(time.Now()) }
+	save := func() {
+		s.durable.Windows, s.durable.Alone = m.Windows(time.Now()), m.Alone(time.Now())
+		m.Saved()
+	}
+	m.Saves(func() error {
+		save()
+		return nil
+	})
 	asked := []budget.Endpoint{s.at}
 	if s.above != nil {
 		asked = []budget.Endpoint{*s.above, s.at}
@@ -160,6 +174,16 @@ func (s *service) slice(b *budget.Budget, until time.Time) (wait time.Duration) 
 		if s.kill() { // after it has claimed, and before it was sent
 			s.durable = s.durable.Lost()
 			return s.lost
+		}
+		if s.terminate() {
+			m.Saves(func() error { return errors.New("the run has ended") })
+			s.tenant.ending.Go(func() { s.goesOn(m, asked, ticket) })
+			s.mu.Lock()
+			s.durable = from.Lost()
+			s.durable.Alone = nil // the new run has to claim
+			clear(s.shared)       // it was not told
+			s.mu.Unlock()
+			return rand.N(10 * time.Second)
 		}
 		if s.stop() {
 			ticket.Lost()
@@ -188,7 +212,9 @@ func (s *service) slice(b *budget.Budget, until time.Time) (wait time.Duration) 
 			s.durable = s.durable.Lost()
 			return s.lost
 		}
-		save()
+		if !s.late() {
+			save()
+		}
 		if s.polls > 0 {
 			wait = s.polls
 			break
@@ -199,11 +225,27 @@ func (s *service) slice(b *budget.Budget, until time.Time) (wait time.Duration) 
 	return wait
 }
 
+// goesOn is the rest of a slice whose run was terminated. Its worker notices within two seconds.
+func (s *service) goesOn(m *budget.Member, asked []budget.Endpoint, ticket *budget.Ticket) {
+	for began := time.Now(); ; {
+		time.Sleep(s.took / 2)
+		limits := s.o[asked[0].Path].request(true)
+		time.Sleep(s.took / 2)
+		ticket.Answered(limits)
+		var err error
+		if ticket, err = m.Acquire(context.Background(), asked[len(asked)-1]); err != nil || time.Since(began) > 2*time.Second {
+			return
+		}
+		asked = asked[len(asked)-1:]
+	}
+}
+
 // collects adds a service.
 func (t *tenant) collects(name string, p ledger.Priority, at budget.Endpoint, o *bucket) *service {
 	s := &service{
 		tenant: t, id: "okta/acme/" + name, priority: p, at: at, o: map[string]*bucket{at.Path: o}, shared: map[string]int64{},
-		took: 200 * time.Millisecond, lost: 12 * time.Second, kill: never, stop: never, forget: never, mute: never,
+		took: 200 * time.Millisecond, lost: 12 * time.Second, kill: never, stop: never, forget: never, terminate: never,
+		mute: never, late: never,
 	}
 	t.services[s.id] = s
 	return s
@@ -228,6 +270,7 @@ func (t *tenant) run(d time.Duration) {
 		all.Go(func() { s.run(until) })
 	}
 	all.Wait()
+	t.ending.Wait()
 }
 
 // whole are the requests in the windows that were not cut off at the end.
@@ -280,6 +323,57 @@ func TestServicesWhoseWorkersAreKilledNeverUseMoreThanTheShare(t *testing.T) {
 	}
 }
 
+// TestCheckpointsThatAreLateLetNoWindowHaveMoreThanTheShare kills the worker of a service that is alone, and so counts for
+// itself, at any moment, once in a window at most. Its requests are ahead of the durable checkpoint then.
+func TestCheckpointsThatAreLateLetNoWindowHaveMoreThanTheShare(t *testing.T) {
+	for _, limit := range []int{4, 8, 12, 50, 600} {
+		for seed := range 8 {
+			t.Run(fmt.Sprint(limit, " ", seed), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					o, at := &bucket{limit: limit}, newTenantOf(t)
+					s := at.collects("logs", ledger.LiveList, logs, o)
+					s.took, s.lost = 10*time.Millisecond, rand.N(20*time.Second)
+					kills, next := 0, time.Now()
+					s.kill = func() bool {
+						if time.Now().Before(next) || rand.N(limit) > 0 {
+							return false
+						}
+						kills++
+						next = time.Now().Add(2*ledger.WindowLength + s.lost)
+						return true
+					}
+					s.late = func() bool { return rand.N(10) > 0 }
+					at.run(time.Hour)
+					require.Zero(t, o.denied)
+					require.LessOrEqual(t, slices.Max(o.own), limit/2, "%v", o.own)
+					require.Greater(t, kills, 5, "or the test shows little")
+				})
+			})
+		}
+	}
+}
+
+// TestARunThatIsTerminatedBeginsNoWindowAnew terminates runs of a service that is alone, and so counts for itself, in the midst
+// of slices. Their heartbeats are gone then.
+func TestARunThatIsTerminatedBeginsNoWindowAnew(t *testing.T) {
+	for _, limit := range []int{4, 12, 50} {
+		for seed := range 8 {
+			t.Run(fmt.Sprint(limit, " ", seed), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					o, at := &bucket{limit: limit}, newTenantOf(t)
+					at.delay = []time.Duration{20 * time.Millisecond, 3 * time.Second}[seed%2]
+					s := at.collects("logs", ledger.LiveList, logs, o)
+					s.terminate, s.stop, s.late = oneOf(3*limit), oneOf(3*limit), oneOf(2)
+					at.run(2 * time.Hour)
+					require.Zero(t, o.denied)
+					require.LessOrEqual(t, slices.Max(o.own), limit/2, "%v", o.own)
+					require.Greater(t, len(at.claims[s.id]), 5, "or the test shows little")
+				})
+			})
+		}
+	}
+}
+
 func TestAServiceThatIsAloneClaimsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, at := &bucket{limit: 12}, newTenantOf(t)
@@ -310,7 +404,7 @@ func TestEndpointsThatShareASecondWindowShareItsBudget(t *testing.T) {
 }
 
 // TestWhateverHappensNoWindowHasMoreThanTheShare lets everything happen that may: workers are killed and told to stop, answers
-// are lost, other clients use and begin the windows, services begin anew, and the tenant's workflow is terminated.
+// are lost, other clients use and begin the windows, services begin anew, and runs and the tenant's workflow are terminated.
 func TestWhateverHappensNoWindowHasMoreThanTheShare(t *testing.T) {
 	for seed := range 24 {
 		t.Run(strconv.Itoa(seed), func(t *testing.T) {
@@ -323,7 +417,7 @@ func TestWhateverHappensNoWindowHasMoreThanTheShare(t *testing.T) {
 					at.collects(name, ledger.BackfillList, logs, o)
 				}
 				for _, s := range at.services {
-					s.kill, s.stop, s.mute, s.forget = oneOf(40), oneOf(15), oneOf(15), oneOf(10)
+					s.kill, s.stop, s.mute, s.forget, s.terminate, s.late = oneOf(40), oneOf(15), oneOf(15), oneOf(10), oneOf(15), oneOf(2)
 				}
 				until := time.Now().Add(time.Hour)
 				var all sync.WaitGroup
@@ -371,6 +465,8 @@ func TestAClaimTellsOfAWindowOfWhichALostSliceMayHaveUsedMore(t *testing.T) {
 			turnedAway(t, err)
 			require.Len(t, told.Seen, 1)
 			require.Equal(t, name == "lost", told.Seen[0].Open)
+			m.Leave()
+			require.Equal(t, name == "lost", m.Windows(time.Now())[0].Open, "the ledger may not have heard it")
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"time"
 
+	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/ledger"
 )
 
@@ -20,6 +21,9 @@ type window struct {
 	// may have sent more than previous.
 	restored int
 	open     bool
+	// saved is how many requests the last durable checkpoint counts, with those that may be sent before the next one. counted
+	// is the same of the last checkpoint that was made. Both are 0 in a window that no checkpoint knows.
+	saved, counted int
 	// reset identifies the window: its end in Unix seconds by Okta's clock; 0 before the first answer. past is the reset
 	// of the window before, and passed is when that was over.
 	reset, past int64
@@ -66,6 +70,7 @@ func (w *window) renew() {
 	}
 	w.previous, w.restored, w.open, w.past = 0, 0, false, cmp.Or(w.reset, w.past)
 	w.granted, w.claimed, w.begun = 0, false, false
+	w.saved, w.counted = 0, 0
 }
 
 // endpointsIn are the endpoints whose requests count in the window.
@@ -103,6 +108,14 @@ func (w *window) allows() bool {
 		return inFlight == 0
 	}
 	return w.used() < w.allowed() && ledger.Leaves(w.limit, w.remaining-inFlight)
+}
+
+// isSaved reports whether one more request may be sent before another checkpoint is durable. If the worker is killed, the next
+// one counts what the checkpoint says. Of a window that no checkpoint knows, it counts all requests that Okta counts, but only
+// after its own first one. So that one must be left.
+func (w *window) isSaved() bool {
+	unknown := max(1, min(checkpoint.Ahead(w.limit), w.allowed()-1))
+	return w.ends.IsZero() || w.used() < max(w.saved, unknown)
 }
 
 // take takes what was granted in answer to a claim that was sent at this time.

@@ -14,6 +14,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -38,6 +39,9 @@ type Ledger struct {
 	Numbers int64 `json:"numbers,omitempty"`
 	// LostAt is when the ledger before this one was lost; zero if there was none.
 	LostAt time.Time `json:"lostAt,omitzero"`
+	// Earlier: claims are answered by the rules that were there before priorities were parties. Temporal replays runs of the
+	// tenant's workflow that began with those rules, and they must give the same answers again.
+	Earlier bool `json:"-"`
 }
 
 // Alone is what has to be known of a ledger that is lost: its members that count for themselves.
@@ -267,7 +271,8 @@ func (l *Ledger) Claim(now time.Time, c Claim) (Grant, []Notice) {
 	for i := range l.Members {
 		switch m := &l.Members[i]; {
 		case m.Home != c.Home || m.Alone == 0:
-		case m.ID == c.Member && m.Told.IsZero() && now.Sub(m.Served) > aloneFor-time.Minute:
+		case m.ID == c.Member && m.Told.IsZero() && m.knownSince(l.Earlier) && now.Sub(m.Served) > aloneFor-time.Minute:
+			// It asks again after its time.
 		case m.ID == c.Member:
 			// A member that claims does not count for itself any more. Its run is a new one, or its slice was lost before it had
 			// saved that it is alone, or its release is still on the way.
@@ -289,9 +294,28 @@ func (l *Ledger) Claim(now time.Time, c Claim) (Grant, []Notice) {
 	return g, notices
 }
 
+// knownSince reports whether the ledger knows since when a member is alone. It does not after it was lost. Then the run that
+// claims may be a new one, which was never told that it is alone. earlier is [Ledger.Earlier]: its rules did not ask.
+func (m *Member) knownSince(earlier bool) bool { return earlier || !m.Served.IsZero() }
+
 // Released reports whether no member is alone on a home but the one given.
 func (l *Ledger) Released(home, but string) bool {
 	return !slices.ContainsFunc(l.Members, func(m Member) bool { return m.Home == home && m.ID != but && m.Alone != 0 })
+}
+
+// longest bounds the durations of a claim, so that another one can be added without an overflow.
+const longest time.Duration = math.MaxInt64 / 2
+
+// Later returns the claim as it is if it is sent so much later. Its durations count from its sending.
+func (c Claim) Later(d time.Duration) Claim {
+	c.Seen, c.Answers = slices.Clone(c.Seen), slices.Clone(c.Answers)
+	for i := range c.Seen {
+		c.Seen[i].Left = max(c.Seen[i].Left, -longest) - d
+	}
+	for i := range c.Answers {
+		c.Answers[i].Age = min(c.Answers[i].Age, longest) + d
+	}
+	return c
 }
 
 // Later returns the grant as it counts from the sending of a claim that was answered so much later.
@@ -328,7 +352,7 @@ func (l *Ledger) grant(now time.Time, w *Window, m *Member, c Claim) (Grant, []N
 	}
 	w.claim(m.ID, part, now)
 	w.open(now)
-	m.Served = now
+	m.Served, w.Served[m.Priority] = now, now
 	if m.Want = want; want < maxCount && !c.Polls {
 		m.Want -= part
 	}
@@ -398,7 +422,7 @@ func (l *Ledger) part(now time.Time, w *Window, m *Member, want int) int {
 			wants = append(wants, wanting{other, other.Want})
 		}
 	}
-	return divide(max(0, w.left()), wants)[m.ID]
+	return w.divide(max(0, w.left()), wants, l.Earlier)[m.ID]
 }
 
 // expected reports whether a member will claim of the window: it wants more, and has not come yet.
@@ -413,37 +437,64 @@ type wanting struct {
 	requests int
 }
 
-// divide divides requests. Each member gets one, and whoever has waited longest gets it first. Then those go first that have
-// the lower priority. What is left to equals is divided equally.
-func divide(left int, wants []wanting) map[string]int {
+// divide divides requests. The members of one priority are a party. Each party gets one request first, unless it has had one in
+// this window. If there are fewer requests than parties, the parties that have waited longest get them. All other requests go
+// to the parties in the order of their priorities. A party divides what it gets equally, and whoever has waited longest comes
+// first. earlier is [Ledger.Earlier]: each member gets one request first then.
+func (w *Window) divide(left int, wants []wanting, earlier bool) map[string]int {
 	slices.SortStableFunc(wants, func(a, b wanting) int { return cmp.Or(a.Served.Compare(b.Served), cmp.Compare(a.ID, b.ID)) })
 	got := make(map[string]int, len(wants))
-	give := func(w wanting, n int) {
-		n = min(n, w.requests-got[w.ID], left)
-		got[w.ID], left = got[w.ID]+n, left-n
+	give := func(to wanting, n int) {
+		n = min(n, to.requests-got[to.ID], left)
+		got[to.ID], left = got[to.ID]+n, left-n
 	}
-	for _, w := range wants {
-		give(w, 1)
+	var kept [BackfillPerObject + 1]int
+	if earlier {
+		for _, to := range wants {
+			give(to, 1)
+		}
+	} else {
+		parties := w.parties(wants)
+		for _, p := range parties[:min(left, len(parties))] {
+			kept[p]++
+			left--
+		}
 	}
-	slices.SortStableFunc(wants, func(a, b wanting) int { return cmp.Compare(a.Priority, b.Priority) })
 	for p := LiveList; p <= BackfillPerObject; p++ {
+		left += kept[p]
 		for left > 0 {
 			var hungry []wanting
-			for _, w := range wants {
-				if w.Priority == p && got[w.ID] < w.requests {
-					hungry = append(hungry, w)
+			for _, to := range wants {
+				if to.Priority == p && got[to.ID] < to.requests {
+					hungry = append(hungry, to)
 				}
 			}
 			if hungry == nil {
 				break
 			}
 			each := max(1, left/len(hungry))
-			for _, w := range hungry {
-				give(w, each)
+			for _, to := range hungry {
+				give(to, each)
 			}
 		}
 	}
 	return got
+}
+
+// parties returns the parties that want requests and have got none in this window. The one that has waited longest comes
+// first. wants begins with the member that has waited longest.
+func (w *Window) parties(wants []wanting) (all []Priority) {
+	var since [BackfillPerObject + 1]time.Time
+	for p := LiveList; p <= BackfillPerObject; p++ {
+		served := !w.Opened.IsZero() && !w.Served[p].Before(w.Opened)
+		if i := slices.IndexFunc(wants, func(m wanting) bool { return m.Priority == p }); i >= 0 && !served {
+			all = append(all, p)
+			// The party has waited since it was last served, but no longer than its member that has waited longest.
+			since[p] = later(w.Served[p], wants[i].Served)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Priority) int { return since[a].Compare(since[b]) })
+	return all
 }
 
 // Release records that a member that was alone on a home claims from now on, and what it has seen. Where it may have used

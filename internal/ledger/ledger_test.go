@@ -102,6 +102,24 @@ func TestAMemberThatIsAloneAsksAgainAfterADay(t *testing.T) {
 	require.Nil(t, notices)
 }
 
+// A ledger that is lost does not know since when a member was alone. So it cannot tell a claim after a day from that of a run
+// that was begun anew meanwhile, and that does not know what the run before has sent.
+func TestAMemberThatClaimsAfterTheLedgerWasLostIsNotAloneAtOnce(t *testing.T) {
+	a := newAccount(t)
+	first, _ := a.claim("logs", ledger.LiveList, logs, logs)
+	require.NotZero(t, first.Alone)
+	a.Ledger = a.Alone()
+	a.Lost(a.now)
+	a.now = a.now.Add(2 * time.Minute)
+	again, notices := a.claim("logs", ledger.LiveList, logs, logs)
+	require.Zero(t, again.Alone)
+	require.Zero(t, again.Requests, "its whole share counts as used")
+	require.Nil(t, notices)
+	a.now = a.now.Add(again.Wait)
+	later, _ := a.claim("logs", ledger.LiveList, logs, logs)
+	require.NotZero(t, later.Alone)
+}
+
 func TestWhoeverJoinsGetsNothingBeforeTheFirstHasReleasedTheHome(t *testing.T) {
 	a := newAccount(t)
 	first, _ := a.claim("a", ledger.LiveList, apps, apps)

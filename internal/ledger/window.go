@@ -41,6 +41,8 @@ type Window struct {
 	Ends   time.Time `json:"ends,omitzero"`
 	// Claimed is what counts as used in the window.
 	Claimed []Claimed `json:"claimed,omitempty"`
+	// Served is when a member of each priority was last granted a request.
+	Served [BackfillPerObject + 1]time.Time `json:"served,omitzero"`
 }
 
 // Claimed is what one member has claimed of a window.
