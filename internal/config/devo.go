@@ -31,6 +31,7 @@ func (t tenant) devo() devo.Config {
 		Domain:      t.DevoDomain,
 		Token:       t.devoToken(),
 		Environment: t.DevoEnvironment,
+		EventTime:   devo.EventTime(t.DevoEventTime),
 		Hostname:    t.DevoHostname,
 		Confirm:     devo.Confirm(t.DevoConfirm),
 		MaxEvent:    t.maxEvent(),

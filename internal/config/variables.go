@@ -65,6 +65,7 @@ type sharedVariables struct {
 	DevoTokenFile   string     `envconfig:"DEVO_TOKEN_FILE" desc:"https: a file with the token"`
 	DevoEnvironment string     `envconfig:"DEVO_ENVIRONMENT" desc:"added to every object as @devo_environment"`
 	DevoHostname    string     `envconfig:"DEVO_HOSTNAME" desc:"the host in each record; default: this machine's name"`
+	DevoEventTime   string     `envconfig:"DEVO_EVENT_TIME" default:"sent" desc:"tls, tcp, stdout: the date of a log event's record: when it was sent, or published"`
 	DevoConfirm     string     `envconfig:"DEVO_CONFIRM" default:"auto" desc:"tls, tcp: proof of delivery: auto (the best that the server ever gave), close or kernel"`
 	DevoTables      string     `envconfig:"DEVO_TABLES" desc:"other tables than the usual ones: app_users=my.app.acme.users,pulls=my.app.acme.pulls,..."`
 	DevoMaxEvent    string     `envconfig:"DEVO_MAX_EVENT" default:"1MiB" desc:"larger objects are shipped cut and marked"`

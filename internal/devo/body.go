@@ -91,9 +91,6 @@ func (p *packer) pack(part part) (body, error) {
 // split divides a batch for a table into parts of at most so many bytes before compression, but at least one object. The
 // records that follow each other in one table are parts too.
 func (p *packer) split(tag string, batch Batch, size int) (parts []part, err error) {
-	if err := batch.check(); err != nil {
-		return nil, err
-	}
 	wholes := slices.Concat(tables(batch.Before), []part{{tag, batch.Objects, batch.Members}}, tables(batch.After))
 	for _, whole := range wholes {
 		members, err := p.members(whole.members)

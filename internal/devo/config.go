@@ -68,6 +68,8 @@ type Config struct {
 	Environment string
 	// Confirm is for tls and tcp; default [ConfirmAuto].
 	Confirm Confirm
+	// EventTime is the time of each record; default [EventTimeSent]. Records of https and file have no time.
+	EventTime EventTime
 	// Hostname is the host of each record; default: the machine's name.
 	Hostname string
 	// MaxEvent is the largest size of an object that is shipped whole, in bytes with added members: 4 KiB to 16 MiB,
@@ -76,6 +78,8 @@ type Config struct {
 
 	Log     *zap.Logger
 	Metrics *Metrics
+	// Limits are the worker's; default: the sink's own.
+	Limits *Limits
 	// Now returns the date of a record; default: time.Now.
 	Now func() time.Time
 
@@ -87,12 +91,14 @@ func New(cfg Config) (Sink, error) {
 	var wrong SettingErrors
 	cfg.Log = cmp.Or(cfg.Log, zap.NewNop())
 	cfg.Metrics = cmp.Or(cfg.Metrics, NewMetrics(prometheus.NewRegistry()))
+	cfg.Limits = cmp.Or(cfg.Limits, NewLimits())
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	cfg.server = new(atomic.Pointer[x509.Certificate])
 	cfg.MaxEvent = cmp.Or(cfg.MaxEvent, defaultMaxEvent)
 	cfg.Confirm = cmp.Or(cfg.Confirm, ConfirmAuto)
+	cfg.EventTime = cmp.Or(cfg.EventTime, EventTimeSent)
 	cfg.Hostname = cmp.Or(cfg.Hostname, machineName())
 	wrong.unless(cfg.MaxEvent >= minMaxEvent && cfg.MaxEvent <= maxMaxEvent,
 		"DEVO_MAX_EVENT", "is %d, must be %d to %d bytes", cfg.MaxEvent, minMaxEvent, maxMaxEvent)
@@ -111,6 +117,7 @@ func New(cfg Config) (Sink, error) {
 	shared := u.Scheme == "file" && u.RawQuery == "shared=yes"
 	wrong.unless(u.User == nil && u.Fragment == "" && (u.RawQuery == "" || shared), "DEVO_URL",
 		"must have no user, query or fragment; only file:///directory may have ?shared=yes")
+	cfg.checkEventTime(&wrong, u.Scheme)
 	cfg.ServerName = cmp.Or(cfg.ServerName, u.Hostname())
 	secured := u.Scheme == "tls" || u.Scheme == "https"
 	if secured {
@@ -125,7 +132,7 @@ func New(cfg Config) (Sink, error) {
 		wrong.unless(hostOnly && u.Port() != "", "DEVO_URL", "must be %s://host:port", u.Scheme)
 		sink = &syslogSink{
 			cfg: cfg, address: u.Host, secured: secured, timeouts: defaultTimeouts, unacked: unacknowledged,
-			least: least, known: newKnowledge(u.Scheme + "://" + u.Host),
+			least: least, known: newKnowledge(u.Scheme + "://" + u.Host), pace: cfg.Limits.pace(u.Host),
 		}
 	case "https", "http":
 		wrong.unless(hostOnly, "DEVO_URL", "must be %s://host without a path", u.Scheme)

@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"go.uber.org/zap"
@@ -77,7 +78,7 @@ func (s *fileSink) open(ctx context.Context, target Target) (opened *fileSender,
 	if err != nil {
 		return nil, "", err
 	}
-	sender := &fileSender{file: f, log: s.cfg.Log.With(zap.String("file", f.Name())), framer: framer{cfg: s.cfg}}
+	sender := &fileSender{file: f, log: s.cfg.Log.With(zap.String("file", f.Name())), framer: framer{cfg: s.cfg, block: fileBlockSize}}
 	defer func() {
 		if err != nil {
 			sender.close()
@@ -196,9 +197,10 @@ type fileSender struct {
 	log   *zap.Logger
 	framer
 	noProof
-	size   int64 // of the file, in bytes
-	synced int64 // its size when the last batch was confirmed
-	torn   bool  // the file ends inside a line
+	size      atomic.Int64 // of the file, in bytes
+	torn      bool         // the file ends inside a line
+	synced    int64        // how much of the file is synced
+	confirmed int64        // where the newest confirmed batch ends
 }
 
 // resume truncates the file to the checkpoint's offset, unless that is below the floor. A file without a known floor is
@@ -211,14 +213,14 @@ func (s *fileSender) resume(ctx context.Context, offset *int64) (warning string,
 	if !info.Mode().IsRegular() {
 		return "", refused("move it away", errors.New("it is not a regular file"))
 	}
-	s.size = info.Size()
+	size := info.Size()
 	switch {
-	case offset == nil, *offset == s.size:
-	case *offset > s.size:
-		warning = fmt.Sprintf("the file has %d bytes, and its checkpoint is at %d: something has truncated it. New events are appended", s.size, *offset)
+	case offset == nil, *offset == size:
+	case *offset > size:
+		warning = fmt.Sprintf("the file has %d bytes, and its checkpoint is at %d: something has truncated it. New events are appended", size, *offset)
 	case s.floor.offset == unknownFloor:
 		warning = fmt.Sprintf("the file has %d bytes, its checkpoint is at %d, and it is not known what was confirmed in between. "+
-			"Nothing is cut: new events are appended, and some may be in the file twice", s.size, *offset)
+			"Nothing is cut: new events are appended, and some may be in the file twice", size, *offset)
 	case *offset < s.floor.offset:
 		warning = fmt.Sprintf("the checkpoint is at byte %d, and events up to byte %d of the file were confirmed: Temporal was restored "+
 			"from a backup, or somebody has changed the checkpoint. Nothing is cut: new events are appended, and some may be in the file twice",
@@ -231,18 +233,19 @@ func (s *fileSender) resume(ctx context.Context, offset *int64) (warning string,
 		if err := s.file.Truncate(*offset); err != nil {
 			return "", err
 		}
-		s.log.Info("truncated the file to the checkpoint", zap.Int64("bytes", s.size-*offset))
-		s.size = *offset
+		s.log.Info("truncated the file to the checkpoint", zap.Int64("bytes", size-*offset))
+		size = *offset
 	}
-	if s.size > 0 {
+	if size > 0 {
 		var last [1]byte
-		if _, err := s.file.ReadAt(last[:], s.size-1); err != nil {
+		if _, err := s.file.ReadAt(last[:], size-1); err != nil {
 			return "", err
 		}
 		s.torn = last[0] != '\n'
 	}
-	s.synced = s.size
-	return warning, errors.Join(s.file.Sync(), s.floor.begin(s.size))
+	s.size.Store(size)
+	s.synced, s.confirmed = size, size
+	return warning, errors.Join(s.file.Sync(), s.floor.begin(size))
 }
 
 func (s *fileSender) send(ctx context.Context, batch Batch, d *delivery) (err error) {
@@ -255,25 +258,35 @@ func (s *fileSender) send(ctx context.Context, batch Batch, d *delivery) (err er
 			s.torn = false
 		}
 		n, err := s.file.Write(lines)
-		s.size += int64(n)
+		s.size.Add(int64(n))
 		d.begun = d.begun || n > 0
 		return err
 	})
-	end := s.size
+	end := s.size.Load()
 	d.confirm = func(ctx context.Context) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := s.file.Sync(); err != nil {
+		if err := s.sync(ctx, end); err != nil {
 			return classify(err)
 		}
-		s.synced = end
+		s.confirmed = end
 		return nil
 	}
 	return classify(err)
 }
 
-func (s *fileSender) Offset() *int64 { return new(s.synced) }
+// sync returns when the file is synced up to an offset. One sync serves all batches that are written by then.
+func (s *fileSender) sync(ctx context.Context, offset int64) error {
+	if err := ctx.Err(); err != nil || s.synced >= offset {
+		return err
+	}
+	size := s.size.Load()
+	if err := s.file.Sync(); err != nil {
+		return err
+	}
+	s.synced = size
+	return nil
+}
+
+func (s *fileSender) Offset() *int64 { return new(s.confirmed) }
 
 // Keep raises the floor. If that fails, the file is only protected less.
 func (s *fileSender) Keep(offset int64) {

@@ -21,6 +21,8 @@ const (
 	// maxPost is Devo's limit for one body, in bytes. Devo does not document whether the limit counts compressed bytes, so
 	// it is applied before compression.
 	maxPost = 32_000_000
+	// maxPosts is how many bodies of a stream are posted at once, each over a connection of its own.
+	maxPosts = 8
 	// postTimeout bounds one request with its answer.
 	postTimeout = time.Minute
 )
@@ -53,11 +55,12 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
 	transport := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		OnProxyConnectResponse: proxy.Check,
-		DialContext:            (&net.Dialer{Timeout: defaultTimeouts.dial}).DialContext,
+		DialContext:            s.dial,
 		TLSHandshakeTimeout:    defaultTimeouts.dial,
 		ResponseHeaderTimeout:  defaultTimeouts.stall,
 		MaxResponseHeaderBytes: maxAnswer,
-		MaxIdleConnsPerHost:    1,
+		MaxIdleConnsPerHost:    maxPosts,
+		MaxConnsPerHost:        maxPosts,
 		IdleConnTimeout:        defaultTimeouts.standby,
 		WriteBufferSize:        blockSize,
 	}
@@ -81,7 +84,16 @@ func (s *httpSink) open(ctx context.Context, tag string) (*httpSender, error) {
 		tag:    tag,
 		token:  token,
 		packer: newPacker(s.cfg),
+		window: window{pool: &s.cfg.Limits.pool},
 	}, nil
+}
+
+// dial opens a connection, after it has waited until one may be opened.
+func (s *httpSink) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if err := await(ctx, s.cfg.Limits.pace(s.host)); err != nil {
+		return nil, err
+	}
+	return (&net.Dialer{Timeout: defaultTimeouts.dial}).DialContext(ctx, network, address)
 }
 
 // Certificates implements Sink. Without TLS there are none.
@@ -107,7 +119,7 @@ func (s *httpSink) Check(ctx context.Context) error {
 	return nil
 }
 
-// httpSender posts the batches of one slice, over one connection if they follow each other closely.
+// httpSender posts the batches of one slice, over connections that are kept while batches follow each other closely.
 type httpSender struct {
 	sink   *httpSink
 	client *http.Client
@@ -116,28 +128,32 @@ type httpSender struct {
 	tag    string
 	token  string
 	packer
+	window window
 	noOffset
 	noProof
 }
 
-// send compresses the batch into bodies of the present size, one after another, and starts to post them in order.
+// send starts to compress the batch into bodies of the present size, and to post them in order. The bodies of other batches
+// are posted at the same time.
 func (s *httpSender) send(ctx context.Context, batch Batch, d *delivery) error {
+	size, err := s.framer.size(s.tag, batch)
+	if err != nil {
+		return err
+	}
 	parts, err := s.split(s.tag, batch, s.sink.size.get())
 	if err != nil {
 		return err
 	}
-	first, err := s.pack(parts[0])
-	if err != nil {
+	if d.load, err = s.window.admit(ctx, size); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	p := posting{sender: s, d: d}
 	answered := make(chan error, 1)
 	go func() {
-		err := p.one(ctx, first)
-		first = body{}
+		err := d.load.take(ctx, size)
 		if err == nil {
-			err = p.parts(ctx, s.cfg, parts[1:]...)
+			err = p.parts(ctx, s.cfg, parts...)
 		}
 		answered <- err
 	}()
@@ -227,4 +243,7 @@ func statusError(status int) error {
 	return refused("see DEVO_URL", err)
 }
 
-func (s *httpSender) close() { s.client.CloseIdleConnections() }
+func (s *httpSender) close() {
+	s.client.CloseIdleConnections()
+	s.window.close()
+}

@@ -17,7 +17,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		return c
 	}
 	m := &Metrics{
-		connections: counter("connections_total", "Connections opened to Devo; over TLS and TCP each delivery has one of its own."),
+		connections: counter("connections_total", "Connections opened to Devo; over TLS and TCP each ends with the batches that it carries."),
 		lost:        counter("connections_lost_total", "Connections to Devo that ended before their batch was confirmed."),
 		unanswered:  counter("closes_unanswered_total", "Connections that the server left open after our close; its kernel's acknowledgement counted instead."),
 		weaker: prometheus.NewGauge(prometheus.GaugeOpts{

@@ -1,6 +1,7 @@
 package devo
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +13,11 @@ import (
 const (
 	// blockSize is how many bytes of lines are gathered for one write. It bounds the memory of a stream whatever the size
 	// of a batch, and keeps system calls rare.
-	blockSize  = 128 << 10
+	blockSize = 128 << 10
+	// fileBlockSize is that of a file. The kernel copies a large write into large pages of its cache, for two thirds of the
+	// CPU time.
+	fileBlockSize = 1 << 20
+
 	maxMembers = 1 << 10 // of [Batch.Members], in bytes
 	maxRecord  = 2 << 10 // of [Record.JSON], in bytes; with @devo_environment a record is below every MaxEvent
 	maxTag     = 1024    // Devo's limit, in characters
@@ -45,8 +50,15 @@ func checkTarget(t Target) error {
 //	<14>2026-11-22T06:27:00.123Z host auth.okta.system: {"uuid":…}
 //
 // Of Devo's date formats, other syslog servers understand only RFC 3339.
-func recordHead(at time.Time, host, tag string) []byte {
-	return fmt.Appendf(nil, "<14>%s %s %s: ", at.UTC().Format("2006-01-02T15:04:05.000Z"), host, tag)
+func recordHead(at time.Time, host, tag string) []byte { return appendHead(nil, at, host, tag) }
+
+// appendHead appends a [recordHead].
+func appendHead(dst []byte, at time.Time, host, tag string) []byte {
+	dst = at.UTC().AppendFormat(append(dst, "<14>"...), "2006-01-02T15:04:05.000Z")
+	for _, field := range []string{" ", host, " ", tag, ": "} {
+		dst = append(dst, field...)
+	}
+	return dst
 }
 
 // head returns the heads of records that are sent now, by their tags.
@@ -58,6 +70,9 @@ func (f *framer) head() func(tag string) []byte {
 // framer turns batches into lines. It reuses its buffer for every batch.
 type framer struct {
 	cfg   Config
+	block int    // how many bytes of lines are passed to flush at once; default: blockSize
+	time  string // the member with an object's own time, for its head; empty: heads have the time of sending
+	own   []byte // the head of one object
 	buf   []byte
 	stats Stats // of the batch
 }
@@ -79,7 +94,7 @@ func (f *framer) frame(head func(tag string) []byte, tag string, batch Batch, fl
 	err = f.records(head, batch.Before, flush)
 	own := head(tag)
 	for i := 0; i < len(batch.Objects) && err == nil; i++ {
-		err = f.line(own, batch.Objects[i], members, flush)
+		err = f.line(f.dated(own, tag, batch.Objects[i]), batch.Objects[i], members, flush)
 	}
 	if err == nil {
 		err = f.records(head, batch.After, flush)
@@ -91,6 +106,23 @@ func (f *framer) frame(head func(tag string) []byte, tag string, batch Batch, fl
 		return Stats{}, err
 	}
 	return f.stats, nil
+}
+
+// size is about how many bytes the lines of a batch have. Its error says why the batch cannot be rendered.
+func (f *framer) size(tag string, batch Batch) (int, error) {
+	members, err := f.members(batch.Members)
+	if err == nil {
+		err = batch.check()
+	}
+	line := len(tag) + len(f.cfg.Hostname) + len(members) + 40 // with the priority, the date and the line end
+	size := 0
+	for _, object := range batch.Objects {
+		size += line + min(len(object), f.cfg.MaxEvent)
+	}
+	for _, r := range slices.Concat(batch.Before, batch.After) {
+		size += line + len(r.Tag) + len(r.JSON)
+	}
+	return size, err
 }
 
 // records renders each record as one line.
@@ -118,7 +150,7 @@ func (f *framer) line(head, object, members []byte, flush func(lines []byte) err
 	joinOneLine(f.buf[start:])
 	f.stats.Bytes += int64(len(f.buf) - start)
 	f.buf = append(f.buf, '\n')
-	if len(f.buf) < blockSize {
+	if len(f.buf) < cmp.Or(f.block, blockSize) {
 		return nil
 	}
 	err := flush(f.buf)

@@ -51,6 +51,7 @@ func (noProof) Proven() checkpoint.Proven { return checkpoint.Proven{} }
 type Target struct {
 	Name   string            // the workflow's id; at most one stream of a name is open at any time
 	Tag    string            // the Devo table
+	Time   string            // the top-level member with an object's own time; empty if the objects have none
 	Offset *int64            // from the last durable checkpoint; nil if it has none
 	Proven checkpoint.Proven // from the last durable checkpoint
 }
@@ -83,10 +84,11 @@ type Stats struct {
 	Cut   int64 // how many objects were larger than MaxEvent, and were shipped cut and marked
 }
 
-// A Stream delivers the batches of one slice in order. One goroutine uses it.
+// A Stream delivers the batches of one slice. They may arrive in any order, but are confirmed in order. One goroutine uses
+// it, while another one waits for its deliveries and releases them.
 type Stream interface {
-	// Send renders and sends a batch. It returns when the batch is under way; the next batch may be sent before Wait. ctx
-	// bounds the delivery too. After an error the batch must be sent again over another stream. This stream can send
+	// Send puts a batch under way; the next one may be sent before Wait. It waits while too much is sent and not released.
+	// ctx bounds the delivery too. After an error the batch must be sent again over another stream. This stream can send
 	// nothing more, but the deliveries under way can still be waited for.
 	Send(ctx context.Context, batch Batch) (Delivery, error)
 	// Offset is the offset to checkpoint with the batches confirmed so far; nil if the sink has no offsets. Unless it is
@@ -125,4 +127,7 @@ type Delivery interface {
 	// delivery is waited for once, in the order of sending. After an error this batch and all later ones must be sent
 	// again over another stream, and this stream can only be closed.
 	Wait(ctx context.Context) (Stats, error)
+	// Release must be called, in the order of sending, when the checkpoint past the batch is durable. Until then the batch
+	// counts as one that a kill repeats, and those bytes are bounded.
+	Release()
 }

@@ -19,7 +19,7 @@ func (s *stdoutSink) Open(_ context.Context, target Target) (Stream, error) {
 	if err := checkTarget(target); err != nil {
 		return nil, err
 	}
-	sender := &stdoutSender{sink: s, tag: target.Tag, framer: framer{cfg: s.cfg}}
+	sender := &stdoutSender{sink: s, tag: target.Tag, framer: s.cfg.framer(target)}
 	return &stream{sender: sender, doing: "printing", metrics: s.cfg.Metrics}, nil
 }
 

@@ -2,6 +2,7 @@ package devo_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -127,10 +128,11 @@ func TestWhatWasSentBeforeABatchThatFailsCanStillBeConfirmed(t *testing.T) {
 	first, second := send(t, stream, objects(0, 1, 10)), send(t, stream, objects(1, 1, 10))
 	s.reads(t, 2) // a listener that closes resets the connections that it has not accepted yet
 	require.NoError(t, s.Close())
-	_, failed := stream.Send(t.Context(), objects(2, 1, 10))
-	require.ErrorIs(t, failed, devo.ErrUnsent)
+	third := send(t, stream, objects(2, 1, 10))
 	wait(t, first)
 	wait(t, second)
+	_, failed := third.Wait(t.Context())
+	require.ErrorIs(t, failed, devo.ErrUnsent)
 	_, err := stream.Send(t.Context(), objects(2, 1, 10))
 	require.Equal(t, failed, err)
 }
@@ -147,11 +149,16 @@ func TestNothingIsConfirmedAfterADeliveryThatWasNot(t *testing.T) {
 	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Timeouts{})
 	first := send(t, stream, objects(0, 1, 10))
 	s.reads(t, 1)
-	second := send(t, stream, objects(1, 1, 10))
+	second, err := stream.Send(t.Context(), objects(1, 1, 10))
 	_, failed := first.Wait(t.Context())
 	require.Error(t, failed)
-	_, err := second.Wait(t.Context())
-	require.Equal(t, failed, err, "a checkpoint after it would leave a gap")
+	if err == nil { // it was under way before the first one failed
+		_, err = second.Wait(t.Context())
+		require.Error(t, err, "a checkpoint after it would leave a gap")
+		if !errors.Is(err, devo.ErrUnsent) { // it was not on its way yet
+			require.Equal(t, failed, err)
+		}
+	}
 }
 
 func TestAFilesOffsetIsOfWhatWasConfirmed(t *testing.T) {

@@ -5,11 +5,13 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/time/rate"
 
 	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/expiry"
@@ -20,7 +22,8 @@ import (
 // Syslog has no acknowledgement. A kernel's acknowledgement proves little: a proxy, a sidecar or a balancer on the way
 // acknowledges bytes, and loses them if it dies. The end of the connection proves that a batch was read: we close our
 // side, and the peer closes its own after it has read everything. With TLS nobody but the peer can send that close. So
-// each batch has its own connection. The next one is opened while a batch is sent.
+// each connection ends with its batch. Several are under way at once, and the next ones are opened ahead, because a new
+// connection takes several round trips and begins slowly.
 type syslogSink struct {
 	noOffset
 	cfg      Config
@@ -30,6 +33,9 @@ type syslogSink struct {
 	unacked  func(syscall.Conn) (int, error)
 	least    checkpoint.Proof // the weakest proof that DEVO_CONFIRM accepts
 	known    *knowledge
+	pace     *rate.Limiter // of new connections
+	opening  atomic.Int64  // how long it took to open the newest connection, in nanoseconds
+	took     atomic.Int64  // how long the newest transfer took, from its first byte to its proof
 	// finAtOnce: the server sends close_notify, and only after our FIN. Then a FIN follows our close_notify at once.
 	finAtOnce atomic.Bool
 }
@@ -46,7 +52,11 @@ func (s *syslogSink) Open(_ context.Context, target Target) (Stream, error) {
 		return nil, err
 	}
 	s.known.recall(target.Proven)
-	sender := &syslogSender{sink: s, name: target.Name, tag: target.Tag, framer: framer{cfg: s.cfg}}
+	sender := &syslogSender{
+		sink: s, name: target.Name, tag: target.Tag, checker: s.cfg.framer(target), window: window{pool: &s.cfg.Limits.pool}, standby: standby{sink: s},
+		begins:  rate.NewLimiter(maxConnections, 1),
+		framers: sync.Pool{New: func() any { return new(s.cfg.framer(target)) }},
+	}
 	return &stream{sender: sender, doing: "sending to " + s.address, metrics: s.cfg.Metrics}, nil
 }
 
@@ -73,8 +83,13 @@ func (s *syslogSink) Check(ctx context.Context) error {
 	return err
 }
 
-// connect opens a connection. Over TLS it waits a little, in case the server refuses the certificate.
+// connect opens a connection, after it has waited until one may be opened. Over TLS it waits a little, in case the server
+// refuses the certificate.
 func (s *syslogSink) connect(ctx context.Context) (*conn, error) {
+	if err := await(ctx, s.pace); err != nil {
+		return nil, fmt.Errorf("waiting to connect to %s: %w", s.address, err)
+	}
+	began := time.Now()
 	limited, cancel := context.WithTimeout(ctx, s.timeouts.dial)
 	defer cancel()
 	c, err := s.dial(limited)
@@ -87,6 +102,7 @@ func (s *syslogSink) connect(ctx context.Context) (*conn, error) {
 		return nil, unreached{remedied(err, failed)}
 	}
 	s.cfg.Metrics.connections.Inc()
+	s.opening.Store(int64(time.Since(began)))
 	return c, nil
 }
 
@@ -104,6 +120,7 @@ func (s *syslogSink) dial(ctx context.Context) (*conn, error) {
 		return nil, err
 	}
 	tcp := &tcpConn{TCPConn: dialed.(*net.TCPConn), left: maxHandshake} // the type of every "tcp" connection
+	boundUnsent(tcp)
 	if !s.secured {
 		return newConn(tcp, nil, cfg, s.timeouts, s.unacked), nil
 	}
@@ -134,84 +151,60 @@ func (s *syslogSink) awaitClose(ctx context.Context, c *conn, wait time.Duration
 	return got, nil
 }
 
-// syslogSender sends each batch over a connection of its own.
+// syslogSender sends batches over connections that end with them, several at once.
 type syslogSender struct {
 	sink      *syslogSink
 	name, tag string
-	framer
+	checker   framer
+	framers   sync.Pool // of *framer, one for each transfer that writes
+	window    window
+	standby   standby
+	begins    *rate.Limiter // of transfers
+	newest    *transfer     // nil before the first one
+	broken    atomic.Pointer[error]
 	noOffset
-	// standby receives a connection for the next batch, or nil if that failed. The channel is nil if no batch was
-	// announced.
-	standby       chan *conn
-	cancelStandby context.CancelFunc
 }
 
-// openStandby starts to open a connection for the next batch. takeStandby must be called afterwards.
-func (s *syslogSender) openStandby() {
-	ctx, cancel := context.WithCancel(context.Background())
-	opened := make(chan *conn, 1)
-	s.standby, s.cancelStandby = opened, cancel
-	go func() {
-		c, _ := s.sink.connect(ctx) // the next batch then connects itself, and returns the error
-		opened <- c
-	}()
-}
-
-// takeStandby returns the standby connection. It returns nil if there is none, it is not usable any more, or ctx has
-// ended.
-func (s *syslogSender) takeStandby(ctx context.Context) *conn {
-	if s.standby == nil {
-		return nil
-	}
-	defer s.cancelStandby()
-	stop := context.AfterFunc(ctx, s.cancelStandby)
-	defer stop()
-	c := <-s.standby
-	s.standby = nil
-	if c != nil && (ctx.Err() != nil || c.alive() != nil || time.Since(c.opened) > c.timeouts.standby) {
-		c.closeUnused()
-		return nil
-	}
-	return c
-}
-
+// send starts a transfer for the batch, or adds it to one that has not begun.
 func (s *syslogSender) send(ctx context.Context, batch Batch, d *delivery) error {
-	expected, err := s.sink.expected(ctx)
+	if failed := s.broken.Load(); failed != nil {
+		return *failed
+	}
+	size, err := s.checker.size(s.tag, batch)
 	if err != nil {
 		return err
 	}
-	c := s.takeStandby(ctx)
-	if c == nil {
-		if c, err = s.sink.connect(ctx); err != nil {
-			return err
-		}
-	}
-	if batch.More {
-		s.openStandby()
-	}
-	stop := context.AfterFunc(ctx, c.abortWrite)
-	defer stop()
-	d.stats, err = s.frame(s.head(), s.tag, batch, func(records []byte) error { return c.write(ctx, records) })
-	if err == nil {
-		// Where the FIN brings the answer, or nothing does, the FIN need not wait.
-		err = c.closeWrite(ctx, weak(expected) || s.sink.finAtOnce.Load())
-	}
-	d.begun = c.wrote
+	t, err := s.assign(ctx, parcel{batch, d}, size)
 	if err != nil {
-		c.release()
-		s.sink.cfg.Metrics.lost.Inc()
 		return err
 	}
-	d.confirm = func(ctx context.Context) error {
-		got, err := s.sink.confirm(ctx, c, expected)
-		if err != nil {
-			s.sink.cfg.Metrics.lost.Inc()
-			return err
-		}
-		s.accepted(got, d.stream)
-		return nil
+	d.confirm, d.load = t.confirm, t.load
+	if best, _ := s.sink.known.best(); batch.More && !better(s.sink.least, best) { // not before the server was asked
+		s.standby.fill()
 	}
 	return nil
+}
+
+// assign adds a batch to the newest transfer, or starts another one.
+func (s *syslogSender) assign(ctx context.Context, p parcel, size int) (*transfer, error) {
+	if t := s.newest; t != nil && t.load.size+size <= s.sink.room() && !t.hasBegun() {
+		if err := t.load.join(ctx, size); err != nil {
+			return nil, err
+		}
+		if t.add(p) {
+			return t, nil
+		}
+		t.load.leave(size)
+	}
+	load, err := s.window.admit(ctx, size)
+	if err != nil {
+		return nil, err
+	}
+	t := &transfer{sender: s, load: load, ahead: s.standby.take(), parcels: []parcel{p}, ended: make(chan struct{})}
+	t.ctx, t.cancel = context.WithCancel(ctx)
+	s.newest = t
+	go t.run()
+	return t, nil
 }
 
 // accepted counts a proof that was accepted, and warns of a weak one.
@@ -234,7 +227,10 @@ func (s *syslogSender) accepted(got checkpoint.Proof, stream *stream) {
 
 func (s *syslogSender) Proven() checkpoint.Proven { return s.sink.known.get() }
 
-func (s *syslogSender) close() { _ = s.takeStandby(ended) }
+func (s *syslogSender) close() {
+	s.standby.close()
+	s.window.close()
+}
 
 // confirm is called after closeWrite. It returns the server's proof that it has read everything sent over the connection.
 func (s *syslogSink) confirm(ctx context.Context, c *conn, expected checkpoint.Proof) (checkpoint.Proof, error) {

@@ -113,31 +113,44 @@ func TestAStandbyConnectionIsOpenedForABatchThatIsAnnounced(t *testing.T) {
 			ship(t, stream, batch)
 		}
 		require.Equal(t, 5, strings.Count(s.text(), "\n"))
-		require.EqualValues(t, 6, counter(t, reg, "okta_collector_devo_connections_total"), "one probe, and one for each batch")
+		unused := devo.OpenedAhead(stream) // on a machine that takes long to open connections
+		stream.Close()
+		opened := counter(t, reg, "okta_collector_devo_connections_total")
+		require.GreaterOrEqual(t, int(opened), 6, "one probe, and one for each batch")
+		require.LessOrEqual(t, int(opened), 6+unused)
 	})
 }
 
 func TestAStandbyConnectionThatHasEndedIsReplaced(t *testing.T) {
-	s := serve(t, nil, func(s *server, c net.Conn, number int) {
-		if number != 2 { // 0 is the probe, 1 the first batch, 2 the standby
-			readAll(s, c, number)
-			return
+	hangUp := make(chan struct{})
+	s := serve(t, nil, func(s *server, c net.Conn, _ int) {
+		buffered, first := bufio.NewReader(c), make(chan error)
+		go func() { _, err := buffered.Peek(1); first <- err }()
+		select {
+		case <-first:
+			readAll(s, peeked{c, buffered}, 0)
+		case <-hangUp:
+			_ = c.Close()
+			<-first
 		}
-		_ = c.Close()
 	})
 	stream := open(t, devo.Config{URL: s.url("tcp")}, devo.Timeouts{})
-	batch := objects(0, 1, 10)
+	ship(t, stream, objects(0, 1, 10))
+	batch := objects(1, 1, 10)
 	batch.More = true
 	ship(t, stream, batch)
-	<-devo.StandbyEnded(stream)
-	ship(t, stream, objects(1, 1, 10))
-	require.Equal(t, 2, strings.Count(s.text(), "\n"))
+	ended := devo.StandbyEnded(stream)
+	hangUp <- struct{}{}
+	<-ended
+	ship(t, stream, objects(2, 1, 10))
+	require.Equal(t, 3, strings.Count(s.text(), "\n"))
 }
 
 func TestAStandbyConnectionThatIsNotNeededIsClosed(t *testing.T) {
 	overBoth(t, readAll, func(t *testing.T, s *server, cfg devo.Config) {
 		stream := open(t, cfg, devo.Timeouts{})
-		batch := objects(0, 1, 10)
+		ship(t, stream, objects(0, 1, 10))
+		batch := objects(1, 1, 10)
 		batch.More = true
 		ship(t, stream, batch)
 		stream.Close() // goleak sees what is left

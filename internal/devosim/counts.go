@@ -15,6 +15,8 @@ type TagStats struct {
 	// had to be delivered. Repeated are the records beyond that.
 	Distinct int64 `json:"distinct"`
 	Repeated int64 `json:"repeated"`
+	// RepeatedBytes are the bytes of the repeated records' JSON.
+	RepeatedBytes int64 `json:"repeatedBytes"`
 	// Objects counts distinct objects, in however many pulls they came.
 	Objects int64 `json:"objects"`
 	// Pulls counts distinct @devo_pulling_id.
@@ -41,6 +43,7 @@ type counts struct {
 
 type tagCounts struct {
 	records, bytes int64
+	repeated       int64 // bytes
 	meter          meter
 	// deliveries take 32 bytes each, up to twice that with the free places of the map.
 	deliveries map[deliveryKey]delivery
@@ -112,8 +115,11 @@ func (t *tagCounts) add(now time.Time, o Object) {
 		} else {
 			t.objects[o.Identity] = struct{}{}
 		}
-	} else if d.sum != sum {
-		d.sum = [2]uint32{}
+	} else {
+		t.repeated += int64(len(o.JSON))
+		if d.sum != sum {
+			d.sum = [2]uint32{}
+		}
 	}
 	d.count++
 	t.deliveries[key] = d
@@ -126,13 +132,14 @@ func (c *counts) stats(now time.Time) map[string]TagStats {
 	for tag, t := range c.tags {
 		distinct := int64(len(t.deliveries))
 		stats[tag] = TagStats{
-			Records:   t.records,
-			Bytes:     t.bytes,
-			Distinct:  distinct,
-			Repeated:  t.records - distinct,
-			Objects:   t.events + int64(len(t.objects)),
-			Pulls:     int64(len(t.pulls) - 1),
-			PerSecond: t.meter.perSecond(now),
+			Records:       t.records,
+			Bytes:         t.bytes,
+			Distinct:      distinct,
+			Repeated:      t.records - distinct,
+			RepeatedBytes: t.repeated,
+			Objects:       t.events + int64(len(t.objects)),
+			Pulls:         int64(len(t.pulls) - 1),
+			PerSecond:     t.meter.perSecond(now),
 		}
 	}
 	return stats

@@ -16,6 +16,8 @@ type Hooks struct {
 	// End is called when a client has ended its side of a syslog connection and everything that it
 	// sent was counted, before the connection is closed in answer. Its Arrival has no tag.
 	End func(Arrival)
+	// Answered is called when such a connection was closed in answer, as its [Manner] says. Its Arrival has no tag.
+	Answered func(Arrival)
 	// Post is called for each HTTP request that is in order, before its records are counted. What
 	// it returns spoils the answer; nil does not.
 	Post func(Arrival) *Refusal
@@ -28,7 +30,8 @@ type Arrival struct {
 	// Tag is that of the records, and Records how many of them were counted under it so far.
 	Tag     string
 	Records int64
-	// JSON is the object of a record of a syslog connection. It is valid until the hook returns.
+	// JSON is the object of a record of a syslog connection, or of the first one of a request. It is valid until the hook
+	// returns.
 	JSON []byte
 	// Posted is how many records a request has.
 	Posted int
@@ -59,11 +62,18 @@ func (s *Server) ended(conn net.Conn) {
 	}
 }
 
+func (s *Server) answered(conn net.Conn) {
+	s.conns.count(answered)
+	if hook := s.hooks.Load().Answered; hook != nil {
+		hook(Arrival{Peer: conn.RemoteAddr().String(), At: time.Now()})
+	}
+}
+
 func (s *Server) posted(r *http.Request, records []Record) *Refusal {
 	hook := s.hooks.Load().Post
 	if hook == nil {
 		return nil
 	}
 	tag := records[0].Tag // of all of them: it is in the path
-	return hook(Arrival{Peer: r.RemoteAddr, Tag: tag, Records: s.counts.records(tag), Posted: len(records), At: time.Now()})
+	return hook(Arrival{Peer: r.RemoteAddr, Tag: tag, Records: s.counts.records(tag), JSON: records[0].Object.JSON, Posted: len(records), At: time.Now()})
 }

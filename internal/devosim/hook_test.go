@@ -33,11 +33,14 @@ func TestARecordsHookIsCalledBeforeTheNextOneIsCounted(t *testing.T) {
 func TestAnEndsHookIsCalledWhenAllIsReadAndNothingAnswered(t *testing.T) {
 	s := start(t, devosim.Config{})
 	c := dialTLS(t, s)
-	ended, answer := make(chan devosim.Arrival), make(chan struct{})
-	s.SetHooks(devosim.Hooks{End: func(a devosim.Arrival) {
-		ended <- a
-		<-answer
-	}})
+	ended, answer, answered := make(chan devosim.Arrival), make(chan struct{}), make(chan devosim.Arrival, 1)
+	s.SetHooks(devosim.Hooks{
+		End: func(a devosim.Arrival) {
+			ended <- a
+			<-answer
+		},
+		Answered: func(a devosim.Arrival) { answered <- a },
+	})
 	c.send(record(tag, event("1")))
 	require.NoError(t, c.Conn.(interface{ CloseWrite() error }).CloseWrite())
 	require.Equal(t, c.LocalAddr().String(), (<-ended).Peer)
@@ -45,7 +48,9 @@ func TestAnEndsHookIsCalledWhenAllIsReadAndNothingAnswered(t *testing.T) {
 	require.NoError(t, c.SetReadDeadline(time.Now().Add(20*time.Millisecond)))
 	_, err := c.Read(make([]byte, 1))
 	require.ErrorContains(t, err, "timeout")
+	require.Empty(t, answered)
 	close(answer)
+	require.Equal(t, c.LocalAddr().String(), (<-answered).Peer)
 }
 
 func TestAPostsHookDecidesWhatIsAnsweredAndWhatIsCounted(t *testing.T) {
@@ -54,6 +59,7 @@ func TestAPostsHookDecidesWhatIsAnsweredAndWhatIsCounted(t *testing.T) {
 		s.SetHooks(devosim.Hooks{Post: func(a devosim.Arrival) *devosim.Refusal {
 			require.Equal(t, 2, a.Posted)
 			require.Equal(t, tag, a.Tag)
+			require.Equal(t, event(fmt.Sprint(i, "a")), string(a.JSON), "the first one")
 			return refusal
 		}})
 		body := event(fmt.Sprint(i, "a")) + "\n" + event(fmt.Sprint(i, "b")) + "\n"

@@ -39,7 +39,7 @@ func (s *Server) acceptSyslog(l net.Listener, config *tls.Config) {
 			s.ended(conn)
 			s.conns.answering.wait(raw.done)
 			if s.manner.Load().end(conn, raw) {
-				s.conns.count(answered)
+				s.answered(conn)
 			}
 		})
 	}

@@ -68,6 +68,8 @@ func (s *stream) Send(_ context.Context, batch devo.Batch) (devo.Delivery, error
 	return &delivery{s, batch}, nil
 }
 
+func (s *delivery) Release() {}
+
 func (s *delivery) Wait(ctx context.Context) (devo.Stats, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
