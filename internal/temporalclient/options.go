@@ -43,7 +43,7 @@ func Options() (client.Options, error) {
 			return now.APIKey, err
 		})
 	}
-	options.ConnectionOptions.DialOptions = append(options.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(anyID))
+	options.ConnectionOptions.DialOptions = append(options.ConnectionOptions.DialOptions, grpc.WithChainUnaryInterceptor(anyID, repeatCancelled))
 	if config := options.ConnectionOptions.TLS; config != nil {
 		options.ConnectionOptions.DialOptions = append(options.ConnectionOptions.DialOptions,
 			grpc.WithTransportCredentials(rereadTLS{credentials.NewTLS(config)}))
