@@ -34,31 +34,34 @@ type answer struct {
 	// gone: the parent of the listing was deleted.
 	gone bool
 	date date
+
+	tooLarge  bool   // the body has only the beginning
+	linkErr   error  // why a link is malformed
+	requestID string // Okta's
 }
 
-// read reads the body of a 200 to q. Elements that are no JSON objects become marked records, and what must not leave is
-// replaced in the others. Its error may wrap one of
-// the errors of split, or errTooLarge. If no smaller page can be asked for, what cannot be told apart in a whole answer is
-// one marked record, and so is an object that is too large.
-func (o *Org) read(ctx context.Context, a *answer, q query, resp *http.Response) error {
+// parse reads the objects of an answer to q. Elements that are no JSON objects become marked records, and what must not leave
+// is replaced in the others. Its error may wrap one of the errors of split, or errTooLarge. If no smaller page can be asked
+// for, what cannot be told apart in a whole answer is one marked record, and so is an object that is too large.
+func (o *Org) parse(ctx context.Context, a *answer, q query) (err error) {
 	c := q.collection
 	var links []byte
-	err := a.fill(ctx, resp)
-	if err == nil || errors.Is(err, errTooLarge) {
-		o.learn(q, a)
-	}
 	switch {
-	case errors.Is(err, errTooLarge) && q.smallest:
-		a.objects, err = []object{{raw: a.body.Bytes(), fault: errTooLarge}}, nil
-	case err == nil:
-		if a.objects, links, err = split(a.body.Bytes(), c.Items, c.Key); errors.Is(err, errApart) && q.smallest {
-			err = nil
+	case a.tooLarge && q.smallest:
+		a.objects = []object{{raw: a.body.Bytes(), fault: errTooLarge}}
+	case a.tooLarge:
+		return errTooLarge
+	default:
+		if a.objects, links, err = split(a.body.Bytes(), c.Items, c.Key, limitOf(q.cursor, c.Limit)); err != nil && !(errors.Is(err, errApart) && q.smallest) {
+			return err
 		}
 	}
-	if err != nil {
-		return err
+	if c.Next == BodyLink {
+		next, self, err := bodyCursors(links)
+		a.setLinks(q, next, self, err)
 	}
-	a.readLinks(q, resp.Header, links)
+	full := c.Limit > 0 && len(a.objects) >= limitOf(a.cursor, c.Limit)
+	a.lost = a.next == "" && (a.linkErr != nil || full && a.self == "")
 	if q.service.Name != c.Name {
 		return nil // only the ids are needed
 	}
@@ -75,43 +78,37 @@ func (o *Org) read(ctx context.Context, a *answer, q query, resp *http.Response)
 	return nil
 }
 
-// fill reads the body into the buffer. If it is too large, the buffer has its beginning.
-func (a *answer) fill(ctx context.Context, resp *http.Response) error {
+// fill reads the body of a 200, and the links of its header. If the body is too large, the answer has its beginning.
+func (a *answer) fill(ctx context.Context, q query, resp *http.Response) error {
 	body, announced := resp.Body, resp.ContentLength
 	if announced > maxPage {
 		body, announced = io.NopCloser(io.LimitReader(body, beginning)), beginning
 	}
 	switch err := a.body.ReadFrom(ctx, body, announced, maxPage); {
 	case errors.Is(err, memory.ErrFull), resp.ContentLength > maxPage:
-		return errTooLarge
+		a.tooLarge = true
 	case errors.Is(err, memory.ErrBusy):
 		return err
 	case err != nil:
 		return fmt.Errorf("%w: %w", errReading, err)
+	}
+	if q.collection.Next == LinkHeader {
+		next, self, err := linkCursors(resp.Header)
+		a.setLinks(q, next, self, err)
 	}
 	return nil
 }
 
 var errReading = errors.New("reading the answer")
 
-// readLinks reads the links of the answer, from its header or from its member _links.
-// A next link that is not of this listing is as good as none.
-func (a *answer) readLinks(q query, h http.Header, member []byte) {
-	c := q.collection
-	var err error
-	switch c.Next {
-	case LinkHeader:
-		a.next, a.self, err = linkCursors(h)
-	case BodyLink:
-		a.next, a.self, err = bodyCursors(member)
-	}
-	if a.next != "" {
-		if err = checkFollows(q.first, a.next, c.Polled); err != nil {
-			a.next = ""
+// setLinks keeps the links of the answer to q. A next link that is not of this listing is as good as none.
+func (a *answer) setLinks(q query, next, self string, err error) {
+	if next != "" {
+		if err = checkFollows(q.first, next, q.collection.Polled); err != nil {
+			next = ""
 		}
 	}
-	full := c.Limit > 0 && len(a.objects) >= limitOf(a.cursor, c.Limit)
-	a.lost = a.next == "" && (err != nil || full && a.self == "")
+	a.next, a.self, a.linkErr = next, self, err
 }
 
 // bodyCursors returns the cursors in the member _links of an answer, as linkCursors does.

@@ -50,7 +50,7 @@ var catalog = slices.Concat(first, identities, configuration, details)
 var first = Catalog{
 	{
 		Name: "logs", Path: "/api/v1/logs", Limit: 1000, MinLimit: 1,
-		Table: "auth.okta.system", Scopes: []string{"okta.logs.read"}, Polled: true,
+		Table: "auth.okta.system", Scopes: []string{"okta.logs.read"}, Polled: true, Time: "published",
 	},
 	{
 		Name: "users", Path: "/api/v1/users", Limit: 200, MinLimit: 1,

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	sdk "github.com/okta/okta-sdk-golang/v2/okta"
@@ -147,12 +148,12 @@ type query struct {
 	again      bool             // the request is sent for the second time
 	now        func() time.Time // Temporal's clock
 	member     *budget.Member
-	sent       *int64 // counts the requests that were sent
+	sent       *atomic.Int64 // counts the requests that were sent
 }
 
-// get fetches one page. It sends the request once more if the authorizer asks for that, or if the connection ended before
-// an answer came. A listing under an object that was deleted meanwhile is an empty page, and so is one under an object that
-// cannot have any. Every error is an *Error or the cause of ctx.
+// get fetches one page, whose objects are not read yet. It sends the request once more if the authorizer asks for that, or if
+// the connection ended before an answer came. A listing under an object that was deleted meanwhile is an empty page, and so is
+// one under an object that cannot have any. Every error is an *Error or the cause of ctx.
 func (o *Org) get(ctx context.Context, q query) (*answer, error) {
 	err := checkFollows(q.first, q.cursor, q.collection.Polled)
 	if i := slices.IndexFunc(q.under, func(id string) bool { return !usableID(id) }); i >= 0 {
@@ -210,7 +211,7 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 		return nil, false, waitError(err)
 	}
 	defer ticket.Lost() // no effect after an answer; counts the request after a panic
-	*q.sent++
+	q.sent.Add(1)
 	timed, cancel := context.WithTimeoutCause(ctx, requestTimeout, fmt.Errorf("no complete answer within %s", requestTimeout))
 	defer cancel()
 	started := time.Now()
@@ -240,12 +241,19 @@ func (o *Org) send(ctx context.Context, q query) (a *answer, again bool, err err
 		return nil, again, e
 	}
 	ticket.Answered(budget.ReadLimits(resp.Header, q.now()))
-	got := &answer{cursor: q.cursor, date: dateOf(resp.Header, q.now()), body: body}
-	if err := o.read(timed, got, q, resp); err != nil {
-		return nil, false, o.transportError(timed, ctx, &Error{Status: resp.StatusCode, RequestID: o.requestID(resp.Header), Path: path, err: err})
+	got := &answer{cursor: q.cursor, date: dateOf(resp.Header, q.now()), body: body, requestID: o.requestID(resp.Header)}
+	if err := got.fill(timed, q, resp); err != nil {
+		return nil, false, o.transportError(timed, ctx, got.failed(q, err))
 	}
+	o.learn(q, got)
 	o.cfg.Metrics.fetched(o.cfg.Tenant, c, started)
 	return got, false, nil
+}
+
+// failed returns the error of an answer to q that cannot be used.
+func (a *answer) failed(q query, err error) *Error {
+	path, _, _ := strings.Cut(q.cursor, "?")
+	return &Error{Status: http.StatusOK, RequestID: a.requestID, Path: path, err: err}
 }
 
 // waitError turns the error of Acquire into an *Error.

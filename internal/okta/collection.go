@@ -31,6 +31,8 @@ type Collection struct {
 	Items string
 	// Next says where the link to the next page is.
 	Next Next
+	// Time is the member with the time of an event. It is empty for other objects.
+	Time string
 	// Key is the member that identifies an object. Default: the first of id, uuid and client_id.
 	Key string
 

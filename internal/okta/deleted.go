@@ -130,7 +130,8 @@ func (p *Page) Deleted(from, to int) []Deleted {
 // readDeleted reads which objects the page's events say were deleted.
 func (p *Page) readDeleted() {
 	lacking := 0 // events of which not every object is known
-	for i, e := range p.all[p.done:] {
+	for i := range p.all[p.done:] {
+		e := &p.all[p.done+i]
 		if e.deletes == nil || !succeeded(e.raw) {
 			continue
 		}

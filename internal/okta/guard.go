@@ -65,8 +65,8 @@ func loops(g *checkpoint.Guard, a *answer) bool {
 	return false
 }
 
-func hash(s string) uint64 {
+func hash[T string | []byte](text T) uint64 {
 	h := fnv.New64a()
-	h.Write([]byte(s))
+	h.Write([]byte(text))
 	return h.Sum64()
 }

@@ -3,6 +3,7 @@ package okta
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -14,19 +15,8 @@ import (
 
 const maxCursor = checkpoint.MaxCursor
 
-// Patterns of RFC 8288 and RFC 3986.
-var (
-	// linkPattern matches the first link of a Link header: its target, and its parameters.
-	linkPattern = regexp.MustCompile(`^[ \t,]*<([^>]*)>((?:` + linkParameter + `)*)[ \t]*(?:,|$)`)
-	// parameterPattern matches the name of a parameter, and its value with quotes or without.
-	parameterPattern = regexp.MustCompile(linkParameter)
-	// referencePattern captures the path and query of a reference (RFC 3986, appendix B).
-	referencePattern = regexp.MustCompile(`^(?:[^:/?#]+:)?(?://[^/?#]*)?([^#]*)`)
-	// notInURL matches bytes that a URL has only escaped, and that Okta was seen to write as they are.
-	notInURL = regexp.MustCompile(`[^!-~]|["<>]`)
-)
-
-const linkParameter = `[ \t]*;[ \t]*([^=;,]*)(?:=[ \t]*(?:"((?s:[^"\\]|\\.)*)"|([^" \t;,][^;,]*)?))?`
+// notInURL matches bytes that a URL has only escaped, and that Okta was seen to write as they are.
+var notInURL = regexp.MustCompile(`[^!-~]|["<>]`)
 
 var errLink = errors.New("malformed Link header")
 
@@ -35,55 +25,130 @@ var errLink = errors.New("malformed Link header")
 // several.
 func linkCursors(h http.Header) (next, self string, err error) {
 	for _, header := range h.Values("Link") {
-		for strings.Trim(header, " \t,") != "" {
-			link := linkPattern.FindStringSubmatch(header)
-			if link == nil && next == "" {
+		for header = strings.TrimLeft(header, blank+","); header != ""; header = strings.TrimLeft(header, blank+",") {
+			l, rest, ok := cutLink(header)
+			if !ok && next == "" {
 				return "", self, errLink
 			}
-			if link == nil {
+			if !ok {
 				break // next is good, whatever follows
 			}
-			for _, p := range parameterPattern.FindAllStringSubmatch(link[2], -1) {
-				name, value := strings.TrimSpace(p[1]), strings.Fields(strings.ToLower(p[2]+p[3]))
-				if !strings.EqualFold(name, "rel") {
-					continue
-				}
-				if next == "" && slices.Contains(value, "next") {
-					if next, err = cursorOf(link[1]); err != nil {
-						return "", self, err
-					}
-				}
-				if self == "" && slices.Contains(value, "self") {
-					self, _ = cursorOf(link[1]) // without it, next is still good
+			if next == "" && l.next {
+				if next, err = cursorOf(l.target); err != nil {
+					return "", self, err
 				}
 			}
-			header = header[len(link[0]):]
+			if self == "" && l.self {
+				self, _ = cursorOf(l.target) // without it, next is still good
+			}
+			header = rest
 		}
 	}
 	return next, self, nil
 }
 
+// blank are the characters between the parts of a Link header.
+const blank = " \t"
+
+// link is a link of a Link header (RFC 8288).
+type link struct {
+	target     string
+	next, self bool // it has these relations
+}
+
+// cutLink reads the link at the beginning of a header, and returns what follows it: nothing, or a comma and more links.
+func cutLink(header string) (l link, rest string, ok bool) {
+	if header[0] != '<' {
+		return l, "", false
+	}
+	l.target, rest, ok = strings.Cut(header[1:], ">")
+	for rest = strings.TrimLeft(rest, blank); ok && strings.HasPrefix(rest, ";"); rest = strings.TrimLeft(rest, blank) {
+		var name, value string
+		if name, value, rest, ok = cutParameter(rest[1:]); !strings.EqualFold(name, "rel") {
+			continue
+		}
+		for relation := range strings.FieldsSeq(strings.ToLower(value)) {
+			l.next = l.next || relation == "next"
+			l.self = l.self || relation == "self"
+		}
+	}
+	return l, rest, ok && (rest == "" || rest[0] == ',')
+}
+
+// cutParameter reads the parameter at the beginning of a text, whose value may have quotes, and returns what follows it.
+func cutParameter(text string) (name, value, rest string, ok bool) {
+	end := indexAny(text, "=;,")
+	name, rest = strings.TrimSpace(text[:end]), text[end:]
+	if !strings.HasPrefix(rest, "=") {
+		return name, "", rest, true
+	}
+	rest = strings.TrimLeft(rest[1:], blank)
+	if !strings.HasPrefix(rest, `"`) {
+		end = indexAny(rest, ";,")
+		return name, rest[:end], rest[end:], true
+	}
+	for end = 1; end < len(rest); end++ {
+		switch rest[end] {
+		case '"':
+			return name, rest[1:end], rest[end+1:], true
+		case '\\':
+			end++ // a quote after a backslash ends nothing
+		}
+	}
+	return "", "", "", false
+}
+
+// indexAny returns the place of the first of these characters in a text, or its end.
+func indexAny(text, chars string) int {
+	if i := strings.IndexAny(text, chars); i >= 0 {
+		return i
+	}
+	return len(text)
+}
+
 // cursorOf returns the path and query of a link, byte for byte. It escapes the bytes that a URL cannot have: Okta repeats
 // filters with raw blanks.
 func cursorOf(link string) (string, error) {
-	c := notInURL.ReplaceAllStringFunc(referencePattern.FindStringSubmatch(link)[1], func(b string) string {
-		return strings.ReplaceAll(fmt.Sprintf(" % X", b), " ", "%")
-	})
+	c := pathAndQuery(link)
+	if notInURL.MatchString(c) {
+		c = notInURL.ReplaceAllStringFunc(c, func(b string) string {
+			return strings.ReplaceAll(fmt.Sprintf(" % X", b), " ", "%")
+		})
+	}
 	if err := checkCursor(c); err != nil {
 		return "", fmt.Errorf("next link: %w", err)
 	}
 	return c, nil
 }
 
-// canonical returns a text that is the same for all spellings of a cursor. The page size does not count.
-func canonical(cursor string) string {
-	path, query, _ := strings.Cut(cursor, "?")
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return cursor
+// pathAndQuery returns the path and query of a reference (RFC 3986, appendix B).
+func pathAndQuery(reference string) string {
+	if i := indexAny(reference, ":/?#"); i > 0 && strings.HasPrefix(reference[i:], ":") {
+		reference = reference[i+1:] // without the scheme
 	}
-	values.Del("limit")
-	return path + "?" + values.Encode()
+	if host, ok := strings.CutPrefix(reference, "//"); ok {
+		reference = host[indexAny(host, "/?#"):]
+	}
+	return reference[:indexAny(reference, "#")]
+}
+
+// pageOf identifies the page of a cursor, whatever its spelling and the order of its parameters. The page size does not
+// count.
+func pageOf(cursor string) uint64 {
+	path, query, _ := strings.Cut(cursor, "?")
+	parameters := make([]string, 0, 16)
+	for p := range strings.SplitSeq(query, "&") {
+		if p != "" && !strings.HasPrefix(p, "limit=") {
+			parameters = append(parameters, unescaped(p))
+		}
+	}
+	slices.Sort(parameters)
+	h := fnv.New64a()
+	for _, text := range append(parameters, path) {
+		h.Write([]byte(text))
+		h.Write([]byte{0})
+	}
+	return h.Sum64()
 }
 
 // checkCursor accepts only an absolute path with an optional query.

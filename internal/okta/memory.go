@@ -35,8 +35,14 @@ func (o *Org) acquire(ctx context.Context, q query, path string) (*memory.Buffer
 	return buffer, err
 }
 
-// learn keeps the size of a page for the next one, and an eighth more.
+// learn keeps the size of a page for the next one, and an eighth more. It rounds up, because the size of most pages is then
+// known already.
 func (o *Org) learn(q query, a *answer) {
+	const step = 64 << 10
 	size := len(a.body.Bytes())
-	o.sizes.Store(q.pageKey(), size+size/8)
+	size = (size + size/8 + step - 1) / step * step
+	var key any = q.pageKey()
+	if known, _ := o.sizes.Load(key); known != size {
+		o.sizes.Store(key, size)
+	}
 }

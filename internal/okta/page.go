@@ -3,7 +3,6 @@ package okta
 import (
 	"fmt"
 	"hash/fnv"
-	"strconv"
 	"time"
 
 	"okta-collector/internal/checkpoint"
@@ -20,6 +19,8 @@ type Page struct {
 	// CaughtUp: there is nothing more for now. The next pull begins after Wait.
 	CaughtUp bool
 	Wait     time.Duration
+	// Asked: the next page was requested already. A caller that stops here wastes the request.
+	Asked bool
 	// Again: the pull ended incomplete and is begun again, so it does not count as complete.
 	Again bool
 	// Warnings are for the operator.
@@ -147,9 +148,11 @@ func (r *Reader) newPage(a *answer, pos checkpoint.Position) *Page {
 	p := &Page{Pull: pos.Pull.Kind, from: pos, all: a.objects, done: done, answer: a}
 	p.before.Repeated = int64(max(repeated, 0))
 	pos.Part = checkpoint.Part{}
-	for i, o := range a.objects[done:] {
+	p.Objects = make([][]byte, 0, len(a.objects)-done)
+	for i := done; i < len(a.objects); i++ {
+		o := &a.objects[i]
 		if o.dropped && p.kept == nil {
-			p.kept = make([]int, i, len(a.objects)-done)
+			p.kept = make([]int, i-done, len(a.objects)-done)
 			for j := range p.kept {
 				p.kept[j] = done + j
 			}
@@ -158,7 +161,7 @@ func (r *Reader) newPage(a *answer, pos checkpoint.Position) *Page {
 			continue
 		}
 		if p.kept != nil {
-			p.kept = append(p.kept, done+i)
+			p.kept = append(p.kept, i)
 		}
 		p.Objects = append(p.Objects, o.raw)
 	}
@@ -175,7 +178,7 @@ func (r *Reader) newPage(a *answer, pos checkpoint.Position) *Page {
 	pos.Pull = &pull
 	r.collection.recover(&pos)
 	p.Position = pos
-	p.Members = strconv.AppendInt([]byte(`"@devo_pulling_id":`), pull.ID, 10)
+	p.Members = fmt.Appendf(nil, `"@devo_pulling_id":%d`, pull.ID)
 	return p
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"okta-collector/internal/budget"
@@ -20,8 +21,11 @@ type Reader struct {
 	now        func() time.Time
 	backfill   *checkpoint.Range // nil for live collection
 	member     *budget.Member
-	sent       int64   // requests
-	answer     *answer // the last one; nil before the first
+	sent       atomic.Int64 // requests
+	answer     *answer      // the last one; nil before the first
+	mayAsk     func() bool  // as in AskAhead; nil: no page is requested ahead
+	ahead      *ahead       // the next page; nil if it was not requested
+	fullSize   int          // bytes of the last page if it was full, otherwise 0
 }
 
 // Begin is where the first poll of the System Log begins.
@@ -59,15 +63,25 @@ func (o *Org) reader(name string, c Collection, list, perObject ledger.Priority,
 	return &Reader{org: o, name: name, collection: c, now: now, member: o.budget.Join(priority)}
 }
 
-// Close leaves the budget. The reader sends no more requests.
-func (r *Reader) Close() { r.member.Leave() }
+// Close leaves the budget. It ends a request that is under way, and the reader sends no more.
+func (r *Reader) Close() {
+	r.drop()
+	r.member.Leave()
+}
 
 // Requests counts the requests sent to Okta, failed ones included.
-func (r *Reader) Requests() int64 { return r.sent }
+func (r *Reader) Requests() int64 { return r.sent.Load() }
 
 // Claims says how the reader claims requests of windows that other services use too. Without it, the reader counts for
 // itself alone. It must be called before the first request.
 func (r *Reader) Claims(claim budget.Claim) { r.member.Claims(claim) }
+
+// Saves says how a checkpoint with the reader's Windows is made durable; save calls Saved. The reader waits for it before it sends
+// more requests than the last durable checkpoint allows for. It must be called before the first request.
+func (r *Reader) Saves(save func() error) { r.member.Saves(save) }
+
+// Saved says that the checkpoint with the newest Windows is durable.
+func (r *Reader) Saved() { r.member.Saved() }
 
 // Restore adds what the checkpoint that the slice continues from says of windows.
 func (r *Reader) Restore(c checkpoint.Checkpoint) { r.member.Restore(c.Windows, c.Alone, r.now()) }
@@ -98,6 +112,9 @@ func (r *Reader) Next(ctx context.Context, pos checkpoint.Position) (page *Page,
 	}()
 	pos, mended := pos.WithoutFuture(r.now())
 	page, err = r.next(ctx, pos)
+	if page != nil {
+		page.Asked = r.requested(page.Position.Cursor)
+	}
 	if page != nil && mended {
 		page.warn(WarnClock, "the position had times from the future, which Okta's clock had said once: they are forgotten, "+
 			"and what depends on them is pulled whole")
@@ -132,19 +149,53 @@ func (r *Reader) get(ctx context.Context, under []string, pos checkpoint.Positio
 	if cursor != "" && pos.Limit > 0 && c.Limit > 0 {
 		cursor = withLimit(cursor, c.pageSize(pos.Limit))
 	}
-	return r.fetch(ctx, c, under, c.firstCursor(under, c.pageSize(pos.Limit), r.selection(c, *pos.Pull)), cursor)
+	q := r.query(c, under, c.firstCursor(under, c.pageSize(pos.Limit), r.selection(c, *pos.Pull)), cursor)
+	a, err := r.receive(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	r.askAhead(ctx, q, pos, a)
+	return r.parse(ctx, q, a)
 }
 
 // fetch fetches a page of c, the reader's own collection or a parent, of the listing under these ids. first is the cursor of
 // the listing's first page. cursor is from an answer of Okta; empty: the first page.
-func (r *Reader) fetch(ctx context.Context, c Collection, under []string, first, cursor string) (a *answer, err error) {
+func (r *Reader) fetch(ctx context.Context, c Collection, under []string, first, cursor string) (*answer, error) {
+	q := r.query(c, under, first, cursor)
+	a, err := r.org.get(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	return r.parse(ctx, q, a)
+}
+
+// query is the request for a page, as in fetch.
+func (r *Reader) query(c Collection, under []string, first, cursor string) query {
 	stored := cursor != ""
 	cursor = cmp.Or(cursor, first)
-	r.answer, err = r.org.get(ctx, query{
+	return query{
 		service: r.collection, collection: c, under: under, first: first, cursor: cursor, stored: stored, smallest: c.smallest(limitOf(cursor, c.Limit)),
 		now: r.now, member: r.member, sent: &r.sent,
-	})
-	return r.answer, err
+	}
+}
+
+// parse reads the objects of an answer to q. An answer that cannot be read is released.
+func (r *Reader) parse(ctx context.Context, q query, a *answer) (*answer, error) {
+	r.answer = a // Next releases it after a panic
+	if a.body == nil {
+		return a, nil
+	}
+	if err := r.org.parse(ctx, a, q); err != nil {
+		r.answer = nil
+		a.release()
+		r.drop()
+		return nil, r.org.transportError(ctx, ctx, a.failed(q, err))
+	}
+	r.fullSize = 0
+	if limit := limitOf(q.cursor, 0); limit > 0 && len(a.objects) >= limit {
+		r.fullSize = len(a.body.Bytes())
+	}
+	return a, nil
 }
 
 // size is the page size that is asked for at pos.

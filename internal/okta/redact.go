@@ -122,5 +122,5 @@ func (o *Org) readTypes(c Collection, events []object) {
 
 // isNamed reports whether the name of a member, which may have escapes, is name.
 func isNamed(member []byte, name string) bool {
-	return string(member) == name || bytes.IndexByte(member, '\\') >= 0 && jsontext.Text(member) == name
+	return string(member) == name || len(member) > len(name) && bytes.IndexByte(member, '\\') >= 0 && jsontext.Text(member) == name
 }

@@ -13,6 +13,8 @@ const (
 	// maxObjects bounds the objects of an answer. Okta's longest pages have 10,000. Each takes about a hundred bytes
 	// beside its JSON.
 	maxObjects = 50_000
+	// smallObject is the size of a small object, in bytes. A short answer may have fewer objects than a full page.
+	smallObject = 200
 
 	maxID = checkpoint.MaxID
 )
@@ -40,7 +42,7 @@ type object struct {
 }
 
 // time is when an event was published; zero if that is unknown.
-func (o object) time() time.Time {
+func (o *object) time() time.Time {
 	t, err := time.Parse(time.RFC3339, string(o.published))
 	if err != nil {
 		return time.Time{}
@@ -49,11 +51,11 @@ func (o object) time() time.Time {
 }
 
 // hash identifies the object on pages of one listing.
-func (o object) hash() uint64 {
+func (o *object) hash() uint64 {
 	if o.id != nil {
-		return hash(string(o.id))
+		return hash(o.id)
 	}
-	return hash(string(o.raw))
+	return hash(o.raw)
 }
 
 // Values of [Collection.Items] that are not the name of a member.
@@ -74,7 +76,7 @@ var (
 )
 
 // split reads the elements of an answer, in order, and its member _links or nil. items and key are those of
-// [Collection]. The result may share the memory of body.
+// [Collection]. expected is how many elements there may be. The result may share the memory of body.
 //
 // split removes white space outside strings, within body. Every other byte of an object stays as it is, so that unknown
 // members, the spelling of numbers and the order of keys survive.
@@ -82,36 +84,37 @@ var (
 // An element that is no JSON object has a fault, and the elements after it are read all the same. If the end of an
 // element cannot be found, the last element has the rest of the answer, and the error is errApart or errEnds.
 //
-// Okta sends JSON without white space between tokens. Then split takes one pass over the bytes. encoding/json takes three
-// (validate, compact, decode), and one allocation for each object.
-func split(body []byte, items, key string) (objects []object, links []byte, err error) {
+// Okta sends JSON without white space between tokens. Then split takes one pass over the bytes, and one allocation.
+// encoding/json takes three passes (validate, compact, decode), and one allocation for each object.
+func split(body []byte, items, key string, expected int) (objects []object, links []byte, err error) {
 	s := splitter{scanner: scanner{data: body}, key: key}
+	s.objects = make([]object, 0, min(expected, len(body)/smallObject))
+	at := 0
 	if bytes.HasPrefix(body, []byte("\ufeff")) {
-		s.at = len("\ufeff") // a byte order mark
+		at = len("\ufeff") // a byte order mark
 	}
-	if s.space(); s.at == len(body) {
+	if at = s.space(at); at == len(body) {
 		return nil, nil, errEnds
 	}
-	switch items {
-	case itemsAreTheAnswer:
-		if s.peek() != '[' {
-			return nil, nil, errNoArray
-		}
-		err = s.array()
-	case answerIsTheItem:
-		if s.peek() != '{' {
-			return nil, nil, errNoObject
-		}
-		err = s.single()
+	switch first := s.peek(at); {
+	case items == itemsAreTheAnswer && first != '[':
+		return nil, nil, errNoArray
+	case items == itemsAreTheAnswer:
+		at = s.elements(at)
+	case first != '{':
+		return nil, nil, errNoObject
+	case items == answerIsTheItem:
+		at = s.single(at)
 	default:
-		if s.peek() != '{' {
-			return nil, nil, errNoObject
+		links, at = s.envelope(at, items)
+	}
+	if at >= 0 {
+		if at = s.space(at); at < len(body) {
+			s.rest(at, errAfter)
 		}
-		links, err = s.envelope(items)
+		return s.objects, links, nil
 	}
-	if s.space(); err == nil && s.at < len(body) {
-		s.rest(s.at, errAfter)
-	}
+	err = s.err
 	if errors.Is(err, errApart) && !complete(body) {
 		err = errEnds
 	}
@@ -119,10 +122,7 @@ func split(body []byte, items, key string) (objects []object, links []byte, err 
 		last := &s.objects[len(s.objects)-1] // without the bracket that ends the answer
 		last.raw = bytes.TrimSuffix(bytes.TrimSpace(last.raw), []byte("]"))
 	}
-	if err != nil {
-		err = fmt.Errorf("%w (byte %d of %d)", err, min(s.at, len(body)), len(body))
-	}
-	return s.objects, links, err
+	return s.objects, links, fmt.Errorf("%w (byte %d of %d)", err, s.space(s.at), len(body))
 }
 
 // complete reports whether an answer ends with the bracket that it begins with.
@@ -140,176 +140,181 @@ type splitter struct {
 
 // rest makes one element of everything from a place on.
 func (s *splitter) rest(from int, fault error) {
-	s.at = len(s.data)
 	s.objects = append(s.objects, object{raw: s.data[from:], fault: fault, from: from})
 }
 
+// apart makes one element of everything from a place on, and fails: its elements cannot be told apart.
+func (s *splitter) apart(from int, fault error) int {
+	s.rest(from, fault)
+	return s.fail(len(s.data), errApart)
+}
+
 // single reads an answer that is the only object.
-func (s *splitter) single() error {
-	from := s.at
-	o, err := s.element()
-	if err != nil {
-		s.rest(from, err)
-		return errApart
+func (s *splitter) single(at int) int {
+	o, end := s.element(at)
+	if o.fault != nil {
+		return s.apart(at, o.fault)
 	}
 	s.objects = append(s.objects, o)
-	return nil
+	return end
 }
 
 // envelope reads an object whose member named items is the array of objects. It returns the member _links.
-func (s *splitter) envelope(items string) (links []byte, err error) {
+func (s *splitter) envelope(at int, items string) (links []byte, end int) {
 	found := false
-	err = s.object(0, func(name []byte) (err error) {
-		if string(name) == items {
-			if s.peek() != '[' {
-				return errNoArray
+	at, more := s.open(at, 0, '}')
+	for more {
+		name, from := s.name(at)
+		switch {
+		case from < 0:
+			at = failed
+		case string(name) != items:
+			at = s.value(from, 1)
+			if string(name) == "_links" {
+				links = s.data[from:max(at, s.at)] // malformed ones too: then it is unknown whether another page follows
 			}
+		case s.peek(from) != '[':
+			at = s.fail(from, errNoArray)
+		default:
 			found = true
-			return s.array()
+			at = s.elements(from)
 		}
-		from := s.at
-		err = s.value(1)
-		if string(name) == "_links" {
-			links = s.data[from:s.at]
-		}
-		return err
-	})
-	switch {
-	case err == nil && !found:
-		err = fmt.Errorf("answer has no member %q", items)
-	case err != nil && found && !errors.Is(err, errApart) && !errors.Is(err, errTooLarge):
-		s.rest(s.at, err)
-		err = errApart
+		at, more = s.next(at, '}')
 	}
-	return links, err
+	switch {
+	case at >= 0 && !found:
+		at = s.fail(at, fmt.Errorf("answer has no member %q", items))
+	case at < 0 && found && !errors.Is(s.err, errApart) && !errors.Is(s.err, errTooLarge):
+		at = s.apart(s.at, s.err)
+	}
+	return links, at
 }
 
-// array reads the elements of an array; the next byte is its bracket.
-func (s *splitter) array() error {
-	s.at++
-	s.space()
-	if s.take(']') {
-		return nil
-	}
-	for {
+// elements reads the array of elements.
+func (s *splitter) elements(at int) int {
+	at, more := s.open(at, 0, ']')
+	for more {
 		if len(s.objects) == maxObjects {
-			return errTooLarge
+			return s.fail(at, errTooLarge)
 		}
-		from := s.at
-		o, err := s.element()
-		s.space()
-		if c := s.peek(); err == nil && c != ',' && c != ']' {
-			err = errSyntax
-		}
-		if err != nil {
-			s.at = from
-			if !s.skip() {
-				s.rest(from, err)
-				return errApart
+		o, end := s.element(at)
+		if o.fault == nil {
+			if end, more = s.next(end, ']'); end < 0 {
+				o.fault = errSyntax
 			}
-			o.raw, o.fault, o.from = s.data[from:s.at], err, from
+		}
+		if o.fault != nil {
+			if end = s.skip(at); end < 0 {
+				return s.apart(at, o.fault)
+			}
+			o.raw = s.data[at:end]
+			end, more = s.next(end, ']')
 		}
 		s.objects = append(s.objects, o)
-		if s.take(']') {
-			return nil
-		}
-		s.take(',')
-		s.space()
+		at = end
 	}
+	return at
 }
 
-// skip moves past a malformed element, to the comma or bracket after it. It reports whether the end of the element is
+// skip returns the place of the comma or bracket behind a malformed element. It fails if the end of the element is not
 // certain: outside of strings the brackets match, and each token stands between tokens that it may stand between. A quote
 // that is missing breaks this rule.
-func (s *splitter) skip() bool {
+func (s *splitter) skip(at int) int {
 	var open []byte     // the brackets that must close, innermost last
 	before := byte(',') // the token before, by its last byte
-	for ; s.at < len(s.data); s.at++ {
-		c := s.data[s.at]
+	for ; at < len(s.data); at++ {
+		c := s.data[at]
 		opens := before == ',' || before == ':' || before == '{' || before == '['
 		switch c {
 		case ' ', '\t', '\r', '\n':
 			continue
 		case '"':
-			if !opens || !s.skipString() {
-				return false
+			if at = s.closingQuote(at); at < 0 || !opens {
+				return failed
 			}
 		case '{', '[':
 			if !opens {
-				return false
+				return failed
 			}
 			open = append(open, c+2) // ASCII: the closing bracket is two further
 		case '}', ']':
-			if len(open) == 0 {
-				return c == ']'
+			if len(open) == 0 && c == ']' {
+				return at
 			}
-			if open[len(open)-1] != c {
-				return false
+			if len(open) == 0 || open[len(open)-1] != c {
+				return failed
 			}
 			open = open[:len(open)-1]
 		case ',':
 			if len(open) == 0 {
-				return true
+				return at
 			}
 		default:
 			if before == '"' || before == '}' || before == ']' {
 				if c != ':' || before != '"' {
-					return false
+					return failed
 				}
 			}
 		}
 		before = c
 	}
-	return false
+	return failed
 }
 
-// skipString moves to the closing quote of a string; the next byte is its opening quote. Whatever follows a backslash
-// belongs to the string.
-func (s *splitter) skipString() bool {
-	for s.at++; s.at < len(s.data); s.at++ {
-		switch s.data[s.at] {
+// closingQuote returns the place of the quote that closes a string, whatever else is in it. What follows a backslash belongs to
+// the string.
+func (s *splitter) closingQuote(at int) int {
+	for at++; at < len(s.data); at++ {
+		switch s.data[at] {
 		case '"':
-			return true
+			return at
 		case '\\':
-			s.at++
+			at++
 		}
 	}
-	return false
+	return failed
 }
 
-// element reads one object. After an error, it has the id that came before.
-func (s *splitter) element() (o object, err error) {
-	o.from = s.at
-	if s.peek() != '{' {
-		return o, errElement
+// element reads one object. If it has a fault, it has the id that came before.
+func (s *splitter) element(at int) (o object, end int) {
+	o.from = at
+	if s.peek(at) != '{' {
+		o.fault = errElement
+		return o, failed
 	}
 	s.spaced = false
-	err = s.object(1, func(name []byte) error {
-		from := s.at
-		if err := s.value(2); err != nil {
-			return err
+	at, more := s.open(at, 1, '}')
+	for more {
+		name, from := s.name(at)
+		if at = s.value(from, 2); at >= 0 {
+			s.read(&o, name, s.data[from:at])
 		}
-		text := shortString(s.data[from:s.at])
-		switch {
-		case isNamed(name, "eventType"):
-			o.kind = text
-		case text == nil:
-		case string(name) == "published":
-			o.published = text
-		case o.id == nil && s.isKey(name):
-			o.id = text
-		}
-		return nil
-	})
-	if err != nil {
-		return o, fmt.Errorf("%w at byte %d", err, s.at-o.from)
+		at, more = s.next(at, '}')
 	}
-	o.raw = s.data[o.from:s.at:s.at]
+	if at < 0 {
+		o.fault = fmt.Errorf("%w at byte %d", s.err, s.at-o.from)
+		return o, failed
+	}
+	o.raw = s.data[o.from:at:at]
 	if s.spaced {
 		o.id, o.published, o.kind = bytes.Clone(o.id), bytes.Clone(o.published), bytes.Clone(o.kind) // their bytes move
 		o.raw = compact(o.raw)
 	}
-	return o, nil
+	return o, at
+}
+
+// read reads a member of an object, if it identifies, dates or types it.
+func (s *splitter) read(o *object, name, value []byte) {
+	switch {
+	case isNamed(name, "eventType"):
+		o.kind = shortString(value)
+	case string(name) == "published":
+		if text := shortString(value); text != nil {
+			o.published = text
+		}
+	case o.id == nil && s.isKey(name):
+		o.id = shortString(value)
+	}
 }
 
 // compact removes the white space outside of the strings of valid JSON, in place: an object may be as large as a page.

@@ -25,7 +25,7 @@ func TestSplitKeepsEveryByteButInsignificantWhiteSpace(t *testing.T) {
 		"blank in string": {`[{"a b" : " c  d "}]`, []string{`{"a b":" c  d "}`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			objects, _, err := split([]byte(test.body), "", "")
+			objects, _, err := split([]byte(test.body), "", "", 2)
 			require.NoError(t, err)
 			var got []string
 			for _, o := range objects {
@@ -40,7 +40,7 @@ func TestSplitFindsIdentityAndPublishedAtTheTopOnly(t *testing.T) {
 	objects, _, err := split([]byte(`[
 		{"actor":{"id":"inner","published":"no"},"uuid":"u1","id":"later","published":"2026-01-01T00:00:00.000Z"},
 		{"client_id" : "c1", "published" : 7},
-		{"name":"none","":"empty","id":5}]`), "", "")
+		{"name":"none","":"empty","id":5}]`), "", "", 2)
 	require.NoError(t, err)
 	require.Equal(t, "u1", string(objects[0].id))
 	require.Equal(t, "2026-01-01T00:00:00.000Z", string(objects[0].published))
@@ -68,7 +68,7 @@ func TestSplitTellsElementsApartWhateverIsWrongWithOne(t *testing.T) {
 				if body[0] == '{' {
 					items = "of"
 				}
-				objects, _, err := split([]byte(body), items, "")
+				objects, _, err := split([]byte(body), items, "", 2)
 				require.NoError(t, err, body)
 				require.Len(t, objects, 3, body)
 				var good []string
@@ -91,7 +91,7 @@ func TestSplitGuessesNothingWhereElementsCannotBeToldApart(t *testing.T) {
 	for _, bad := range []string{
 		`{"id":"x}`, `{id":"x"}`, `{"id":"x"`, `{"id":["x"}`, `{"id":"x"]}`, `{"id":"x"}}`, `{} {}`, `{"a" "b"}`, `"`, `{"a":"x\"}`,
 	} {
-		objects, _, err := split([]byte(`[{"id":"1"},`+bad+`,{"id":"2"},{"id":"3"}]`), "", "")
+		objects, _, err := split([]byte(`[{"id":"1"},`+bad+`,{"id":"2"},{"id":"3"}]`), "", "", 2)
 		require.ErrorIs(t, err, errApart, bad)
 		require.Len(t, objects, 2)
 		require.Equal(t, `{"id":"1"}`, string(objects[0].raw))
@@ -104,14 +104,14 @@ func TestSplitRefusesWhatIsCutOrIsNoArray(t *testing.T) {
 		"": errEnds, " ": errEnds, "[": errEnds, "[{}": errEnds, "[{},": errEnds, `[{"a":"`: errEnds, `[{"a":"\`: errEnds, `[{"a":"\u12`: errEnds,
 		"{}": errNoArray, `{"errorCode":"E0000011"}`: errNoArray, "<html></html>": errNoArray, "null": errNoArray, `"[{}]"`: errNoArray,
 	} {
-		_, _, err := split([]byte(body), "", "")
+		_, _, err := split([]byte(body), "", "", 2)
 		require.ErrorIs(t, err, want, body)
 	}
 }
 
 func TestBytesAfterTheAnswerAreAnElementOfTheirOwn(t *testing.T) {
 	for _, after := range []string{"]", "x", `[{"id":"2"}]`, "<!-- x -->"} {
-		objects, _, err := split([]byte(`[{"id":"1"}] `+after), "", "")
+		objects, _, err := split([]byte(`[{"id":"1"}] `+after), "", "", 2)
 		require.NoError(t, err)
 		require.Len(t, objects, 2)
 		require.Equal(t, after, string(objects[1].raw))
@@ -120,7 +120,7 @@ func TestBytesAfterTheAnswerAreAnElementOfTheirOwn(t *testing.T) {
 }
 
 func TestAByteOrderMarkIsNoPartOfTheAnswer(t *testing.T) {
-	objects, _, err := split([]byte("\ufeff[{}]"), "", "")
+	objects, _, err := split([]byte("\ufeff[{}]"), "", "", 2)
 	require.NoError(t, err)
 	require.Len(t, objects, 1)
 }
@@ -141,7 +141,7 @@ func FuzzSplit(f *testing.F) {
 		for _, w := range want {
 			valid = valid && bytes.HasPrefix(bytes.TrimLeft(w, " \t\r\n"), []byte("{"))
 		}
-		got, _, err := split(bytes.Clone(body), "", "")
+		got, _, err := split(bytes.Clone(body), "", "", 2)
 		if !valid {
 			if err != nil {
 				require.Less(t, len(err.Error()), 200, "an error repeats nothing of the answer")
@@ -224,7 +224,7 @@ func BenchmarkSplit(b *testing.B) {
 	body := []byte("[" + strings.Repeat(event+",", 999) + event + "]")
 	b.SetBytes(int64(len(body)))
 	for b.Loop() {
-		if _, _, err := split(body, "", ""); err != nil {
+		if _, _, err := split(body, "", "", 1000); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -66,7 +66,7 @@ func (r *Reader) polledPage(ctx context.Context, pos checkpoint.Position) (*Page
 	if err != nil {
 		return r.failed(ctx, pos, err)
 	}
-	p, whole := r.logPage(a, pos, func(object) bool { return true })
+	p, whole := r.logPage(a, pos, nil)
 	// A cursor without a limit has Okta's default. Then only an empty page is certainly the end.
 	full := len(whole) >= limitOf(a.cursor, 1)
 	switch leadsOn := a.leadsOn(whole, pos); {
@@ -78,7 +78,8 @@ func (r *Reader) polledPage(ctx context.Context, pos checkpoint.Position) (*Page
 		r.goOnByTime(p, pos, whole, full)
 	default:
 		p.Position.Cursor, p.Position.ByTime = a.next, pos.ByTime && len(p.all) == 0 // the next page may be in Seen too
-		if full {
+		// A page that was requested ahead says whether this is the end.
+		if full || r.requested(a.next) {
 			return p, nil
 		}
 	}
@@ -106,7 +107,7 @@ const maxVisited = 16
 const maxSeen = checkpoint.MaxHashes
 
 // withEvent returns a list of events with one more, if it is not there yet.
-func withEvent(seen checkpoint.Hashes, o object) checkpoint.Hashes {
+func withEvent(seen checkpoint.Hashes, o *object) checkpoint.Hashes {
 	if h := o.hash(); !seen.Has(h) {
 		return seen.With(h, maxSeen)
 	}
@@ -114,17 +115,17 @@ func withEvent(seen checkpoint.Hashes, o object) checkpoint.Hashes {
 }
 
 // page identifies the page of an answer.
-func (a *answer) page() uint64 { return hash(canonical(cmp.Or(a.self, a.cursor))) }
+func (a *answer) page() uint64 { return pageOf(cmp.Or(a.self, a.cursor)) }
 
 // leadsOn reports whether the next link of a page of the System Log leads to a page that was not visited lately. After an
 // empty page, Okta sends the page itself: that is the end for now. whole are all events of the page.
 func (a *answer) leadsOn(whole []object, pos checkpoint.Position) bool {
-	next := canonical(a.next)
-	itself := next == canonical(a.cursor) || hash(next) == a.page()
+	next := pageOf(a.next)
+	itself := next == pageOf(a.cursor) || next == a.page()
 	if itself {
 		return a.next != "" && len(whole) == 0 && (pos.Cursor != "" || !pos.ByTime)
 	}
-	return a.next != "" && !pos.Visited.Has(hash(next))
+	return a.next != "" && !pos.Visited.Has(next)
 }
 
 // goOnByTime sets p to go on without a next link: the next request asks for the events since the newest one. Those of this
@@ -136,8 +137,8 @@ func (r *Reader) goOnByTime(p *Page, pos checkpoint.Position, whole []object, fu
 			"an event that Okta publishes late may be missed", r.collection.Name, cmp.Or(next.Newest, pos.Pull.Since).Format(filterTime))
 	}
 	next.Cursor, next.ByTime = "", true
-	for _, o := range whole {
-		next.Seen = withEvent(next.Seen, o)
+	for i := range whole {
+		next.Seen = withEvent(next.Seen, &whole[i])
 	}
 	if full && len(p.all) == 0 && pos.Limit == 0 && !next.Newest.IsZero() {
 		next.Newest = next.Newest.Add(time.Millisecond)
@@ -147,13 +148,13 @@ func (r *Reader) goOnByTime(p *Page, pos checkpoint.Position, whole []object, fu
 }
 
 // logPage makes a page of an answer of the System Log. It leaves out the events that are not wanted, and those that were
-// shipped before a request that goes on by time. It also returns all events of the answer.
+// shipped before a request that goes on by time. A nil wanted wants all. It also returns all events of the answer.
 func (r *Reader) logPage(a *answer, pos checkpoint.Position, wanted func(object) bool) (p *Page, whole []object) {
-	whole, a.objects = a.objects, nil
-	for _, o := range whole {
-		if again := pos.ByTime && pos.Seen.Has(o.hash()); !again && wanted(o) {
-			a.objects = append(a.objects, o)
-		}
+	whole = a.objects
+	if pos.ByTime || wanted != nil {
+		a.objects = slices.DeleteFunc(slices.Clone(whole), func(o object) bool {
+			return pos.ByTime && pos.Seen.Has(o.hash()) || wanted != nil && !wanted(o)
+		})
 	}
 	p = r.newPage(a, pos)
 	p.readDeleted()
@@ -161,12 +162,15 @@ func (r *Reader) logPage(a *answer, pos checkpoint.Position, wanted func(object)
 	if len(whole) > 0 {
 		next.Visited = pos.Visited.With(a.page(), maxVisited)
 	}
-	for _, o := range a.objects {
-		switch t := o.time(); {
+	newest := 0 // the place of the first event of that time
+	for i := range a.objects {
 		// A date in the future must not become the newest: a restarted log would begin there.
-		case t.After(next.Newest) && t.Before(a.date.Add(time.Second)):
-			next.Newest, next.Seen = t, withEvent(nil, o)
-		case t.Equal(next.Newest):
+		if t := a.objects[i].time(); t.After(next.Newest) && t.Before(a.date.Add(time.Second)) {
+			next.Newest, next.Seen, newest = t, nil, i
+		}
+	}
+	for i := range a.objects[newest:] {
+		if o := &a.objects[newest+i]; o.time().Equal(next.Newest) {
 			next.Seen = withEvent(next.Seen, o)
 		}
 	}

@@ -87,8 +87,8 @@ func invalid(text []byte) (n, longer int) {
 
 // marks counts the marked elements of a page.
 func marks(objects []object) (n checkpoint.Oddities) {
-	for _, o := range objects {
-		switch {
+	for i := range objects {
+		switch o := &objects[i]; {
 		case o.fault != nil:
 			n.Unreadable++
 		case o.replaced:
