@@ -8,22 +8,24 @@ import (
 	"okta-collector/internal/okta"
 )
 
-// batchSize is how many objects are sent before the next checkpoint, while Okta is slower than Devo. A killed worker
-// sends them again. A checkpoint takes 2 to 4 ms and is one billable action of Temporal Cloud. A page of 1,000 log
-// events takes a second within half of Okta's highest default limit.
-const batchSize = 250
+// maxBatch is how many bytes of objects a batch has at most, unless one object has more. A page of 1,000 log events has three
+// quarters of it. A killed worker sends the batches under way again.
+const maxBatch = 4_000_000
 
-// slowDelivery: after a batch that took longer, the next one has at most batchSize objects. A whole page that takes
-// longer than the sink's timeouts could never be confirmed.
-const slowDelivery = 2 * time.Second
-
-// A batch is a page, or a part of one, on its way to Devo. It uses its page's memory, which deliver releases.
+// A batch is a page, or a part of one, on its way to Devo. The page's memory is released when its last batch was confirmed.
 type batch struct {
-	page          *okta.Page
+	fetched
 	from, to      int           // its objects in the page; equal if the page is empty
 	before, after []devo.Record // for other tables
 	sent          time.Time
-	delivery      devo.Delivery // nil until objects or records were sent
+	delivered
+	confirmed chan struct{} // closed when the checkpoint has moved past the batch
+}
+
+// delivered is the part of a batch that stays until a durable checkpoint covers it. It does not hold the page.
+type delivered struct {
+	delivery devo.Delivery // nil until objects or records were sent
+	took     time.Duration // to deliver it
 }
 
 func (b *batch) objects() [][]byte { return b.page.Objects[b.from:b.to] }
@@ -34,34 +36,43 @@ func (b *batch) isEmpty() bool { return len(b.objects())+len(b.before)+len(b.aft
 // last reports whether this is the last batch of its page.
 func (b *batch) last() bool { return b.to == len(b.page.Objects) }
 
-// deliver delivers a page batch by batch, one at a time. next receives the page after it; nil if there is none.
-func (s *slice) deliver(page *okta.Page, next <-chan fetched) error {
-	defer page.Release()
+// deliver puts a page under way, batch by batch. more says that another page follows.
+func (s *slice) deliver(got fetched, more bool) error {
+	page := got.page
 	if s.stream == nil && page.Ships() {
 		if err := s.open(page); err != nil {
 			return err
 		}
 	}
-	for done := 0; ; {
-		to := len(page.Objects)
-		// A file is truncated to its checkpoint, so whole pages are safe. If the next page already waits, the sink is the
-		// slower side, and fewer checkpoints are faster. A backfill has many pages, and each checkpoint is a billable action.
-		if s.at.Offset == nil && (len(next) == 0 && s.in.Backfill == nil || s.took > slowDelivery) {
-			to = min(to, done+batchSize)
-		}
-		b := &batch{page: page, from: done, to: to}
-		b.before, b.after = s.records(page, done, to)
-		if err := s.send(b, next != nil); err != nil {
-			return err
-		}
-		if err := s.confirm(b); err != nil || b.last() {
+	for from := 0; ; {
+		b := &batch{fetched: got, from: from, to: end(page, from)}
+		b.before, b.after = s.records(page, b.from, b.to)
+		if err := s.pipeline.room(); err != nil {
 			return err
 		}
 		if s.lease.fetching.Err() != nil {
 			return context.Cause(s.lease.fetching) // another batch might not be confirmed in time
 		}
-		done = to
+		if err := s.send(b, more); err != nil {
+			return err
+		}
+		s.pipeline.add(b)
+		if b.last() {
+			return nil
+		}
+		from = b.to
 	}
+}
+
+// end is where a batch of a page ends that begins at an object.
+func end(page *okta.Page, from int) int {
+	bytes, to := 0, from
+	for ; to < len(page.Objects); to++ {
+		if bytes += len(page.Objects[to]); bytes > maxBatch && to > from {
+			break
+		}
+	}
+	return to
 }
 
 // open opens the sink for the slice's first batch.
@@ -73,10 +84,7 @@ func (s *slice) open(page *okta.Page) (err error) {
 	if s.stream, err = s.tenant.Sink.Open(s.lease.shipping, s.target); err != nil {
 		return err
 	}
-	if offset := s.stream.Offset(); offset != nil {
-		return s.progress.opened(offset, s.tenant.Sink.OffsetOf())
-	}
-	return nil
+	return s.progress.opened(s.stream, s.tenant.Sink.OffsetOf())
 }
 
 // send sends a batch, unless it is empty. more says that another page follows.
@@ -84,11 +92,16 @@ func (s *slice) send(b *batch, more bool) error {
 	if b.isEmpty() {
 		return nil
 	}
+	if len(b.after) > 0 { // they say that everything before them was delivered
+		if err := s.pipeline.drain(); err != nil {
+			return err
+		}
+	}
 	if err := s.lease.check(); err != nil {
 		return err
 	}
 	b.sent = time.Now()
-	delivery, err := s.stream.Send(s.lease.shipping, devo.Batch{
+	delivery, err := s.stream.Send(s.pipeline.ctx, devo.Batch{
 		Objects: b.objects(), Members: b.page.Members, Before: b.before, After: b.after, More: more || !b.last(),
 	})
 	if err != nil {
@@ -99,14 +112,14 @@ func (s *slice) send(b *batch, more bool) error {
 }
 
 // confirm waits until a batch was read, and moves the checkpoint past it.
-func (s *slice) confirm(b *batch) error {
+func (s *slice) confirm(b *batch) (err error) {
+	defer s.recovered("while waiting for a delivery", &err)
 	var stats devo.Stats
 	if b.delivery != nil {
-		var err error
 		if stats, err = b.delivery.Wait(s.lease.shipping); err != nil {
 			return s.undelivered(b, err)
 		}
-		s.took = time.Since(b.sent)
+		b.took = time.Since(b.sent)
 		s.metrics.delivered(b, stats)
 	}
 	if b.from == 0 { // not earlier: a page of which nothing was delivered is fetched again, with the same warnings
@@ -117,14 +130,42 @@ func (s *slice) confirm(b *batch) error {
 	odd := b.page.Oddities(b.from, b.to)
 	s.metrics.odd(odd)
 	s.metrics.add(s.metrics.m.dropped, float64(b.page.Dropped(b.from, b.to)))
-	return s.progress.advance(b, stats, odd, s.stream, s.now())
+	s.progress.advance(b, stats, odd, s.now().Add(b.wait()))
+	if s.file {
+		s.pipeline.release(b.delivered)
+	}
+	if b.last() {
+		b.page.Release()
+	}
+	return nil
+}
+
+// release is called when a durable checkpoint covers a batch.
+func (s *slice) release(d delivered) {
+	if d.delivery != nil {
+		d.delivery.Release()
+	}
+	if !s.file {
+		s.pipeline.release(d)
+	}
+}
+
+// giveUp counts the batches that were sent after the one that was not confirmed.
+func (s *slice) giveUp() {
+	for i, b := range s.pipeline.givenUp {
+		s.unconfirmed = append(s.unconfirmed, b.page)
+		if i > 0 && b.delivery != nil {
+			_, err := b.delivery.Wait(s.pipeline.ctx)
+			s.metrics.undelivered(len(b.objects()), err)
+		}
+	}
 }
 
 // undelivered counts a batch that was not confirmed. It returns why: the end of the lease, or else the sink's error.
 func (s *slice) undelivered(b *batch, err error) error {
 	s.metrics.undelivered(len(b.objects()), err)
-	if s.lease.shipping.Err() != nil {
-		return context.Cause(s.lease.shipping)
+	if cause := context.Cause(s.pipeline.ctx); cause != nil {
+		return cause
 	}
 	return err
 }

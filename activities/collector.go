@@ -64,13 +64,17 @@ type Collector struct {
 // New makes a Collector. workerID is the worker's identity in Temporal.
 func New(tenants map[string]Tenant, start StartTenant, workerID string, log *zap.Logger, metrics *Metrics) *Collector {
 	peers := &peers{worker: workerID, log: log, metrics: metrics, failed: map[peer]*failing{}}
+	claims := map[string]*Claims{}
+	for name := range tenants {
+		claims[name] = NewClaims(start)
+	}
 	return &Collector{
 		tenants: tenants, log: log, metrics: metrics, peers: peers, backfills: make(chan struct{}, MaxBackfills),
 		lease: func(ctx context.Context, info activity.Info, log *zap.Logger) *lease {
 			return newLease(ctx, activity.GetClient(ctx), info, log)
 		},
 		claims: func(ctx context.Context, info activity.Info, in workflows.SliceInput) budget.Claim {
-			return claims(activity.GetClient(ctx), start, info, in)
+			return claims[in.Tenant].Of(activity.GetClient(ctx), info, in)
 		},
 	}
 }
@@ -125,7 +129,9 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 	if in.Checkpoint.OffsetOf != s.tenant.Sink.OffsetOf() {
 		s.at.Offset = nil // an offset in another directory must not truncate this one's file
 	}
-	s.target = devo.Target{Name: info.WorkflowExecution.ID, Tag: s.tenant.table(s.svc.Name), Offset: s.at.Offset, Proven: s.at.Proven}
+	s.target = devo.Target{
+		Name: info.WorkflowExecution.ID, Tag: s.tenant.table(s.svc.Name), Time: s.svc.Time, Offset: s.at.Offset, Proven: s.at.Proven,
+	}
 	s.lease = c.lease(ctx, info, s.log)
 	defer s.lease.end()
 	s.claims = c.claims(ctx, info, in)

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/activity"
-	"go.temporal.io/sdk/client"
 	"go.uber.org/zap"
 
 	"okta-collector/internal/budget"
@@ -55,11 +54,6 @@ func (c *Collector) SendHeartbeatsTo(h Heartbeats, timeout time.Duration, cancel
 		}()
 		return newLease(ctx, h, info, log)
 	}
-}
-
-// Claims returns how a slice claims requests.
-func Claims(c client.Client, start StartTenant, info activity.Info, in workflows.SliceInput) budget.Claim {
-	return claims(c, start, info, in)
 }
 
 // SetClaims replaces how slices claim requests.

@@ -94,8 +94,8 @@ func TestASliceThatDeliversNothingIsNoProgress(t *testing.T) {
 		b := newBench(t, 2)
 		b.ship = func(int) error { return errors.New("the server answers 503") }
 		require.NotContains(t, measured(t, b, in), progressed)
-		require.Len(t, b.saved, 1, "there was a checkpoint, which delivered nothing")
-		in.Checkpoint = b.saved[0]
+		in.Checkpoint = b.saved[len(b.saved)-1]
+		require.Zero(t, in.Checkpoint.Totals, "there was a checkpoint, which delivered nothing")
 	}
 	b := newBench(t, 2)
 	b.okta = func(_ int, w http.ResponseWriter) bool { w.WriteHeader(http.StatusBadGateway); return true }

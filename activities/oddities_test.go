@@ -18,10 +18,23 @@ func TestWhatIsOddIsCountedWithTheBatchThatItIsIn(t *testing.T) {
 	b.okta = func(_ int, w http.ResponseWriter) bool {
 		fmt.Fprint(w, `[null`)
 		for i := 1; i < 300; i++ {
-			fmt.Fprintf(w, `,{"id":"00u%d"}`, i)
+			fmt.Fprintf(w, `,{"id":"00u%d"%s}`, i, padding(quarter))
 		}
 		fmt.Fprint(w, `,7]`)
 		return true
+	}
+	saved := make(chan struct{})
+	b.heartbeat = func(_ int, c *checkpoint.Checkpoint) error {
+		if c != nil && c.Totals.Events > 0 {
+			close(saved)
+		}
+		return nil
+	}
+	b.ship = func(n int) error {
+		if n == 2 {
+			<-saved // what the first one has
+		}
+		return nil
 	}
 	samples, result := measuredResult(t, b, workflows.SliceInput{Tenant: "acme", Service: "users"})
 	var counted []int64
@@ -69,7 +82,7 @@ func TestThePartOfAPageThatWasDeliveredIsWarnedOf(t *testing.T) {
 		b.okta = func(_ int, w http.ResponseWriter) bool {
 			fmt.Fprint(w, `[null`)
 			for i := 1; i < 300; i++ {
-				fmt.Fprintf(w, `,{"id":"00u%d"}`, i)
+				fmt.Fprintf(w, `,{"id":"00u%d"%s}`, i, padding(quarter))
 			}
 			fmt.Fprint(w, `]`)
 			return true

@@ -1,7 +1,7 @@
 package activities
 
 import (
-	"errors"
+	"sync"
 	"time"
 
 	"okta-collector/internal/checkpoint"
@@ -9,40 +9,101 @@ import (
 	"okta-collector/internal/okta"
 )
 
+// How long a checkpoint waits before it is saved. One that covers several batches costs as much as one that covers one of them,
+// and each is a billable action of Temporal Cloud.
+const (
+	saveDelay = 25 * time.Millisecond
+	// filesSaveDelay is longer: no batch waits for the checkpoint, and a file is cut to it.
+	filesSaveDelay = 100 * time.Millisecond
+)
+
 // progress is the checkpoint of a slice: everything before it was confirmed. Only its methods change the checkpoint and
-// send it to Temporal.
+// send it to Temporal. It is safe for concurrent use.
 type progress struct {
-	at checkpoint.Checkpoint
 	// store sends a checkpoint to Temporal. It returns when Temporal has the checkpoint on disk.
 	store func(checkpoint.Checkpoint) error
-	// saving receives the result of the save in flight; nil if there is none.
-	saving chan error
+	// durable is called for each batch when a durable checkpoint covers it, in order.
+	durable func(delivered)
+	// delay is how long a checkpoint waits before it is saved.
+	delay time.Duration
+
+	mu      sync.Mutex
+	at      checkpoint.Checkpoint
+	stream  devo.Stream // nil until the sink was opened
+	covered []delivered // before at, and not covered by a durable checkpoint yet
+
+	unsaved bool // at has moved, and is to be saved
+
+	storing sync.Mutex    // held while a checkpoint is sent, so that they are sent in order
+	moved   chan struct{} // has a value when at has moved
+	over    chan struct{} // closed by close: then the saver saves without a delay
+	saver   sync.WaitGroup
+	failed  error // of the saver; valid after saver
+}
+
+// start starts the goroutine that saves the checkpoint when it has moved. close must be called.
+func (p *progress) start() {
+	p.moved, p.over = make(chan struct{}, 1), make(chan struct{})
+	p.saver.Go(func() {
+		for range p.moved {
+			select {
+			case <-time.After(p.delay):
+			case <-p.over:
+			}
+			if p.failed = p.saveMoved(); p.failed != nil {
+				return // the lease has ended, and with it what is under way
+			}
+		}
+	})
+}
+
+// close waits for the save under way. What has moved since is in the result of the slice.
+func (p *progress) close() error {
+	close(p.over)
+	close(p.moved)
+	p.saver.Wait()
+	return p.failed
 }
 
 // begin saves the position before the first page is sent. If the page begins a pull, the saved position has the pull's
 // id, which the page keeps when it is sent again.
 func (p *progress) begin(page *okta.Page) error {
+	p.mu.Lock()
 	p.at.Position = page.Before()
-	return errors.Join(p.save(), p.settle())
+	p.mu.Unlock()
+	return p.save()
 }
 
-// opened saves the offset of a file before anything is written to it.
-func (p *progress) opened(offset *int64, of string) error {
-	p.at.Offset, p.at.OffsetOf = offset, of
-	return errors.Join(p.save(), p.settle())
+// opened keeps the stream. It saves the offset of a file before anything is written to it.
+func (p *progress) opened(stream devo.Stream, of string) error {
+	offset := stream.Offset()
+	p.mu.Lock()
+	p.stream = stream
+	if offset != nil {
+		p.at.Offset, p.at.OffsetOf = offset, of
+	}
+	p.mu.Unlock()
+	if offset == nil {
+		return nil
+	}
+	return p.save()
 }
 
-// advance moves the checkpoint past a batch that was confirmed, or was empty, and saves it. odd are the batch's oddities.
-func (p *progress) advance(b *batch, stats devo.Stats, odd checkpoint.Oddities, stream devo.Stream, now time.Time) error {
+// advance moves the checkpoint past a batch that was confirmed, or was empty. odd are the batch's oddities. due is when the next
+// pull begins, if the batch ends one.
+func (p *progress) advance(b *batch, stats devo.Stats, odd checkpoint.Oddities, due time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.at.Position = b.page.After(b.to)
 	p.at.Totals.Dropped += b.page.Dropped(b.from, b.to)
 	p.at.Totals.Oddities.Add(odd)
+	p.covered = append(p.covered, b.delivered)
 	if b.delivery != nil {
 		p.at.Totals.Events += int64(len(b.objects()))
 		p.at.Totals.Bytes += stats.Bytes
 		p.at.Totals.Cut += stats.Cut
-		p.at.Offset = stream.Offset()
-		p.at.Proven = stream.Proven()
+		p.at.Offset = p.stream.Offset()
+		p.at.Proven = p.stream.Proven()
 		if b.last() && len(b.page.Objects) > 0 {
 			p.at.Totals.Pages++
 		}
@@ -51,35 +112,56 @@ func (p *progress) advance(b *batch, stats devo.Stats, odd checkpoint.Oddities, 
 		if !b.page.Again {
 			p.at.Totals.Pulls++
 		}
-		p.at.Due = now.Add(b.page.Wait).Round(time.Millisecond).UTC()
+		p.at.Due = due.Round(time.Millisecond).UTC()
 		if p.at.Offset == nil || b.delivery == nil {
-			return nil // the slice's result has the checkpoint; of a file, what was confirmed is kept beside it at once
+			return // the slice's result has the checkpoint; of a file, what was confirmed is kept beside it at once
 		}
+	}
+	p.unsaved = true
+	select {
+	case p.moved <- struct{}{}:
+	default: // the saver looks soon
+	}
+}
+
+// saveMoved saves the checkpoint, unless somebody has saved it since it has moved.
+func (p *progress) saveMoved() error {
+	p.mu.Lock()
+	unsaved := p.unsaved
+	p.mu.Unlock()
+	if !unsaved {
+		return nil
 	}
 	return p.save()
 }
 
-// save makes the checkpoint durable. A file can be truncated to an older checkpoint, so the next page may be written
-// while this checkpoint is being saved. At most one save is in flight.
+// save makes the checkpoint durable.
 func (p *progress) save() error {
-	if err := p.settle(); err != nil {
+	p.storing.Lock()
+	defer p.storing.Unlock()
+	p.mu.Lock()
+	c, stream, covered := p.at, p.stream, p.covered
+	p.covered, p.unsaved = nil, false
+	p.mu.Unlock()
+	if err := p.store(c); err != nil {
 		return err
 	}
-	if p.at.Offset == nil {
-		return p.store(p.at)
+	for _, d := range covered {
+		p.durable(d)
 	}
-	c, result := p.at, make(chan error, 1)
-	p.saving = result
-	go func() { result <- p.store(c) }()
+	if stream != nil && c.Offset != nil {
+		stream.Keep(*c.Offset)
+	}
 	return nil
 }
 
-// settle waits for the save in flight.
-func (p *progress) settle() error {
-	if p.saving == nil {
-		return nil
+// end returns the checkpoint that the slice ends with. Nothing moves it any more.
+func (p *progress) end(windows []checkpoint.Window, alone []checkpoint.Alone) checkpoint.Checkpoint {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at.Windows, p.at.Alone = windows, alone
+	if p.stream != nil {
+		p.at.Proven = p.stream.Proven() // the server may have proven something although no batch was confirmed
 	}
-	err := <-p.saving
-	p.saving = nil
-	return err
+	return p.at
 }

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -30,10 +31,12 @@ type slice struct {
 	peers   *peers
 	reader  *okta.Reader
 	stream  devo.Stream // nil until there is something to send
+	file    bool        // the sink can be cut to a checkpoint
 	progress
-	warnings workflows.Warnings
-	pull     checkpoint.PullKind // of the last page
-	took     time.Duration       // to deliver the last batch
+	pipeline    *pipeline
+	unconfirmed []*okta.Page // whose memory the stream may use until it is closed
+	warnings    workflows.Warnings
+	pull        checkpoint.PullKind // of the last page
 }
 
 // run collects until the slice ends, and returns its result or its error.
@@ -43,11 +46,15 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	} else {
 		s.reader = s.tenant.Org.Reader(s.svc, okta.Begin{Started: s.in.Began, Since: *cmp.Or(s.in.Since, &time.Time{})}, s.now)
 	}
+	s.durable, s.delay = s.release, saveDelay
+	if s.file = s.tenant.Sink.OffsetOf() != ""; s.file {
+		s.delay = filesSaveDelay
+	}
 	s.store = func(c checkpoint.Checkpoint) error {
 		c.Windows, c.Alone = s.reader.Windows(), s.reader.Alone()
 		err := s.metrics.saved(c, s.lease.save(&c))
-		if err == nil && s.stream != nil && c.Offset != nil {
-			s.stream.Keep(*c.Offset)
+		if err == nil {
+			s.reader.Saved()
 		}
 		return err
 	}
@@ -55,20 +62,26 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	s.at, dropped = s.reader.Checked(s.at)
 	s.warnOfDropped(dropped)
 	s.reader.Claims(s.claims)
+	s.reader.Saves(s.progress.save)
 	s.reader.Restore(s.at)
+	s.reader.AskAhead(func() bool { return time.Since(s.began) < sliceTime && s.lease.check() == nil })
 
+	s.progress.start()
 	end, failed := s.collect()
 	s.reader.Close()
-	if err := s.progress.settle(); failed == nil {
+	if err := s.progress.close(); failed == nil {
 		failed = err
 	}
-	s.at.Windows, s.at.Alone = s.reader.Windows(), s.reader.Alone()
+	s.progress.end(s.reader.Windows(), s.reader.Alone())
+	s.giveUp()
 	if s.stream != nil {
-		s.at.Proven = s.stream.Proven() // the server may have proven something although no batch was confirmed
 		for _, w := range s.stream.Warnings() {
 			s.warn(string(w.Kind), w.Message)
 		}
 		s.stream.Close()
+	}
+	for _, page := range s.unconfirmed {
+		page.Release()
 	}
 	if errors.Is(failed, errStop) {
 		end, failed = workflows.SliceResult{End: workflows.EndStopped}, nil
@@ -85,8 +98,22 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	return end, nil
 }
 
-// collect fetches a page while the page before it is delivered.
+// collect collects through a pipeline.
 func (s *slice) collect() (end workflows.SliceResult, err error) {
+	most := mostUnderWay
+	if s.file {
+		most = filesUnderWay
+	}
+	s.pipeline = startPipeline(s.lease.shipping, most, s.confirm)
+	end, err = s.pages()
+	if failed := s.pipeline.close(); err == nil {
+		err = failed
+	}
+	return end, err
+}
+
+// pages fetches page after page, while those before are under way.
+func (s *slice) pages() (end workflows.SliceResult, err error) {
 	defer s.recovered("in a slice", &err)
 	next := s.fetch(s.at.Position)
 	defer func() {
@@ -98,28 +125,38 @@ func (s *slice) collect() (end workflows.SliceResult, err error) {
 		}
 	}()
 	for {
-		got := <-next
-		next = nil
+		var got fetched
+		select {
+		case got = <-next:
+			next = nil
+		case <-s.pipeline.ctx.Done():
+			return workflows.SliceResult{}, context.Cause(s.pipeline.ctx)
+		}
 		page := got.page
-		if page == nil {
-			return s.ended(got.err)
+		over := page == nil || got.err != nil || page.CaughtUp || !page.Asked && time.Since(s.began) > sliceTime
+		if page != nil {
+			s.pull = page.Pull
+			if !over {
+				next = s.fetch(page.Position)
+			}
+			if err := s.deliver(got, !over); err != nil {
+				s.unconfirmed = append(s.unconfirmed, page)
+				return workflows.SliceResult{}, err
+			}
 		}
-		s.pull = page.Pull
-		over := got.err != nil || page.CaughtUp || time.Since(s.began) > sliceTime
 		if !over {
-			next = s.fetch(page.Position)
+			continue
 		}
-		if err := s.deliver(page, next); err != nil {
+		if err := s.pipeline.drain(); err != nil {
 			return workflows.SliceResult{}, err
 		}
 		switch {
 		case got.err != nil:
 			return s.ended(got.err)
 		case page.CaughtUp:
-			return workflows.SliceResult{End: workflows.EndCaughtUp, Wait: page.Wait}, nil
-		case over:
-			return workflows.SliceResult{End: workflows.EndMore}, nil
+			return workflows.SliceResult{End: workflows.EndCaughtUp, Wait: got.wait()}, nil
 		}
+		return workflows.SliceResult{End: workflows.EndMore}, nil
 	}
 }
 
@@ -143,7 +180,12 @@ func (s *slice) warn(kind, message string) {
 type fetched struct {
 	page *okta.Page
 	err  error
+	at   time.Time // when it returned
 }
+
+// wait is how long after now the next pull begins, if the page ends one. It does not begin later because the page took long to
+// deliver.
+func (f fetched) wait() time.Duration { return max(f.page.Wait-time.Since(f.at), 0) }
 
 // fetch fetches the page at a position while another one is delivered. The receiver owns the page.
 func (s *slice) fetch(from checkpoint.Position) <-chan fetched {
@@ -154,6 +196,7 @@ func (s *slice) fetch(from checkpoint.Position) <-chan fetched {
 		defer s.recovered("while fetching", &got.err)
 		if got.err = s.lease.check(); got.err == nil {
 			got.page, got.err = s.reader.Next(s.lease.fetching, from)
+			got.at = time.Now()
 		}
 	}()
 	return f

@@ -45,8 +45,6 @@ const (
 	idlePolls = 6
 	// pullActions is what each pull costs in actions without its checkpoints: a timer and an activity.
 	pullActions = 2
-	// batchObjects is how many objects are confirmed by one checkpoint at least.
-	batchObjects = 250
 )
 
 // showEstimate asks the orgs of the settings, and prints what the services named would cost them; without names, those of
@@ -136,12 +134,13 @@ func (e *estimated) cost(c okta.Collection, found okta.Estimate, intervals okta.
 	e.ActionsADay = full*float64(pullActions+e.checkpoints()) + changes*pullActions
 }
 
-// checkpoints is how many a full pull takes: one for each batch, and for each page. The result of the slice is the last one.
+// checkpoints is how many a full pull takes: one before anything is sent, and one for each page. The result of the slice is
+// the last one. Where pages follow each other quickly, one checkpoint covers several.
 func (e *estimated) checkpoints() int {
 	if e.Objects == 0 {
 		return max(e.Requests-1, 0)
 	}
-	return max(e.Requests, int(math.Ceil(float64(e.Objects)/batchObjects)))
+	return e.Requests
 }
 
 func perDay(every time.Duration) float64 { return float64(oneDay) / float64(max(every, time.Second)) }

@@ -213,6 +213,29 @@ func TestTheNextLookHandsOverHowARunHasEnded(t *testing.T) {
 	}
 }
 
+// Somebody else may hand over the same run while the next one begins. What the start has told is newer, so the tenant's workflow
+// ignores that, and the ledger keeps the service.
+func TestAStartHandsOverTheStoppedRunBeforeTheNextOneBegins(t *testing.T) {
+	o := newAcme(t)
+	o.endedAt(enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, noon)
+	o.ended(users, workflows.State{Checkpoint: events(900)})
+	o.remembers(nil)
+	told := o.tells()
+	var before []workflows.Decision
+	o.On("ExecuteWorkflow", mock.Anything, mock.Anything, workflows.CollectName, mock.Anything).
+		Run(func(mock.Arguments) { before = *told }).Return(startedRun(), nil)
+	o.call("start", users)
+	require.Len(t, before, 1)
+	require.Equal(t, workflows.Stopped, before[0].Decision)
+	late := before[0]
+	late.At = noon // of Temporal
+	_, _, taken := late.Taken(&before[0], time.Now())
+	require.False(t, taken)
+	require.Equal(t, workflows.Started, (*told)[1].Decision)
+	_, _, taken = (*told)[1].Taken(&before[0], time.Now())
+	require.True(t, taken)
+}
+
 func TestStatusShowsWhatIsRememberedOfServicesWithoutARun(t *testing.T) {
 	const apps = "okta/acme/apps"
 	o := newAcme(t)
@@ -268,7 +291,9 @@ func TestStatusShowsTheWindowsOfTenants(t *testing.T) {
 			{Name: "/api/v1/apps", Limit: 100, Share: 50, Used: 31, Ends: time.Now().Add(30 * time.Second), By: []workflows.UsedBy{
 				{ID: "okta/acme/apps", Used: 1}, {ID: "okta/acme/app_users", Used: 30}}},
 			{Name: "/api/v1/logs", RateShare: 0.5, By: []workflows.UsedBy{{ID: "okta/acme/logs", Alone: true}}},
-			{Name: "/api/v1/idps", RateShare: 0.5, By: []workflows.UsedBy{{ID: "okta/acme/idps", Alone: true}}},
+			{Name: "/api/v1/idps", RateShare: 0.5, Share: 1, By: []workflows.UsedBy{{ID: "okta/acme/idps", Alone: true}}},
+			{Name: "/api/v1/users", Limit: 100, Share: 50, Used: 31, Ends: time.Now().Add(-time.Second), By: []workflows.UsedBy{{ID: users, Used: 31}}},
+			{Name: "/api/v1/zones", Share: 1, Used: 1, Ends: time.Now().Add(30 * time.Second), By: []workflows.UsedBy{{ID: "okta/acme/zones", Used: 1}}},
 		}
 	}).Return(nil)
 	o.On("QueryWorkflow", mock.Anything, "okta/acme", "", workflows.QueryStatus).Return(value, nil)
@@ -282,7 +307,9 @@ func TestStatusShowsTheWindowsOfTenants(t *testing.T) {
 		require.Zero(t, code, stderr)
 		require.Regexp(t, `acme +/api/v1/apps +100 +50 +31 +(30|29)s +apps 1, app_users 30`, stdout)
 		require.Regexp(t, `acme +/api/v1/logs +60 +30 +7 +(20|19)s +logs 7 alone`, stdout)
-		require.Regexp(t, `acme +/api/v1/idps +- +- +0 +- +idps 0 alone`, stdout, "nothing is known of it yet")
+		require.Regexp(t, `acme +/api/v1/idps +- +- +- +- +idps alone`, stdout, "nothing is known of it yet")
+		require.Regexp(t, `acme +/api/v1/users +100 +50 +0 +- +users 0`, stdout, "its last window is over")
+		require.Regexp(t, `acme +/api/v1/zones +- +- +- +(30|29)s +zones 1`, stdout, "no answer has told the limit yet")
 	}
 	code, stdout, _ := o.call("status", "--windows", "-o", "json", "okta/acme")
 	require.Zero(t, code)

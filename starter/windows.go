@@ -3,6 +3,7 @@ package starter
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,23 +66,36 @@ func renderWindows(tenants []status.Tenant, now time.Time) string {
 			t.AppendRow(table.Row{cell(tenant.Tenant), "-", "-", "-", "-", "-", "no services share a window"})
 		}
 		for _, w := range tenant.Windows {
-			limit, share, ends := "-", "-", "-"
+			w = at(now, w)
+			limit, share, used, ends := "-", "-", "-", "-"
 			if w.Limit > 0 {
-				limit, share = fmt.Sprint(w.Limit), fmt.Sprint(w.Share)
+				limit, share, used = fmt.Sprint(w.Limit), fmt.Sprint(w.Share), fmt.Sprint(w.Used)
 			}
-			if w.Ends.After(now) {
+			if !w.Ends.IsZero() {
 				ends = duration(w.Ends.Sub(now))
 			}
-			t.AppendRow(table.Row{cell(tenant.Tenant), cell(w.Name), limit, share, w.Used, ends, usedBy(w.By)})
+			t.AppendRow(table.Row{cell(tenant.Tenant), cell(w.Name), limit, share, used, ends, usedBy(w)})
 		}
 	}
 	return t.Render()
 }
 
+// at returns the status as it is now. Nothing is used between windows.
+func at(now time.Time, w workflows.WindowStatus) workflows.WindowStatus {
+	if w.Ends.After(now) {
+		return w
+	}
+	w.Used, w.Ends, w.By = 0, time.Time{}, slices.Clone(w.By)
+	for i := range w.By {
+		w.By[i].Used = 0
+	}
+	return w
+}
+
 // usedBy names who uses a window, by service.
-func usedBy(all []workflows.UsedBy) string {
+func usedBy(w workflows.WindowStatus) string {
 	var said []string
-	for _, by := range all {
+	for _, by := range w.By {
 		_, name, err := workflows.ParseWorkflowID(by.ID)
 		switch _, backfill := workflows.RangeOf(by.ID); {
 		case err != nil:
@@ -89,7 +103,10 @@ func usedBy(all []workflows.UsedBy) string {
 		case backfill:
 			name += " backfill"
 		}
-		used := fmt.Sprintf("%s %d", cell(name), by.Used)
+		used := cell(name)
+		if w.Limit > 0 || !by.Alone { // of a service that is alone nothing is known without the limit
+			used += fmt.Sprintf(" %d", by.Used)
+		}
 		if by.Alone {
 			used += " alone"
 		}

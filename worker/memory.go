@@ -3,6 +3,7 @@ package worker
 import (
 	"math"
 	"os"
+	"runtime/debug"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"go.uber.org/zap"
@@ -16,11 +17,17 @@ const (
 	goShare = 0.5
 	// pageShare is the share of the Go runtime's memory that pages may take.
 	pageShare = 0.3
+	// garbage is how much garbage the heap may have before it is collected, in percent of what is in use. Most of that is pages,
+	// which have no pointers, so collecting often costs little.
+	garbage = 25
 )
 
 // limitMemory makes Go's memory limit follow the container's, unless GOMEMLIMIT is set. It returns the bytes that pages
-// may take: at most [memory.Most], unless GOMEMLIMIT asks for more.
+// may take: at most [memory.Most], unless GOMEMLIMIT asks for more. It also bounds the garbage, unless GOGC is set.
 func limitMemory(log *zap.Logger) int {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
+	}
 	limit, err := memlimit.Set(memlimit.WithRatio(goShare))
 	if err != nil {
 		log.Debug("the memory of this machine or container is not limited by a cgroup that can be read", zap.Error(err))

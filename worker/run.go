@@ -138,9 +138,11 @@ func newCollector(tenants []config.Tenant, start activities.StartTenant, workerI
 	registry.MustRegister(pages)
 	collected := make(map[string]activities.Tenant, len(tenants))
 	certificates := expiry.Metrics{"": temporalclient.Certificates}
+	limits := devo.NewLimits()
 	var all reporters
 	for _, t := range tenants {
 		log := log.With(zap.String("tenant", t.Name))
+		t.Devo.Limits = limits
 		reporter, reporterErr := newReporter(t, workerID, log)
 		t.Okta.Log, t.Okta.Metrics, t.Okta.Memory = log, oktaMetrics, pages
 		t.Devo.Log, t.Devo.Metrics = log, devo.NewMetrics(prometheus.WrapRegistererWith(prometheus.Labels{"tenant": t.Name}, registry))

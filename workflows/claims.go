@@ -33,6 +33,10 @@ type ReleaseInput struct {
 	Want int           `json:"want,omitempty"`
 }
 
+// changeParties is the change since which a run of [Tenant] divides requests among priorities first. Such a run also handles
+// fewer updates, and it keeps who is alone if its ledger is dropped. The name is in histories: it never changes.
+const changeParties = "priorities are parties"
+
 // onClaims registers the update and the signal of the ledger.
 func (t *tenant) onClaims(ctx workflow.Context) error {
 	t.signals.between(ctx, SignalReleased, "a service claims its requests to Okta from now on, or has ended; the services send it",
@@ -206,7 +210,7 @@ func windowStatuses(l ledger.Ledger) (all []WindowStatus) {
 	return all
 }
 
-// windowsTable is the Markdown of the windows.
+// windowsTable is the Markdown of the windows. The Web UI shows it until the next claim, so the end of a window may be past.
 func windowsTable(windows []WindowStatus) []string {
 	if windows == nil {
 		return nil
@@ -221,12 +225,15 @@ func windowsTable(windows []WindowStatus) []string {
 			}
 			by = append(by, text)
 		}
-		until := "–"
+		limit, share, used, until := "–", "–", "–", "–"
+		if w.Limit > 0 {
+			limit, share, used = fmt.Sprint(w.Limit), fmt.Sprint(w.Share), fmt.Sprint(w.Used)
+		}
 		if !w.Ends.IsZero() {
 			until = w.Ends.UTC().Format(clock)
 		}
-		lines = append(lines, fmt.Sprintf("| %s | %d | %d | %d | %s | %s |",
-			plain(w.Name), w.Limit, w.Share, w.Used, plain(Cut(strings.Join(by, ", "), MaxText)), until))
+		lines = append(lines, fmt.Sprintf("| %s | %s | %s | %s | %s | %s |",
+			plain(w.Name), limit, share, used, plain(Cut(strings.Join(by, ", "), MaxText)), until))
 	}
 	return append(lines, "")
 }

@@ -3,6 +3,7 @@ package workflows_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -89,6 +90,34 @@ func TestAClaimIsAnsweredThoughTheFirstServiceDoesNotAnswer(t *testing.T) {
 	require.Positive(t, second.grant.Wait)
 }
 
+// Two backfills wait, and a live list wants all that there is.
+func TestARunThatAnEarlierVersionBeganDividesAsItDid(t *testing.T) {
+	for version, want := range map[workflow.Version][]int{workflow.DefaultVersion: {1, 1, 4}, 1: {0, 1, 5}} {
+		t.Run(fmt.Sprint(version), func(t *testing.T) {
+			r := newTenantRun(t, "okta/acme")
+			r.env.OnGetVersion("priorities are parties", workflow.DefaultVersion, workflow.Version(1)).Return(version)
+			always := func(p ledger.Priority) func(*ledger.Claim) {
+				return func(c *ledger.Claim) {
+					c.Always, c.Priority = true, p
+					c.Seen = []ledger.Seen{{Path: "/api/v1/logs", Home: "/api/v1/logs", Limit: 12, Remaining: 12, Left: -time.Second, Reset: 1}}
+				}
+			}
+			another := strings.Replace(backfill, "-28T", "-27T", 1)
+			claims := func(after time.Duration) (got []*claimed) {
+				for i, member := range []string{backfill, another, live} {
+					got = append(got, r.claim(after+time.Duration(i)*time.Second, member, always([]ledger.Priority{ledger.BackfillList, ledger.BackfillList, ledger.LiveList}[i])))
+				}
+				return got
+			}
+			claims(time.Minute)
+			claims(3 * time.Minute)
+			got := claims(5 * time.Minute)
+			r.execute(workflows.TenantInput{Tenant: "acme"})
+			require.Equal(t, want, []int{got[0].grant.Requests, got[1].grant.Requests, got[2].grant.Requests})
+		})
+	}
+}
+
 func TestAServiceThatHasEndedHoldsNobodyUp(t *testing.T) {
 	r := newTenantRun(t, "okta/acme")
 	r.env.OnSignalExternalWorkflow(mock.Anything, backfill, "", workflows.SignalShare, mock.Anything).Return(errors.New("not found"))
@@ -124,6 +153,28 @@ func TestAStoppedServiceSharesNoMore(t *testing.T) {
 	r.execute(workflows.TenantInput{Tenant: "acme"})
 	require.Zero(t, soon.grant.Alone+int64(soon.grant.Requests), "nobody knows how much of the window it has used")
 	require.NotZero(t, later.grant.Alone)
+}
+
+func TestTheWebUIShowsTheWindowsOfATenant(t *testing.T) {
+	r := newTenantRun(t, "okta/acme")
+	r.env.OnSignalExternalWorkflow(mock.Anything, live, "", workflows.SignalShare, mock.Anything).Return(nil)
+	r.claim(time.Minute, live)
+	r.claim(time.Minute, "okta/acme/users", func(c *ledger.Claim) { c.Path, c.Home = "/api/v1/users", "/api/v1/users" })
+	var alone string
+	r.env.RegisterDelayedCallback(func() { alone = r.details() }, 90*time.Second)
+	second := r.claim(2*time.Minute, backfill)
+	r.released(2*time.Minute+3*time.Second, workflows.ReleaseInput{Member: live, Home: "/api/v1/logs", Number: 1, Seen: half(30 * time.Second), Next: 15 * time.Minute})
+	var shared string
+	r.env.RegisterDelayedCallback(func() { shared = r.details() }, 10*time.Minute)
+	status := r.execute(workflows.TenantInput{Tenant: "acme"})
+	for _, window := range []string{"logs", "users"} {
+		require.Contains(t, alone, fmt.Sprintf("| /api/v1/%s | – | – | – | %s alone, which has the numbers | – |\n", window, window))
+	}
+	ends := status.Windows[0].Ends
+	require.InDelta(t, 27, ends.Sub(second.at).Seconds(), 4)
+	until := ends.UTC().Format("Jan 2 15:04:05Z")
+	require.Contains(t, shared, "| /api/v1/logs | 12 | 6 | 6 | logs 3, logs backfill 2026-11-27T00:00:00.000Z--2026-11-28T00:00:00.000Z 3 | "+until+" |\n",
+		"it says that the window is over")
 }
 
 func TestClaimsThatCannotBeAreNotInTheHistory(t *testing.T) {
@@ -214,22 +265,52 @@ func TestALedgerThatCannotBeIsDropped(t *testing.T) {
 	require.Contains(t, status.Warnings[0].Message, "ledger")
 }
 
-func TestATenantContinuesAsNewBeforeTemporalTakesNoMoreUpdates(t *testing.T) {
-	r := newTenantRun(t, "okta/acme")
-	for minute := range 18 {
-		r.env.RegisterDelayedCallback(func() {
-			for i := range 100 {
-				r.claimNow(&claimed{}, fmt.Sprint(minute, i), live)
-			}
-		}, time.Duration(minute+1)*time.Minute)
+// A ledger is never dropped in good order. The services that were alone go on, and do not know.
+func TestATenantWhoseLedgerCannotBeKnowsWhoIsAloneAndGrantsNothingOfThePresentWindows(t *testing.T) {
+	alone := ledger.Ledger{Members: []ledger.Member{{ID: live, Home: "/api/v1/logs", Alone: 7}}, Numbers: 7}
+	for i, memo := range []map[string]any{{"alone": alone}, {"alone": "nothing that can be read"}, {}} {
+		r := newTenantRun(t, "okta/acme")
+		r.env.SetContinuedExecutionRunID("before")
+		require.NoError(t, r.env.SetMemoOnStart(memo))
+		var told []workflows.ShareInput
+		r.env.OnSignalExternalWorkflow(mock.Anything, live, "", workflows.SignalShare, mock.Anything).Return(
+			func(_, _, _, _ string, in any) error { told = append(told, in.(workflows.ShareInput)); return nil }).Maybe()
+		soon := r.claim(time.Second, backfill)
+		later := r.claim(2*time.Minute, backfill)
+		r.execute(workflows.TenantInput{Tenant: "acme", State: &workflows.TenantState{Ledger: ledger.Ledger{Windows: []ledger.Window{{Name: "x"}}}}})
+		require.Zero(t, soon.grant.Alone+int64(soon.grant.Requests), "nobody knows what was claimed of the present window")
+		require.InDelta(t, 65, soon.grant.Wait.Seconds(), 1)
+		if i == 0 {
+			require.Equal(t, []workflows.ShareInput{{Home: "/api/v1/logs", Number: 7}}, told)
+			require.Zero(t, later.grant.Alone)
+		} else {
+			require.NotZero(t, later.grant.Alone)
+		}
 	}
-	r.env.SetWorkflowRunTimeout(25 * time.Hour)
-	r.env.ExecuteWorkflow(workflows.Tenant, workflows.TenantInput{Tenant: "acme"})
-	var again *workflow.ContinueAsNewError
-	require.ErrorAs(t, r.env.GetWorkflowError(), &again)
-	var in workflows.TenantInput
-	require.NoError(t, workflows.DataConverter().FromPayloads(again.Input, &in))
-	require.Len(t, in.State.Ledger.Members, 1)
+}
+
+func TestATenantContinuesAsNewBeforeTemporalTakesNoMoreUpdates(t *testing.T) {
+	for version, most := range map[workflow.Version]int{1: 1700, workflow.DefaultVersion: 1800} {
+		r := newTenantRun(t, "okta/acme")
+		r.env.OnGetVersion("priorities are parties", workflow.DefaultVersion, workflow.Version(1)).Return(version)
+		sent := 0
+		for minute := range 20 {
+			r.env.RegisterDelayedCallback(func() {
+				for i := range 100 {
+					r.claimNow(&claimed{}, fmt.Sprint(minute, i), live)
+					sent++
+				}
+			}, time.Duration(minute+1)*time.Minute)
+		}
+		r.env.SetWorkflowRunTimeout(25 * time.Hour)
+		r.env.ExecuteWorkflow(workflows.Tenant, workflows.TenantInput{Tenant: "acme"})
+		var again *workflow.ContinueAsNewError
+		require.ErrorAs(t, r.env.GetWorkflowError(), &again)
+		require.Equal(t, most, sent)
+		var in workflows.TenantInput
+		require.NoError(t, workflows.DataConverter().FromPayloads(again.Input, &in))
+		require.Len(t, in.State.Ledger.Members, 1)
+	}
 }
 
 // aloneOn is the result of a slice that was told that it is alone.

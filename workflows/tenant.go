@@ -15,8 +15,11 @@ import (
 )
 
 const (
-	// maxUpdates is how many updates a run of [Tenant] handles before it continues as new. Temporal takes 2,000 a run.
-	maxUpdates = 1800
+	// maxUpdates is how many updates a run of [Tenant] handles before it continues as new. Temporal takes 2,000 a run. A
+	// run handles some more as long as it is younger than shortestRun, or a claim waits.
+	maxUpdates = 1700
+	// maxUpdatesEarlier is maxUpdates of runs that began before changeParties.
+	maxUpdatesEarlier = 1800
 	// shortestRun is how long a run of [Tenant] lasts at least. Temporal Cloud starts at most one run a second of an id.
 	shortestRun = time.Minute
 )
@@ -50,12 +53,17 @@ func (s TenantState) Memo() map[string]any {
 
 // ReadMemo returns the state that is in the memo of a [Tenant]. It leaves out what cannot be.
 func ReadMemo(memo *common.Memo, data converter.DataConverter) TenantState {
-	s := TenantState{Decisions: readDecisions(memo, data)}
+	return TenantState{Decisions: readDecisions(memo, data), Ledger: readAlone(memo, data)}
+}
+
+// readAlone returns what the memo of a [Tenant] has of its ledger; nothing if that cannot be.
+func readAlone(memo *common.Memo, data converter.DataConverter) ledger.Ledger {
 	var alone ledger.Ledger
-	if payload := memo.GetFields()[memoAlone]; payload != nil && data.FromPayload(payload, &alone) == nil && alone.CanBe() {
-		s.Ledger = alone.Alone()
+	payload := memo.GetFields()[memoAlone]
+	if payload == nil || data.FromPayload(payload, &alone) != nil || !alone.CanBe() {
+		return ledger.Ledger{}
 	}
-	return s
+	return alone.Alone()
 }
 
 // checked returns the state without what cannot be, and names what was dropped.
@@ -77,15 +85,16 @@ type TenantStatus struct {
 	Warnings Warnings       `json:"warnings,omitempty"`
 }
 
-// WindowStatus is one of the org's rate-limit windows.
+// WindowStatus is one of the org's rate-limit windows, as of the last claim or release. The window may have ended since then:
+// compare Ends with the present time.
 type WindowStatus struct {
 	Name  string `json:"name"`  // the path of the endpoint whose window it is
 	Limit int    `json:"limit"` // Okta's; 0 if unknown
-	Share int    `json:"share"` // how many of them the collector lets itself use
+	Share int    `json:"share"` // how many of them the collector lets itself use; 1 while the limit is unknown
 	// RateShare is OKTA_RATE_SHARE as the last claim has told it.
 	RateShare float64   `json:"rateShare,omitempty"`
-	Used      int       `json:"used"`          // what counts as used of the share in the present window
-	Ends      time.Time `json:"ends,omitzero"` // of the present window; zero between windows
+	Used      int       `json:"used"`          // what counts as used of the share in the window that ends then
+	Ends      time.Time `json:"ends,omitzero"` // in the past or zero between windows
 	By        []UsedBy  `json:"by,omitempty"`
 }
 
@@ -116,9 +125,10 @@ type tenant struct {
 	state   TenantState
 	signals *signals
 	// updates counts the updates that the run has handled. changed: one has changed what the Web UI shows.
-	updates int
-	waiting int // the claims that wait for a release
-	changed bool
+	updates    int
+	maxUpdates int
+	waiting    int // the claims that wait for a release
+	changed    bool
 	// registered is as in [collector].
 	registered func() bool
 }
@@ -133,9 +143,18 @@ func newTenant(ctx workflow.Context, in TenantInput) (*tenant, error) {
 		return nil, invalid(fmt.Sprintf("the workflow id is %s and must be %s: there is one of each tenant", Quoted(given), Quoted(TenantID(in.Tenant))))
 	}
 	state, dropped := cmp.Or(in.State, &TenantState{}).checked(workflow.Now(ctx))
-	t := &tenant{name: in.Tenant, state: state}
-	if in.State != nil && !goesOn(ctx) {
-		t.state.Ledger.Lost(workflow.Now(ctx).UTC()) // somebody has ended the workflow that ran before
+	t := &tenant{name: in.Tenant, state: state, maxUpdates: maxUpdates}
+	if workflow.GetVersion(ctx, changeParties, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		t.state.Ledger.Earlier, t.maxUpdates = true, maxUpdatesEarlier
+	}
+	now := workflow.Now(ctx).UTC()
+	switch {
+	case in.State == nil:
+	case !in.State.Ledger.CanBe() && !t.state.Ledger.Earlier: // the memo still has who is alone
+		t.state.Ledger = readAlone(workflow.GetInfo(ctx).Memo, DataConverter())
+		t.state.Ledger.Lost(now)
+	case !goesOn(ctx):
+		t.state.Ledger.Lost(now) // somebody has ended the workflow that ran before
 	}
 	t.registered = ctx.Value(attributesKey{}).(func() bool)
 	if dropped != nil {
@@ -173,7 +192,7 @@ func (t *tenant) run(ctx workflow.Context) error {
 // long reports whether the run should continue as new.
 func (t *tenant) long(ctx workflow.Context) bool {
 	info := workflow.GetInfo(ctx)
-	return (info.GetContinueAsNewSuggested() || t.updates >= maxUpdates) && workflow.Now(ctx).Sub(info.WorkflowStartTime) >= shortestRun
+	return (info.GetContinueAsNewSuggested() || t.updates >= t.maxUpdates) && workflow.Now(ctx).Sub(info.WorkflowStartTime) >= shortestRun
 }
 
 func (t *tenant) warn(ctx workflow.Context, w Warning) {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/common/v1"
+	"go.temporal.io/api/sdk/v1"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/worker"
@@ -56,6 +57,15 @@ func (r *tenantRun) execute(in workflows.TenantInput) workflows.TenantStatus {
 	r.env.SetWorkflowRunTimeout(25 * time.Hour)
 	r.env.ExecuteWorkflow(workflows.Tenant, in)
 	return r.status
+}
+
+// details is the Markdown that the Web UI shows.
+func (r *tenantRun) details() string {
+	value, err := r.env.QueryWorkflow("__temporal_workflow_metadata")
+	require.NoError(r.t, err)
+	var metadata sdk.WorkflowMetadata
+	require.NoError(r.t, value.Get(&metadata))
+	return metadata.GetCurrentDetails()
 }
 
 func (r *tenantRun) decide(after time.Duration, decisions ...workflows.Decision) {

@@ -34,10 +34,15 @@ type Control struct {
 // HandOver tells the tenant's workflow how a collector has ended, and its last known position, unless it knows. A collector
 // that nobody stopped stays started. It sends nothing if there is nothing to hand over.
 func (c *Control) HandOver(ctx context.Context, ended status.Collector) error {
+	return c.handOver(ctx, ended, ended.Ended)
+}
+
+// handOver is HandOver with the time of the decision that the tenant's workflow remembers.
+func (c *Control) handOver(ctx context.Context, ended status.Collector, at time.Time) error {
 	if ended.HandedOver() {
 		return nil
 	}
-	d := workflows.Decision{Service: ended.Service, Decision: workflows.Started, At: ended.Ended, Run: ended.Run, State: ended.Last}
+	d := workflows.Decision{Service: ended.Service, Decision: workflows.Started, At: at, Run: ended.Run, State: ended.Last}
 	if ended.State == status.Stopped {
 		d.Decision = workflows.Stopped
 	}

@@ -68,6 +68,12 @@ func (c *Control) Start(ctx context.Context, id string, how How) (s Started, err
 		return s, &UnreadableError{Why: s.Last.Unanswered}
 	default:
 		s.In.State = s.Last.Last
+		if s.Last.State == status.Stopped {
+			// Somebody else may hand over the stopped run too. If that arrived after the new run has begun, it would take the service
+			// out of the ledger. This handover is a nanosecond newer, so the tenant's workflow ignores the other one. If it fails,
+			// the call of tell below most likely fails too, and returns the error.
+			_ = c.handOver(ctx, s.Last, s.Last.Ended.Add(time.Nanosecond))
+		}
 	}
 	takesTurn := s.In.State == nil && takesTurn(s.In.Service)
 	if takesTurn {

@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/temporal"
 
+	"okta-collector/internal/checkpoint"
 	"okta-collector/workflows"
 )
 
@@ -75,6 +76,7 @@ func (r *Reader) last(ctx context.Context, c *Collector, state workflows.State, 
 			}
 			if enough(before, run) {
 				state = before
+				state.Checkpoint = state.Checkpoint.Lost() // a later run may have sent requests
 				break
 			}
 		}
@@ -161,7 +163,8 @@ func (r *Reader) history(ctx context.Context, id, run string) (last workflows.St
 }
 
 // checkpoint copies the checkpoint of an event to s, and the reason why the workflow waits after the event. It reports
-// whether the event has a checkpoint. A run and a slice begin with a checkpoint, and every slice ends with one.
+// whether the event has a checkpoint. A run and a slice begin with a checkpoint, and every slice ends with one. Where a slice
+// may have sent requests after the checkpoint, its windows say so.
 func (r *Reader) checkpoint(event *history.HistoryEvent, s *workflows.State) bool {
 	switch event.GetEventType() {
 	case enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
@@ -180,7 +183,7 @@ func (r *Reader) checkpoint(event *history.HistoryEvent, s *workflows.State) boo
 	case enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
 		var in workflows.SliceInput
 		ok := r.decode(event.GetActivityTaskScheduledEventAttributes().GetInput(), &in)
-		s.Checkpoint = in.Checkpoint
+		s.Checkpoint = in.Checkpoint.Lost() // the slice has not ended, or it was lost with what its heartbeats had
 		return ok
 	case enums.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
 		var result workflows.SliceResult
@@ -201,8 +204,10 @@ func (r *Reader) checkpoint(event *history.HistoryEvent, s *workflows.State) boo
 		}
 		return ok
 	case enums.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT:
-		s.WakeReason = workflows.WaitBackoff
-		return r.decode(event.GetActivityTaskTimedOutEventAttributes().GetFailure().GetTimeoutFailureInfo().GetLastHeartbeatDetails(), &s.Checkpoint)
+		var last checkpoint.Checkpoint
+		ok := r.decode(event.GetActivityTaskTimedOutEventAttributes().GetFailure().GetTimeoutFailureInfo().GetLastHeartbeatDetails(), &last)
+		s.Checkpoint, s.WakeReason = last.Lost(), workflows.WaitBackoff
+		return ok
 	}
 	return false
 }

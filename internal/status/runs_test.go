@@ -103,6 +103,10 @@ func (b backwards) GetWorkflowExecutionHistoryReverse(_ context.Context, r *work
 	return response, nil
 }
 
+func (b backwards) GetWorkflowExecutionHistory(context.Context, *workflowservice.GetWorkflowExecutionHistoryRequest, ...grpc.CallOption) (*workflowservice.GetWorkflowExecutionHistoryResponse, error) {
+	return &workflowservice.GetWorkflowExecutionHistoryResponse{History: &history.History{Events: b.events[len(b.events)-1:]}}, nil
+}
+
 // started is the beginning of a run, at noon.
 func started(t *testing.T, in workflows.CollectInput) *history.HistoryEvent {
 	return &history.HistoryEvent{EventType: enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, EventTime: timestamppb.New(noon), Attributes: &history.HistoryEvent_WorkflowExecutionStartedEventAttributes{
@@ -167,6 +171,47 @@ func TestWithoutAWorkerThePositionIsInTheNewestEventThatBearsOne(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			require.Equal(t, test.want, unanswered(t, running(), test.history...).Checkpoint)
+		})
+	}
+}
+
+// terminated is what is known of users after its run was terminated, whose newest events these are.
+func terminated(t *testing.T, events ...*history.HistoryEvent) status.Collector {
+	t.Helper()
+	temporal := &mocks.Client{}
+	temporal.On("DescribeWorkflowExecution", mock.Anything, users, "").Return(&workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflow.WorkflowExecutionInfo{
+		Status: enums.WORKFLOW_EXECUTION_STATUS_TERMINATED, Execution: &common.WorkflowExecution{WorkflowId: users, RunId: run}, CloseTime: timestamppb.New(noon)}}, nil)
+	temporal.On("DescribeWorkflowExecution", mock.Anything, "okta/acme", "").Return(nil, serviceerror.NewNotFound("nothing was ever decided"))
+	temporal.On("WorkflowService").Return(backwards{events: events})
+	collector, err := (&status.Reader{Client: temporal, Namespace: "prod", Data: data}).Ended(t.Context(), users)
+	require.NoError(t, err)
+	return collector
+}
+
+// The heartbeats of a slice are gone when its run is terminated. The new run must not take the requests of the slice for
+// unsent ones.
+func TestARunThatEndedInTheMidstOfASliceMayHaveUsedMoreOfItsWindows(t *testing.T) {
+	c := events(700)
+	c.Windows = []checkpoint.Window{{Name: "/api/v1/users", Limit: 12, Remaining: 10, Used: 2, Reset: noon.Unix(), Ends: noon}}
+	began := started(t, workflows.CollectInput{})
+	for name, test := range map[string]struct {
+		history []*history.HistoryEvent
+		lost    bool
+	}{
+		"in a slice":                             {[]*history.HistoryEvent{sliceBegins(t, c), began}, true},
+		"after its worker was lost":              {[]*history.HistoryEvent{workerLost(payloads(t, c)), sliceBegins(t, events(100)), began}, true},
+		"after its worker was lost at the start": {[]*history.HistoryEvent{workerLost(nil), sliceBegins(t, c), began}, true},
+		"after a panic":                          {[]*history.HistoryEvent{sliceFailed(nil), sliceBegins(t, c), began}, true},
+		"after a slice":                          {[]*history.HistoryEvent{sliceEnded(t, c), sliceBegins(t, events(100)), began}, false},
+		"after a slice that failed":              {[]*history.HistoryEvent{sliceFailed(payloads(t, workflows.Failure{Checkpoint: c})), sliceBegins(t, events(100)), began}, false},
+		"before a slice":                         {[]*history.HistoryEvent{started(t, workflows.CollectInput{State: &workflows.State{Checkpoint: c}})}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := c
+			if test.lost {
+				want = c.Lost()
+			}
+			require.Equal(t, want, terminated(t, test.history...).Last.Checkpoint)
 		})
 	}
 }

@@ -119,15 +119,16 @@ func (r *Reader) remembered(ctx context.Context, c *Collector) (err error) {
 	}
 	c.Decision, err = r.decision(ctx, c.ID)
 	d := c.Decision
+	own := c.Last != nil && !c.Last.Checkpoint.IsZero()
 	switch {
-	case err != nil && c.Last != nil && !c.Last.Checkpoint.IsZero():
+	case err != nil && own:
 		return nil // the run's own position is enough
 	case err != nil:
 		return err
 	case d == nil:
 		return nil
 	}
-	ran := c.State != Missing
+	ran, unasked := c.State != Missing, c.EndedUnasked()
 	if c.State != Stopped && d.Decision == workflows.Stopped && !d.At.Before(c.Ended) {
 		c.State = Stopped // somebody stopped what had ended unasked
 	}
@@ -142,8 +143,11 @@ func (r *Reader) remembered(ctx context.Context, c *Collector) (err error) {
 		}
 	case d.Decision == workflows.Forgotten && !d.At.Before(c.Ended):
 		c.Last, c.Unanswered = &workflows.State{}, ""
-	case d.State != nil && (c.Last == nil || c.Last.Checkpoint.IsZero() || d.Decision == workflows.Stopped && d.At.After(c.Ended)):
+	case d.State != nil && (!own || d.Decision == workflows.Stopped && d.At.After(c.Ended)):
 		c.Last, c.Unanswered = restartable(*d.State), ""
+		if unasked && !own { // its run may have sent requests since
+			c.Last.Checkpoint = c.Last.Checkpoint.Lost()
+		}
 	}
 	return nil
 }
