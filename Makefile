@@ -40,6 +40,9 @@ PACKAGING      = deployments/packaging
 SHELL          = bash
 TESTED         = awk '{ print; fflush() } /^ok / && !/\[no tests to run\]/ { ran = 1 } END { if (!ran) { print "FAIL: no test ran"; exit 1 } }'
 
+# Of make bench: flags, which go run -C test ./bench --help lists.
+BENCH          =
+
 # Of make chaos.
 MINUTES        = 20
 SEED           = 1
@@ -142,8 +145,8 @@ pin: ## the digests of the images' tags, to be written beside them; it needs doc
 		digest=$$(docker buildx imagetools inspect --format '{{.Manifest.Digest}}' "$$image") && echo "$$image@$$digest" || exit 1; \
 	done
 
-bench: bin/temporal ## events/s and CPU seconds of a backlog, beside a minimal reading loop
-	go run -C test ./bench
+bench: bin/temporal ## the collector beside loops that do less, held against its targets; BENCH="--only files" for a part of it
+	go run -C test ./bench $(BENCH)
 
 chaos: bin/temporal ## everything goes wrong for MINUTES, as SEED decides, and nothing may be lost
 	go run -C test ./chaos --for $(MINUTES)m --seed $(SEED)

@@ -2,6 +2,7 @@ package test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,17 +13,20 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/workflow"
 
+	"okta-collector/activities"
+	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/ledger"
 	"okta-collector/internal/oktasim"
 	"okta-collector/test/loopback"
 	"okta-collector/workflows"
 )
 
-// BenchmarkAClaim claims requests of a window that two services share, as a slice does: an update of the tenant's workflow,
-// which a real worker answers, on the development server. So long does the first request of a slice wait.
+// BenchmarkAClaim claims requests of a window that two services share, with the code of the slices. A real worker answers on
+// the development server. The memo of the tenant's workflow has seven positions. So long does the first request of a slice wait.
 func BenchmarkAClaim(b *testing.B) {
 	setUp()
 	require.NoError(b, environment.err)
@@ -46,29 +50,33 @@ func BenchmarkAClaim(b *testing.B) {
 	}()
 
 	c := environment.temporal.Client()
+	knowsPositions(b, c, tenant)
 	defer func() {
 		_ = c.TerminateWorkflow(context.Background(), workflows.TenantID(tenant), "", "the benchmark is over")
 	}()
-	claims := 0
+	require.Eventually(b, func() bool { // the worker is there
+		d, err := c.DescribeWorkflowExecution(b.Context(), workflows.TenantID(tenant), "")
+		known := workflows.ReadMemo(d.GetWorkflowExecutionInfo().GetMemo(), workflows.DataConverter()).Decisions
+		return err == nil && len(known) == 7 && !slices.ContainsFunc(known, func(d workflows.Decision) bool { return d.State.Checkpoint.Position.Cursor == "" })
+	}, time.Minute, 100*time.Millisecond)
+
+	claims := activities.NewClaims(func(context.Context, string, string) (o client.StartWorkflowOptions, in workflows.TenantInput, err error) {
+		return o, in, errors.New("a claim reads nothing while the workflow runs")
+	})
+	slice := 0
 	claim := func() {
-		claims++
-		service := []string{"app_users", "app_groups"}[claims%2]
-		path := "/api/v1/apps/{id}/" + strings.TrimPrefix(service, "app_")
-		id := fmt.Sprint("claim", claims)
-		handle, err := c.UpdateWithStartWorkflow(b.Context(), client.UpdateWithStartWorkflowOptions{
-			StartWorkflowOperation: c.NewWithStartWorkflowOperation(client.StartWorkflowOptions{
-				ID: workflows.TenantID(tenant), TaskQueue: tenant, WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-			}, workflows.TenantName, workflows.TenantInput{Tenant: tenant}),
-			UpdateOptions: client.UpdateWorkflowOptions{
-				UpdateID: id, UpdateName: workflows.UpdateClaim, WaitForStage: client.WorkflowUpdateStageCompleted,
-				Args: []any{ledger.Claim{ID: id, Member: workflows.WorkflowID(tenant, service), Priority: ledger.LivePerObject, Path: path, Home: "/api/v1/apps", Share: 0.5}},
-			},
+		slice++
+		service := []string{"app_users", "app_groups"}[slice%2]
+		claim := claims.Of(c, activity.Info{
+			WorkflowExecution: workflow.Execution{ID: workflows.WorkflowID(tenant, service), RunID: "run"}, ActivityID: fmt.Sprint(slice), TaskQueue: tenant,
+		}, workflows.SliceInput{Tenant: tenant, Service: service, Shares: true})
+		_, err := claim(b.Context(), ledger.Claim{
+			Priority: ledger.LivePerObject, Path: "/api/v1/apps/{id}/" + strings.TrimPrefix(service, "app_"), Home: "/api/v1/apps", Share: 0.5,
 		})
 		require.NoError(b, err)
-		var grant ledger.Grant
-		require.NoError(b, handle.Get(b.Context(), &grant))
 	}
-	claim() // the worker is there
+	claim()
+	claim() // both have joined
 	var took []time.Duration
 	for b.Loop() {
 		began := time.Now()
@@ -79,4 +87,20 @@ func BenchmarkAClaim(b *testing.B) {
 	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "ms-median")
 	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "ms-p99")
 	b.ReportMetric(float64(took[len(took)-1].Microseconds())/1000, "ms-worst")
+}
+
+// knowsPositions starts the tenant's workflow, and tells it the positions of seven services that were stopped in a pull.
+func knowsPositions(b *testing.B, c client.Client, tenant string) {
+	cursor := "/api/v1/apps?limit=200&after=" + strings.Repeat("0oa1b2c3d4", 45)
+	for _, service := range []string{"logs", "users", "groups", "apps", "app_users", "app_groups", "group_members"} {
+		now := time.Now().UTC()
+		_, err := c.SignalWithStartWorkflow(b.Context(), workflows.TenantID(tenant), workflows.SignalDecide, workflows.Decision{
+			Service: service, Decision: workflows.Stopped, At: now, Run: "run",
+			State: &workflows.State{Began: now, Checkpoint: checkpoint.Checkpoint{Position: checkpoint.Position{
+				Pull: &checkpoint.Pull{ID: now.UnixMilli(), Kind: checkpoint.PullFull, Began: now}, Cursor: cursor,
+				Levels: []checkpoint.Level{{Cursor: cursor, ID: "0oa1b2c3d4e5f6g7h8i9"}},
+			}}},
+		}, client.StartWorkflowOptions{TaskQueue: tenant}, workflows.TenantName, workflows.TenantInput{Tenant: tenant})
+		require.NoError(b, err)
+	}
 }

@@ -73,7 +73,13 @@ func (c *temporalCluster) begin(name string, cmd *exec.Cmd) *process {
 		p.err = cmd.Wait()
 		close(p.done)
 	}()
-	c.t.Cleanup(p.kill)
+	c.t.Cleanup(func() {
+		ran := !p.ended()
+		p.kill()
+		if c.t.Failed() {
+			c.t.Logf("%s, which ran until now: %t, ended: %v\n%s", name, ran, p.err, tail(p.out.String()))
+		}
+	})
 	c.running[name] = p
 	return p
 }
@@ -191,10 +197,18 @@ func (c *temporalCluster) restart(role string) {
 	c.start(role)
 }
 
+// eventually waits until a condition holds. Meanwhile it starts roles again that have ended, as Kubernetes does: a role gives
+// up if it cannot reach the others or PostgreSQL in time, or if another one writes the same row of an empty database first.
 func (c *temporalCluster) eventually(what string, condition func() bool) {
 	c.t.Helper()
 	for deadline := time.Now().Add(patience); !condition(); {
 		require.True(c.t, time.Now().Before(deadline), "%s: not within %s", what, patience)
+		for _, role := range roles {
+			if p := c.running[role]; p != nil && p.ended() {
+				c.t.Logf("%s has ended: %v", role, p.err)
+				c.start(role)
+			}
+		}
 		time.Sleep(200 * time.Millisecond)
 	}
 }
@@ -208,6 +222,11 @@ func TestInAClusterNothingIsLostOrRepeatedIntoFiles(t *testing.T) {
 	env := map[string]string{}
 	for seed := range 3 {
 		s := newStack(t, oktasim.Config{Seed: uint64(160 + seed), Counts: map[string]int{"logs": 60_000, "users": 400}, Unlimited: true, Faults: slowly(500 * time.Millisecond)})
+		t.Cleanup(func() {
+			if t.Failed() {
+				t.Logf("workers of %s:\n%s", s.tenant, tail(s.out.String()))
+			}
+		})
 		maps.Copy(env, s.env)
 		stacks = append(stacks, s)
 	}
@@ -235,7 +254,7 @@ func TestInAClusterNothingIsLostOrRepeatedIntoFiles(t *testing.T) {
 	for _, s := range stacks {
 		s.env, s.client = env, connection
 	}
-	stacks[0].eventually("the namespace is made", func() bool {
+	c.eventually("the namespace is made", func() bool {
 		_, code := stacks[0].starter("setup")
 		return code == 0
 	})
@@ -268,8 +287,8 @@ func TestInAClusterNothingIsLostOrRepeatedIntoFiles(t *testing.T) {
 		strike()
 	}
 	for _, s := range stacks {
-		s.caughtUp(services...)
 		for _, service := range services {
+			c.eventually(fmt.Sprintf("%s of %s caught up", service, s.tenant), func() bool { return s.hasCaughtUp(service) })
 			var want []string
 			for _, object := range s.org.All(service) {
 				want = append(want, string(oktasim.Redacted(object)))

@@ -16,6 +16,7 @@ import (
 // How Devo's servers close a connection is not known. Each manner delivers without a setting, in time, and fast enough for
 // all that Okta's limits let through; and none that proves less is accepted afterwards until an operator says so.
 func TestDevoMayCloseInAnyManner(t *testing.T) {
+	t.Parallel()
 	for manner, proof := range map[devosim.Manner]checkpoint.Proof{
 		devosim.ClosesWithNotify: checkpoint.ProofCloseNotify, devosim.ClosesAbruptly: checkpoint.ProofFIN,
 		devosim.ClosesAfterFIN: checkpoint.ProofLateFIN, devosim.NeverCloses: checkpoint.ProofKernel,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,7 +34,8 @@ type cell struct {
 	step    step
 	way     way
 	service string
-	// page is where the fault strikes, from 1; size is that of a full one, and total all there is.
+	// page is where the fault strikes, from 1, or the first of those that are under way together; size is that of a full one,
+	// and total all there is.
 	page, size, total int
 	// beside are services that have caught up before the service is started.
 	beside []string
@@ -42,12 +44,14 @@ type cell struct {
 	call       func(request any) bool
 	afterwards bool
 	struck     chan struct{}
+	// meets sees each call to Temporal before that. Temporal answers its error; nil: the call goes on.
+	meets func(request any) error
 
 	mu      sync.Mutex
 	reached bool // the place where the fault strikes
 	// hooks are for the request that comes after so many objects.
 	hooks map[int]requestHook
-	// before is how many objects come before each cursor that Okta gave.
+	// before is how many objects come before each cursor that Okta gave, whatever the size of the page that it is asked for.
 	before map[string]int
 	// slices are the workflows of the slices that the worker was given, by their task tokens.
 	slices map[string]string
@@ -56,6 +60,12 @@ type cell struct {
 	// cancelled says that the worker was told that its slice is cancelled.
 	cancelled bool
 	wrong     []string
+	// brings says which of the pages that are under way together a connection to Devo brings, from 0, by its address.
+	brings map[string]int
+	// arrived are those of which everything has arrived, confirmed those that Devo has confirmed.
+	arrived, confirmed map[int]bool
+	// unconfirmed is the first object that Devo is known not to have confirmed, from 1; 0 if that is not known.
+	unconfirmed int64
 }
 
 // requestHook decides, once, what goes wrong with a request.
@@ -71,8 +81,9 @@ const (
 	patient timing = true  // when everything before it has been checkpointed
 )
 
-func newCell(t *testing.T, step step, way way, service string, page int) *cell {
-	c := &cell{step: step, way: way, service: service, page: page, size: 1000, total: 4500}
+// newCell returns a cell whose fault strikes at another page for each nth one. There are four full pages.
+func newCell(t *testing.T, step step, way way, service string, nth int) *cell {
+	c := &cell{step: step, way: way, service: service, page: 1 + nth%(5-step.pages()), size: 1000, total: 4500}
 	if service != "logs" {
 		c.size, c.total = 200, 900
 	}
@@ -84,6 +95,7 @@ func newCell(t *testing.T, step step, way way, service string, page int) *cell {
 // build starts the stand-ins, with the proxy before Temporal, and arms the step's hook.
 func (c *cell) build(t *testing.T, org oktasim.Config) {
 	c.struck, c.hooks, c.before, c.slices = make(chan struct{}), map[int]requestHook{}, map[string]int{}, map[string]string{}
+	c.brings, c.arrived, c.confirmed = map[string]int{}, map[int]bool{}, map[int]bool{}
 	c.stack = newStack(t, org)
 	c.proxy = newTemporalProxy(t, c.env["TEMPORAL_ADDRESS"])
 	c.env["TEMPORAL_ADDRESS"] = c.proxy.address
@@ -104,9 +116,9 @@ func (c *cell) run(results *results) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	results.set(c.step, c.way, c.service, fmt.Sprintf("%d FAILED", repeated))
-	bound := c.step.again[c.way]
+	bound := c.step.again[c.way] * c.size
 	if intended := c.step.loses(c.way); repeated > bound {
-		bound += max(0, c.lost(c.id(c.service))-intended) * c.size
+		bound += max(0, c.lost(c.id(c.service))-intended) * c.step.pages() * c.size
 	}
 	if repeated > bound {
 		c.t.Errorf("%s: %d objects were sent again, and at most %d may be", where, repeated, bound)
@@ -131,14 +143,7 @@ func (c *cell) outlive() (repeated int) {
 		c.caughtUp(c.beside...)
 	}
 	c.start(c.service)
-	c.eventually(where+": the fault strikes", func() bool {
-		select {
-		case <-c.struck:
-			return true
-		default:
-			return false
-		}
-	})
+	c.eventually(where+": the fault strikes", c.hasStruck)
 	switch c.way {
 	case killed:
 		c.startWorker()
@@ -184,7 +189,10 @@ func (c *cell) strikes() bool {
 }
 
 // strike says that the fault has struck.
-func (c *cell) strike() { close(c.struck) }
+func (c *cell) strike() {
+	c.confirms() // what was held back may go on
+	close(c.struck)
+}
 
 // act strikes the worker, from a hook, and returns when it is dead or has heard of it.
 func (c *cell) act() {
@@ -275,11 +283,12 @@ func (c *cell) spoilRequest() oktasim.Fault {
 	return nil
 }
 
-// okta answers a page only when everything before it has been checkpointed: so Okta is slower than
-// Devo, and pages are shipped in batches, however busy this machine is.
+// okta answers a page only when everything before it has been checkpointed, or everything before those that are under way
+// together. So nothing else is under way, however busy this machine is. In the rows of several it also waits until the page
+// before has a connection of its own, which this page cannot join any more.
 func (c *cell) okta(r *http.Request, _ int) oktasim.Fault {
 	c.mu.Lock()
-	before := c.before[r.URL.RequestURI()]
+	before := c.before[r.URL.Query().Get("after")]
 	hook, hooked := c.hooks[before]
 	delete(c.hooks, before)
 	c.mu.Unlock()
@@ -287,10 +296,12 @@ func (c *cell) okta(r *http.Request, _ int) oktasim.Fault {
 	if hooked && hook.when == atOnce {
 		fault = hook.do()
 	}
+	first := c.objects(c.page - 1)
+	together := c.step.together > 0 && before >= first && before < c.objects(c.page-1+c.step.together)
 	c.soon(func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return c.recorded >= int64(before) || r.Context().Err() != nil
+		return c.recorded >= int64(before) || together && c.recorded >= int64(first) && c.isApart(before-1) || r.Context().Err() != nil
 	})
 	if hooked && hook.when == patient {
 		fault = hook.do()
@@ -302,7 +313,7 @@ func (c *cell) okta(r *http.Request, _ int) oktasim.Fault {
 	return func(a *oktasim.Answer) {
 		for _, link := range a.Header.Values("Link") {
 			if target, ok := strings.CutSuffix(link, `>; rel="next"`); ok {
-				c.follows(strings.TrimPrefix(target, "<"+c.org.URL), before+size)
+				c.follows(strings.TrimPrefix(target, "<"), before+size)
 			}
 		}
 		if fault != nil {
@@ -311,12 +322,18 @@ func (c *cell) okta(r *http.Request, _ int) oktasim.Fault {
 	}
 }
 
-// follows notes how many objects come before a cursor.
-func (c *cell) follows(cursor string, objects int) {
+// follows notes how many objects come before what a next link leads to.
+func (c *cell) follows(next string, objects int) {
+	target, err := url.Parse(next)
+	if err != nil {
+		c.fail("the org's own next link: %v", err)
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, known := c.before[cursor]; !known {
-		c.before[cursor] = min(objects, c.total)
+	after := target.Query().Get("after")
+	if _, known := c.before[after]; !known {
+		c.before[after] = min(objects, c.total)
 	}
 }
 
@@ -338,7 +355,7 @@ func (c *cell) spoilPost(there bool) *devosim.Refusal {
 		return nil
 	}
 	c.strike()
-	return &devosim.Refusal{Status: http.StatusServiceUnavailable, Delivered: c.way == tookEffect}
+	return c.refusal()
 }
 
 // atTemporal strikes at a call, before or after it was forwarded.
@@ -401,19 +418,30 @@ func (c *cell) isOwnLocked(request any) bool {
 	return ok && c.slices[string(r.GetTaskToken())] == c.id(c.service)
 }
 
-// check compares a checkpoint with what Devo has read: it is never ahead, and one page behind at most.
+// check compares a checkpoint with what Devo has read and confirmed: it is never ahead, and no further behind than what is
+// under way.
 func (c *cell) check(at checkpoint.Checkpoint, request any) {
 	read := c.devo.Stats()[tables[c.service]].Distinct
+	c.mu.Lock()
+	unconfirmed := c.unconfirmed
+	c.mu.Unlock()
 	switch call := request.(proto.Message).ProtoReflect().Descriptor().Name(); {
 	case at.Totals.Events > read:
 		c.fail("%s: the checkpoint is at %d when Devo has read %d", call, at.Totals.Events, read)
-	case at.Totals.Events < read-int64(c.size):
-		c.fail("%s: the checkpoint is at %d, more than a page behind when Devo has read %d", call, at.Totals.Events, read)
+	case at.Totals.Events < read-int64(c.step.pages()*c.size):
+		c.fail("%s: the checkpoint is at %d, more than %d pages behind when Devo has read %d", call, at.Totals.Events, c.step.pages(), read)
+	case unconfirmed > 0 && at.Totals.Events >= unconfirmed:
+		c.fail("%s: the checkpoint is at %d, when Devo has not confirmed object %d", call, at.Totals.Events, unconfirmed)
 	}
 }
 
 // spoilCall strikes at a call to Temporal.
 func (c *cell) spoilCall(request any, forward func() (any, error)) (any, error) {
+	if c.meets != nil {
+		if err := c.meets(request); err != nil {
+			return nil, err
+		}
+	}
 	if c.call == nil || !c.call(request) || !c.strikes() {
 		return forward()
 	}

@@ -2,16 +2,22 @@ package test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"okta-collector/internal/oktasim"
+	"okta-collector/workflows"
 )
 
 // claimCell is one test of the matrix of claims: app_users shares the window of apps, which has been pulled before. A worker
@@ -19,6 +25,7 @@ import (
 type claimCell struct{ *cell }
 
 func newClaimCell(t *testing.T, step step, way way, page int) claimCell {
+	step.together = mostUnderWay // Okta waits for no checkpoint here
 	c := &cell{step: step, way: way, service: "app_users", beside: []string{"apps"}, page: page, size: 3}
 	c.build(t, oktasim.Config{
 		Seed: 101,
@@ -35,7 +42,7 @@ func newClaimCell(t *testing.T, step step, way way, page int) claimCell {
 func (c claimCell) run(results *results) {
 	results.set(c.step, c.way, c.service, "FAILED")
 	repeated := c.outlive()
-	if allowed := c.step.again[c.way]; repeated > allowed {
+	if allowed := c.step.again[c.way] * c.size; repeated > allowed {
 		c.mayRepeat(repeated, c.id(c.service))
 	}
 	var admitted []string
@@ -70,22 +77,67 @@ func (c *cell) nth(holds func(request any) bool) func(request any) bool {
 
 // isClaim says whether a call asks the tenant's workflow for requests of the service's.
 func (c *cell) isClaim(request any) bool {
-	r, ok := request.(*workflowservice.ExecuteMultiOperationRequest)
-	if !ok {
+	update := updateOf(request)
+	if update.GetWorkflowExecution().GetWorkflowId() != workflows.TenantID(c.tenant) {
 		return false
 	}
-	for _, operation := range r.GetOperations() {
-		update := operation.GetUpdateWorkflow()
-		if update.GetWorkflowExecution().GetWorkflowId() != "okta/"+c.tenant {
-			continue
-		}
-		for _, payload := range update.GetRequest().GetInput().GetArgs().GetPayloads() {
-			if bytes.Contains(payload.GetData(), []byte(c.id(c.service)+`"`)) {
-				return true
-			}
+	for _, payload := range update.GetRequest().GetInput().GetArgs().GetPayloads() {
+		if bytes.Contains(payload.GetData(), []byte(c.id(c.service)+`"`)) {
+			return true
 		}
 	}
 	return false
+}
+
+// isStart says whether a claim also starts the tenant's workflow.
+func (c *cell) isStart(request any) bool {
+	_, ok := request.(*workflowservice.ExecuteMultiOperationRequest)
+	return ok && c.isClaim(request)
+}
+
+// endTenant ends the tenant's workflow when the service asks it for requests.
+func (c *cell) endTenant() {
+	asks := c.nth(c.isClaim)
+	c.meets = func(request any) error {
+		if !asks(request) {
+			return nil
+		}
+		if err := c.client.TerminateWorkflow(context.Background(), workflows.TenantID(c.tenant), "", "a test of claims"); err != nil {
+			c.fail("ending the tenant's workflow: %v", err)
+		}
+		return nil
+	}
+}
+
+// noClaims is how long Temporal refuses all claims of a service.
+const noClaims = 5 * time.Second
+
+// refuseClaims lets Temporal refuse the first claim of the service and all that follow for a while. Nothing is sent to Okta
+// meanwhile.
+func (c *cell) refuseClaims() {
+	var mu sync.Mutex
+	var began time.Time
+	var before int // the requests until then
+	c.meets = func(request any) error {
+		if !c.isClaim(request) {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if began.IsZero() {
+			began, before = time.Now(), len(c.org.Requests())
+		}
+		if time.Since(began) < noClaims {
+			return status.Error(codes.ResourceExhausted, "simulated: too many updates in flight")
+		}
+		if c.strikes() {
+			if sent := len(c.org.Requests()) - before; sent > 0 {
+				c.fail("%d requests were sent while no claim was answered", sent)
+			}
+			c.strike()
+		}
+		return nil
+	}
 }
 
 // isOwnResult says whether a call brings the result of a slice of the service.

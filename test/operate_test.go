@@ -281,6 +281,6 @@ func TestAMillionEventsTakeLittle(t *testing.T) {
 	require.NoError(t, err)
 	history := described.WorkflowExecutionInfo.HistoryLength
 	t.Logf("peak memory of the worker: %d MB; history: %d events", peak/1024, history)
-	require.Less(t, peak/1024, 100, "MB")
+	require.Less(t, peak/1024, 112, "MB") // 16 MB of them may be under way to Devo; the bench has the same target
 	require.Less(t, history, int64(200), "events")
 }

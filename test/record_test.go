@@ -158,6 +158,16 @@ func TestRecordHistories(t *testing.T) {
 			})
 			s.record("tenant", id)
 		},
+		"shares_its_window": func(s *stack, _ *atomic.Value) {
+			s.wait(tables["logs"], 1000) // it is alone on its window, in the midst of a slice
+			r := recordedRange()
+			out, code := s.starter("backfill", s.id("logs"), "--since", r.Since.Format(time.RFC3339Nano), "--until", r.Until.Format(time.RFC3339Nano))
+			require.Zero(s.t, code, out)
+			backfill := workflows.BackfillID(s.tenant, "logs", r)
+			s.temporal("workflow", "result", "--workflow-id", backfill)
+			s.record("backfill_leaves", backfill)
+			s.caughtUp("logs")
+		},
 		"takes_its_turn": func(s *stack, _ *atomic.Value) {
 			s.temporal("workflow", "terminate", "--workflow-id", s.id("logs"))
 			s.temporal("workflow", "start", "--type", workflows.CollectName, "--task-queue", s.env["COLLECTOR_TASK_QUEUE"], "--workflow-id", s.id("logs"),
@@ -197,6 +207,39 @@ func TestRecordHistories(t *testing.T) {
 			s.record(name, s.id("logs"))
 		})
 	}
+}
+
+// TestRecordATenantUnderLoad is TestRecordHistories for the workflow of a tenant of which many services share one window, and all
+// want more than they get.
+func TestRecordATenantUnderLoad(t *testing.T) {
+	if !*record {
+		t.Skip("only with -record")
+	}
+	s := newStack(t, oktasim.Config{
+		Seed: 21, Counts: map[string]int{"apps": 60, "users": 10, "groups": 10, "app_users": 2, "app_groups": 2}, Limits: map[string]int{"/api/v1/apps": 60},
+	})
+	s.startWorker()
+	services := []string{"apps", "app_users", "app_groups", "app_grants", "app_keys", "app_jwks", "app_features", "app_push_groups", "app_tokens"}
+	for i, service := range services {
+		services[i] = s.id(service)
+	}
+	out, code := s.starter(append([]string{"start"}, services...)...)
+	require.Zero(t, code, out)
+	id := workflows.TenantID(s.tenant)
+	s.eventually("it has answered dozens of claims", func() bool {
+		answered := 0
+		for run := s.firstRun(id); run != ""; { // it continues as new meanwhile
+			var h *history.History
+			h, run = s.history(id, run)
+			for _, event := range h.GetEvents() {
+				if event.GetEventType() == enums.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED {
+					answered++
+				}
+			}
+		}
+		return answered >= 24
+	})
+	s.record("tenant_under_load", id)
 }
 
 // recordedRange is most of the backlog, so that a backfill of it takes a while.

@@ -233,7 +233,7 @@ func TestReportsAreLeftOutWhereTheyWouldBeInTheWay(t *testing.T) {
 func TestAPullThatTakesSeveralSlicesIsToldAboutInParts(t *testing.T) {
 	t.Parallel()
 	undisturbed(t, func(t *testing.T) int {
-		s := newStack(t, oktasim.Config{Seed: 33, Counts: map[string]int{"logs": 10_000}, Unlimited: true})
+		s := newStack(t, oktasim.Config{Seed: 33, Counts: map[string]int{"logs": 20_000}, Unlimited: true})
 		release := s.holdOkta(s.after(tables["logs"], 3_000))
 		arrived := s.keepEverything()
 		s.startWorker()
@@ -241,7 +241,7 @@ func TestAPullThatTakesSeveralSlicesIsToldAboutInParts(t *testing.T) {
 		s.wait(tables["logs"], 3_000)
 		s.signal("logs", "pause")
 		paused := s.inState("logs", workflows.StatePaused)
-		require.Less(t, s.shipped(tables["logs"]), 10_000)
+		require.Less(t, s.shipped(tables["logs"]), 20_000)
 		release()
 		s.signal("logs", "resume")
 		s.caughtUp("logs")
@@ -258,7 +258,7 @@ func TestAPullThatTakesSeveralSlicesIsToldAboutInParts(t *testing.T) {
 		require.Equal(t, "stopped", first.End)
 		require.False(t, first.Complete)
 		require.Equal(t, first.PullID, second.PullID, "it is the same pull")
-		require.EqualValues(t, 10_000, first.Events+second.Events)
+		require.EqualValues(t, 20_000, first.Events+second.Events)
 		require.True(t, second.Complete)
 		return 0
 	})

@@ -249,3 +249,13 @@ func (s *rsyslog) stop() []received {
 	}
 	return records
 }
+
+// deliver sends a batch and waits until it is confirmed.
+func deliver(ctx context.Context, stream devo.Stream, batch devo.Batch) error {
+	delivery, err := stream.Send(ctx, batch)
+	if err != nil {
+		return err
+	}
+	_, err = delivery.Wait(ctx)
+	return err
+}

@@ -75,12 +75,12 @@ const tokenLifetime = 8 * time.Second
 // nearly everything that can go wrong with signing in does.
 func TestAServiceAppCollectsEverythingWhileItsTokensEnd(t *testing.T) {
 	t.Parallel()
+	tests := map[string]func(*testing.T){}
 	for name, app := range map[string]oktasim.App{
 		"with a key and DPoP":             {DPoP: true, TokenLifetime: tokenLifetime},
 		"with a secret and bearer tokens": {Secret: "secret-of-an-integration", TokenLifetime: tokenLifetime},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		tests[name] = func(t *testing.T) {
 			counts := thousands()
 			counts["apps"], counts["groups"] = 100, 100 // each of their lists is a request
 			s := newStack(t, oktasim.Config{Seed: 31, Counts: counts, Unlimited: true, Strict: true, Faults: hangingUp(), Odd: unkind})
@@ -133,8 +133,9 @@ func TestAServiceAppCollectsEverythingWhileItsTokensEnd(t *testing.T) {
 				refused := s.refusedTokens(scope)
 				require.LessOrEqual(t, n, lives+3+refused, "%s: three processes, %d lives, %d refused calls", scope, lives, refused)
 			}
-		})
+		}
 	}
+	together(t, tests)
 }
 
 // unkind makes a token request fail in each way that there is, after so many that got their token.

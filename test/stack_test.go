@@ -358,11 +358,13 @@ func tail(s string) string { return s[max(0, len(s)-8000):] }
 func (s *stack) caughtUp(services ...string) {
 	s.t.Helper()
 	for _, service := range services {
-		s.eventually(service+" caught up", func() bool {
-			status, err := s.status(service)
-			return err == nil && status.CaughtUp
-		})
+		s.eventually(service+" caught up", func() bool { return s.hasCaughtUp(service) })
 	}
+}
+
+func (s *stack) hasCaughtUp(service string) bool {
+	status, err := s.status(service)
+	return err == nil && status.CaughtUp
 }
 
 // shipped is how many records of a table arrived.

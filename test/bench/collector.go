@@ -6,23 +6,24 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/converter"
 
-	"okta-collector/internal/devosim"
-	"okta-collector/test/loopback"
 	"okta-collector/workflows"
 )
+
+// namespace is that of the workers that are measured.
+const namespace = "default"
 
 // collect measures a worker of its own, with a tenant of its own that it ships by the settings given.
 func (s *stage) collect(ctx context.Context, tenant string, o *org, settings ...string) (m measurement, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	env := append(append(tenantSettings(tenant, o.url), settings...), "TEMPORAL_NAMESPACE=default")
+	env := append(append(tenantSettings(tenant, o.url), settings...), "TEMPORAL_NAMESPACE="+namespace)
 	worker, env, err := s.startWorker(ctx, env, []string{tenant}, asItIs)
 	if err != nil {
 		return m, err
@@ -32,17 +33,19 @@ func (s *stage) collect(ctx context.Context, tenant string, o *org, settings ...
 		<-worker.exited
 	}()
 
-	if err := resetPeak(worker.pid); err != nil {
-		return m, err
-	}
-	before, err := usageOf(worker.pid)
+	actionsBefore, err := s.actionsInAll(ctx)
 	if err != nil {
 		return m, err
 	}
-	temporalBefore, err := usageOf(s.temporal.pid)
+	before, err := usageOfAll(worker.pid, s.temporal.pid, os.Getpid())
 	if err != nil {
 		return m, err
 	}
+	peaks, err := watchPeaks(worker.pid)
+	if err != nil {
+		return m, err
+	}
+	defer peaks.stop()
 	id := workflows.WorkflowID(tenant, "logs")
 	if _, err := s.output(ctx, program{name: "starter", path: s.path("okta-collector"), args: []string{"start", id}, env: env}); err != nil {
 		return m, err
@@ -50,17 +53,30 @@ func (s *stage) collect(ctx context.Context, tenant string, o *org, settings ...
 	if m.Took, m.History, err = s.caughtUp(ctx, id); err != nil {
 		return m, failure("worker", worker.log, err)
 	}
-	if m.Usage, err = usageOf(worker.pid); err != nil {
-		return m, err
-	}
-	temporal, err := usageOf(s.temporal.pid)
+	after, err := usageOfAll(worker.pid, s.temporal.pid, os.Getpid())
 	if err != nil {
 		return m, err
 	}
-	m.Usage.CPU -= before.CPU
-	m.Temporal = temporal.CPU - temporalBefore.CPU
+	if m.Peaks, err = peaks.stop(); err != nil {
+		return m, err
+	}
+	actions, err := s.actionsInAll(ctx)
+	if err != nil {
+		return m, err
+	}
+	m.Usage = usage{CPU: after[0].CPU - before[0].CPU, Peak: slices.Max(m.Peaks)}
+	m.Temporal, m.Bench, m.Actions = after[1].CPU-before[1].CPU, after[2].CPU-before[2].CPU, actions-actionsBefore
 	// It would go on polling, and nobody would be there to do it.
 	return m, s.client.TerminateWorkflow(ctx, id, "", "it is measured")
+}
+
+// actionsInAll is how many billable actions Temporal's server has counted by now for the workers that are measured.
+func (s *stage) actionsInAll(ctx context.Context) (total float64, err error) {
+	kinds, err := s.actions(ctx, namespace)
+	for _, n := range kinds {
+		total += n
+	}
+	return total, err
 }
 
 // caughtUp waits until a slice has found the end of the log, and says how long that took since the workflow's
@@ -117,43 +133,18 @@ func (s *stage) collectIntoFile(ctx context.Context, o *org) (measurement, error
 	return m, compare(filepath.Join(dir, workflows.WorkflowID(tenant, "logs")+".jsonl"), o.lines)
 }
 
-// collectOverTLS measures the collector with the stand-in for Devo, which checks every record, and asks it
-// whether all have arrived.
-func (s *stage) collectOverTLS(ctx context.Context, o *org) (measurement, error) {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	devo, err := s.start(ctx, program{name: "devosim", path: s.path("devosim"), args: []string{
-		"--listen-tls", "127.0.0.1:0", "--listen-tcp", "127.0.0.1:0", "--listen-http", "127.0.0.1:0", "--stats-listen", "127.0.0.1:0",
-		"--dir", filepath.Join(s.dir, "certificates"),
-	}})
+// collectOverTLS measures the collector over an address that leads to what stands for Devo, and looks whether everything
+// has arrived there.
+func (b *bench) collectOverTLS(ctx context.Context, o *org, address string) (measurement, error) {
+	settings, err := b.devo.settings(address)
 	if err != nil {
 		return measurement{}, err
 	}
-	line, err := devo.announced(ctx)
-	if err != nil {
-		return measurement{}, err
-	}
-	said := map[string]string{}
-	for _, field := range strings.Fields(line) {
-		name, value, _ := strings.Cut(field, "=")
-		said[name] = value
-	}
-	pki, err := devosim.NewPKI(said["certificates"])
-	if err != nil {
-		return measurement{}, err
-	}
-	m, err := s.collect(ctx, s.newTenant(), o, "DEVO_URL="+said["tls"],
-		"DEVO_CHAIN_FILE="+pki.ChainFile, "DEVO_CERT_FILE="+pki.ClientCertFile, "DEVO_KEY_FILE="+pki.ClientKeyFile)
+	b.devo.clear()
+	m, err := b.collect(ctx, b.newTenant(), o, settings...)
 	if err != nil {
 		return m, err
 	}
-	var report devosim.Report
-	if err := loopback.Get(ctx, said["stats"], &report); err != nil {
-		return m, err
-	}
-	got := report.Tags["auth.okta.system"]
-	if want := int64(o.Count("logs")); got.Records != want || got.Distinct != want || report.Malformed > 0 {
-		return m, fmt.Errorf("over TLS %d records arrived, %d of them distinct, %d malformed; want %d", got.Records, got.Distinct, report.Malformed, want)
-	}
-	return m, nil
+	m.Repeated, err = b.devo.verify(ctx, o)
+	return m, err
 }

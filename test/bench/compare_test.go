@@ -2,10 +2,10 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -60,9 +60,18 @@ func requireNoticed(t *testing.T, file string, with func(*comparison) error) {
 func TestTheLoopReadsEveryPage(t *testing.T) {
 	o := testOrg(t)
 	file := filepath.Join(t.TempDir(), "loop.json")
-	since := o.Epoch().Add(-backlogSpan).Format(time.RFC3339)
-	require.NoError(t, readAll(t.Context(), o.url+"/api/v1/logs?limit=1000&since="+since, file))
+	require.NoError(t, readAll(t.Context(), o.firstPage(), file))
 	requireNoticed(t, file, o.pages)
+}
+
+func TestTheCarefulLoopReadsEveryEventAndKeepsItsPosition(t *testing.T) {
+	o := testOrg(t)
+	file, cursor := filepath.Join(t.TempDir(), "careful.jsonl"), filepath.Join(t.TempDir(), "cursor")
+	require.NoError(t, readCarefully(t.Context(), o.firstPage(), file, cursor))
+	requireNoticed(t, file, o.bareLines)
+	position, err := os.ReadFile(cursor)
+	require.NoError(t, err)
+	require.NoError(t, follow(t.Context(), string(position), func([]byte, string) error { return errors.New("it goes on after the end") }))
 }
 
 func TestWhatTheCollectorWroteIsComparedByteForByte(t *testing.T) {

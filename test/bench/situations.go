@@ -55,6 +55,9 @@ var few = map[string]int{"logs": 8000, "users": 200, "groups": 20, "apps": 20, "
 var hundred = map[string]int{"logs": 8000, "users": 200, "groups": 100, "apps": 100, "clients": 50, "idps": 50, "zones": 100,
 	"app_users": 10, "app_groups": 5, "group_members": 10}
 
+// onOneWindow are the services that share the window of apps. No window of the catalog has more.
+const onOneWindow = "apps,app_users,app_groups,app_grants,app_keys,app_jwks,app_features,app_push_groups,app_tokens"
+
 var situations = []situation{
 	{name: "logs, idle", namespace: "idlelogs", services: "logs", faster: 1},
 	{name: "logs, a million events a day", namespace: "busylogs", services: "logs", faster: 1,
@@ -68,6 +71,10 @@ var situations = []situation{
 		org: oktasim.Config{Counts: few}, settings: []string{"OKTA_POLL_RESOURCES=1m"}},
 	{name: "their daily pull of 100 apps and groups", namespace: "dailypull", services: strings.TrimPrefix(sharing, "logs,"),
 		org: oktasim.Config{Counts: hundred}, done: pulled("app_users", "app_groups", "group_members")},
+	{name: "apps and all below, on one window, idle", namespace: "idleonewindow", services: onOneWindow, faster: 15, warmUp: warmUpOfMany,
+		org: oktasim.Config{Counts: few}, settings: fifteenTimesAsOften(strings.Split(onOneWindow, ",")...)},
+	{name: "one pull of apps and all below", namespace: "pullonewindow", services: onOneWindow,
+		org: oktasim.Config{Counts: few}, done: pulled(strings.Split(onOneWindow, ",")...)},
 	// What is pulled once a day is in the pull of all only.
 	{name: "identity, idle", namespace: "idleidentity", services: "identity", faster: 15, warmUp: warmUpOfMany,
 		org: oktasim.Config{Counts: few}, settings: fifteenTimesAsOften("identity")},
@@ -90,17 +97,21 @@ func without(service, group string) (names []string) {
 	return names
 }
 
-// fifteenTimesAsOften are settings that have the services of a group pulled fifteen times as often as by default, but for those
-// that are pulled once a day.
-func fifteenTimesAsOften(group string) []string {
+// fifteenTimesAsOften returns settings. With them services are pulled fifteen times as often as by default. Those that are pulled
+// once a day are not. A name may also be that of a group of services.
+func fifteenTimesAsOften(services ...string) []string {
 	usual := okta.Config{PollResources: 15 * time.Minute, FullSync: day}
 	var polls []string
-	for _, c := range okta.Services().Choose(group) {
+	for _, c := range okta.Services().Choose(services...) {
 		if every := usual.Interval(c); !c.Polled && every != usual.PollResources && every < day {
 			polls = append(polls, fmt.Sprintf("%s=%s", c.Name, model.Duration(every/15)))
 		}
 	}
-	return []string{"OKTA_POLL_RESOURCES=1m", "OKTA_POLL=" + strings.Join(polls, ",")}
+	settings := []string{"OKTA_POLL_RESOURCES=1m"}
+	if polls != nil {
+		settings = append(settings, "OKTA_POLL="+strings.Join(polls, ","))
+	}
+	return settings
 }
 
 // backfillLimit is more than Okta's own limit of the System Log, so that a million events take minutes and not an hour.

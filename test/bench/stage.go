@@ -28,6 +28,7 @@ const backlogSpan = 20 * time.Hour
 // stage is what all rounds share: the programs, and Temporal.
 type stage struct {
 	launcher
+	root     string // of the product's module
 	temporal *process
 	address  string // Temporal's
 	metrics  string // the address of Temporal's own metrics
@@ -37,16 +38,16 @@ type stage struct {
 }
 
 // built are the packages of the programs that are measured and stood in for.
-var built = []string{"./cmd/okta-collector-worker", "./cmd/okta-collector", "./internal/oktasim/cmd/oktasim", "./internal/devosim/cmd/devosim"}
+var built = []string{"./cmd/okta-collector-worker", "./cmd/okta-collector", "./internal/oktasim/cmd/oktasim"}
 
 // newStage builds the programs, as make build does, and starts Temporal, which ends with ctx.
 func newStage(ctx context.Context, dir string) (*stage, error) {
 	s := &stage{launcher: launcher{dir: dir}}
-	root, err := product.Build(ctx, filepath.Join(dir, "bin"), built...)
-	if err != nil {
+	var err error
+	if s.root, err = product.Build(ctx, filepath.Join(dir, "bin"), built...); err != nil {
 		return nil, err
 	}
-	cli := filepath.Join(root, "bin", "temporal")
+	cli := filepath.Join(s.root, "bin", "temporal")
 	if _, err := os.Stat(cli); err != nil {
 		return nil, fmt.Errorf("%w: make bin/temporal builds it", err)
 	}
@@ -131,6 +132,12 @@ func (s *stage) startOrg(ctx context.Context, name string, events, eventBytes in
 	url, err := p.announced(ctx)
 	return &org{Org: twin, url: url, pid: p.pid}, err
 }
+
+// host is where the org listens.
+func (o *org) host() string { return strings.TrimPrefix(o.url, "http://") }
+
+// at is the same org by another URL.
+func (o *org) at(url string) *org { return &org{Org: o.Org, url: url, pid: o.pid} }
 
 func (s *stage) newTenant() string {
 	s.tenants++

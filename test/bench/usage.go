@@ -16,17 +16,24 @@ type usage struct {
 	Peak uint64 `json:"peak"`
 }
 
-// measurement is one run of the collector or the loop.
+// measurement is one run of the collector or a loop.
 type measurement struct {
 	Took time.Duration `json:"took"`
 	// Usage is the worker's, or the loop's.
 	Usage usage `json:"usage"`
 	// Okta is the CPU time of the simulated org. Where it comes near Took, the org is what is waited for.
 	Okta time.Duration `json:"-"`
-	// Temporal is the CPU time of Temporal's server, and History the number of events in the workflow's
-	// history; the loop has neither.
+	// Bench is that of this process, with the wires and what stands for Devo.
+	Bench time.Duration `json:"-"`
+	// Repeated is how many events Devo got a second time.
+	Repeated int `json:"-"`
+	// Temporal is the CPU time of Temporal's server, History the number of events in the workflow's history, and Actions
+	// what Temporal's server takes for billable actions. A loop has none of them.
 	Temporal time.Duration `json:"-"`
 	History  int           `json:"-"`
+	Actions  float64       `json:"-"`
+	// Peaks are the peaks of the worker's memory in intervals of peakInterval, in bytes.
+	Peaks []uint64 `json:"-"`
 }
 
 func usageOf(pid int) (usage, error) {
@@ -43,6 +50,18 @@ func usageOf(pid int) (usage, error) {
 		return usage{}, fmt.Errorf("reading the memory of process %d: %w", pid, err)
 	}
 	return usage{CPU: time.Duration(stat.CPUTime() * float64(time.Second)), Peak: status.VmHWM}, nil
+}
+
+// usageOfAll is what each of several processes has used.
+func usageOfAll(pids ...int) (all []usage, err error) {
+	for _, pid := range pids {
+		used, err := usageOf(pid)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, used)
+	}
+	return all, nil
 }
 
 // resetPeak makes the process's peak its present memory.

@@ -18,5 +18,5 @@ func (t testScreen) Write(p []byte) (int, error) {
 func TestNothingIsLostWhateverGoesWrong(t *testing.T) {
 	t.Parallel()
 	screen := &screen{out: testScreen{t}, width: func() int { return 0 }}
-	require.NoError(t, run(t.Context(), screen, plan{seed: 1, length: 40 * time.Second, every: 1500 * time.Millisecond, judged: time.Minute}))
+	require.NoError(t, run(t.Context(), screen, plan{seed: 1, length: 40 * time.Second, every: 1500 * time.Millisecond, judged: time.Minute, repeats: steady.repeats}))
 }

@@ -9,6 +9,9 @@
 // Every few minutes all of them are lifted, and once the collector has caught up, what arrived is compared with what the
 // org has: the first event that is lost ends the run.
 //
+// For every third seed Devo is far away: see distanceOf. After each interruption of a slice only so much may be sent again
+// as --repeats says.
+//
 // The org's own record of its requests is compared with Temporal's record of who had which slice: no service may
 // be read by two workers at once.
 //
@@ -48,6 +51,10 @@ type plan struct {
 	every time.Duration
 	// judged is the time between two comparisons; there is always one at the end.
 	judged time.Duration
+	// distance is how far Devo is away, as a round trip time; 0: on this machine.
+	distance time.Duration
+	// repeats is how many bytes may be sent again after each interruption of a slice.
+	repeats size
 }
 
 func (p plan) check() error {
@@ -61,19 +68,25 @@ func (p plan) check() error {
 	if p.judged < 10*time.Second {
 		errs = append(errs, fmt.Errorf("--judged is %v; want at least 10s", p.judged))
 	}
+	if p.distance < 0 || p.distance > 10*time.Second {
+		errs = append(errs, fmt.Errorf("--distance is %v; want 0 to 10s", p.distance))
+	}
 	return errors.Join(errs...)
 }
 
 // command is how one repeats the run.
 func (p plan) command() string {
-	if p.every == steady.every && p.judged == steady.judged && p.length%time.Minute == 0 {
+	usual := steady
+	usual.seed, usual.length, usual.distance = p.seed, p.length, distanceOf(p.seed)
+	if p == usual && p.length%time.Minute == 0 {
 		return fmt.Sprintf("make chaos MINUTES=%d SEED=%d", p.length/time.Minute, p.seed)
 	}
-	return fmt.Sprintf("go run -C test ./chaos --for %v --every %v --judged %v --seed %d", p.length, p.every, p.judged, p.seed)
+	return fmt.Sprintf("go run -C test ./chaos --for %v --every %v --judged %v --seed %d --distance %v --repeats %q",
+		p.length, p.every, p.judged, p.seed, p.distance, p.repeats)
 }
 
 // steady is what is done where nothing else is said.
-var steady = plan{seed: 1, length: 20 * time.Minute, every: 4 * time.Second, judged: 3 * time.Minute}
+var steady = plan{seed: 1, length: 20 * time.Minute, every: 4 * time.Second, judged: 3 * time.Minute, repeats: 16 << 20}
 
 func command() *cobra.Command {
 	p, dry := steady, false
@@ -84,6 +97,9 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("distance") {
+				p.distance = distanceOf(p.seed)
+			}
 			if err := p.check(); err != nil {
 				return err
 			}
@@ -97,6 +113,8 @@ func command() *cobra.Command {
 	cmd.Flags().DurationVar(&p.length, "for", p.length, "how long faults begin; comparing comes on top of it")
 	cmd.Flags().DurationVar(&p.every, "every", p.every, "mean time between two faults")
 	cmd.Flags().DurationVar(&p.judged, "judged", p.judged, "time between two comparisons of what arrived")
+	cmd.Flags().DurationVar(&p.distance, "distance", 0, fmt.Sprintf("how far Devo is away, as a round trip time (default %v for every third seed, else 0s)", farAway))
+	cmd.Flags().Var(&p.repeats, "repeats", "bytes that may be sent again after each interruption of a slice")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "print the schedule and do nothing")
 	return cmd
 }

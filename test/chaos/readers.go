@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -11,15 +12,20 @@ import (
 	"time"
 
 	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/history/v1"
 	"go.temporal.io/api/workflow/v1"
+	"go.temporal.io/sdk/converter"
 
 	"okta-collector/internal/oktasim"
+	"okta-collector/workflows"
 )
 
 // turn is the time in which a slice of a service was a worker's, by Temporal's record.
 type turn struct {
 	worker   int
 	from, to time.Time
+	// interrupted says that the slice did not come to an end of its own, so that what it had under way is sent again.
+	interrupted bool
 }
 
 // overdue are the requests of a worker that reached the org after a turn of its own and before the next.
@@ -29,32 +35,42 @@ type overdue struct {
 	places map[string]bool
 }
 
-// readTwice finds workers that went on reading a service when it was not their turn any more, so that there
-// were two at it. A request that comes late is no proof: it may have been on its way for long, since
-// roads stall. One that asks for what follows it is: its worker had an answer and went on. It returns how
-// many came late.
-func (s *stage) readTwice(ctx context.Context, requests []oktasim.Request) (count int, err error) {
-	hosts, pids := map[string]int{}, map[int]int{}
+// everyTurn returns the turns of each service, and of all backfills together.
+func (s *stage) everyTurn(ctx context.Context) (map[string][]turn, error) {
+	pids := map[int]int{}
 	for n, w := range s.workers {
-		hosts[w.okta.address] = n
 		had, _ := w.life()
 		for _, pid := range had {
 			pids[pid] = n
 		}
 	}
 	turns := map[string][]turn{}
+	var err error
 	for _, service := range services {
 		if turns[service], err = s.turns(ctx, workflowID(service), pids); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
 	for _, id := range s.backfills {
 		more, err := s.turns(ctx, id, pids)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		turns[backfill] = append(turns[backfill], more...)
 	}
+	return turns, nil
+}
+
+// readTwice finds workers that went on reading a service when it was not their turn any more, so that there
+// were two at it. A request that comes late is no proof: it may have been on its way for long, since
+// roads stall. One that asks for what follows it is: its worker had an answer and went on. It returns how
+// many came late.
+func (s *stage) readTwice(turns map[string][]turn, requests []oktasim.Request) (count int, err error) {
+	hosts := map[string]int{}
+	for n, w := range s.workers {
+		hosts[w.okta.address] = n
+	}
+	turns = maps.Clone(turns)
 	turns[listers] = slices.Concat(turns["apps"], turns["app_users"], turns["app_groups"])
 	type after struct {
 		service string
@@ -182,7 +198,7 @@ func (s *stage) turns(ctx context.Context, id string, pids map[int]int) (all []t
 			if err != nil {
 				return nil, fmt.Errorf("reading the history of %s: %w", id, err)
 			}
-			scheduled := int64(0)
+			scheduled, interrupted := int64(0), true
 			switch event.EventType {
 			case enums.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
 				run = event.GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId()
@@ -196,7 +212,11 @@ func (s *stage) turns(ctx context.Context, id string, pids map[int]int) (all []t
 				open[started.GetScheduledEventId()] = turn{worker: worker, from: event.EventTime.AsTime()}
 				continue
 			case enums.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
-				scheduled = event.GetActivityTaskCompletedEventAttributes().GetScheduledEventId()
+				completed := event.GetActivityTaskCompletedEventAttributes()
+				scheduled = completed.GetScheduledEventId()
+				if interrupted, err = wasStopped(completed); err != nil {
+					return nil, fmt.Errorf("%s: %w", id, err)
+				}
 			case enums.EVENT_TYPE_ACTIVITY_TASK_FAILED:
 				scheduled = event.GetActivityTaskFailedEventAttributes().GetScheduledEventId()
 			case enums.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT:
@@ -207,7 +227,7 @@ func (s *stage) turns(ctx context.Context, id string, pids map[int]int) (all []t
 				continue
 			}
 			if t, ok := open[scheduled]; ok {
-				t.to = event.EventTime.AsTime()
+				t.to, t.interrupted = event.EventTime.AsTime(), interrupted
 				all = append(all, t)
 				delete(open, scheduled)
 			}
@@ -216,4 +236,11 @@ func (s *stage) turns(ctx context.Context, id string, pids map[int]int) (all []t
 			return all, nil
 		}
 	}
+}
+
+// wasStopped says whether a slice returned because its worker stopped, or it was cancelled.
+func wasStopped(completed *history.ActivityTaskCompletedEventAttributes) (bool, error) {
+	var result workflows.SliceResult
+	err := converter.GetDefaultDataConverter().FromPayloads(completed.GetResult(), &result)
+	return result.End == workflows.EndStopped, err
 }

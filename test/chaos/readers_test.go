@@ -12,7 +12,7 @@ import (
 
 func TestWhoseTurnItIs(t *testing.T) {
 	at := func(seconds int) time.Time { return time.Unix(int64(seconds), 0) }
-	turns := []turn{{0, at(10), at(20)}, {1, at(20), at(30)}, {0, at(30), at(40)}}
+	turns := []turn{{worker: 0, from: at(10), to: at(20)}, {worker: 1, from: at(20), to: at(30)}, {worker: 0, from: at(30), to: at(40)}}
 	for _, test := range []struct {
 		worker, at int
 		last       int
@@ -48,8 +48,8 @@ func TestASliceThatIsUnderWayAtTheEndIsATurnOfItsWorkerOnly(t *testing.T) {
 	pids := map[int]int{4711: 0, 4712: 1}
 	now, err := underWay(slice(enums.PENDING_ACTIVITY_STATE_STARTED, "4712@host"), pids)
 	require.NoError(t, err)
-	require.Equal(t, []turn{{1, at(50), endless}}, now)
-	turns := append(now, turn{0, at(10), at(20)}, turn{1, at(30), at(40)})
+	require.Equal(t, []turn{{worker: 1, from: at(50), to: endless}}, now)
+	turns := append(now, turn{worker: 0, from: at(10), to: at(20)}, turn{worker: 1, from: at(30), to: at(40)})
 	for _, test := range []struct {
 		worker, at int
 		own        bool

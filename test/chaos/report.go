@@ -81,19 +81,25 @@ func (c *chaos) table() string {
 	}
 	faults.AppendFooter(table.Row{"all", total, seconds(longest)})
 
-	sums := newTable("collected", "made", "delivered", "lost", "sent again", "full pulls")
+	sums := newTable("collected", "made", "delivered", "lost", "sent again", "full pulls", "interruptions", "most again after one")
 	stats := c.devo.Stats()
 	for _, v := range c.verdicts {
-		arrived, pulls := stats[tables[v.service]], ""
+		arrived, pulls, interruptions, most := stats[tables[v.service]], "", "", ""
+		again := humanize.Comma(arrived.Repeated)
+		if found, looked := c.repeated[v.service]; looked {
+			// Devo's own count does not tell the live log from a backfill. This one does.
+			again, interruptions, most = comma(found.objects), comma(found.interruptions), humanize.IBytes(uint64(found.most))
+		}
 		if v.service != "logs" {
 			pulls = humanize.Comma(arrived.Pulls)
 		}
-		sums.AppendRow(table.Row{v.service, comma(v.made), comma(v.made - v.lost), comma(v.lost), humanize.Comma(arrived.Repeated), pulls})
+		sums.AppendRow(table.Row{v.service, comma(v.made), comma(v.made - v.lost), comma(v.lost), again, pulls, interruptions, most})
 	}
 
 	of, _ := c.wrongs.judge(c.org.Windows())
 	var below strings.Builder
 	fmt.Fprintf(&below, "\n\nit took %v, of which faults began in %v", time.Since(c.began).Round(time.Second), c.plan.length)
+	fmt.Fprintf(&below, "\nDevo was %v away; after each interruption of a slice over syslog %v may be sent again", c.plan.distance, c.plan.repeats)
 	if c.late >= 0 {
 		fmt.Fprintf(&below, "\n%s requests; %s of them reached Okta late, when their worker's slice was over, and no worker read on after one: no service was read by two at once", comma(len(c.requests)), comma(c.late))
 	}

@@ -9,30 +9,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"okta-collector/test/echo"
 )
 
-// echo answers each connection with what comes over it, until the test is over.
-func echo(t *testing.T) (address string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				_, _ = io.Copy(conn, conn)
-			}()
-		}
-	}()
-	return l.Addr().String()
-}
-
 func newTestRoad(t *testing.T) *road {
-	r, err := newRoad("road", echo(t))
+	r, err := newRoad("road", echo.Start(t))
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		_, err := r.close()

@@ -32,7 +32,7 @@ func run(ctx context.Context, screen *screen, p plan) (err error) {
 		}
 	}()
 	screen.note("%v of faults, about one in %v, by seed %d; building and starting everything in %s", p.length, p.every, p.seed, dir)
-	s, err := newStage(ctx, dir)
+	s, err := newStage(ctx, dir, p.distance)
 	defer s.close()
 	if err != nil {
 		return err
@@ -70,6 +70,8 @@ type chaos struct {
 	requests map[int]oktasim.Request
 	// late is how many of them came when it was not their worker's turn, as readTwice tells; -1: that was not looked at.
 	late int
+	// repeated is what was sent again of each service that ships over syslog; nil: that was not looked at.
+	repeated map[string]repeated
 	// verdicts are those of the last comparison.
 	verdicts []verdict
 }
@@ -117,12 +119,19 @@ func (c *chaos) unfold(ctx context.Context) error {
 			storm = c.newStorm(ctx)
 		}
 	}
-	late, err := c.readTwice(ctx, c.seen())
+	requests := c.seen() // before the turns, which then have the turn of each
+	turns, err := c.everyTurn(ctx)
 	if err != nil {
 		return err
 	}
+	var tooMuch error
+	c.repeated, tooMuch = c.judgeRepeats(turns, c.plan.repeats)
+	late, err := c.readTwice(turns, requests)
+	if err != nil {
+		return errors.Join(tooMuch, err)
+	}
 	c.late = late
-	return nil
+	return tooMuch
 }
 
 // until waits until the schedule's clock shows a time.

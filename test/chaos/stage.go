@@ -20,6 +20,7 @@ import (
 
 	"okta-collector/internal/devosim"
 	"okta-collector/internal/oktasim"
+	"okta-collector/test/distance"
 	"okta-collector/test/loopback"
 	"okta-collector/test/product"
 )
@@ -57,13 +58,17 @@ const (
 
 // stage is everything that takes part.
 type stage struct {
-	dir      string
-	opened   time.Time // when everything was started
-	org      *oktasim.Server
-	answers  *spoilers
-	excuses  *excuses
-	wrongs   wrongs
-	devo     *devosim.Server
+	dir     string
+	opened  time.Time // when everything was started
+	org     *oktasim.Server
+	answers *spoilers
+	excuses *excuses
+	wrongs  wrongs
+	devo    *devosim.Server
+	repeats *repeats
+	// distance is how far Devo is away, and wires are the ways to it.
+	distance time.Duration
+	wires    []*distance.Wire
 	temporal *program
 	workers  []*worker
 	// address is Temporal's.
@@ -83,8 +88,8 @@ type worker struct {
 }
 
 // newStage builds the programs and starts everything. It has to be closed, also after an error.
-func newStage(ctx context.Context, dir string) (*stage, error) {
-	s := &stage{dir: dir, opened: time.Now(), answers: newSpoilers(), excuses: newExcuses()}
+func newStage(ctx context.Context, dir string, away time.Duration) (*stage, error) {
+	s := &stage{dir: dir, opened: time.Now(), answers: newSpoilers(), excuses: newExcuses(), repeats: newRepeats(), distance: away}
 	root, err := product.Build(ctx, filepath.Join(dir, "bin"), "./cmd/okta-collector-worker", "./cmd/okta-collector")
 	if err != nil {
 		return s, err
@@ -104,11 +109,20 @@ func newStage(ctx context.Context, dir string) (*stage, error) {
 	if s.devo, err = devosim.Start(devosim.Config{Dir: filepath.Join(dir, "certificates"), Domain: domain, Token: devoToken}); err != nil {
 		return s, err
 	}
+	s.devo.SetHooks(devosim.Hooks{Record: s.repeats.note})
+	syslog, err := s.far(strings.TrimPrefix(s.devo.SyslogURL(), "tls://"))
+	if err != nil {
+		return s, err
+	}
+	http, err := s.far(strings.TrimPrefix(s.devo.HTTPURL(), "https://"))
+	if err != nil {
+		return s, err
+	}
 	if err := s.startTemporal(ctx, filepath.Join(root, "bin", "temporal")); err != nil {
 		return s, err
 	}
 	for n := range workers {
-		w, err := s.newWorker(n)
+		w, err := s.newWorker(n, syslog, http)
 		if err != nil {
 			return s, err
 		}
@@ -148,17 +162,18 @@ func (s *stage) startTemporal(ctx context.Context, cli string) error {
 	})
 }
 
-func (s *stage) newWorker(n int) (*worker, error) {
+// newWorker makes a worker whose roads lead to these addresses of Devo.
+func (s *stage) newWorker(n int, syslog, http string) (*worker, error) {
 	name := fmt.Sprintf("worker%d", n+1)
 	w := &worker{}
 	var err error
 	if w.okta, err = newRoad(name+" to Okta", strings.TrimPrefix(s.org.URL, "https://")); err != nil {
 		return nil, err
 	}
-	if w.devo, err = newRoad(name+" to Devo", strings.TrimPrefix(s.devo.SyslogURL(), "tls://")); err != nil {
+	if w.devo, err = newRoad(name+" to Devo", syslog); err != nil {
 		return nil, err
 	}
-	if w.devoHTTP, err = newRoad(name+" to Devo over HTTP", strings.TrimPrefix(s.devo.HTTPURL(), "https://")); err != nil {
+	if w.devoHTTP, err = newRoad(name+" to Devo over HTTP", http); err != nil {
 		return nil, err
 	}
 	if w.listen, err = loopback.FreeAddress(); err != nil {
@@ -276,6 +291,9 @@ func (s *stage) close() {
 		for _, r := range []*road{w.okta, w.devo, w.devoHTTP} {
 			_, _ = r.close()
 		}
+	}
+	for _, w := range s.wires {
+		_ = w.Close()
 	}
 	if s.devo != nil {
 		_ = s.devo.Close()
