@@ -85,8 +85,8 @@ const maxStep = 8 << 20
 // grow makes room for half as many bytes again, or for limit and one more, so that the end is seen.
 func (b *Buffer) grow(ctx context.Context, limit int) error {
 	size := rounded(b.granted * 3 / 2)
-	if size > maxStep {
-		size = max(limit+1, size)
+	if size > min(maxStep, limit) {
+		size = limit + 1
 	}
 	if err := b.resize(ctx, size); err != nil {
 		return err

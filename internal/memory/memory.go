@@ -11,8 +11,8 @@ import (
 )
 
 // Bound grants bytes to owners. Waiting owners are served in turn, and each one's requests in order. If there are several
-// owners, each acquires at most half of the bytes. So an owner whose destination stalls does not hold all of them. It gets
-// more only for a page that turns out larger. A Bound is safe for concurrent use.
+// owners, each acquires at most three eighths of the bytes. So an owner whose destination stalls does not hold all of them.
+// It gets more only for a page that turns out larger. A Bound is safe for concurrent use.
 type Bound struct {
 	limit int
 
@@ -107,10 +107,11 @@ func (b *Bound) wait(ctx context.Context, w *waiter) error {
 	return context.Cause(ctx)
 }
 
-// share is what one owner may have. It grows beyond it only with what was not known before a page was read.
+// share is what one owner may have. It grows beyond it only with what was not known before a page was read. A page takes at
+// most half of the usual limit, so a share and a page beyond it leave the reserve to the others.
 func (b *Bound) share() int {
 	if len(b.owners) > 1 {
-		return b.limit / 2
+		return b.limit * 3 / 8
 	}
 	return b.limit
 }

@@ -97,9 +97,9 @@ func TestOwnersAreServedInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bound := memory.New(8 * mib)
 		hungry, modest := bound.Join(), bound.Join()
-		held := []*memory.Buffer{acquire(t, hungry, 4*mib), acquire(t, modest, 4*mib)}
-		queue := []*waiting{begin(t, hungry, 4*mib), begin(t, hungry, 4*mib)}
-		other := begin(t, modest, 4*mib)
+		held := []*memory.Buffer{acquire(t, hungry, 3*mib), acquire(t, modest, 3*mib)}
+		queue := []*waiting{begin(t, hungry, 3*mib), begin(t, hungry, 3*mib)}
+		other := begin(t, modest, 3*mib)
 		held[0].Release()
 		synctest.Wait()
 		require.True(t, queue[0].done)
@@ -113,14 +113,14 @@ func TestOwnersAreServedInTurn(t *testing.T) {
 	})
 }
 
-func TestAnOwnerWhosePagesAreStuckLeavesHalfToOthers(t *testing.T) {
+func TestAnOwnerWhosePagesAreStuckLeavesMostToOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bound := memory.New(8 * mib)
 		stuck, other := bound.Join(), bound.Join()
-		held := acquire(t, stuck, 4*mib)
+		held := acquire(t, stuck, 3*mib)
 		more := begin(t, stuck, mib)
 		require.False(t, more.done)
-		acquire(t, other, 4*mib).Release()
+		acquire(t, other, 3*mib).Release()
 		held.Release()
 		synctest.Wait()
 		require.True(t, more.done)
@@ -178,19 +178,19 @@ func TestAWaitEndsAfterAMinute(t *testing.T) {
 
 func TestAnOwnerThatHasNothingDoesNotWaitForBuffersThatGrow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		bound := memory.New(10 * mib)
+		bound := memory.New(16 * mib)
 		stalled, growing, other := bound.Join(), bound.Join(), bound.Join()
-		held := []*memory.Buffer{acquire(t, stalled, 4*mib), acquire(t, stalled, mib), acquire(t, bound.Join(), mib)}
-		page := acquire(t, growing, 3*mib)
+		held := []*memory.Buffer{acquire(t, stalled, 5*mib), acquire(t, stalled, mib), acquire(t, bound.Join(), 5*mib)}
+		page := acquire(t, growing, 4*mib)
 		var err error
-		go func() { err = read(page, 4*mib) }()
+		go func() { err = read(page, 5*mib) }()
 		synctest.Wait()
 		require.EqualValues(t, 1, metric(t, bound, "okta_collector_page_memory_waiting"), "for the pages that are stalled")
 		acquire(t, other, mib/8).Release()
 		held[0].Release()
 		synctest.Wait()
 		require.NoError(t, err)
-		require.Len(t, page.Bytes(), 4*mib)
+		require.Len(t, page.Bytes(), 5*mib)
 	})
 }
 
@@ -266,6 +266,29 @@ func TestTheHungerOfOneOwnerDoesNotStarveAnother(t *testing.T) {
 			require.NoError(t, read(b, 3*mib))
 			b.Release()
 		}
+	})
+}
+
+func TestASmallPageThatBecomesTheLargestLeavesRoomForAnotherOwner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bound := memory.New(128 * mib)
+		hungry, modest := bound.Join(), bound.Join()
+		end := make(chan struct{})
+		defer close(end)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		page := acquire(t, hungry, mib/2)
+		for full := false; !full; { // the share of the hungry one
+			_, err := hungry.Acquire(ctx, mib/2)
+			full = err != nil
+		}
+		go func() {
+			defer page.Release()
+			_ = page.ReadFrom(t.Context(), &slow{63 * mib, end}, -1, 64*mib)
+		}()
+		synctest.Wait()
+		require.Greater(t, used(t, bound), 64*mib, "it exceeds the share of its owner")
+		require.NoError(t, read(acquire(t, modest, 3*mib), 3*mib))
 	})
 }
 
