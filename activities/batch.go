@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"okta-collector/internal/checkpoint"
 	"okta-collector/internal/devo"
 	"okta-collector/internal/okta"
 )
@@ -12,11 +13,15 @@ import (
 // quarters of it. A killed worker sends the batches under way again.
 const maxBatch = 4_000_000
 
-// A batch is a page, or a part of one, on its way to Devo. The page's memory is released when its last batch was confirmed.
+// A batch is a page, or a part of one, on its way to Devo. The page's memory is released when its last batch was confirmed, or
+// written to a file.
 type batch struct {
 	fetched
-	from, to      int           // its objects in the page; equal if the page is empty
-	before, after []devo.Record // for other tables
+	from, to      int                 // its objects in the page; equal if the page is empty
+	position      checkpoint.Position // behind it
+	odd           checkpoint.Oddities // its own
+	dropped       int64               // objects that are not shipped
+	before, after []devo.Record       // for other tables
 	sent          time.Time
 	delivered
 	confirmed chan struct{} // closed when the checkpoint has moved past the batch
@@ -45,8 +50,7 @@ func (s *slice) deliver(got fetched, more bool) error {
 		}
 	}
 	for from := 0; ; {
-		b := &batch{fetched: got, from: from, to: end(page, from)}
-		b.before, b.after = s.records(page, b.from, b.to)
+		b := s.batch(got, from)
 		if err := s.pipeline.room(); err != nil {
 			return err
 		}
@@ -56,12 +60,23 @@ func (s *slice) deliver(got fetched, more bool) error {
 		if err := s.send(b, more); err != nil {
 			return err
 		}
+		if s.file && b.last() {
+			page.Release() // the kernel has its bytes
+		}
 		s.pipeline.add(b)
 		if b.last() {
 			return nil
 		}
 		from = b.to
 	}
+}
+
+// batch makes a batch of a page, from an object on.
+func (s *slice) batch(got fetched, from int) *batch {
+	page, to := got.page, end(got.page, from)
+	b := &batch{fetched: got, from: from, to: to, position: page.After(to), odd: page.Oddities(from, to), dropped: page.Dropped(from, to)}
+	b.before, b.after = s.records(page, from, to)
+	return b
 }
 
 // end is where a batch of a page ends that begins at an object.
@@ -127,10 +142,9 @@ func (s *slice) confirm(b *batch) (err error) {
 			s.warn(string(w.Kind), w.Message)
 		}
 	}
-	odd := b.page.Oddities(b.from, b.to)
-	s.metrics.odd(odd)
-	s.metrics.add(s.metrics.m.dropped, float64(b.page.Dropped(b.from, b.to)))
-	s.progress.advance(b, stats, odd, s.now().Add(b.wait()))
+	s.metrics.odd(b.odd)
+	s.metrics.add(s.metrics.m.dropped, float64(b.dropped))
+	s.progress.advance(b, stats, s.now().Add(b.wait()))
 	if s.file {
 		s.pipeline.release(b.delivered)
 	}

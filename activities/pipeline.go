@@ -9,8 +9,8 @@ const (
 	// mostUnderWay is how many batches of a slice are sent and not covered by a durable checkpoint at most. If Devo is far away,
 	// each takes a second.
 	mostUnderWay = 9
-	// filesUnderWay is how many are written and not synced. A file is cut to its checkpoint, so that need not be near.
-	filesUnderWay = 2
+	// filesUnderWay is how many are written and not synced at most. They take none of the worker's memory.
+	filesUnderWay = 4
 	// slowDelivery: after a batch that took longer, one batch fewer may be under way. More batches do not make a slow Devo
 	// faster, and a stop repeats all of them.
 	slowDelivery = 5 * time.Second

@@ -89,14 +89,14 @@ func (p *progress) opened(stream devo.Stream, of string) error {
 	return p.save()
 }
 
-// advance moves the checkpoint past a batch that was confirmed, or was empty. odd are the batch's oddities. due is when the next
-// pull begins, if the batch ends one.
-func (p *progress) advance(b *batch, stats devo.Stats, odd checkpoint.Oddities, due time.Time) {
+// advance moves the checkpoint past a batch that was confirmed, or was empty. due is when the next pull begins, if the batch ends
+// one.
+func (p *progress) advance(b *batch, stats devo.Stats, due time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.at.Position = b.page.After(b.to)
-	p.at.Totals.Dropped += b.page.Dropped(b.from, b.to)
-	p.at.Totals.Oddities.Add(odd)
+	p.at.Position = b.position
+	p.at.Totals.Dropped += b.dropped
+	p.at.Totals.Oddities.Add(b.odd)
 	p.covered = append(p.covered, b.delivered)
 	if b.delivery != nil {
 		p.at.Totals.Events += int64(len(b.objects()))

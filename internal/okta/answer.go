@@ -157,6 +157,7 @@ var errTooLarge = fmt.Errorf("page is larger than %d MiB or %d objects", maxPage
 func (a *answer) release() {
 	if a.body != nil {
 		a.body.Release()
+		putObjects(a.objects)
 	}
 	a.body, a.objects = nil, nil
 }

@@ -114,7 +114,7 @@ func (p *Page) end(n int) int {
 	return p.begin(n)
 }
 
-// Release frees the memory of the page. A second call does nothing.
+// Release frees the memory of the page. No other method may be called afterwards. A second call does nothing.
 func (p *Page) Release() {
 	if p.answer != nil {
 		p.answer.release()

@@ -33,6 +33,9 @@ const (
 // In an object, each byte that is not UTF-8 becomes U+FFFD, and "@okta_replaced" says how many there were. If that would
 // take more than room, what is left of maxMarks, the object becomes an unreadable record instead.
 func (o *Org) mark(c Collection, e *object, place int, room *int) {
+	if e.fault == nil && e.isUTF8 {
+		return
+	}
 	replaced, longer := invalid(e.raw)
 	if e.fault == nil && replaced > 0 && longer > *room {
 		e.fault = errNotUTF8
