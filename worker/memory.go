@@ -19,7 +19,7 @@ const (
 	pageShare = 0.3
 	// garbage is how much garbage the heap may have before it is collected, in percent of what is in use. Most of that is pages,
 	// which have no pointers, so collecting often costs little.
-	garbage = 50
+	garbage = 40
 )
 
 // limitMemory makes Go's memory limit follow the container's, unless GOMEMLIMIT is set. It returns the bytes that pages

@@ -83,12 +83,20 @@ func (s *scanner) value(at, depth int) int {
 	}
 }
 
-// object reads an object.
+// object reads an object. Most members have a string, and end with a comma and the next name: that way needs few calls.
 func (s *scanner) object(at, depth int) int {
 	at, more := s.open(at, depth, '}')
 	for more {
-		_, at = s.name(at)
-		at, more = s.next(s.value(at, depth+1), '}')
+		if at = s.colon(s.string(at)); at >= 0 && s.peek(at) == '"' {
+			at = s.string(at)
+		} else {
+			at = s.value(at, depth+1)
+		}
+		if at >= 0 && s.peek(at) == ',' && s.peek(at+1) == '"' {
+			at++
+		} else {
+			at, more = s.next(at, '}')
+		}
 	}
 	return at
 }
@@ -131,18 +139,22 @@ func (s *scanner) next(at int, end byte) (behind int, more bool) {
 
 // name reads the name of a member and the colon.
 func (s *scanner) name(at int) (name []byte, behind int) {
-	if s.peek(at) != '"' {
-		return nil, s.fail(at, errSyntax)
-	}
 	end := s.string(at)
-	if end < 0 {
+	if behind = s.colon(end); behind < 0 {
 		return nil, failed
 	}
-	colon := s.space(end)
-	if s.peek(colon) != ':' {
-		return nil, s.fail(colon, errSyntax)
+	return s.data[at+1 : end-1], behind
+}
+
+// colon reads the colon behind a name.
+func (s *scanner) colon(at int) int {
+	if at < 0 {
+		return failed
 	}
-	return s.data[at+1 : end-1], s.space(colon + 1)
+	if at = s.space(at); s.peek(at) != ':' {
+		return s.fail(at, errSyntax)
+	}
+	return s.space(at + 1)
 }
 
 func (s *scanner) literal(at int, want string) int {
@@ -158,6 +170,9 @@ func (s *scanner) literal(at int, want string) int {
 // themselves, with a quote after almost every backslash.
 func (s *scanner) string(at int) int {
 	data := s.data
+	if at >= len(data) || data[at] != '"' {
+		return s.fail(at, errSyntax)
+	}
 	at++
 	after := uint64(0)                  // marks the first byte if a backslash was before it
 	for uint(at)+8 <= uint(len(data)) { // unsigned, so that the slice needs no check
