@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -34,7 +35,10 @@ type temporalCluster struct {
 	dir, bin string
 	address  string // of the frontend
 	database string // PostgreSQL's port
-	running  map[string]*process
+
+	mu      sync.Mutex
+	running map[string]*process // by the name
+	begun   []func()            // end the processes that ever began, and show what they said if the test has failed
 }
 
 func newCluster(t *testing.T) *temporalCluster {
@@ -50,13 +54,48 @@ func newCluster(t *testing.T) *temporalCluster {
 	require.NoError(t, err)
 	require.FileExists(t, filepath.Join(bin, "server"), "make bin/cluster/server builds it")
 	c := &temporalCluster{t: t, dir: t.TempDir(), bin: bin, running: map[string]*process{}}
+	over := make(chan struct{})
+	var tending sync.WaitGroup
+	t.Cleanup(func() {
+		close(over)
+		tending.Wait()
+		for _, end := range c.begun {
+			end()
+		}
+	})
 	c.startPostgreSQL(filepath.Dir(found[len(found)-1]))
 	c.makeSchema()
 	c.configure()
 	for _, role := range roles {
 		c.start(role)
 	}
+	tending.Go(func() { c.tend(over) })
 	return c
+}
+
+// tend starts roles again that have ended, as Kubernetes does: a role gives up if it cannot reach the others or PostgreSQL in
+// time, or if another one writes the same row of an empty database first.
+func (c *temporalCluster) tend(over <-chan struct{}) {
+	for {
+		select {
+		case <-over:
+			return
+		case <-time.After(200 * time.Millisecond):
+		}
+		for _, role := range roles {
+			if p := c.named(role); p.ended() {
+				c.t.Logf("%s has ended: %v", role, p.err)
+				c.start(role)
+			}
+		}
+	}
+}
+
+// named is the process of a name that began last.
+func (c *temporalCluster) named(name string) *process {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.running[name]
 }
 
 // begin starts a process, which ends with the test, under a name.
@@ -73,7 +112,9 @@ func (c *temporalCluster) begin(name string, cmd *exec.Cmd) *process {
 		p.err = cmd.Wait()
 		close(p.done)
 	}()
-	c.t.Cleanup(func() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.begun = append(c.begun, func() {
 		ran := !p.ended()
 		p.kill()
 		if c.t.Failed() {
@@ -127,8 +168,9 @@ func (c *temporalCluster) postgreSQL(bin string) {
 }
 
 func (c *temporalCluster) restartPostgreSQL() {
-	c.running["postgresql"].kill()
-	c.postgreSQL(filepath.Dir(c.running["postgresql"].cmd.Path))
+	p := c.named("postgresql")
+	p.kill()
+	c.postgreSQL(filepath.Dir(p.cmd.Path))
 }
 
 func (c *temporalCluster) makeSchema() {
@@ -192,23 +234,11 @@ func (c *temporalCluster) start(role string) {
 	c.begin(role, exec.Command(filepath.Join(c.bin, "server"), "--config-file", c.config(), "--allow-no-auth", "start", "--service", role))
 }
 
-func (c *temporalCluster) restart(role string) {
-	c.running[role].kill()
-	c.start(role)
-}
-
-// eventually waits until a condition holds. Meanwhile it starts roles again that have ended, as Kubernetes does: a role gives
-// up if it cannot reach the others or PostgreSQL in time, or if another one writes the same row of an empty database first.
+// eventually waits until a condition holds.
 func (c *temporalCluster) eventually(what string, condition func() bool) {
 	c.t.Helper()
 	for deadline := time.Now().Add(patience); !condition(); {
 		require.True(c.t, time.Now().Before(deadline), "%s: not within %s", what, patience)
-		for _, role := range roles {
-			if p := c.running[role]; p != nil && p.ended() {
-				c.t.Logf("%s has ended: %v", role, p.err)
-				c.start(role)
-			}
-		}
 		time.Sleep(200 * time.Millisecond)
 	}
 }
@@ -279,7 +309,7 @@ func TestInAClusterNothingIsLostOrRepeatedIntoFiles(t *testing.T) {
 		strikes = append(strikes, func() { workers[i].kill(); workers[i] = launch(stacks[i]) })
 	}
 	for _, role := range roles {
-		strikes = append(strikes, func() { c.restart(role) })
+		strikes = append(strikes, func() { c.named(role).kill() })
 	}
 	for i, strike := range slices.Concat(strikes[1:], strikes[:1]) {
 		before := collected()
