@@ -126,7 +126,9 @@ func (c *Collector) CollectSlice(ctx context.Context, in workflows.SliceInput) (
 			return handBack(in, unreached), nil
 		}
 	}
-	if in.Checkpoint.OffsetOf != s.tenant.Sink.OffsetOf() {
+	of := s.tenant.Sink.OffsetOf()
+	s.file = of != ""
+	if in.Checkpoint.OffsetOf != of {
 		s.at.Offset = nil // an offset in another directory must not truncate this one's file
 	}
 	s.target = devo.Target{

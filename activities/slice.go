@@ -47,7 +47,7 @@ func (s *slice) run() (workflows.SliceResult, error) {
 		s.reader = s.tenant.Org.Reader(s.svc, okta.Begin{Started: s.in.Began, Since: *cmp.Or(s.in.Since, &time.Time{})}, s.now)
 	}
 	s.durable, s.delay = s.release, saveDelay
-	if s.file = s.tenant.Sink.OffsetOf() != ""; s.file {
+	if s.file {
 		s.delay = filesSaveDelay
 	}
 	s.store = func(c checkpoint.Checkpoint) error {

@@ -27,7 +27,7 @@ func (p *pool) broadcast() {
 	p.changed = make(chan struct{})
 }
 
-// wait waits for a change. It is called with the lock, which it gives up meanwhile.
+// wait waits for a change. The caller has locked mu. wait unlocks it meanwhile.
 func (p *pool) wait(ctx context.Context) error {
 	changed := p.changed
 	p.mu.Unlock()
@@ -152,7 +152,7 @@ func (l *load) release() {
 	l.drop()
 }
 
-// drop drops a batch. After its last one, the load gives back its bytes. It is called with the lock.
+// drop counts one batch less. After its last one, the load gives back its bytes. The caller has locked pool.mu.
 func (l *load) drop() {
 	w, p := l.window, l.window.pool
 	if l.batches--; l.batches > 0 || len(w.loads) == 0 || w.loads[0] != l {

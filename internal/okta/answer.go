@@ -40,9 +40,9 @@ type answer struct {
 	requestID string // Okta's
 }
 
-// parse reads the objects of an answer to q. Elements that are no JSON objects become marked records, and what must not leave
-// is replaced in the others. Its error may wrap one of the errors of split, or errTooLarge. If no smaller page can be asked
-// for, what cannot be told apart in a whole answer is one marked record, and so is an object that is too large.
+// parse reads the objects of an answer to q. Elements that are no JSON objects become marked records. In the others, what must
+// not leave is replaced. The error may wrap one of the errors of split, or errTooLarge. If no smaller page can be asked for,
+// what cannot be told apart in a whole answer is one marked record, and so is an object that is too large.
 func (o *Org) parse(ctx context.Context, a *answer, q query) (err error) {
 	c := q.collection
 	var links []byte
