@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/api/workflow/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/converter"
+	"google.golang.org/grpc/codes"
 
 	"okta-collector/internal/okta"
 	"okta-collector/internal/temporalclient"
@@ -22,6 +23,8 @@ const (
 	listPage = 1000
 	// maxListed bounds the number of listed runs.
 	maxListed = 20_000
+	// listTries is how often a page is asked for while Temporal does not answer in time. Its SDK waits 10 s each time.
+	listTries = 3
 	// pollAge is the longest time since the last poll of a living worker. One poll lasts about a minute.
 	pollAge = 2 * time.Minute
 )
@@ -44,9 +47,9 @@ type Lister interface {
 func List(ctx context.Context, temporal Lister, query string) (runs []*workflow.WorkflowExecutionInfo, err error) {
 	request := &workflowservice.ListWorkflowExecutionsRequest{PageSize: listPage, Query: query}
 	for len(runs) < maxListed {
-		page, err := temporal.ListWorkflow(ctx, request)
+		page, err := listOnce(ctx, temporal, request)
 		if err != nil {
-			return nil, fmt.Errorf("listing the collectors: %w", err)
+			return nil, temporalclient.Explain(fmt.Errorf("listing the collectors: %w", err))
 		}
 		runs = append(runs, page.GetExecutions()...)
 		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
@@ -56,10 +59,24 @@ func List(ctx context.Context, temporal Lister, query string) (runs []*workflow.
 	return nil, fmt.Errorf("listing the collectors: there are more than %d", maxListed)
 }
 
+// listOnce returns one page. It asks again if Temporal was too slow and the caller still waits.
+func listOnce(ctx context.Context, temporal Lister, request *workflowservice.ListWorkflowExecutionsRequest) (page *workflowservice.ListWorkflowExecutionsResponse, err error) {
+	for range listTries {
+		page, err = temporal.ListWorkflow(ctx, request)
+		if temporalclient.Code(err) != codes.DeadlineExceeded || ctx.Err() != nil {
+			break
+		}
+	}
+	return page, err
+}
+
 // IDs returns the workflow ids that a visibility query finds, each once and in the catalog's order. An empty tenant
 // means all tenants, and also ids that name no tenant but begin as a collector's do. The tenants' own workflows and other
 // workflows of the namespace are left out.
 func (r *Reader) IDs(ctx context.Context, query, tenant string) ([]string, error) {
+	if tenant != "" {
+		query = fmt.Sprintf("(%s) AND WorkflowId STARTS_WITH %q", query, workflows.WorkflowID(tenant, ""))
+	}
 	runs, err := List(ctx, r, query)
 	var ids []string
 	for _, run := range runs {

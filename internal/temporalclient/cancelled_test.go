@@ -23,7 +23,7 @@ func TestARequestThatTheServerCancelsIsRepeated(t *testing.T) {
 	}{
 		"once":                             {1, cancelled, time.Minute, 2, codes.OK},
 		"always":                           {100, cancelled, time.Minute, 6, codes.Canceled},
-		"until nobody waits any more":      {100, cancelled, time.Second, 4, codes.Canceled},
+		"until nobody waits any more":      {100, cancelled, time.Second, 4, codes.DeadlineExceeded},
 		"and not one that fails otherwise": {100, status.Error(codes.Unavailable, "down"), time.Minute, 1, codes.Unavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
