@@ -79,8 +79,13 @@ var setUp = sync.OnceFunc(func() {
 		environment.database = filepath.Join(environment.dir, "temporal.db")
 		environment.temporal, err = testsuite.StartDevServer(context.Background(), testsuite.DevServerOptions{
 			ExistingPath: cli, DBFilename: environment.database, LogLevel: "error",
-			// So that the tests' short lives see what years bring: the default is 4,096 events.
-			ExtraArgs:     []string{"--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=100"},
+			ExtraArgs: []string{
+				// So that the tests' short lives see what years bring: the default is 4,096 events.
+				"--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=100",
+				// Tests kill processes and never the machine, so the database needs no syncs. Where a disk is slow, they
+				// make all tests wait.
+				"--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=off",
+			},
 			ClientOptions: &client.Options{Logger: log.NewStructuredLogger(discard)},
 		})
 		return err
