@@ -65,7 +65,7 @@ func TestEveryPanelAndAlertFindsItsData(t *testing.T) {
 	s := newStack(t, oktasim.Config{
 		Seed:   40,
 		Counts: map[string]int{"logs": 12_000, "users": 300, "groups": 50, "apps": 60, "app_users": 2, "clients": 20, "zones": 20, "idps": 5},
-		// The logs never use their share up, app_users do at once.
+		// app_users use their share up at once.
 		Limits:    map[string]int{"/api/v1/logs": 200, "/api/v1/apps": 10},
 		LiveEvery: 100 * time.Millisecond,
 		Faults:    faults.next,
@@ -136,12 +136,12 @@ func TestEveryPanelAndAlertFindsItsData(t *testing.T) {
 	requireConventions(t, s)
 
 	p.raises(s, map[string][]string{
-		"OktaCollectorStale":           {"idps"},
-		"OktaCollectorBlocked":         {"groups"},
-		"OktaCollectorBudgetExhausted": {"/api/v1/apps"},
-		"OktaCollector429":             {"/api/v1/users", "/api/v1/zones"},
-		"OktaCollectorSentAgain":       {"idps"},
-		"OktaCollectorDevoAway":        {"idps"},
+		"OktaCollectorStale":     {"idps"},
+		"OktaCollectorBlocked":   {"groups"},
+		budgetExhausted:          {"/api/v1/apps"},
+		"OktaCollector429":       {"/api/v1/users", "/api/v1/zones"},
+		"OktaCollectorSentAgain": {"idps"},
+		"OktaCollectorDevoAway":  {"idps"},
 	})
 	s.worker.kill()
 	s.eventually("that there is no worker is noticed", func() bool { return p.alerts()["OktaCollectorNoWorker"] != nil })
@@ -257,7 +257,11 @@ func (p *prometheus) findData(s *stack, queries []string) {
 	})
 }
 
-// raises waits until just these alerts are raised, each by just these services or buckets.
+// budgetExhausted may be raised by other windows too: a backfill joins that of its service, and where a slice was lost, what it
+// may have used counts as used.
+const budgetExhausted = "OktaCollectorBudgetExhausted"
+
+// raises waits until just these alerts are raised, each by just these services or windows.
 func (p *prometheus) raises(s *stack, want map[string][]string) {
 	s.t.Helper()
 	var raised map[string][]string
@@ -268,6 +272,7 @@ func (p *prometheus) raises(s *stack, want map[string][]string) {
 	}()
 	s.eventually("each alert is raised by what it is about", func() bool {
 		raised = p.alerts()
+		raised[budgetExhausted] = slices.DeleteFunc(raised[budgetExhausted], func(window string) bool { return !slices.Contains(want[budgetExhausted], window) })
 		return reflect.DeepEqual(want, raised)
 	})
 }

@@ -19,7 +19,7 @@ const container = 256 << 20
 const longest = 10 * time.Minute
 
 // objects are those of each org, by service: several pages of each.
-var objects = map[string]int{"logs": 8000, "users": 2000, "groups": 1000, "apps": 600, "clients": 400, "idps": 50, "zones": 100}
+var objects = map[string]int{"logs": 3000, "users": 2000, "groups": 1000, "apps": 600, "clients": 400, "idps": 50, "zones": 100}
 
 // tables are their Devo tables.
 var tables = map[string]string{
