@@ -47,7 +47,7 @@ type Lister interface {
 func List(ctx context.Context, temporal Lister, query string) (runs []*workflow.WorkflowExecutionInfo, err error) {
 	request := &workflowservice.ListWorkflowExecutionsRequest{PageSize: listPage, Query: query}
 	for len(runs) < maxListed {
-		page, err := listOnce(ctx, temporal, request)
+		page, err := askForPage(ctx, temporal, request)
 		if err != nil {
 			return nil, temporalclient.Explain(fmt.Errorf("listing the collectors: %w", err))
 		}
@@ -59,8 +59,8 @@ func List(ctx context.Context, temporal Lister, query string) (runs []*workflow.
 	return nil, fmt.Errorf("listing the collectors: there are more than %d", maxListed)
 }
 
-// listOnce returns one page. It asks again if Temporal was too slow and the caller still waits.
-func listOnce(ctx context.Context, temporal Lister, request *workflowservice.ListWorkflowExecutionsRequest) (page *workflowservice.ListWorkflowExecutionsResponse, err error) {
+// askForPage returns one page of a list. It asks again if Temporal was too slow and the caller still waits.
+func askForPage(ctx context.Context, temporal Lister, request *workflowservice.ListWorkflowExecutionsRequest) (page *workflowservice.ListWorkflowExecutionsResponse, err error) {
 	for range listTries {
 		page, err = temporal.ListWorkflow(ctx, request)
 		if temporalclient.Code(err) != codes.DeadlineExceeded || ctx.Err() != nil {
