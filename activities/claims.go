@@ -83,6 +83,7 @@ func (q *Claims) Of(c client.Client, info activity.Info, in workflows.SliceInput
 		for pause := 200 * time.Millisecond; ; pause = min(2*pause, 8*time.Second) {
 			grant, err := attempt()
 			if err == nil {
+				grant.Claim = claim.ID
 				return grant.Later(waited), nil
 			}
 			if !passes(err) {

@@ -107,6 +107,7 @@ func TestAClaimIsAnUpdateOfTheTenantsWorkflow(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 3, grant.Requests)
 	sent := temporal.sent[0].Args[0].(ledger.Claim)
+	require.Equal(t, sent.ID, grant.Claim, "so that a grant which came too late can be given back")
 	require.Equal(t, client.UpdateWorkflowOptions{
 		WorkflowID: "okta/acme", UpdateID: sent.ID, UpdateName: workflows.UpdateClaim, Args: []any{sent}, WaitForStage: client.WorkflowUpdateStageCompleted,
 	}, temporal.sent[0])
@@ -285,7 +286,7 @@ func TestAClaimWaitsForItsPlaceAsLongAsItsSliceLasts(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, held, time.Since(began))
 		waited := held - 2*time.Minute
-		require.Equal(t, ledger.Grant{Requests: 3, Left: time.Minute + waited}, grant)
+		require.Equal(t, ledger.Grant{Claim: last.ID, Requests: 3, Left: time.Minute + waited}, grant)
 		require.Equal(t, time.Minute-waited, last.Seen[0].Left)
 		require.Negative(t, last.Seen[1].Left)
 		require.Equal(t, time.Second+waited, last.Answers[0].Age)

@@ -62,7 +62,7 @@ func New(share float64, now func() time.Time) *Budget {
 }
 
 // Claim asks the tenant's ledger for requests. It returns when the claim is durable. The budget sets all fields but ID,
-// Member and Always.
+// Member and Always. The grant has the claim's id.
 type Claim func(ctx context.Context, c ledger.Claim) (ledger.Grant, error)
 
 // A Member is the reader of one service or one backfill, for one slice. It sends one request at a time. It is safe for
@@ -238,7 +238,7 @@ func (m *Member) take(asked Endpoint) (*Ticket, ledger.Claim, error) {
 	want, polls := m.wants(e)
 	return nil, ledger.Claim{
 		Priority: m.priority, Path: e.Path, Home: e.home(), Share: m.budget.share, Want: want, Polls: polls,
-		Seen: m.seen(), Answers: m.answers(e.home()),
+		Seen: m.seen(), Answers: m.answers(e.home()), Unsent: w.unsent,
 	}, nil
 }
 

@@ -29,10 +29,12 @@ type tenant struct {
 	ending   sync.WaitGroup         // the slices of terminated runs
 	// delay is how long a claim takes at most on its way to the ledger, and an answer on its way back.
 	delay time.Duration
+	// stuck holds a claim up now and then, for longer than its first request may wait.
+	stuck func() bool
 }
 
 func newTenantOf(t *testing.T) *tenant {
-	return &tenant{t: t, services: map[string]*service{}, claims: map[string][]time.Time{}, delay: 20 * time.Millisecond}
+	return &tenant{t: t, services: map[string]*service{}, claims: map[string][]time.Time{}, delay: 20 * time.Millisecond, stuck: never}
 }
 
 // service collects as the slices of a workflow do: one after another, each of which goes on from the last checkpoint.
@@ -76,6 +78,12 @@ func (s *service) claim(ctx context.Context, slice int, n *int) budget.Claim {
 		require.NoError(t.t, c.Check())
 		time.Sleep(rand.N(t.delay + 1))
 		t.mu.Lock()
+		stuck := t.stuck()
+		t.mu.Unlock()
+		if stuck {
+			time.Sleep(5*time.Second + rand.N(6*time.Second))
+		}
+		t.mu.Lock()
 		require.True(t.t, t.ledger.CanBe())
 		grant, notices := t.ledger.Claim(time.Now().UTC(), c)
 		t.claims[s.id] = append(t.claims[s.id], time.Now())
@@ -99,6 +107,7 @@ func (s *service) claim(ctx context.Context, slice int, n *int) budget.Claim {
 			grant = grant.Later(time.Since(began))
 		}
 		time.Sleep(rand.N(t.delay + 1))
+		grant.Claim = c.ID
 		return grant, nil
 	}
 }
@@ -411,6 +420,7 @@ func TestWhateverHappensNoWindowHasMoreThanTheShare(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o, at := &bucket{limit: 12}, newTenantOf(t)
 				at.delay = []time.Duration{20 * time.Millisecond, 3 * time.Second}[seed%2]
+				at.stuck = oneOf(10)
 				at.collects("logs", ledger.LiveList, logs, o).want = 6
 				at.services["okta/acme/logs"].polls = 10 * time.Second
 				for _, name := range []string{"logs/backfill/1", "logs/backfill/2"}[:1+seed%2] {
@@ -441,6 +451,31 @@ func TestWhateverHappensNoWindowHasMoreThanTheShare(t *testing.T) {
 				require.LessOrEqual(t, slices.Max(o.own), 6, "%v", o.own)
 				for _, s := range at.services {
 					require.Greater(t, s.sent, 10, "%s starves", s.id)
+				}
+			})
+		})
+	}
+}
+
+// Temporal takes that long to find out that the worker is gone that had the tenant's workflow. The first request of a grant may
+// not be sent any more then.
+func TestWhatIsGrantedTooLateIsClaimedAgain(t *testing.T) {
+	for seed := range 20 {
+		t.Run(strconv.Itoa(seed), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o, at := &bucket{limit: 12}, newTenantOf(t)
+				stuck := false
+				at.stuck = func() bool {
+					stuck = !stuck && rand.N(2) == 0 // never twice in a row
+					return stuck
+				}
+				for _, name := range []string{"logs/backfill/1", "logs/backfill/2"} {
+					at.collects(name, ledger.BackfillList, logs, o)
+				}
+				at.run(30 * time.Minute)
+				require.LessOrEqual(t, slices.Max(o.own), 6, "%v", o.own)
+				for i, n := range whole(o)[5:] { // both have joined
+					require.GreaterOrEqual(t, n, 5, "window %d of %v", i+5, o.own)
 				}
 			})
 		})

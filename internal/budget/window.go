@@ -31,11 +31,13 @@ type window struct {
 	ends        time.Time // the end of the window by our clock; zero before the first answer
 
 	// What was claimed. The requests used may reach granted. The first is sent before begin, all before until. claimed: there
-	// is nothing more to claim in this window.
-	granted      int
-	claimed      bool
-	begun        bool
-	begin, until time.Time
+	// is nothing more to claim in this window. claim is the id of the last claim, and unsent the same if begin has passed
+	// before the first request.
+	granted       int
+	claimed       bool
+	begun         bool
+	begin, until  time.Time
+	claim, unsent string
 }
 
 // window returns the window with this name, and creates it if there is none.
@@ -60,6 +62,9 @@ func (w *window) roll() {
 	missed := !w.begun && !w.begin.IsZero() && !now.Before(w.begin)
 	if w.granted > w.used() && (missed || !now.Before(w.until)) {
 		w.granted, w.claimed = 0, w.claimed && !missed
+		if missed {
+			w.unsent = w.claim
+		}
 	}
 }
 
@@ -124,6 +129,7 @@ func (w *window) take(g ledger.Grant, sent time.Time) {
 		w.limit, w.remaining = g.Limit, g.Limit
 	}
 	w.claimed, w.begun = g.Limit > 0 || g.Requests == 0, false
+	w.claim, w.unsent = g.Claim, ""
 	if g.Requests == 0 {
 		w.ends = sent.Add(g.Wait)
 		return

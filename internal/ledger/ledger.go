@@ -97,6 +97,9 @@ type Claim struct {
 	Polls bool `json:"polls,omitempty"`
 	// Always: the member cannot be told that it shares a window. So it always claims.
 	Always bool `json:"always,omitempty"`
+	// Unsent is the id of the member's last claim if the answer came too late for the first request: nothing of what it granted
+	// was sent, or ever will be.
+	Unsent string `json:"unsent,omitempty"`
 	// Seen is what the member knows of its windows, and Answers which endpoints may count in them.
 	Seen    []Seen   `json:"seen,omitempty"`
 	Answers []Answer `json:"answers,omitempty"`
@@ -129,6 +132,8 @@ type Seen struct {
 
 // Grant answers a claim. Its durations count from the sending of the claim.
 type Grant struct {
+	// Claim is the claim's id. Whoever has sent the claim sets it.
+	Claim string `json:"-"`
 	// Window is the window in which the endpoint counts.
 	Window string `json:"window"`
 	// Alone is not 0 if the member needs no more claims on this home within Left, and counts for itself. The other members are
@@ -185,6 +190,8 @@ func (c Claim) Check() error {
 		return fmt.Errorf("the share is %g; want more than 0, and at most 1", c.Share)
 	case c.Want < 0 || c.Want > maxCount:
 		return fmt.Errorf("nobody wants %d requests", c.Want)
+	case len(c.Unsent) > maxText:
+		return fmt.Errorf("no claim has an id of more than %d bytes", maxText)
 	}
 	for _, a := range c.Answers[:min(len(c.Answers), maxSeen)] {
 		if !isPath(a.Path) || !isPath(a.Home) || !counts(a.Limit) || a.Limit == 0 || a.Limit > maxCount || a.Reset <= 0 || a.Age < 0 {
@@ -262,6 +269,9 @@ func (l *Ledger) Claim(now time.Time, c Claim) (Grant, []Notice) {
 	if l.full(known == nil) {
 		return Grant{Window: l.Layout.Window(c.Path, c.Home), Wait: UnknownEnd}, nil
 	}
+	if known != nil && c.Unsent != "" && known.Claim == c.Unsent {
+		l.takeBack(known)
+	}
 	for _, a := range c.Answers {
 		l.learn(now, a)
 	}
@@ -292,6 +302,16 @@ func (l *Ledger) Claim(now time.Time, c Claim) (Grant, []Notice) {
 		m.Claim, m.Grant = c.ID, g
 	}
 	return g, notices
+}
+
+// takeBack takes back what the last claim of a member was granted.
+func (l *Ledger) takeBack(m *Member) {
+	for i := range l.Windows {
+		if w := &l.Windows[i]; w.Name == m.Grant.Window {
+			w.takeBack(m.ID, m.Grant.Requests, m.At)
+		}
+	}
+	m.Claim, m.Grant = "", Grant{}
 }
 
 // knownSince reports whether the ledger knows since when a member is alone. It does not after it was lost. Then the run that

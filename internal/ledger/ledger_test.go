@@ -190,6 +190,36 @@ func TestAClaimThatIsSentAgainGetsTheSameAnswer(t *testing.T) {
 	require.Equal(t, 3, a.Windows[0].Used())
 }
 
+func TestWhatWasGrantedTooLateIsTakenBackOnce(t *testing.T) {
+	unsent := func(id string) func(*ledger.Claim) {
+		return func(c *ledger.Claim) { c.Unsent = id }
+	}
+	same := func(c *ledger.Claim) { c.ID = "late" }
+	for name, row := range map[string]struct {
+		change []func(*ledger.Claim)
+		want   int
+	}{
+		"it was sent":              {nil, 0},
+		"it was not":               {[]func(*ledger.Claim){unsent("late")}, 3},
+		"another one was not":      {[]func(*ledger.Claim){unsent("another")}, 0},
+		"it was sent all the same": {[]func(*ledger.Claim){unsent("late"), told(9, 3, 50*time.Second, noon.Unix()+120)}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := shared(t)
+			first, _ := a.claim("a", ledger.LivePerObject, appUsers, apps, over, same)
+			a.claim("b", ledger.LivePerObject, appGroups, apps, over)
+			require.Equal(t, 3, first.Requests)
+			a.now = a.now.Add(7 * time.Second)
+			again, _ := a.claim("a", ledger.LivePerObject, appUsers, apps, row.change...)
+			require.Equal(t, row.want, again.Requests)
+			require.LessOrEqual(t, again.Left, 53*time.Second)
+			require.Equal(t, 6, a.Windows[0].Used())
+			more, _ := a.claim("a", ledger.LivePerObject, appUsers, apps, unsent("late"))
+			require.Zero(t, more.Requests)
+		})
+	}
+}
+
 func TestListsGoFirstAndLiveCollectionBeforeBackfills(t *testing.T) {
 	a := shared(t)
 	a.claim("a", ledger.LivePerObject, appUsers, apps, over)

@@ -155,6 +155,16 @@ func (w *Window) claim(member string, requests int, at time.Time) {
 	w.Claimed = append(w.Claimed, Claimed{Member: member, Requests: requests, At: at})
 }
 
+// takeBack takes back requests that a member has claimed at a time, unless the window does not count them any more.
+func (w *Window) takeBack(member string, requests int, at time.Time) {
+	for i := range w.Claimed {
+		if c := &w.Claimed[i]; c.Member == member && c.At.Equal(at) {
+			c.Requests = max(0, c.Requests-requests)
+		}
+	}
+	w.Claimed = slices.DeleteFunc(w.Claimed, func(c Claimed) bool { return c.Requests == 0 })
+}
+
 // by is what a member has claimed of the window.
 func (w *Window) by(member string) int {
 	for _, c := range w.Claimed {
