@@ -257,8 +257,8 @@ func (p *prometheus) findData(s *stack, queries []string) {
 	})
 }
 
-// budgetExhausted may be raised by other windows too: a backfill joins that of its service, and where a slice was lost, what it
-// may have used counts as used.
+// budgetExhausted is an alert that other windows may raise too. A backfill joins the window of its service and may have to wait.
+// If a slice is lost, all that it may have used counts as used.
 const budgetExhausted = "OktaCollectorBudgetExhausted"
 
 // raises waits until just these alerts are raised, each by just these services or windows.

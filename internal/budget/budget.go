@@ -62,7 +62,7 @@ func New(share float64, now func() time.Time) *Budget {
 }
 
 // Claim asks the tenant's ledger for requests. It returns when the claim is durable. The budget sets all fields but ID,
-// Member and Always. The grant has the claim's id.
+// Member and Always. Claim sets the claim's id in the grant.
 type Claim func(ctx context.Context, c ledger.Claim) (ledger.Grant, error)
 
 // A Member is the reader of one service or one backfill, for one slice. It sends one request at a time. It is safe for

@@ -29,7 +29,7 @@ type tenant struct {
 	ending   sync.WaitGroup         // the slices of terminated runs
 	// delay is how long a claim takes at most on its way to the ledger, and an answer on its way back.
 	delay time.Duration
-	// stuck holds a claim up now and then, for longer than its first request may wait.
+	// stuck reports whether a claim is held up on its way to the ledger. It then takes longer than the first request may wait.
 	stuck func() bool
 }
 
@@ -457,8 +457,8 @@ func TestWhateverHappensNoWindowHasMoreThanTheShare(t *testing.T) {
 	}
 }
 
-// Temporal takes that long to find out that the worker is gone that had the tenant's workflow. The first request of a grant may
-// not be sent any more then.
+// Temporal needs 5 to 10 s to find out that a worker with the tenant's workflow is gone. A claim is answered only then, and the
+// first request that it grants may not be sent any more.
 func TestWhatIsGrantedTooLateIsClaimedAgain(t *testing.T) {
 	for seed := range 20 {
 		t.Run(strconv.Itoa(seed), func(t *testing.T) {

@@ -31,12 +31,12 @@ type window struct {
 	ends        time.Time // the end of the window by our clock; zero before the first answer
 
 	// What was claimed. The requests used may reach granted. The first is sent before begin, all before until. claimed: there
-	// is nothing more to claim in this window. claim is the id of the last claim, and unsent the same if begin has passed
-	// before the first request.
-	granted       int
-	claimed       bool
-	begun         bool
-	begin, until  time.Time
+	// is nothing more to claim in this window.
+	granted      int
+	claimed      bool
+	begun        bool
+	begin, until time.Time
+	// claim is the id of the last claim. unsent is the same id if begin passed before the first request was sent, and else empty.
 	claim, unsent string
 }
 

@@ -97,8 +97,8 @@ type Claim struct {
 	Polls bool `json:"polls,omitempty"`
 	// Always: the member cannot be told that it shares a window. So it always claims.
 	Always bool `json:"always,omitempty"`
-	// Unsent is the id of the member's last claim if the answer came too late for the first request: nothing of what it granted
-	// was sent, or ever will be.
+	// Unsent is the id of the member's last claim, if its answer came too late. The member has sent none of the requests that
+	// it granted, and will send none of them. Empty: there is no such claim.
 	Unsent string `json:"unsent,omitempty"`
 	// Seen is what the member knows of its windows, and Answers which endpoints may count in them.
 	Seen    []Seen   `json:"seen,omitempty"`
@@ -132,7 +132,7 @@ type Seen struct {
 
 // Grant answers a claim. Its durations count from the sending of the claim.
 type Grant struct {
-	// Claim is the claim's id. Whoever has sent the claim sets it.
+	// Claim is the id of the claim. The sender of the claim sets it; the ledger leaves it empty.
 	Claim string `json:"-"`
 	// Window is the window in which the endpoint counts.
 	Window string `json:"window"`
@@ -304,7 +304,7 @@ func (l *Ledger) Claim(now time.Time, c Claim) (Grant, []Notice) {
 	return g, notices
 }
 
-// takeBack takes back what the last claim of a member was granted.
+// takeBack takes back the requests that a member was granted for its last claim. They count as used no more.
 func (l *Ledger) takeBack(m *Member) {
 	for i := range l.Windows {
 		if w := &l.Windows[i]; w.Name == m.Grant.Window {

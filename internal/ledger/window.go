@@ -155,7 +155,8 @@ func (w *Window) claim(member string, requests int, at time.Time) {
 	w.Claimed = append(w.Claimed, Claimed{Member: member, Requests: requests, At: at})
 }
 
-// takeBack takes back requests that a member has claimed at a time, unless the window does not count them any more.
+// takeBack removes requests from what a member has claimed. at is the time of the claim: if the window has ended since, it
+// does not count the claim any more, and nothing is removed.
 func (w *Window) takeBack(member string, requests int, at time.Time) {
 	for i := range w.Claimed {
 		if c := &w.Claimed[i]; c.Member == member && c.At.Equal(at) {

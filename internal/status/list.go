@@ -23,7 +23,7 @@ const (
 	listPage = 1000
 	// maxListed bounds the number of listed runs.
 	maxListed = 20_000
-	// listTries is how often a page is asked for while Temporal does not answer in time. Its SDK waits 10 s each time.
+	// listTries is how often one page is requested if Temporal does not answer in time. Temporal's SDK waits 10 s for each answer.
 	listTries = 3
 	// pollAge is the longest time since the last poll of a living worker. One poll lasts about a minute.
 	pollAge = 2 * time.Minute
@@ -59,7 +59,7 @@ func List(ctx context.Context, temporal Lister, query string) (runs []*workflow.
 	return nil, fmt.Errorf("listing the collectors: there are more than %d", maxListed)
 }
 
-// askForPage returns one page of a list. It asks again if Temporal was too slow and the caller still waits.
+// askForPage requests one page of a list. It repeats the request if Temporal did not answer in time and the caller still waits.
 func askForPage(ctx context.Context, temporal Lister, request *workflowservice.ListWorkflowExecutionsRequest) (page *workflowservice.ListWorkflowExecutionsResponse, err error) {
 	for range listTries {
 		page, err = temporal.ListWorkflow(ctx, request)

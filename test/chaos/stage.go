@@ -152,7 +152,7 @@ func (s *stage) startTemporal(ctx context.Context, cli string) error {
 	}
 	s.temporal = keepRunning(s.dir, "temporal", cli, nil, "server", "start-dev", "--headless", "--ip", host, "--port", port,
 		"--log-level", "warn", "--db-filename", filepath.Join(s.dir, "temporal.db"),
-		"--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=off") // no kill here is one of the machine
+		"--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=off") // kills end processes and never the machine
 	s.client, err = client.NewLazyClient(client.Options{HostPort: s.address, Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler))})
 	if err != nil {
 		return fmt.Errorf("connecting to Temporal: %w", err)
