@@ -51,6 +51,8 @@ const maxWindows = 7 * 24 * 60
 type limiter struct {
 	limits      map[string]int
 	concurrency int
+	// now is the clock that clients see.
+	now func() time.Time
 
 	mu      sync.Mutex
 	windows map[string][]Window
@@ -58,7 +60,7 @@ type limiter struct {
 	crowded int
 }
 
-func newLimiter(c Config) *limiter {
+func newLimiter(c Config, now func() time.Time) *limiter {
 	limits := maps.Clone(plans[c.Plan])
 	maps.Copy(limits, c.Limits)
 	if c.Unlimited {
@@ -66,7 +68,7 @@ func newLimiter(c Config) *limiter {
 			limits[bucket] = unlimited
 		}
 	}
-	return &limiter{limits: limits, concurrency: c.Concurrency, windows: map[string][]Window{}}
+	return &limiter{limits: limits, concurrency: c.Concurrency, now: now, windows: map[string][]Window{}}
 }
 
 // allowance is what the rate-limit headers of an answer say.
@@ -75,9 +77,10 @@ type allowance struct {
 	reset            time.Time
 }
 
-// current returns the bucket's window at now, opening one if there is none. The caller holds the mutex.
-func (l *limiter) current(bucket string, now time.Time) *Window {
-	all := l.windows[bucket]
+// current returns the bucket's window, opening one if there is none. The caller holds the mutex, so that a request never
+// comes with an earlier time than the one that opened the window: that would open a second one.
+func (l *limiter) current(bucket string) *Window {
+	now, all := l.now(), l.windows[bucket]
 	if n := len(all); n > 0 {
 		w := &all[n-1]
 		if since := now.Sub(w.Start); 0 <= since && since < window {
@@ -93,10 +96,10 @@ func (l *limiter) current(bucket string, now time.Time) *Window {
 }
 
 // charge draws one request from the bucket, if there is one left.
-func (l *limiter) charge(bucket string, now time.Time) (allowance, bool) {
+func (l *limiter) charge(bucket string) (allowance, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w := l.current(bucket, now)
+	w := l.current(bucket)
 	admitted := w.Admitted < w.Limit
 	if admitted {
 		w.Admitted++

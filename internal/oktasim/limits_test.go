@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -53,6 +54,29 @@ func TestAWindowIsOpenedByTheFirstRequestAndLastsSixtySeconds(t *testing.T) {
 		{Bucket: "/api/v1/logs", Start: opened, Limit: 50, Admitted: 50, Refused: 3},
 		{Bucket: "/api/v1/logs", Start: opened.Add(time.Minute), Limit: 50, Admitted: 1},
 	}, org.Windows())
+}
+
+func TestRequestsAtTheSameTimeOpenOneWindow(t *testing.T) {
+	var asked atomic.Int64
+	org, _ := newOrg(t, func(c *oktasim.Config) {
+		c.Unlimited = false
+		// The clock goes on while one asks for it, so that requests overtake each other at each window's end.
+		c.Now = func() time.Time { return epoch.Add(time.Duration(asked.Add(1)) * time.Second) }
+	})
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 200 {
+				get(t, org, "/api/v1/logs?limit=1")
+			}
+		})
+	}
+	wg.Wait()
+	windows := org.Windows()
+	require.Greater(t, len(windows), 2)
+	for i, w := range windows[1:] {
+		require.False(t, w.Start.Before(windows[i].Start.Add(time.Minute)), "window %d begins before the last one ended", i+1)
+	}
 }
 
 func TestResetIsInWholeSecondsSoTheWindowEndsUpToASecondLater(t *testing.T) {

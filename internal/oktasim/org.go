@@ -59,9 +59,10 @@ func New(cfg Config) (*Org, error) {
 	}
 	o := &Org{
 		cfg: cfg, signIn: newSignIn(cfg, apps), timeline: newTimeline(cfg), counts: map[string]int{}, parents: map[string]func() []int{}, off: map[string]bool{},
-		limiter: newLimiter(cfg), token: cfg.Token, faults: cfg.Faults,
+		token: cfg.Token, faults: cfg.Faults,
 		pages: sync.Pool{New: func() any { return new([]byte) }},
 	}
+	o.limiter = newLimiter(cfg, func() time.Time { return o.shown(o.cfg.Now()) })
 	o.samlApps = sync.OnceValue(func() []int { return o.numbers(o.counts["apps"], ofApp("saml")) })
 	for name := range collections {
 		o.counts[name] = cfg.Counts[name]

@@ -80,7 +80,7 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if c != tokenEndpoint {
 		var why *refusal
 		if app, why = o.caller(r, c, now); why != nil {
-			allowed, _ := o.limiter.charge(bucket, shown)
+			allowed, _ := o.limiter.charge(bucket)
 			setLimits(answer.Header, allowed)
 			refuse(*why)
 			answer.send(w, r)
@@ -90,7 +90,7 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	allowed, admitted := allowance{reset: shown.Add(concurrencyReset)}, false
 	if o.limiter.enter() {
 		defer o.limiter.leave()
-		allowed, admitted = o.limiter.charge(bucket, shown)
+		allowed, admitted = o.limiter.charge(bucket)
 	}
 	setLimits(answer.Header, allowed)
 
