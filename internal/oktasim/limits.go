@@ -51,8 +51,9 @@ const maxWindows = 7 * 24 * 60
 type limiter struct {
 	limits      map[string]int
 	concurrency int
-	// now is the clock that clients see.
-	now func() time.Time
+	// now is the org's clock, and shown what clients see of it.
+	now   func() time.Time
+	shown func(time.Time) time.Time
 
 	mu      sync.Mutex
 	windows map[string][]Window
@@ -60,7 +61,7 @@ type limiter struct {
 	crowded int
 }
 
-func newLimiter(c Config, now func() time.Time) *limiter {
+func newLimiter(c Config, shown func(time.Time) time.Time) *limiter {
 	limits := maps.Clone(plans[c.Plan])
 	maps.Copy(limits, c.Limits)
 	if c.Unlimited {
@@ -68,19 +69,20 @@ func newLimiter(c Config, now func() time.Time) *limiter {
 			limits[bucket] = unlimited
 		}
 	}
-	return &limiter{limits: limits, concurrency: c.Concurrency, now: now, windows: map[string][]Window{}}
+	return &limiter{limits: limits, concurrency: c.Concurrency, now: c.Now, shown: shown, windows: map[string][]Window{}}
 }
 
 // allowance is what the rate-limit headers of an answer say.
 type allowance struct {
 	limit, remaining int
 	reset            time.Time
+	// at is when the request drew on its bucket, by the org's clock.
+	at time.Time
 }
 
-// current returns the bucket's window, opening one if there is none. The caller holds the mutex, so that a request never
-// comes with an earlier time than the one that opened the window: that would open a second one.
-func (l *limiter) current(bucket string) *Window {
-	now, all := l.now(), l.windows[bucket]
+// current returns the bucket's window at now, opening one if there is none. The caller holds the mutex.
+func (l *limiter) current(bucket string, now time.Time) *Window {
+	all := l.windows[bucket]
 	if n := len(all); n > 0 {
 		w := &all[n-1]
 		if since := now.Sub(w.Start); 0 <= since && since < window {
@@ -99,14 +101,16 @@ func (l *limiter) current(bucket string) *Window {
 func (l *limiter) charge(bucket string) (allowance, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	w := l.current(bucket)
+	// The clock is read here: a request that another one overtakes would open a second window with its earlier time.
+	at := l.now()
+	w := l.current(bucket, l.shown(at))
 	admitted := w.Admitted < w.Limit
 	if admitted {
 		w.Admitted++
 	} else {
 		w.Refused++
 	}
-	return allowance{limit: w.Limit, remaining: w.Limit - w.Admitted, reset: w.Start.Add(window)}, admitted
+	return allowance{limit: w.Limit, remaining: w.Limit - w.Admitted, reset: w.Start.Add(window), at: at}, admitted
 }
 
 // enter admits one more request to being served at once; leave ends it.

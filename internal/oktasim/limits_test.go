@@ -74,6 +74,13 @@ func TestRequestsAtTheSameTimeOpenOneWindow(t *testing.T) {
 	wg.Wait()
 	windows := org.Windows()
 	require.Greater(t, len(windows), 2)
+	opened := map[time.Time]bool{}
+	for _, r := range org.Requests() {
+		opened[r.Start] = true
+	}
+	for _, w := range windows {
+		require.True(t, opened[w.Start], "a request has the time of the window that it opened")
+	}
 	for i, w := range windows[1:] {
 		require.False(t, w.Start.Before(windows[i].Start.Add(time.Minute)), "window %d begins before the last one ended", i+1)
 	}

@@ -62,7 +62,7 @@ func New(cfg Config) (*Org, error) {
 		token: cfg.Token, faults: cfg.Faults,
 		pages: sync.Pool{New: func() any { return new([]byte) }},
 	}
-	o.limiter = newLimiter(cfg, func() time.Time { return o.shown(o.cfg.Now()) })
+	o.limiter = newLimiter(cfg, o.shown)
 	o.samlApps = sync.OnceValue(func() []int { return o.numbers(o.counts["apps"], ofApp("saml")) })
 	for name := range collections {
 		o.counts[name] = cfg.Counts[name]

@@ -81,17 +81,19 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		var why *refusal
 		if app, why = o.caller(r, c, now); why != nil {
 			allowed, _ := o.limiter.charge(bucket)
+			entry.Start = allowed.at
 			setLimits(answer.Header, allowed)
 			refuse(*why)
 			answer.send(w, r)
 			return
 		}
 	}
-	allowed, admitted := allowance{reset: shown.Add(concurrencyReset)}, false
+	allowed, admitted := allowance{reset: shown.Add(concurrencyReset), at: now}, false
 	if o.limiter.enter() {
 		defer o.limiter.leave()
 		allowed, admitted = o.limiter.charge(bucket)
 	}
+	entry.Start = allowed.at
 	setLimits(answer.Header, allowed)
 
 	var found page
