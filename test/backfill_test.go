@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -131,18 +130,14 @@ func TestOperatorsNeedNothingButTheTemporalCLI(t *testing.T) {
 		require.InDelta(t, 1, *status.Backfill.Progress, 0)
 	}
 	s.deliveredOnce(ranges...)
-	list := s.temporal("workflow", "list", "--query", fmt.Sprintf("WorkflowType = 'Backfill' AND OktaTenant = %q", s.tenant), "-o", "json")
-	require.Contains(t, list, first)
-	require.Contains(t, list, workflows.BackfillID(s.tenant, "logs", ranges[1]))
+	s.listed(fmt.Sprintf("WorkflowType = 'Backfill' AND OktaTenant = %q", s.tenant), first, workflows.BackfillID(s.tenant, "logs", ranges[1]))
 
 	// Somebody revokes the token.
 	s.org.SetToken("another")
 	s.signal("logs", "poll")
 	blocked := s.cliInState(id, workflows.StateBlocked)
 	require.Contains(t, blocked.LastProblem.Remedy, "OKTA_API_TOKEN")
-	s.eventually("it is found as blocked", func() bool {
-		return strings.Contains(s.temporal("workflow", "list", "--query", fmt.Sprintf("CollectorState = 'blocked' AND OktaTenant = %q", s.tenant), "-o", "json"), id)
-	})
+	s.listed(fmt.Sprintf("CollectorState = 'blocked' AND OktaTenant = %q", s.tenant), id)
 	s.org.SetToken(s.token)
 	s.signal("logs", "resume")
 	s.caughtUp("logs")

@@ -2,6 +2,9 @@ package test
 
 import (
 	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +14,7 @@ import (
 	"okta-collector/internal/devo"
 	"okta-collector/internal/devosim"
 	"okta-collector/internal/oktasim"
+	"okta-collector/workflows"
 )
 
 // How Devo's servers close a connection is not known. Each manner delivers without a setting, in time, and fast enough for
@@ -34,16 +38,16 @@ func TestDevoMayCloseInAnyManner(t *testing.T) {
 			s.wait("auth.okta.system", events)
 			t.Logf("the first events arrived after %v, then %.0f a second", first.Sub(began), events/time.Since(first).Seconds())
 			s.caughtUp("logs")
-			require.Zero(t, s.complete("logs"))
+			s.once("logs")
 
 			status, err := s.status("logs")
 			require.NoError(t, err)
 			require.Equal(t, checkpoint.Proven{Proof: proof, ProofOf: s.devo.SyslogURL()}, status.Checkpoint.Proven)
 			weak := proof == checkpoint.ProofLateFIN || proof == checkpoint.ProofKernel
-			require.Equal(t, weak, status.LastWarning != nil)
-			if weak {
-				require.Contains(t, status.LastWarning.Message, "this counts as delivered")
-			}
+			warned := slices.ContainsFunc(status.Warnings, func(w workflows.Warning) bool {
+				return strings.Contains(w.Message, "this counts as delivered")
+			})
+			require.Equal(t, weak, warned, "%v", status.Warnings)
 		})
 	}
 }
@@ -57,14 +61,12 @@ func TestAnOperatorMakesAWeakerProofAcceptable(t *testing.T) {
 	s.caughtUp("logs")
 
 	s.devo.SetManner(devosim.ClosesAbruptly)
+	refused := regexp.MustCompile(`without close_notify\b.*Earlier, `)
 	s.eventually("the weaker proof is refused", func() bool {
 		status, err := s.status("logs")
-		return err == nil && status.LastProblem != nil && status.Failures > 0
+		return err == nil && status.LastProblem != nil && status.Failures > 0 &&
+			refused.MatchString(status.LastProblem.Message) && strings.Contains(status.LastProblem.Remedy, "resume --reset-proof")
 	})
-	status, err := s.status("logs")
-	require.NoError(t, err)
-	require.Contains(t, status.LastProblem.Message, "without close_notify. Earlier, ")
-	require.Contains(t, status.LastProblem.Remedy, "resume --reset-proof")
 
 	said, code := s.starter("resume", "--reset-proof", s.id("logs"))
 	require.Zero(t, code, said)
@@ -84,7 +86,7 @@ func TestBodiesThatAreTooLargeForAProxyGoInParts(t *testing.T) {
 	s.start("logs")
 	s.wait("auth.okta.system", events)
 	s.caughtUp("logs")
-	require.Zero(t, s.complete("logs"), "what was refused had not arrived")
+	s.once("logs") // what was refused had not arrived
 	require.Positive(t, s.devo.Connections().TooLarge)
 	status, err := s.status("logs")
 	require.NoError(t, err)

@@ -103,7 +103,7 @@ func TestWithoutRoomForSearchAttributesEverythingIsCollected(t *testing.T) {
 
 	s.signal("logs", "pause")
 	s.inState("logs", workflows.StatePaused)
-	out, code = s.starter("status")
+	out, code = s.answeredStatus()
 	require.Zero(t, code, out)
 	require.Contains(t, out, "find nothing")
 	paused := fmt.Sprintf(`okta_collector_services{kind="live",service="logs",state="paused",tenant=%q} 1`, s.tenant)

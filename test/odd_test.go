@@ -54,7 +54,9 @@ func TestOddWorkflowsInTheNamespaceStopNoCommand(t *testing.T) {
 		cmd.Env = environ(s.env)
 		out, _ := cmd.Output() // it fails, because these need attention
 		var rows []map[string]any
-		require.NoError(t, json.Unmarshal(out, &rows), string(out))
+		if json.Unmarshal(out, &rows) != nil {
+			return nil // Temporal did not answer in time
+		}
 		ids = make(map[string]map[string]any)
 		for _, row := range rows {
 			ids[row["id"].(string)] = row
@@ -62,8 +64,11 @@ func TestOddWorkflowsInTheNamespaceStopNoCommand(t *testing.T) {
 		return ids
 	}
 	s.eventually("every workflow is listed", func() bool { return len(shown()) == len(odd)+3 })
-	s.eventually("the worker answers for any id", func() bool { return shown()["okta/café/logs"]["unanswered"] == nil })
-	rows := shown()
+	var rows map[string]map[string]any
+	s.eventually("the worker answers for any id", func() bool {
+		rows = shown()
+		return rows["okta/café/logs"] != nil && rows["okta/café/logs"]["unanswered"] == nil
+	})
 	require.Equal(t, true, rows[s.id("users")]["healthy"])
 	require.Equal(t, "OrderWorkflow", rows["okta/acme/apps"]["foreignType"])
 	for _, id := range odd {

@@ -73,8 +73,8 @@ func TestTheTemporalCLIIsAllThatIsNeeded(t *testing.T) {
 		return err == nil && status.Checkpoint.Totals.Pulls > before
 	})
 
-	describe := s.temporal("workflow", "list", "--query", fmt.Sprintf("OktaTenant = %q AND OktaService = 'users' AND CollectorState = 'collecting'", s.tenant), "-o", "json")
-	require.Contains(t, describe, s.id("users"), "the search attributes are there, whoever started it")
+	// The search attributes are there, whoever started it.
+	s.listed(fmt.Sprintf("OktaTenant = %q AND OktaService = 'users' AND CollectorState = 'collecting'", s.tenant), s.id("users"))
 }
 
 func TestStopKeepsThePositionAndStartGoesOnFromIt(t *testing.T) {
@@ -86,7 +86,7 @@ func TestStopKeepsThePositionAndStartGoesOnFromIt(t *testing.T) {
 	s.wait(tables["logs"], 3_000)
 	out, code := s.starter("stop", s.id("logs"))
 	require.Zero(t, code, out)
-	stopped := s.deliveries()
+	stopped, lost := s.deliveries(), s.lost(s.id("logs"))
 	require.Less(t, len(stopped), 20_000)
 	release()
 
@@ -100,11 +100,13 @@ func TestStopKeepsThePositionAndStartGoesOnFromIt(t *testing.T) {
 	s.caughtUp("logs")
 	t.Logf("%d sent again", s.complete("logs"))
 	// The history of a terminated run does not know what its last slice has shipped. All before that it does.
+	again := 0
 	for event, times := range s.deliveries() {
 		if _, before := stopped[event]; before {
-			require.Equal(t, 1, times, "an event that had arrived before the stop")
+			again += times - 1
 		}
 	}
+	require.LessOrEqual(t, again, lost*underWay("logs"), "events that had arrived before the stop came again, and %d slices were lost before it", lost)
 }
 
 func TestARunThatFailedAtOnceHidesNoPosition(t *testing.T) {
@@ -115,6 +117,7 @@ func TestARunThatFailedAtOnceHidesNoPosition(t *testing.T) {
 	s.caughtUp("logs")
 	out, code := s.starter("stop", s.id("logs"))
 	require.Zero(t, code, out)
+	lost := s.lost(s.id("logs"))
 
 	for range 2 {
 		s.temporal("workflow", "start", "--type", "Collect", "--task-queue", s.env["COLLECTOR_TASK_QUEUE"],
@@ -126,7 +129,7 @@ func TestARunThatFailedAtOnceHidesNoPosition(t *testing.T) {
 	require.Zero(t, code, out)
 	require.Contains(t, out, "started after 3,000 events")
 	s.caughtUp("logs")
-	require.Zero(t, s.complete("logs"))
+	require.LessOrEqual(t, s.complete("logs"), lost*underWay("logs"), "sent again")
 }
 
 func TestContinuingAsNewLosesNeitherEventsNorMessages(t *testing.T) {
@@ -152,8 +155,7 @@ func TestContinuingAsNewLosesNeitherEventsNorMessages(t *testing.T) {
 		})
 		runs[s.run("logs")] = true
 	}
-	list := s.temporal("workflow", "list", "--query", fmt.Sprintf("OktaTenant = %q AND ExecutionStatus = 'Running'", s.tenant))
-	require.Contains(t, list, s.id("logs"), "the search attributes go along")
+	s.listed(fmt.Sprintf("OktaTenant = %q AND ExecutionStatus = 'Running'", s.tenant), s.id("logs")) // the search attributes go along
 	t.Logf("paused %d times over 4 runs", paused)
 
 	count := s.org.Count("logs")
@@ -182,11 +184,10 @@ func TestWhatOnlyAPersonCanMendBlocksThatServiceAlone(t *testing.T) {
 	s.caughtUp("users", "apps")
 	blocked := s.inState("groups", workflows.StateBlocked)
 	require.Contains(t, blocked.LastProblem.Remedy, "okta.groups.read")
-	out, code := s.starter("status", "--tenant", s.tenant)
+	out, code := s.answeredStatus("--tenant", s.tenant)
 	require.Equal(t, 1, code)
 	require.Contains(t, out, "blocked")
-	list := s.temporal("workflow", "list", "--query", fmt.Sprintf("OktaTenant = %q AND CollectorState = 'blocked'", s.tenant))
-	require.Contains(t, list, s.id("groups"))
+	list := s.listed(fmt.Sprintf("OktaTenant = %q AND CollectorState = 'blocked'", s.tenant), s.id("groups"))
 	require.NotContains(t, list, s.id("users"))
 
 	s.org.SetFaults(nil)

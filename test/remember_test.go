@@ -43,6 +43,7 @@ func TestAStoppedServiceGoesOnFromItsPositionAlsoWhenItsRunIsGone(t *testing.T) 
 	out, code := s.starter("stop", s.id("logs"))
 	require.Zero(t, code, out)
 	require.Contains(t, out, "its position is kept")
+	lost := s.lost(s.id("logs")) // its history goes with it
 	s.gone("logs")
 
 	s.worker.kill() // nobody needs one to know
@@ -54,7 +55,7 @@ func TestAStoppedServiceGoesOnFromItsPositionAlsoWhenItsRunIsGone(t *testing.T) 
 	require.Contains(t, out, "started after 3,000 events")
 	s.startWorker()
 	s.caughtUp("logs")
-	require.Zero(t, s.complete("logs"), "sent again")
+	require.LessOrEqual(t, s.complete("logs"), lost*underWay("logs"), "sent again")
 }
 
 func TestATerminatedRunIsHandedOverByWhoeverLooksNext(t *testing.T) {
@@ -67,6 +68,7 @@ func TestATerminatedRunIsHandedOverByWhoeverLooksNext(t *testing.T) {
 	for _, service := range []string{"logs", "users"} {
 		require.NoError(t, s.client.TerminateWorkflow(t.Context(), s.id(service), "", "as nobody should"))
 	}
+	lost := s.lost(s.id("logs"))
 
 	out, code := s.starter("status", s.id("logs")) // without a worker
 	require.Equal(t, 1, code, out)
@@ -84,7 +86,7 @@ func TestATerminatedRunIsHandedOverByWhoeverLooksNext(t *testing.T) {
 		return d != nil && d.State != nil && d.State.Checkpoint.Totals.Events == 100
 	})
 	s.caughtUp("logs")
-	require.Zero(t, s.complete("logs"))
+	require.LessOrEqual(t, s.complete("logs"), lost*underWay("logs"), "sent again")
 }
 
 // decisions are those in the memo of the tenant's workflow.
@@ -124,7 +126,9 @@ func TestWorkersStartWhatWasNeverStartedAndLeaveStoppedWhatSomebodyStopped(t *te
 	d, err := s.client.DescribeWorkflowExecution(t.Context(), s.id("apps"), "")
 	require.NoError(t, err)
 	require.Equal(t, "Completed", d.GetWorkflowExecutionInfo().GetStatus().String())
-	require.Equal(t, 2, strings.Count(s.out.String(), "started a service that was never started"), "each by one of the two")
+	started := func() int { return strings.Count(s.out.String(), "started a service that was never started") }
+	s.eventually("both are said to be started", func() bool { return started() >= 2 })
+	require.Equal(t, 2, started(), "each by one of the two")
 }
 
 func TestDecisionsSurviveThatTheTenantsWorkflowContinuesAsNew(t *testing.T) {
@@ -150,9 +154,14 @@ func TestDecisionsSurviveThatTheTenantsWorkflowContinuesAsNew(t *testing.T) {
 		return d.GetWorkflowExecutionInfo()
 	}
 	s.eventually("the run is a minute old", func() bool { return time.Since(run().GetStartTime().AsTime()) > time.Minute })
-	require.Equal(t, first, run().GetExecution().GetRunId(), "at most one a minute")
-	decide()
-	s.eventually("it continues as new", func() bool { return run().GetExecution().GetRunId() != first })
+	s.eventually("it continues as new", func() bool {
+		decide()
+		return run().GetExecution().GetRunId() != first
+	})
+	ended, err := s.client.DescribeWorkflowExecution(t.Context(), id, first)
+	require.NoError(t, err)
+	info := ended.GetWorkflowExecutionInfo()
+	require.GreaterOrEqual(t, info.GetCloseTime().AsTime().Sub(info.GetStartTime().AsTime()), time.Minute, "at most one a minute")
 	require.EqualValues(t, 500, s.decisions().Of("logs").State.Checkpoint.Totals.Events)
 	require.Equal(t, workflows.Stopped, s.decisions().Of("apps").Decision)
 	value, err := s.client.QueryWorkflow(t.Context(), id, "", workflows.QueryStatus)

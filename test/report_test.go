@@ -114,7 +114,7 @@ func tellsDevo(t *testing.T, devoURL func(*stack) string) (lost int) {
 	require.Zero(t, code, s.worker.out.String())
 	s.once("logs")
 
-	if lost := s.lostOf("logs", "users", "groups"); lost > 0 {
+	if lost := s.lostOf("logs", "users", "groups") + s.lateReports(); lost > 0 {
 		return lost
 	}
 
@@ -170,6 +170,9 @@ func tellsDevo(t *testing.T, devoURL func(*stack) string) (lost int) {
 	require.GreaterOrEqual(t, pages, int64(3))
 
 	problems := about(records, "problem", "groups")
+	if n := len(problems); n > 1 && problems[1].Time.Sub(problems[0].Time) > time.Minute/2 {
+		return n - 1 // the others took so long that it has tried again, as it does after a minute
+	}
 	require.Len(t, problems, 1)
 	require.Equal(t, "error", problems[0].Level)
 	require.Equal(t, "blocked", problems[0].Class)
@@ -209,7 +212,7 @@ func TestReportsAreLeftOutWhereTheyWouldBeInTheWay(t *testing.T) {
 				code := s.worker.terminate(t)
 				require.Zero(t, code, s.worker.out.String())
 				require.Empty(t, reportsIn(t, arrived.String()))
-				if lost := s.lost(s.id("users")); lost > 0 {
+				if lost := s.lost(s.id("users")) + s.lateReports(); lost > 0 {
 					return lost
 				}
 
@@ -248,7 +251,7 @@ func TestAPullThatTakesSeveralSlicesIsToldAboutInParts(t *testing.T) {
 		code := s.worker.terminate(t)
 		require.Zero(t, code, s.worker.out.String())
 
-		if lost := s.lost(s.id("logs")); lost > 0 {
+		if lost := s.lost(s.id("logs")) + s.lateReports(); lost > 0 {
 			return lost
 		}
 		parts := about(reportsIn(t, arrived.String()), "pull", "logs")

@@ -211,7 +211,7 @@ func TestAScopeThatIsNotGrantedBlocksItsServicesAlone(t *testing.T) {
 	for _, service := range withheld {
 		s.blocked(service, "okta.groups.read")
 	}
-	out, code := s.starter("status", "--tenant", s.tenant)
+	out, code := s.answeredStatus("--tenant", s.tenant)
 	require.Equal(t, 1, code)
 	require.Contains(t, out, "okta.groups.read")
 

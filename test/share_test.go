@@ -54,6 +54,11 @@ const backfillOfLogs = "backfill of logs"
 // worker had claimed and not sent.
 func TestSeveralWorkersTogetherUseTheShareAndNeverExceedIt(t *testing.T) {
 	t.Parallel()
+	undisturbed(t, shareAndKill)
+}
+
+// shareAndKill plays it once. A slice that is lost while its worker lives counts as if it had used all that it was granted.
+func shareAndKill(t *testing.T) (lost int) {
 	seed := cmp.Or(*windowsSeed, rand.Uint64())
 	t.Logf("again: -windows %d -windows-seed %d", *wholeWindows, seed)
 	chance := rand.New(rand.NewPCG(seed, 0))
@@ -70,19 +75,23 @@ func TestSeveralWorkersTogetherUseTheShareAndNeverExceedIt(t *testing.T) {
 			c.kill(c.members[chance.IntN(len(c.members))])
 		}
 	}
-	c.judge()
+	return c.judge()
 }
 
 // crew is three workers of one tenant. Each has a way of its own to Okta and to Temporal.
 type crew struct {
 	*stack
 	members []*member
+	// backfill is the id of its workflow.
+	backfill string
 
 	mu sync.Mutex
 	// owners are the names of the members by the address of a connection at the org.
 	owners map[string]string
 	// slices are under way, by their task tokens.
 	slices map[string]sharedSlice
+	// claims were sent and are not answered, by their ids.
+	claims map[string]sharedSlice
 	grants []grant
 	kills  []killing
 }
@@ -102,12 +111,13 @@ type grant struct {
 type killing struct {
 	worker string
 	at     time.Time
-	// of are the sharers whose slices the worker had.
-	of []string
+	// of are the sharers whose slices the worker had, and asking those of whose claims it had no answer: what they were
+	// granted is not known.
+	of, asking []string
 }
 
 func newCrew(t *testing.T) *crew {
-	c := &crew{owners: map[string]string{}, slices: map[string]sharedSlice{}}
+	c := &crew{owners: map[string]string{}, slices: map[string]sharedSlice{}, claims: map[string]sharedSlice{}}
 	c.stack = newStack(t, oktasim.Config{
 		Seed: 70,
 		// Each of the 200 apps costs both services below it a request, and the backfill has 100 pages.
@@ -145,17 +155,27 @@ func (c *crew) collect() {
 	r := checkpoint.Range{Since: now.Add(-21 * time.Hour), Until: now.Add(-time.Minute)}
 	out, code = c.starter("backfill", c.id("logs"), "--since", r.Since.Format(time.RFC3339Nano), "--until", r.Until.Format(time.RFC3339Nano))
 	require.Zero(c.t, code, out)
+	c.backfill = workflows.BackfillID(c.tenant, "logs", r)
 	c.t.Cleanup(func() {
-		_ = c.client.TerminateWorkflow(context.Background(), workflows.BackfillID(c.tenant, "logs", r), "", "the test is over")
+		_ = c.client.TerminateWorkflow(context.Background(), c.backfill, "", "the test is over")
 	})
 }
 
 // watch notes the slices that a member is given, and what is granted to them.
 func (c *crew) watch(m *member) temporalHook {
 	return func(_ context.Context, request any, forward func() (any, error)) (any, error) {
+		asked := claimOf(request)
+		if asked.ID != "" {
+			c.mu.Lock()
+			c.claims[asked.ID] = sharedSlice{m.name, sharerOf(asked.Member)}
+			c.mu.Unlock()
+		}
 		answer, err := forward()
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		if err == nil {
+			delete(c.claims, asked.ID)
+		}
 		switch answer := answer.(type) {
 		case *workflowservice.PollActivityTaskQueueResponse:
 			if len(answer.GetTaskToken()) > 0 {
@@ -164,10 +184,10 @@ func (c *crew) watch(m *member) temporalHook {
 		case *workflowservice.RespondActivityTaskCompletedResponse, *workflowservice.RespondActivityTaskFailedResponse, *workflowservice.RespondActivityTaskCanceledResponse:
 			delete(c.slices, string(request.(interface{ GetTaskToken() []byte }).GetTaskToken()))
 		case *workflowservice.UpdateWorkflowExecutionResponse, *workflowservice.ExecuteMultiOperationResponse:
-			claim, requests := granted(request, answer)
-			again := slices.ContainsFunc(c.grants, func(g grant) bool { return g.claim == claim.ID }) // the answer was lost
+			requests := granted(answer)
+			again := slices.ContainsFunc(c.grants, func(g grant) bool { return g.claim == asked.ID }) // the answer was lost
 			if requests > 0 && !again {
-				c.grants = append(c.grants, grant{claim.ID, sharerOf(claim.Member), requests, time.Now()})
+				c.grants = append(c.grants, grant{asked.ID, sharerOf(asked.Member), requests, time.Now()})
 			}
 		}
 		return answer, err
@@ -177,10 +197,15 @@ func (c *crew) watch(m *member) temporalHook {
 // claim is what is read of a claim here: its id, and the workflow whose it is.
 type claim struct{ ID, Member string }
 
-// granted is how many requests the tenant's workflow has granted to a claim; 0 if it has not.
-func granted(request, answer any) (claim claim, requests int) {
-	var grant struct{ Requests int }
+// claimOf is the claim that a call makes; one without an id if it makes none.
+func claimOf(request any) (claim claim) {
 	_ = converter.GetDefaultDataConverter().FromPayloads(updateOf(request).GetRequest().GetInput().GetArgs(), &claim)
+	return claim
+}
+
+// granted is how many requests the tenant's workflow has granted with an answer; 0 if it has granted none.
+func granted(answer any) (requests int) {
+	var grant struct{ Requests int }
 	update, _ := answer.(*workflowservice.UpdateWorkflowExecutionResponse)
 	if both, ok := answer.(*workflowservice.ExecuteMultiOperationResponse); ok {
 		for _, response := range both.GetResponses() {
@@ -188,7 +213,7 @@ func granted(request, answer any) (claim claim, requests int) {
 		}
 	}
 	_ = converter.GetDefaultDataConverter().FromPayloads(update.GetOutcome().GetSuccess(), &grant)
-	return claim, grant.Requests
+	return grant.Requests
 }
 
 // updateOf returns the update of a workflow that a call asks for, alone or with a start; nil if it asks for none.
@@ -306,16 +331,28 @@ func (c *crew) kill(m *member) {
 			delete(c.slices, token)
 		}
 	}
+	for id, claim := range c.claims {
+		if claim.worker == m.name {
+			k.asking = append(k.asking, claim.of)
+			delete(c.claims, id)
+		}
+	}
 	c.kills = append(c.kills, k)
 	c.mu.Unlock()
 	m.process = c.launch(m.env)
 }
 
 // judge compares all windows with the share: that none has more, and that those that were whole since all had joined have it.
-func (c *crew) judge() {
+// It returns how many slices were lost without a kill: then the last is not asked for.
+func (c *crew) judge() (lost int) {
 	requests := c.org.Requests()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	var kills []time.Time
+	for _, k := range c.kills {
+		kills = append(kills, k.at)
+	}
+	lost = c.lostBut(kills, c.id("logs"), c.id("apps"), c.id("app_users"), c.id("app_groups"), c.backfill)
 	var table, wrong []string
 	for _, bucket := range slices.Sorted(maps.Keys(sharers)) {
 		windows := c.judged(bucket)
@@ -351,10 +388,16 @@ func (c *crew) judge() {
 						missing += max(0, claimed[of]-sent[of])
 					}
 				}
-				row += fmt.Sprintf("; %s was killed after %s, with slices of %v: %d claimed and not sent", k.worker, k.at.Sub(w.Start).Round(time.Millisecond), k.of, missing)
+				for _, of := range k.asking {
+					if slices.Contains(sharers[bucket], of) {
+						missing += windowShare
+					}
+				}
+				row += fmt.Sprintf("; %s was killed after %s, with slices of %v, and without an answer to claims of %v: at most %d claimed and not sent",
+					k.worker, k.at.Sub(w.Start).Round(time.Millisecond), k.of, k.asking, missing)
 			}
 			table = append(table, row)
-			if w.Admitted < windowShare-1-missing {
+			if w.Admitted < windowShare-1-missing && lost == 0 {
 				wrong = append(wrong, row)
 			}
 			opens = ends
@@ -368,4 +411,5 @@ func (c *crew) judge() {
 	c.t.Logf("the windows since all had joined:\n%s", strings.Join(table, "\n"))
 	require.Empty(c.t, wrong, "no more than %d requests in any window and none refused; in a whole one no less than %d but for what a dead worker had claimed",
 		windowShare, windowShare-1)
+	return lost
 }

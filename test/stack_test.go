@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,6 +23,9 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/testsuite"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"okta-collector/internal/devosim"
 	"okta-collector/internal/okta"
@@ -86,11 +90,36 @@ var setUp = sync.OnceFunc(func() {
 				// make all tests wait.
 				"--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=off",
 			},
-			ClientOptions: &client.Options{Logger: log.NewStructuredLogger(discard)},
+			ClientOptions: &client.Options{
+				Logger:            log.NewStructuredLogger(discard),
+				ConnectionOptions: client.ConnectionOptions{DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(askPatiently)}},
+			},
 		})
 		return err
 	}()
 })
+
+// askPatiently asks Temporal again where an answer is late, for as long as a test has patience: the SDK gives up after 10 s. A
+// question that a worker answers is left as it is, since there may be none.
+func askPatiently(ctx context.Context, method string, request, answer any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	switch r := request.(type) {
+	case *workflowservice.QueryWorkflowRequest, *workflowservice.UpdateWorkflowExecutionRequest, *workflowservice.ExecuteMultiOperationRequest:
+		return invoke(ctx, method, request, answer, conn, opts...)
+	case *workflowservice.GetWorkflowExecutionHistoryRequest: // the SDK waits for the next event with it
+		if r.GetWaitNewEvent() {
+			return invoke(ctx, method, request, answer, conn, opts...)
+		}
+	}
+	for deadline := time.Now().Add(patience); ; {
+		call, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		err := invoke(call, method, request, answer, conn, opts...)
+		cancel()
+		late := status.Code(err) == codes.DeadlineExceeded || status.Code(err) == codes.Canceled
+		if !late || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
 
 // stack is one org, one Devo and one tenant between them.
 type stack struct {
@@ -290,6 +319,26 @@ func (p *process) terminate(t *testing.T) (code int) {
 // starter runs bin/starter and returns what it printed and its exit code.
 func (s *stack) starter(args ...string) (string, int) {
 	return s.command(filepath.Join(environment.dir, "okta-collector"), args...)
+}
+
+// answeredStatus runs 'starter status' until workers answer for all that it shows.
+func (s *stack) answeredStatus(args ...string) (said string, code int) {
+	s.t.Helper()
+	s.eventually("workers answer", func() bool {
+		said, code = s.starter(append([]string{"status"}, args...)...)
+		return !strings.Contains(said, "no worker answers") && !strings.Contains(said, "does not answer")
+	})
+	return said, code
+}
+
+// listed waits until Temporal's list has all these workflows. Temporal writes it a moment after the workflows.
+func (s *stack) listed(query string, ids ...string) (list string) {
+	s.t.Helper()
+	s.eventually(fmt.Sprintf("%v are listed with %s", ids, query), func() bool {
+		list = s.temporal("workflow", "list", "--query", query, "-o", "json")
+		return !slices.ContainsFunc(ids, func(id string) bool { return !strings.Contains(list, `"`+id+`"`) })
+	})
+	return list
 }
 
 // temporal runs the official CLI.

@@ -110,7 +110,7 @@ func TestTheStarterPausesResumesAndStopsABackfill(t *testing.T) {
 	require.True(t, paused.Healthy)
 	require.Less(t, *paused.Backfill.Progress, 1.0)
 	require.Nil(t, paused.LagSeconds)
-	out, code = s.starter("status", "--tenant", s.tenant)
+	out, code = s.answeredStatus("--tenant", s.tenant)
 	require.Zero(t, code, out)
 	require.Regexp(t, `(?m)^  backfill +paused `, out)
 	require.Contains(t, out, id)

@@ -130,6 +130,9 @@ func TestReportsSpeakOfNoOtherTenant(t *testing.T) {
 		globex.inState("users", workflows.StateBlocked)
 		code := worker.terminate(t)
 		require.Zero(t, code, worker.out.String())
+		if late := acme.lateReports(); late > 0 {
+			return late
+		}
 
 		for _, s := range tenants {
 			records := reportsIn(t, s.arrived.String())

@@ -241,6 +241,19 @@ func TestASenderWithoutItsCertificateIsRefused(t *testing.T) {
 	require.Empty(t, s.Stats())
 }
 
+func TestASenderWhoLeavesDuringTheHandshakeIsNotRefused(t *testing.T) {
+	s := start(t, devosim.Config{})
+	for _, linger := range []int{-1, 0} { // with a FIN, and with a RST
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.SyslogURL(), "tls://"))
+		require.NoError(t, err)
+		require.Eventually(t, func() bool { return s.Connections().Open == 1 }, patience, time.Millisecond)
+		require.NoError(t, conn.(*net.TCPConn).SetLinger(linger))
+		require.NoError(t, conn.Close())
+		require.Eventually(t, func() bool { return s.Connections().Open == 0 }, patience, time.Millisecond)
+	}
+	require.Zero(t, s.Connections().Refused)
+}
+
 func TestOldTLSIsRefused(t *testing.T) {
 	s := start(t, devosim.Config{})
 	config := clientTLS(t, s.PKI())

@@ -7,7 +7,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"os"
+	"syscall"
 )
 
 // maxRecord bounds a record in bytes. Devo's own limit is not known; the collector can be
@@ -28,7 +31,9 @@ func (s *Server) acceptSyslog(l net.Listener, config *tls.Config) {
 			if config != nil {
 				secured := tls.Server(raw, config)
 				if err := handshake(secured); err != nil {
-					s.conns.count(refused)
+					if !gone(err) {
+						s.conns.count(refused)
+					}
 					return
 				}
 				conn = secured
@@ -43,6 +48,16 @@ func (s *Server) acceptSyslog(l net.Listener, config *tls.Config) {
 			}
 		})
 	}
+}
+
+// gone says whether a handshake ended because the client has gone, or took too long.
+func gone(err error) bool {
+	for _, end := range []error{io.EOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE, context.DeadlineExceeded, os.ErrDeadlineExceeded} {
+		if errors.Is(err, end) {
+			return true
+		}
+	}
+	return false
 }
 
 func handshake(conn *tls.Conn) error {

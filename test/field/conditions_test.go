@@ -2,6 +2,7 @@ package field
 
 import (
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -70,7 +71,7 @@ var conditions = []condition{
 	},
 	{
 		name: "cursors that expire while the members of groups are listed", of: "groups",
-		odd: []oktasim.Odd{{Name: "cursor-expires", For: time.Second}},
+		odd: []oktasim.Odd{{Name: "cursor-expires", For: cursorLasts}},
 	},
 	{
 		name: "bytes that are no UTF-8 in a parent", of: "apps",
@@ -123,6 +124,13 @@ var conditions = []condition{
 	},
 }
 
+// cursorLasts is how long a cursor of the groups works, and memberDelay how long the org takes for the members of each. Those
+// of a whole page of groups take longer together, while the groups alone are listed sooner.
+const (
+	cursorLasts = 5 * time.Second
+	memberDelay = 40 * time.Millisecond
+)
+
 // halfway is the app whose list of users is refused once, on its second page.
 const halfway = 8
 
@@ -141,13 +149,16 @@ func oddOrg() oktasim.Config {
 	return cfg
 }
 
-// spoilTheMiddle has the org take its time, so that cursors grow old, and refuse the second page of a parent once.
+// spoilTheMiddle has the org take its time for members, so that cursors grow old, and refuse the second page of a parent once.
 func spoilTheMiddle(org *oktasim.Org) {
 	path := "/api/v1/apps/" + org.ID("apps", halfway) + "/users"
 	var refused atomic.Bool
 	org.SetFaults(func(r *http.Request, _ int) oktasim.Fault {
 		if r.URL.Path == path && r.URL.Query().Has("after") && refused.CompareAndSwap(false, true) {
 			return oktasim.Refuse(http.StatusForbidden, "E0000006")
+		}
+		if strings.HasPrefix(r.URL.Path, "/api/v1/groups/") {
+			return oktasim.Delay(memberDelay)
 		}
 		return oktasim.Delay(10 * time.Millisecond)
 	})

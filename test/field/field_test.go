@@ -2,6 +2,7 @@ package field
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -79,6 +80,8 @@ func TestAnOrgWithEveryConditionAtOnce(t *testing.T) {
 			})
 		}
 		require.Equal(t, workflows.StateWaiting, reports["zones"].State, "a collection that the org has not got is no alert")
+		expired := func(r oktasim.Request) bool { return r.Service == "groups" && r.Status == http.StatusBadRequest }
+		require.True(t, slices.ContainsFunc(org.Requests(), expired), "a cursor has expired")
 		for _, kind := range []string{"put aside", "incomplete"} {
 			w, _ := reports["app_users"].warned(kind)
 			require.True(t, slices.ContainsFunc([]int{2, 6, 18}, func(app int) bool { return strings.Contains(w.Message, org.ID("apps", app)) }),

@@ -169,7 +169,7 @@ func (s *stage) start(tenant string, services ...string) {
 			_ = environment.temporal.Client().TerminateWorkflow(context.Background(), id, "", "the test is over")
 		})
 	}
-	s.starter(args...)
+	s.eventually("they are started", func() error { return s.program("okta-collector", args...).Run() })
 }
 
 // report is what `starter status -o json` says of a service.
