@@ -440,6 +440,7 @@ func TestASliceSendsOnlyWhatItHasClaimed(t *testing.T) {
 	require.Equal(t, workflows.EndRateLimited, result.End)
 	require.Equal(t, "claim", b.diary[0])
 	require.EqualValues(t, 2, result.Checkpoint.Totals.Pages)
+	require.False(t, result.Checkpoint.Made.IsZero())
 	w := result.Checkpoint.Windows[0]
 	require.Equal(t, 2, w.Granted)
 	require.False(t, w.Open)
@@ -460,6 +461,7 @@ func TestTheCheckpointsOfASliceCountAllThatItHasClaimed(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, b.saved)
 	for _, c := range b.saved {
+		require.False(t, c.Made.IsZero(), "the ends of its windows are by the slice's reckoning")
 		for _, w := range c.Windows {
 			require.True(t, !w.Open || w.Used == 100, "while it may send more")
 		}

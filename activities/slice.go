@@ -39,6 +39,12 @@ type slice struct {
 	pull        checkpoint.PullKind // of the last page
 }
 
+// account adds what is known of rate limits to a checkpoint.
+func (s *slice) account(c *checkpoint.Checkpoint) {
+	c.Made = s.now().Truncate(time.Millisecond).UTC()
+	c.Windows, c.Alone = s.reader.Windows(), s.reader.Alone()
+}
+
 // run collects until the slice ends, and returns its result or its error.
 func (s *slice) run() (workflows.SliceResult, error) {
 	if s.in.Backfill != nil {
@@ -51,7 +57,7 @@ func (s *slice) run() (workflows.SliceResult, error) {
 		s.delay = filesSaveDelay
 	}
 	s.store = func(c checkpoint.Checkpoint) error {
-		c.Windows, c.Alone = s.reader.Windows(), s.reader.Alone()
+		s.account(&c)
 		err := s.metrics.saved(c, s.lease.save(&c))
 		if err == nil {
 			s.reader.Saved()
@@ -72,7 +78,7 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	if err := s.progress.close(); failed == nil {
 		failed = err
 	}
-	s.progress.end(s.reader.Windows(), s.reader.Alone())
+	s.progress.end(s.account)
 	s.giveUp()
 	if s.stream != nil {
 		for _, w := range s.stream.Warnings() {

@@ -53,7 +53,12 @@ func (c claimCell) run(results *results) {
 		}
 	}
 	require.NotEmpty(c.t, admitted)
-	if !c.t.Failed() {
+	if c.t.Failed() {
+		for _, r := range c.org.Requests() {
+			c.t.Logf("%s to %s: %d %s", r.Start.Format(time.StampMilli), r.End.Format(time.StampMilli), r.Status, r.Target)
+		}
+		c.t.Logf("windows: %+v\n%s", c.org.Windows(), tail(c.worker.out.String()))
+	} else {
 		results.set(c.step, c.way, c.service, strings.Join(admitted, " "))
 	}
 }

@@ -342,6 +342,29 @@ func (c *crew) kill(m *member) {
 	m.process = c.launch(m.env)
 }
 
+// TestAWindowDoesNotEndEarlyWhereASliceComesLate: what the next slice and the other services know of a window's end is not
+// before Okta's, also where Temporal takes long to give a slice to a worker.
+func TestAWindowDoesNotEndEarlyWhereASliceComesLate(t *testing.T) {
+	t.Parallel()
+	s := newStack(t, oktasim.Config{Seed: 75, Counts: map[string]int{"apps": 8}, Limits: map[string]int{"/api/v1/apps": windowLimit}})
+	proxy := newTemporalProxy(t, s.env["TEMPORAL_ADDRESS"])
+	s.env["TEMPORAL_ADDRESS"] = proxy.address
+	proxy.intercept(func(_ context.Context, _ any, forward func() (any, error)) (any, error) {
+		answer, err := forward()
+		if slice, ok := answer.(*workflowservice.PollActivityTaskQueueResponse); ok && len(slice.GetTaskToken()) > 0 {
+			time.Sleep(5 * time.Second)
+		}
+		return answer, err
+	})
+	s.startWorker()
+	s.start("apps")
+	s.caughtUp("apps")
+	status, err := s.status("apps")
+	require.NoError(t, err)
+	ends := s.org.Windows()[0].Start.Add(windowLength)
+	require.False(t, status.Checkpoint.Windows[0].Ends.Before(ends), "%s is before %s", status.Checkpoint.Windows[0].Ends, ends)
+}
+
 // judge compares all windows with the share: that none has more, and that those that were whole since all had joined have it.
 // It returns how many slices were lost without a kill: then the last is not asked for.
 func (c *crew) judge() (lost int) {

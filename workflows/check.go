@@ -18,11 +18,18 @@ const (
 	longestWait = 31 * 24 * time.Hour
 )
 
+// received returns a checkpoint of a slice without what cannot be, and names what was dropped. Temporal takes a slice from a
+// worker to which it has not come after the heartbeat timeout.
+func received(c checkpoint.Checkpoint, now time.Time) (checkpoint.Checkpoint, checkpoint.Dropped) {
+	c, d := c.Checked()
+	return c.Received(now, heartbeatTimeout), d
+}
+
 // checked returns the state without what cannot be, and names what was dropped. Whoever may write to the namespace may
 // have written it.
 func (s State) checked(now time.Time) (State, checkpoint.Dropped) {
 	var d checkpoint.Dropped
-	s.Checkpoint, d = s.Checkpoint.Checked()
+	s.Checkpoint, d = received(s.Checkpoint, now)
 	checkpoint.Count(&d, "failures", &s.Failures)
 	checkpoint.Count(&d, "restarts", &s.Restarts)
 	checkpoint.Count(&d, "problems", &s.Problems)

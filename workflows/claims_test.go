@@ -209,6 +209,20 @@ func TestAStopSaysWhatTheServiceHasUsed(t *testing.T) {
 	require.Equal(t, 2, soon.grant.Requests)
 }
 
+func TestAStopSaysWhatTheServiceHasUsedThoughItsSliceCameToTheWorkerLate(t *testing.T) {
+	r := newTenantRun(t, "okta/acme")
+	r.claim(time.Minute, live)
+	r.env.RegisterDelayedCallback(func() {
+		d := stopped(1, 10)
+		d.State.Checkpoint.Made = r.env.Now().Add(-9 * time.Second)
+		d.State.Checkpoint.Windows = []checkpoint.Window{{Name: "/api/v1/logs", Limit: 12, Remaining: 8, Used: 4, Reset: 1_800_000_000, Ends: r.env.Now().Add(5 * time.Second)}}
+		r.env.SignalWorkflow(workflows.SignalDecide, d)
+	}, 2*time.Minute)
+	soon := r.claim(2*time.Minute+time.Second, backfill)
+	r.execute(workflows.TenantInput{Tenant: "acme"})
+	require.Equal(t, 2, soon.grant.Requests)
+}
+
 func TestAReleaseThatIsOnlyUnderstoodInPartHoldsNobodyUp(t *testing.T) {
 	r := newTenantRun(t, "okta/acme")
 	r.env.OnSignalExternalWorkflow(mock.Anything, live, "", workflows.SignalShare, mock.Anything).Return(nil)

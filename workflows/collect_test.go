@@ -652,6 +652,54 @@ func (s *collectSuite) TestAWorkerThatDiesLeavesItsLastCheckpoint() {
 	s.EqualValues(10, s.slices[1].in.Checkpoint.Totals.Events)
 }
 
+// A slice reckons the present from when Temporal gave it to its worker. If it was on its way for long, it is behind.
+func (s *collectSuite) TestAWindowDoesNotEndEarlyIfItsSliceCameToTheWorkerLate() {
+	for name, test := range map[string]struct {
+		behind, want time.Duration
+		ends         func(c checkpoint.Checkpoint) (workflows.SliceResult, error)
+	}{
+		"of a slice that ended": {6 * time.Second, 6 * time.Second, func(c checkpoint.Checkpoint) (workflows.SliceResult, error) {
+			return workflows.SliceResult{Checkpoint: c, End: workflows.EndCaughtUp, Wait: time.Hour}, nil
+		}},
+		"of a slice that failed": {6 * time.Second, 6 * time.Second, func(c checkpoint.Checkpoint) (workflows.SliceResult, error) {
+			return workflows.SliceResult{}, fails(workflows.ClassPerson, c)
+		}},
+		"of a slice that was lost: it can be behind by the heartbeat timeout": {25 * time.Second, 10 * time.Second, func(c checkpoint.Checkpoint) (workflows.SliceResult, error) {
+			return workflows.SliceResult{}, temporal.NewHeartbeatTimeoutError(c)
+		}},
+		"of one that reckons too late": {-time.Minute, 0, func(c checkpoint.Checkpoint) (workflows.SliceResult, error) {
+			return workflows.SliceResult{Checkpoint: c, End: workflows.EndCaughtUp, Wait: time.Hour}, nil
+		}},
+	} {
+		s.Run(name, func() {
+			s.SetupTest()
+			ends := time.Time{}
+			s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
+				c := moved(in)
+				c.Made = s.env.Now().Add(-test.behind)
+				ends = c.Made.Add(50 * time.Second).UTC()
+				c.Windows = []checkpoint.Window{{Name: "/api/v1/logs", Limit: 50, Remaining: 49, Used: 1, Ends: ends}}
+				return test.ends(c)
+			}
+			state := s.run(input, time.Second/2)
+			s.Len(s.slices, 1)
+			s.Equal(test.want, state.Checkpoint.Windows[0].Ends.Sub(ends))
+			s.Zero(state.Checkpoint.Made, "it is right from now on")
+		})
+	}
+}
+
+func (s *collectSuite) TestAWindowDoesNotEndEarlyIfItsPositionIsHandedOver() {
+	in := input
+	ends := s.env.Now().Add(time.Minute).UTC()
+	in.State = &workflows.State{Checkpoint: moved(workflows.SliceInput{})}
+	in.State.Checkpoint.Made = s.env.Now().Add(-time.Hour)
+	in.State.Checkpoint.Windows = []checkpoint.Window{{Name: "/api/v1/logs", Limit: 50, Remaining: 49, Used: 1, Ends: ends}}
+	s.next = func(_ int, in workflows.SliceInput) (workflows.SliceResult, error) { return caughtUp(in, time.Hour) }
+	s.run(in, time.Second/2)
+	s.Equal(ends.Add(10*time.Second), s.slices[0].in.Checkpoint.Windows[0].Ends)
+}
+
 func (s *collectSuite) TestAPanicInASliceIsAPassingProblem() {
 	s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
 		if n == 1 {

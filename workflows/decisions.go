@@ -194,7 +194,8 @@ func (t *tenant) onDecide(ctx workflow.Context, receive func(any) bool) {
 	if d.Decision != Started {
 		var seen []ledger.Seen
 		if told.State != nil {
-			seen = ledger.SeenIn(told.State.Checkpoint.Windows, now)
+			last, _ := received(told.State.Checkpoint, now)
+			seen = ledger.SeenIn(last.Windows, now)
 		}
 		t.state.Ledger.Leave(now, WorkflowID(t.name, d.Service), seen)
 	}

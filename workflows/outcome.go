@@ -45,7 +45,7 @@ func (c *collector) onResult(ctx workflow.Context, r SliceResult) {
 
 // advance stores a slice's checkpoint. Progress ends a series of failures or restarts.
 func (c *collector) advance(ctx workflow.Context, next checkpoint.Checkpoint) {
-	next, dropped := next.Checked()
+	next, dropped := received(next, workflow.Now(ctx))
 	c.warnOfDropped(ctx, "the checkpoint of a slice", dropped)
 	if next.Moved(c.state.Checkpoint) { // a slice that had no budget for a request proves nothing
 		c.state.Failures, c.state.Blocked = 0, false

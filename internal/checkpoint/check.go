@@ -73,6 +73,7 @@ func (c Checkpoint) Checked() (Checkpoint, Dropped) {
 	Keep(&d, "proofOf", &c.ProofOf, len(c.ProofOf) <= maxText)
 	Time(&d, "proofReset", &c.ProofReset)
 	Time(&d, "due", &c.Due)
+	Time(&d, "made", &c.Made)
 	Count(&d, "pages", &c.Totals.Pages)
 	Count(&d, "events", &c.Totals.Events)
 	Count(&d, "bytes", &c.Totals.Bytes)
