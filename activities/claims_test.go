@@ -461,7 +461,7 @@ func TestTheCheckpointsOfASliceCountAllThatItHasClaimed(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, b.saved)
 	for _, c := range b.saved {
-		require.False(t, c.Made.IsZero(), "the ends of its windows are by the slice's reckoning")
+		require.False(t, c.Made.IsZero(), "the ends of its windows are by the slice's estimate")
 		for _, w := range c.Windows {
 			require.True(t, !w.Open || w.Used == 100, "while it may send more")
 		}

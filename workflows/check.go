@@ -18,8 +18,8 @@ const (
 	longestWait = 31 * 24 * time.Hour
 )
 
-// received returns a checkpoint of a slice without what cannot be, and names what was dropped. Temporal takes a slice from a
-// worker to which it has not come after the heartbeat timeout.
+// received returns a slice's checkpoint without what cannot be, and names what was dropped. A slice reaches its worker within
+// the heartbeat timeout, or Temporal takes it away.
 func received(c checkpoint.Checkpoint, now time.Time) (checkpoint.Checkpoint, checkpoint.Dropped) {
 	c, d := c.Checked()
 	return c.Received(now, heartbeatTimeout), d

@@ -197,30 +197,24 @@ func TestClaimsThatCannotBeAreNotInTheHistory(t *testing.T) {
 }
 
 func TestAStopSaysWhatTheServiceHasUsed(t *testing.T) {
-	r := newTenantRun(t, "okta/acme")
-	r.claim(time.Minute, live)
-	r.env.RegisterDelayedCallback(func() {
-		d := stopped(1, 10)
-		d.State.Checkpoint.Windows = []checkpoint.Window{{Name: "/api/v1/logs", Limit: 12, Remaining: 8, Used: 4, Reset: 1_800_000_000, Ends: r.env.Now().Add(30 * time.Second)}}
-		r.env.SignalWorkflow(workflows.SignalDecide, d)
-	}, 2*time.Minute)
-	soon := r.claim(2*time.Minute+time.Second, backfill)
-	r.execute(workflows.TenantInput{Tenant: "acme"})
-	require.Equal(t, 2, soon.grant.Requests)
-}
-
-func TestAStopSaysWhatTheServiceHasUsedThoughItsSliceCameToTheWorkerLate(t *testing.T) {
-	r := newTenantRun(t, "okta/acme")
-	r.claim(time.Minute, live)
-	r.env.RegisterDelayedCallback(func() {
-		d := stopped(1, 10)
-		d.State.Checkpoint.Made = r.env.Now().Add(-9 * time.Second)
-		d.State.Checkpoint.Windows = []checkpoint.Window{{Name: "/api/v1/logs", Limit: 12, Remaining: 8, Used: 4, Reset: 1_800_000_000, Ends: r.env.Now().Add(5 * time.Second)}}
-		r.env.SignalWorkflow(workflows.SignalDecide, d)
-	}, 2*time.Minute)
-	soon := r.claim(2*time.Minute+time.Second, backfill)
-	r.execute(workflows.TenantInput{Tenant: "acme"})
-	require.Equal(t, 2, soon.grant.Requests)
+	for name, test := range map[string]struct{ made, ends time.Duration }{ // from the stop
+		"of its present window": {0, 30 * time.Second},
+		"of one that seemed to end early, since its slice came to the worker late": {-9 * time.Second, 5 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newTenantRun(t, "okta/acme")
+			r.claim(time.Minute, live)
+			r.env.RegisterDelayedCallback(func() {
+				d := stopped(1, 10)
+				d.State.Checkpoint.Made = r.env.Now().Add(test.made)
+				d.State.Checkpoint.Windows = []checkpoint.Window{{Name: "/api/v1/logs", Limit: 12, Remaining: 8, Used: 4, Reset: 1_800_000_000, Ends: r.env.Now().Add(test.ends)}}
+				r.env.SignalWorkflow(workflows.SignalDecide, d)
+			}, 2*time.Minute)
+			soon := r.claim(2*time.Minute+time.Second, backfill)
+			r.execute(workflows.TenantInput{Tenant: "acme"})
+			require.Equal(t, 2, soon.grant.Requests)
+		})
+	}
 }
 
 func TestAReleaseThatIsOnlyUnderstoodInPartHoldsNobodyUp(t *testing.T) {

@@ -652,7 +652,7 @@ func (s *collectSuite) TestAWorkerThatDiesLeavesItsLastCheckpoint() {
 	s.EqualValues(10, s.slices[1].in.Checkpoint.Totals.Events)
 }
 
-// A slice reckons the present from when Temporal gave it to its worker. If it was on its way for long, it is behind.
+// A slice knows Temporal's clock from when Temporal gave it away. If it took long to its worker, its times are early.
 func (s *collectSuite) TestAWindowDoesNotEndEarlyIfItsSliceCameToTheWorkerLate() {
 	for name, test := range map[string]struct {
 		behind, want time.Duration
@@ -667,7 +667,7 @@ func (s *collectSuite) TestAWindowDoesNotEndEarlyIfItsSliceCameToTheWorkerLate()
 		"of a slice that was lost: it can be behind by the heartbeat timeout": {25 * time.Second, 10 * time.Second, func(c checkpoint.Checkpoint) (workflows.SliceResult, error) {
 			return workflows.SliceResult{}, temporal.NewHeartbeatTimeoutError(c)
 		}},
-		"of one that reckons too late": {-time.Minute, 0, func(c checkpoint.Checkpoint) (workflows.SliceResult, error) {
+		"of one whose clock is ahead": {-time.Minute, 0, func(c checkpoint.Checkpoint) (workflows.SliceResult, error) {
 			return workflows.SliceResult{Checkpoint: c, End: workflows.EndCaughtUp, Wait: time.Hour}, nil
 		}},
 	} {

@@ -32,9 +32,8 @@ type Checkpoint struct {
 	// Windows are the rate-limit windows that count the service's requests. The first is that of the service's own
 	// endpoint, then come those of its parent levels.
 	Windows []Window `json:"windows,omitempty"`
-	// Made is the present of the slice that made the checkpoint, by its own reckoning of Temporal's clock. That begins when
-	// Temporal gave the slice to the worker. So it is behind by as long as the slice was on its way. Zero: the ends of the
-	// windows are right; see [Checkpoint.Received].
+	// Made is when a slice made the checkpoint, by its own estimate of Temporal's clock, and the ends of Windows are by the same
+	// estimate. It is behind by as long as the slice took from Temporal to its worker. Zero: the ends are by Temporal's clock.
 	Made time.Time `json:"made,omitzero"`
 	// Alone are the homes on which the service needs no claims, because no other service uses their windows. On all others
 	// it sends only what it has claimed.
@@ -296,7 +295,7 @@ type Window struct {
 	Open bool `json:"open,omitempty"`
 	// Reset identifies the window: its end in Unix seconds by Okta's clock; 0 if unknown.
 	Reset int64 `json:"reset,omitempty"`
-	// Ends is the end of the window at the latest, by the clock of [Checkpoint.Made], or by Temporal's if that is zero.
+	// Ends is when the window is over at the latest, by Temporal's clock or the estimate of [Checkpoint.Made].
 	Ends time.Time `json:"ends"`
 	// Granted is how many requests of the window were claimed; 0 if the service is alone.
 	Granted int `json:"granted,omitempty"`
@@ -328,13 +327,14 @@ func (c Checkpoint) AloneUntil(home string, number int64) Checkpoint {
 // Okta's.
 func Ahead(limit int) int { return max(2, limit/10) }
 
-// Received returns a checkpoint of a slice that is known to Temporal at now. It makes up for what the slice's reckoning is
-// behind, at most by late, so that no window seems to be over while Okta still counts in it.
-func (c Checkpoint) Received(now time.Time, late time.Duration) Checkpoint {
+// Received returns a slice's checkpoint that Temporal has at now, with the ends of its windows by Temporal's clock. The slice's
+// estimate of that clock was behind by now − Made at most, and by most at most. So a window may end late here, but never while
+// Okta still counts in it.
+func (c Checkpoint) Received(now time.Time, most time.Duration) Checkpoint {
 	if c.Made.IsZero() {
 		return c
 	}
-	behind := min(max(now.Sub(c.Made), 0), late)
+	behind := min(max(now.Sub(c.Made), 0), most)
 	c.Windows, c.Made = slices.Clone(c.Windows), time.Time{}
 	for i := range c.Windows {
 		c.Windows[i].Ends = c.Windows[i].Ends.Add(behind)
