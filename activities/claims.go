@@ -52,7 +52,8 @@ func NewClaims(start StartTenant) *Claims {
 
 // Of returns how a slice claims requests: with an update of the tenant's workflow, which it starts if there is none. The
 // update is answered when it is on Temporal's disk. If an attempt gets no answer, the same claim is sent again, with the same
-// id. That ends with the slice, or after claimPatience.
+// id, and with the times as they are then. The times of the grant count from the first attempt, which may have been answered.
+// All that ends with the slice, or after claimPatience.
 //
 // The claim first waits for a place, as long as its slice lasts. The patience begins when it has one. So a claim that fails was
 // sent, and its error says why there was no answer. A worker runs at most 100 live slices. If nothing is answered, the last
@@ -73,10 +74,9 @@ func (q *Claims) Of(c client.Client, info activity.Info, in workflows.SliceInput
 			return ledger.Grant{}, context.Cause(ctx)
 		}
 		waited := time.Since(asked)
-		claim = claim.Later(waited)
 		attempt := func() (ledger.Grant, error) {
 			defer places.leave() // also if it panics: the slice recovers
-			return claimOnce(ctx, c, q.start, info.TaskQueue, in.Tenant, claim)
+			return claimOnce(ctx, c, q.start, info.TaskQueue, in.Tenant, claim.Later(time.Since(asked)))
 		}
 		patience, cancel := context.WithTimeout(ctx, claimPatience)
 		defer cancel()

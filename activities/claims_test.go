@@ -169,11 +169,14 @@ func TestAClaimThatGetsNoAnswerIsSentAgainWithTheSameID(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				temporal := newTenants(lost, lost, nil)
-				grant, err := claimsOf(temporal, startTenant, acmeApps)(t.Context(), ledger.Claim{})
+				began := time.Now()
+				grant, err := claimsOf(temporal, startTenant, acmeApps)(t.Context(), ledger.Claim{Seen: []ledger.Seen{{Left: time.Minute}}})
 				require.NoError(t, err)
 				require.Equal(t, 3, grant.Requests)
 				require.Len(t, temporal.sent, 3)
 				require.Equal(t, temporal.sent[0].UpdateID, temporal.sent[2].UpdateID)
+				require.Equal(t, time.Minute-time.Since(began), temporal.sent[2].Args[0].(ledger.Claim).Seen[0].Left, "what is left of the window by then")
+				require.Equal(t, time.Minute, grant.Left, "the first may have been answered")
 			})
 		})
 	}
@@ -440,9 +443,9 @@ func TestASliceSendsOnlyWhatItHasClaimed(t *testing.T) {
 	require.Equal(t, workflows.EndRateLimited, result.End)
 	require.Equal(t, "claim", b.diary[0])
 	require.EqualValues(t, 2, result.Checkpoint.Totals.Pages)
-	require.False(t, result.Checkpoint.Made.IsZero())
 	w := result.Checkpoint.Windows[0]
 	require.Equal(t, 2, w.Granted)
+	require.False(t, w.Made.IsZero(), "its end is by the estimate of the slice")
 	require.False(t, w.Open)
 
 	b.diary = nil
@@ -461,7 +464,6 @@ func TestTheCheckpointsOfASliceCountAllThatItHasClaimed(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, b.saved)
 	for _, c := range b.saved {
-		require.False(t, c.Made.IsZero(), "the ends of its windows are by the slice's estimate")
 		for _, w := range c.Windows {
 			require.True(t, !w.Open || w.Used == 100, "while it may send more")
 		}

@@ -155,11 +155,11 @@ func (p *progress) save() error {
 	return nil
 }
 
-// end returns the checkpoint that the slice ends with, with what account adds. Nothing moves it any more.
-func (p *progress) end(account func(*checkpoint.Checkpoint)) checkpoint.Checkpoint {
+// end returns the checkpoint that the slice ends with. Nothing moves it any more.
+func (p *progress) end(windows []checkpoint.Window, alone []checkpoint.Alone) checkpoint.Checkpoint {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	account(&p.at)
+	p.at.Windows, p.at.Alone = windows, alone
 	if p.stream != nil {
 		p.at.Proven = p.stream.Proven() // the server may have proven something although no batch was confirmed
 	}

@@ -39,12 +39,6 @@ type slice struct {
 	pull        checkpoint.PullKind // of the last page
 }
 
-// account adds what is known of rate limits to a checkpoint.
-func (s *slice) account(c *checkpoint.Checkpoint) {
-	c.Made = s.now().Truncate(time.Millisecond).UTC()
-	c.Windows, c.Alone = s.reader.Windows(), s.reader.Alone()
-}
-
 // run collects until the slice ends, and returns its result or its error.
 func (s *slice) run() (workflows.SliceResult, error) {
 	if s.in.Backfill != nil {
@@ -57,7 +51,7 @@ func (s *slice) run() (workflows.SliceResult, error) {
 		s.delay = filesSaveDelay
 	}
 	s.store = func(c checkpoint.Checkpoint) error {
-		s.account(&c)
+		c.Windows, c.Alone = s.reader.Windows(), s.reader.Alone()
 		err := s.metrics.saved(c, s.lease.save(&c))
 		if err == nil {
 			s.reader.Saved()
@@ -78,7 +72,7 @@ func (s *slice) run() (workflows.SliceResult, error) {
 	if err := s.progress.close(); failed == nil {
 		failed = err
 	}
-	s.progress.end(s.account)
+	s.progress.end(s.reader.Windows(), s.reader.Alone())
 	s.giveUp()
 	if s.stream != nil {
 		for _, w := range s.stream.Warnings() {

@@ -206,8 +206,9 @@ func TestAStopSaysWhatTheServiceHasUsed(t *testing.T) {
 			r.claim(time.Minute, live)
 			r.env.RegisterDelayedCallback(func() {
 				d := stopped(1, 10)
-				d.State.Checkpoint.Made = r.env.Now().Add(test.made)
-				d.State.Checkpoint.Windows = []checkpoint.Window{{Name: "/api/v1/logs", Limit: 12, Remaining: 8, Used: 4, Reset: 1_800_000_000, Ends: r.env.Now().Add(test.ends)}}
+				d.State.Checkpoint.Windows = []checkpoint.Window{{
+					Name: "/api/v1/logs", Limit: 12, Remaining: 8, Used: 4, Reset: 1_800_000_000, Ends: r.env.Now().Add(test.ends), Made: r.env.Now().Add(test.made),
+				}}
 				r.env.SignalWorkflow(workflows.SignalDecide, d)
 			}, 2*time.Minute)
 			soon := r.claim(2*time.Minute+time.Second, backfill)

@@ -676,15 +676,15 @@ func (s *collectSuite) TestAWindowDoesNotEndEarlyIfItsSliceCameToTheWorkerLate()
 			ends := time.Time{}
 			s.next = func(n int, in workflows.SliceInput) (workflows.SliceResult, error) {
 				c := moved(in)
-				c.Made = s.env.Now().Add(-test.behind)
-				ends = c.Made.Add(50 * time.Second).UTC()
-				c.Windows = []checkpoint.Window{{Name: "/api/v1/logs", Limit: 50, Remaining: 49, Used: 1, Ends: ends}}
+				made := s.env.Now().Add(-test.behind).UTC()
+				ends = made.Add(50 * time.Second)
+				c.Windows = []checkpoint.Window{{Name: "/api/v1/logs", Limit: 50, Remaining: 49, Used: 1, Ends: ends, Made: made}}
 				return test.ends(c)
 			}
 			state := s.run(input, time.Second/2)
 			s.Len(s.slices, 1)
 			s.Equal(test.want, state.Checkpoint.Windows[0].Ends.Sub(ends))
-			s.Zero(state.Checkpoint.Made, "it is right from now on")
+			s.Zero(state.Checkpoint.Windows[0].Made, "it is right from now on")
 		})
 	}
 }
@@ -693,8 +693,7 @@ func (s *collectSuite) TestAWindowDoesNotEndEarlyIfItsPositionIsHandedOver() {
 	in := input
 	ends := s.env.Now().Add(time.Minute).UTC()
 	in.State = &workflows.State{Checkpoint: moved(workflows.SliceInput{})}
-	in.State.Checkpoint.Made = s.env.Now().Add(-time.Hour)
-	in.State.Checkpoint.Windows = []checkpoint.Window{{Name: "/api/v1/logs", Limit: 50, Remaining: 49, Used: 1, Ends: ends}}
+	in.State.Checkpoint.Windows = []checkpoint.Window{{Name: "/api/v1/logs", Limit: 50, Remaining: 49, Used: 1, Ends: ends, Made: s.env.Now().Add(-time.Hour)}}
 	s.next = func(_ int, in workflows.SliceInput) (workflows.SliceResult, error) { return caughtUp(in, time.Hour) }
 	s.run(in, time.Second/2)
 	s.Equal(ends.Add(10*time.Second), s.slices[0].in.Checkpoint.Windows[0].Ends)

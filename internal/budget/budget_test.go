@@ -121,6 +121,11 @@ func saved(t *testing.T, m *budget.Member) checkpoint.Window {
 	return window(t, m, time.Now())
 }
 
+// received is the window as Temporal has it.
+func received(w checkpoint.Window) checkpoint.Window {
+	return checkpoint.Checkpoint{Windows: []checkpoint.Window{w}}.Received(time.Now(), 10*time.Second).Windows[0]
+}
+
 func TestBudgetUsesItsWholeShareAndNoMore(t *testing.T) {
 	for _, test := range []struct {
 		limit int
@@ -195,7 +200,7 @@ func TestBudgetOfAFinishedSliceIsNotCountedTwice(t *testing.T) {
 			m := b.Join(ledger.LiveList)
 			m.Restore(w, nil, time.Now())
 			ask(t, m).Answered(o.request(true))
-			w = []checkpoint.Window{saved(t, m)}
+			w = []checkpoint.Window{received(saved(t, m))}
 		}
 	})
 }
@@ -207,7 +212,7 @@ func TestBudgetIsInTheCheckpointOfASliceThatSentNothing(t *testing.T) {
 		w := saved(t, m)
 		m = live(0.5)
 		m.Restore([]checkpoint.Window{w}, nil, time.Now())
-		require.Equal(t, w, saved(t, m))
+		require.Equal(t, received(w), saved(t, m))
 	})
 }
 
@@ -445,6 +450,53 @@ func TestBudgetOfAWorkerThatWasKilledAsAWindowBegan(t *testing.T) {
 		ask(t, m).Answered(o.request(true))
 		n, _ = allowed(t, m)
 		require.Zero(t, n)
+	})
+}
+
+// What is known of a lost slice's window may let it end late: see checkpoint.Checkpoint.Received.
+func TestBudgetOfAWorkerThatWasKilledAsAWindowBeganCountsItsRequestsWhereTheOneBeforeSeemsToGoOn(t *testing.T) {
+	for name, late := range map[string]time.Duration{"while it seems to": 10 * time.Second, "after it seemed to": 4 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := &bucket{limit: 12}
+				m := live(0.5)
+				ask(t, m).Answered(o.request(true))
+				w := window(t, m, time.Now())
+				time.Sleep(62 * time.Second)
+				for range 2 { // and nothing of that is in a checkpoint
+					ask(t, m).Answered(o.request(true))
+				}
+
+				w.Ends = w.Ends.Add(late)
+				m = live(0.5)
+				m.Restore([]checkpoint.Window{w}, nil, time.Now())
+				time.Sleep(5 * time.Second)
+				ask(t, m).Answered(o.request(true))
+				n, _ := allowed(t, m)
+				require.Equal(t, 3, n)
+			})
+		})
+	}
+}
+
+func TestBudgetSaysWhichEndsOfWindowsAreByItsOwnEstimate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := &bucket{limit: 12}
+		m := live(0.5)
+		ask(t, m).Answered(o.request(true))
+		behind := time.Now().Add(-5 * time.Second) // of Temporal's clock
+		w := window(t, m, behind)
+		require.Equal(t, behind.UTC(), w.Made)
+		w = received(w)
+		require.Zero(t, w.Made)
+
+		for range 3 { // by Temporal's clock they are right, and stay so
+			m = live(0.5)
+			m.Restore([]checkpoint.Window{w}, nil, behind)
+			ask(t, m).Answered(o.request(true))
+			require.Equal(t, w.Ends, window(t, m, behind).Ends)
+			require.Zero(t, window(t, m, behind).Made)
+		}
 	})
 }
 

@@ -29,6 +29,9 @@ func (m *Member) Windows(at time.Time) (all []checkpoint.Window) {
 		if w.home != w.name {
 			saved.Home = w.home
 		}
+		if !w.ends.Equal(w.kept) {
+			saved.Made = at.Truncate(time.Millisecond).UTC()
+		}
 		switch {
 		case m.left:
 		case !m.isAlone(w.home):
@@ -81,12 +84,13 @@ func (m *Member) Restore(windows []checkpoint.Window, alone []checkpoint.Alone, 
 		if left <= 0 {
 			w.limit, w.remaining, w.past, w.passed = saved.Limit, saved.Limit, saved.Reset, now.Add(left)
 			if w.open = saved.Open; w.open {
-				w.restored = saved.Limit // the worker may have begun another window before it was killed
+				w.restored = saved.Limit // the worker may have begun this window before it was killed
 			}
 			continue
 		}
 		w.limit, w.remaining, w.reset = saved.Limit, saved.Remaining, saved.Reset
 		w.ends = now.Add(min(left, maxWait))
+		w.kept = w.ends
 		w.previous, w.saved = saved.Used, saved.Used
 		if !saved.Open { // a slice that is lost before its first checkpoint counts so many more
 			w.saved += checkpoint.Ahead(saved.Limit)

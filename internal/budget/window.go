@@ -29,6 +29,7 @@ type window struct {
 	reset, past int64
 	passed      time.Time
 	ends        time.Time // the end of the window by our clock; zero before the first answer
+	kept        time.Time // the end that was restored
 
 	// What was claimed. The requests used may reach granted. The first is sent before begin, all before until. claimed: there
 	// is nothing more to claim in this window.
@@ -68,12 +69,16 @@ func (w *window) roll() {
 	}
 }
 
-// renew drops the counts of the window that is over. The new one may count the requests under way.
+// renew drops the counts of the window that is over. The new one may count the requests under way. If an earlier slice may have
+// sent more, it may have sent them in the new one.
 func (w *window) renew() {
 	for _, e := range w.endpointsIn() {
 		e.sent = e.inFlight
 	}
-	w.previous, w.restored, w.open, w.past = 0, 0, false, cmp.Or(w.reset, w.past)
+	w.previous, w.restored, w.past = 0, 0, cmp.Or(w.reset, w.past)
+	if w.open {
+		w.restored = w.limit
+	}
 	w.granted, w.claimed, w.begun = 0, false, false
 	w.saved, w.counted = 0, 0
 }

@@ -73,7 +73,6 @@ func (c Checkpoint) Checked() (Checkpoint, Dropped) {
 	Keep(&d, "proofOf", &c.ProofOf, len(c.ProofOf) <= maxText)
 	Time(&d, "proofReset", &c.ProofReset)
 	Time(&d, "due", &c.Due)
-	Time(&d, "made", &c.Made)
 	Count(&d, "pages", &c.Totals.Pages)
 	Count(&d, "events", &c.Totals.Events)
 	Count(&d, "bytes", &c.Totals.Bytes)
@@ -104,7 +103,7 @@ func (o Oddities) canBe() bool {
 }
 
 func (w Window) canBe() bool {
-	return isPath(w.Name) && (w.Home == "" || isPath(w.Home)) && (w.Endpoint == "" || isPath(w.Endpoint)) && plausible(w.Ends) && counts(w.Reset) &&
+	return isPath(w.Name) && (w.Home == "" || isPath(w.Home)) && (w.Endpoint == "" || isPath(w.Endpoint)) && plausible(w.Ends, w.Made) && counts(w.Reset) &&
 		times(w.Limit, w.Used, w.Granted) && max(w.Remaining, -w.Remaining) <= maxTimes
 }
 

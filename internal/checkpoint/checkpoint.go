@@ -32,9 +32,6 @@ type Checkpoint struct {
 	// Windows are the rate-limit windows that count the service's requests. The first is that of the service's own
 	// endpoint, then come those of its parent levels.
 	Windows []Window `json:"windows,omitempty"`
-	// Made is when a slice made the checkpoint, by its own estimate of Temporal's clock, and the ends of Windows are by the same
-	// estimate. It is behind by as long as the slice took from Temporal to its worker. Zero: the ends are by Temporal's clock.
-	Made time.Time `json:"made,omitzero"`
 	// Alone are the homes on which the service needs no claims, because no other service uses their windows. On all others
 	// it sends only what it has claimed.
 	Alone []Alone `json:"alone,omitempty"`
@@ -295,8 +292,11 @@ type Window struct {
 	Open bool `json:"open,omitempty"`
 	// Reset identifies the window: its end in Unix seconds by Okta's clock; 0 if unknown.
 	Reset int64 `json:"reset,omitempty"`
-	// Ends is when the window is over at the latest, by Temporal's clock or the estimate of [Checkpoint.Made].
+	// Ends is when the window is over at the latest, by Temporal's clock. If Made is not zero, it is by a slice's estimate of
+	// that clock, and Made was the present by the same estimate. That is behind by as long as the slice took from Temporal to
+	// its worker.
 	Ends time.Time `json:"ends"`
+	Made time.Time `json:"made,omitzero"`
 	// Granted is how many requests of the window were claimed; 0 if the service is alone.
 	Granted int `json:"granted,omitempty"`
 	// Home is the path of the collection in whose window the endpoints start; empty if that is Name.
@@ -331,13 +331,11 @@ func Ahead(limit int) int { return max(2, limit/10) }
 // estimate of that clock was behind by now − Made at most, and by most at most. So a window may end late here, but never while
 // Okta still counts in it.
 func (c Checkpoint) Received(now time.Time, most time.Duration) Checkpoint {
-	if c.Made.IsZero() {
-		return c
-	}
-	behind := min(max(now.Sub(c.Made), 0), most)
-	c.Windows, c.Made = slices.Clone(c.Windows), time.Time{}
+	c.Windows = slices.Clone(c.Windows)
 	for i := range c.Windows {
-		c.Windows[i].Ends = c.Windows[i].Ends.Add(behind)
+		if w := &c.Windows[i]; !w.Made.IsZero() {
+			w.Ends, w.Made = w.Ends.Add(min(max(now.Sub(w.Made), 0), most)), time.Time{}
+		}
 	}
 	return c
 }
