@@ -52,8 +52,8 @@ func NewClaims(start StartTenant) *Claims {
 
 // Of returns how a slice claims requests: with an update of the tenant's workflow, which it starts if there is none. The
 // update is answered when it is on Temporal's disk. If an attempt gets no answer, the same claim is sent again, with the same
-// id, and with the times as they are then. The times of the grant count from the first attempt, which may have been answered.
-// All that ends with the slice, or after claimPatience.
+// id. It says what is left of the windows at that time. The durations of the grant count from the first attempt, because
+// Temporal may have answered that one. The attempts end with the slice, or after claimPatience.
 //
 // The claim first waits for a place, as long as its slice lasts. The patience begins when it has one. So a claim that fails was
 // sent, and its error says why there was no answer. A worker runs at most 100 live slices. If nothing is answered, the last

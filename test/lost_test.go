@@ -85,8 +85,8 @@ func (s *stack) lost(id string) (n int) {
 	return s.lostBut(nil, id)
 }
 
-// lostBut counts the lost slices of some workflows that none of the kills of workers explains. Temporal may give a slice to
-// a worker that is dead already.
+// lostBut counts the lost slices of some workflows, without those that a kill of a worker explains. Temporal may give a slice
+// to a worker that is already dead, so a kill explains what started up to a second later.
 func (s *stack) lostBut(kills []time.Time, ids ...string) (n int) {
 	s.t.Helper()
 	for _, id := range ids {

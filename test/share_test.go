@@ -90,7 +90,7 @@ type crew struct {
 	owners map[string]string
 	// slices are under way, by their task tokens.
 	slices map[string]sharedSlice
-	// claims were sent and are not answered, by their ids.
+	// claims are the slices whose claims were sent and not answered, by the ids of these claims.
 	claims map[string]sharedSlice
 	grants []grant
 	kills  []killing
@@ -324,22 +324,21 @@ func (c *crew) collecting(chance *rand.Rand) (m *member) {
 func (c *crew) kill(m *member) {
 	m.process.kill()
 	c.mu.Lock()
-	k := killing{worker: m.name, at: time.Now()}
-	for token, slice := range c.slices {
-		if slice.worker == m.name {
-			k.of = append(k.of, slice.of)
-			delete(c.slices, token)
-		}
-	}
-	for id, claim := range c.claims {
-		if claim.worker == m.name {
-			k.asking = append(k.asking, claim.of)
-			delete(c.claims, id)
-		}
-	}
-	c.kills = append(c.kills, k)
+	c.kills = append(c.kills, killing{worker: m.name, at: time.Now(), of: m.takeFrom(c.slices), asking: m.takeFrom(c.claims)})
 	c.mu.Unlock()
 	m.process = c.launch(m.env)
+}
+
+// takeFrom removes the member's slices, and returns whose they were.
+func (m *member) takeFrom(all map[string]sharedSlice) (of []string) {
+	maps.DeleteFunc(all, func(_ string, slice sharedSlice) bool {
+		if slice.worker != m.name {
+			return false
+		}
+		of = append(of, slice.of)
+		return true
+	})
+	return of
 }
 
 // TestAWindowDoesNotEndEarlyWhereASliceComesLate: what the next slice and the other services know of a window's end is not

@@ -99,16 +99,10 @@ var setUp = sync.OnceFunc(func() {
 	}()
 })
 
-// askPatiently asks Temporal again where an answer is late, for as long as a test has patience: the SDK gives up after 10 s. A
-// question that a worker answers is left as it is, since there may be none.
+// askPatiently asks Temporal again if an answer is late, for as long as a test has patience. The SDK gives up after 10 s.
 func askPatiently(ctx context.Context, method string, request, answer any, conn *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
-	switch r := request.(type) {
-	case *workflowservice.QueryWorkflowRequest, *workflowservice.UpdateWorkflowExecutionRequest, *workflowservice.ExecuteMultiOperationRequest:
+	if waits(request) {
 		return invoke(ctx, method, request, answer, conn, opts...)
-	case *workflowservice.GetWorkflowExecutionHistoryRequest: // the SDK waits for the next event with it
-		if r.GetWaitNewEvent() {
-			return invoke(ctx, method, request, answer, conn, opts...)
-		}
 	}
 	for deadline := time.Now().Add(patience); ; {
 		call, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
@@ -119,6 +113,17 @@ func askPatiently(ctx context.Context, method string, request, answer any, conn 
 			return err
 		}
 	}
+}
+
+// waits reports whether Temporal answers a request only when a worker has answered, or when something has happened.
+func waits(request any) bool {
+	switch r := request.(type) {
+	case *workflowservice.QueryWorkflowRequest, *workflowservice.UpdateWorkflowExecutionRequest, *workflowservice.ExecuteMultiOperationRequest:
+		return true
+	case *workflowservice.GetWorkflowExecutionHistoryRequest:
+		return r.GetWaitNewEvent()
+	}
+	return false
 }
 
 // stack is one org, one Devo and one tenant between them.

@@ -18,8 +18,8 @@ const (
 	longestWait = 31 * 24 * time.Hour
 )
 
-// received returns a slice's checkpoint without what cannot be, and names what was dropped. A slice reaches its worker within
-// the heartbeat timeout, or Temporal takes it away.
+// received returns a slice's checkpoint without what cannot be, and names what was dropped. The ends of its windows are by
+// Temporal's clock. A slice reaches its worker within the heartbeat timeout; if it does not, another worker gets it.
 func received(c checkpoint.Checkpoint, now time.Time) (checkpoint.Checkpoint, checkpoint.Dropped) {
 	c, d := c.Checked()
 	return c.Received(now, heartbeatTimeout), d

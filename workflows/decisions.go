@@ -178,6 +178,10 @@ func (t *tenant) onDecide(ctx workflow.Context, receive func(any) bool) {
 	if dropped != nil {
 		t.warn(ctx, DroppedWarning("a position of "+Quoted(d.Service), dropped))
 	}
+	var seen []ledger.Seen
+	if told.State != nil {
+		seen = ledger.SeenIn(d.State.Checkpoint.Windows, now)
+	}
 	kept := t.state.Decisions.With(d)
 	if !kept.fit() {
 		t.warn(ctx, Warning{Kind: warnDecision, Message: fmt.Sprintf("the position of %s is too large to be kept here: it lasts as long as the namespace keeps the closed run", Quoted(d.Service))})
@@ -192,11 +196,6 @@ func (t *tenant) onDecide(ctx workflow.Context, receive func(any) bool) {
 	}
 	t.state.Decisions = kept
 	if d.Decision != Started {
-		var seen []ledger.Seen
-		if told.State != nil {
-			last, _ := received(told.State.Checkpoint, now)
-			seen = ledger.SeenIn(last.Windows, now)
-		}
 		t.state.Ledger.Leave(now, WorkflowID(t.name, d.Service), seen)
 	}
 }

@@ -453,7 +453,7 @@ func TestBudgetOfAWorkerThatWasKilledAsAWindowBegan(t *testing.T) {
 	})
 }
 
-// What is known of a lost slice's window may let it end late: see checkpoint.Checkpoint.Received.
+// The window of a lost slice may seem to end late: see [checkpoint.Checkpoint.Received].
 func TestBudgetOfAWorkerThatWasKilledAsAWindowBeganCountsItsRequestsWhereTheOneBeforeSeemsToGoOn(t *testing.T) {
 	for name, late := range map[string]time.Duration{"while it seems to": 10 * time.Second, "after it seemed to": 4 * time.Second} {
 		t.Run(name, func(t *testing.T) {

@@ -29,7 +29,7 @@ type window struct {
 	reset, past int64
 	passed      time.Time
 	ends        time.Time // the end of the window by our clock; zero before the first answer
-	kept        time.Time // the end that was restored
+	kept        time.Time // the end that was restored, which is by Temporal's clock; zero if none was
 
 	// What was claimed. The requests used may reach granted. The first is sent before begin, all before until. claimed: there
 	// is nothing more to claim in this window.
@@ -69,8 +69,8 @@ func (w *window) roll() {
 	}
 }
 
-// renew drops the counts of the window that is over. The new one may count the requests under way. If an earlier slice may have
-// sent more, it may have sent them in the new one.
+// renew drops the counts of the window that is over. Requests under way may count in the new one. If the window is open, so
+// may requests that an earlier slice has sent.
 func (w *window) renew() {
 	for _, e := range w.endpointsIn() {
 		e.sent = e.inFlight

@@ -292,9 +292,9 @@ type Window struct {
 	Open bool `json:"open,omitempty"`
 	// Reset identifies the window: its end in Unix seconds by Okta's clock; 0 if unknown.
 	Reset int64 `json:"reset,omitempty"`
-	// Ends is when the window is over at the latest, by Temporal's clock. If Made is not zero, it is by a slice's estimate of
-	// that clock, and Made was the present by the same estimate. That is behind by as long as the slice took from Temporal to
-	// its worker.
+	// Ends is when the window is over at the latest. If Made is zero, Ends is by Temporal's clock. Otherwise Ends is by a slice's
+	// estimate of that clock, and Made is when the slice made the checkpoint, by the same estimate. The estimate is behind by
+	// the time that the slice took to reach its worker.
 	Ends time.Time `json:"ends"`
 	Made time.Time `json:"made,omitzero"`
 	// Granted is how many requests of the window were claimed; 0 if the service is alone.
@@ -327,14 +327,14 @@ func (c Checkpoint) AloneUntil(home string, number int64) Checkpoint {
 // Okta's.
 func Ahead(limit int) int { return max(2, limit/10) }
 
-// Received returns a slice's checkpoint that Temporal has at now, with the ends of its windows by Temporal's clock. The slice's
-// estimate of that clock was behind by now − Made at most, and by most at most. So a window may end late here, but never while
-// Okta still counts in it.
-func (c Checkpoint) Received(now time.Time, most time.Duration) Checkpoint {
+// Received returns the checkpoint of a slice with the ends of its windows by Temporal's clock. now is the time by that clock at
+// which Temporal has the checkpoint. The slice's estimate is behind by at most now − Made, and by at most longest. Received
+// adds the smaller of the two. So a window may end late, but it never ends while Okta still counts in it.
+func (c Checkpoint) Received(now time.Time, longest time.Duration) Checkpoint {
 	c.Windows = slices.Clone(c.Windows)
 	for i := range c.Windows {
 		if w := &c.Windows[i]; !w.Made.IsZero() {
-			w.Ends, w.Made = w.Ends.Add(min(max(now.Sub(w.Made), 0), most)), time.Time{}
+			w.Ends, w.Made = w.Ends.Add(min(max(now.Sub(w.Made), 0), longest)), time.Time{}
 		}
 	}
 	return c

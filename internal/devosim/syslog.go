@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"os"
+	"slices"
 	"syscall"
 )
 
@@ -31,7 +31,7 @@ func (s *Server) acceptSyslog(l net.Listener, config *tls.Config) {
 			if config != nil {
 				secured := tls.Server(raw, config)
 				if err := handshake(secured); err != nil {
-					if !gone(err) {
+					if !isGone(err) {
 						s.conns.count(refused)
 					}
 					return
@@ -50,14 +50,11 @@ func (s *Server) acceptSyslog(l net.Listener, config *tls.Config) {
 	}
 }
 
-// gone says whether a handshake ended because the client has gone, or took too long.
-func gone(err error) bool {
-	for _, end := range []error{io.EOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE, context.DeadlineExceeded, os.ErrDeadlineExceeded} {
-		if errors.Is(err, end) {
-			return true
-		}
-	}
-	return false
+// isGone reports whether a handshake ended because the client left, or because its time was over.
+func isGone(err error) bool {
+	return slices.ContainsFunc([]error{io.EOF, net.ErrClosed, syscall.ECONNRESET, syscall.EPIPE, context.DeadlineExceeded}, func(end error) bool {
+		return errors.Is(err, end)
+	})
 }
 
 func handshake(conn *tls.Conn) error {

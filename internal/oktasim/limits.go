@@ -51,9 +51,6 @@ const maxWindows = 7 * 24 * 60
 type limiter struct {
 	limits      map[string]int
 	concurrency int
-	// now is the org's clock, and shown what clients see of it.
-	now   func() time.Time
-	shown func(time.Time) time.Time
 
 	mu      sync.Mutex
 	windows map[string][]Window
@@ -61,7 +58,7 @@ type limiter struct {
 	crowded int
 }
 
-func newLimiter(c Config, shown func(time.Time) time.Time) *limiter {
+func newLimiter(c Config) *limiter {
 	limits := maps.Clone(plans[c.Plan])
 	maps.Copy(limits, c.Limits)
 	if c.Unlimited {
@@ -69,7 +66,7 @@ func newLimiter(c Config, shown func(time.Time) time.Time) *limiter {
 			limits[bucket] = unlimited
 		}
 	}
-	return &limiter{limits: limits, concurrency: c.Concurrency, now: c.Now, shown: shown, windows: map[string][]Window{}}
+	return &limiter{limits: limits, concurrency: c.Concurrency, windows: map[string][]Window{}}
 }
 
 // allowance is what the rate-limit headers of an answer say.
@@ -98,12 +95,14 @@ func (l *limiter) current(bucket string, now time.Time) *Window {
 }
 
 // charge draws one request from the bucket, if there is one left.
-func (l *limiter) charge(bucket string) (allowance, bool) {
+func (o *Org) charge(bucket string) (allowance, bool) {
+	l := o.limiter
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	// The clock is read here: a request that another one overtakes would open a second window with its earlier time.
-	at := l.now()
-	w := l.current(bucket, l.shown(at))
+	// The clock is read under the lock. Otherwise a request that another one overtakes comes with an earlier time, and opens a
+	// second window.
+	at := o.cfg.Now()
+	w := l.current(bucket, o.shown(at))
 	admitted := w.Admitted < w.Limit
 	if admitted {
 		w.Admitted++

@@ -59,10 +59,9 @@ func New(cfg Config) (*Org, error) {
 	}
 	o := &Org{
 		cfg: cfg, signIn: newSignIn(cfg, apps), timeline: newTimeline(cfg), counts: map[string]int{}, parents: map[string]func() []int{}, off: map[string]bool{},
-		token: cfg.Token, faults: cfg.Faults,
+		limiter: newLimiter(cfg), token: cfg.Token, faults: cfg.Faults,
 		pages: sync.Pool{New: func() any { return new([]byte) }},
 	}
-	o.limiter = newLimiter(cfg, o.shown)
 	o.samlApps = sync.OnceValue(func() []int { return o.numbers(o.counts["apps"], ofApp("saml")) })
 	for name := range collections {
 		o.counts[name] = cfg.Counts[name]

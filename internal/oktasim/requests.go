@@ -16,7 +16,8 @@ type Request struct {
 	// Host is the one that it was sent to, Target its path and query, Agent its User-Agent, Peer the address
 	// of the connection.
 	Host, Target, Agent, Peer string
-	// Start is when it came, and drew on its bucket if it did; End when its answer was written, by the org's clock.
+	// Start is when it drew on its bucket, or when it came if it drew on none. End is when its answer was written. Both are by
+	// the org's clock.
 	Start, End time.Time
 	// Status is that of the answer, Objects how many there were in it.
 	Status, Objects int

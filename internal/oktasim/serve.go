@@ -80,7 +80,7 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if c != tokenEndpoint {
 		var why *refusal
 		if app, why = o.caller(r, c, now); why != nil {
-			allowed, _ := o.limiter.charge(bucket)
+			allowed, _ := o.charge(bucket)
 			entry.Start = allowed.at
 			setLimits(answer.Header, allowed)
 			refuse(*why)
@@ -88,12 +88,12 @@ func (o *Org) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	allowed, admitted := allowance{reset: shown.Add(concurrencyReset), at: now}, false
+	allowed, admitted := allowance{reset: shown.Add(concurrencyReset)}, false
 	if o.limiter.enter() {
 		defer o.limiter.leave()
-		allowed, admitted = o.limiter.charge(bucket)
+		allowed, admitted = o.charge(bucket)
+		entry.Start = allowed.at
 	}
-	entry.Start = allowed.at
 	setLimits(answer.Header, allowed)
 
 	var found page

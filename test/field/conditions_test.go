@@ -124,10 +124,10 @@ var conditions = []condition{
 	},
 }
 
-// cursorLasts is how long a cursor of the groups works, and memberDelay how long the org takes for the members of each. Those
-// of a whole page of groups take longer together, while the groups alone are listed sooner.
 const (
+	// cursorLasts is how long a cursor of the groups works. The groups alone are listed sooner.
 	cursorLasts = 5 * time.Second
+	// memberDelay is how long the org takes for the members of one group. Those of a page of groups take longer than cursorLasts.
 	memberDelay = 40 * time.Millisecond
 )
 
